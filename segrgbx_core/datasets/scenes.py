@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synthetic scenes written as a dataset folder: a drive's frames, or stills of many streets."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from segrgbx_core.datasets.folder import MANIFEST
+from segrgbx_core.image_files import write_png
+from segrgbx_core.scenes.drive import Drive, DriveSettings, RgbCapture, XCapture
+
+_SKEW_S = 0.012
+
+
+def _write_pair(folder: Path, stem: str, rgb: RgbCapture, x: XCapture) -> None:
+    write_png(folder / "x" / f"{stem}.png", x.reading)
+    write_png(folder / "labels" / f"{stem}.png", rgb.labels)
+    write_png(folder / "rgb" / f"{stem}.png", rgb.image)
+
+
+def _start(folder: Path) -> None:
+    for kind in ("rgb", "x", "labels"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+
+
+def _finish(folder: Path, modality: str, conditions: dict[str, str]) -> None:
+    content = {"modality": modality, "label_set": "street", "conditions": conditions}
+    (folder / MANIFEST).write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+
+
+def write_dataset(drive: Drive, folder: Path, on_frame: Callable[[], None] | None = None) -> None:
+    """The drive's RGB frames, each with an X reading of the same instant, as PNG files.
+
+    on_frame: called after each frame. The manifest is written last, so that a folder with one is
+    complete.
+    """
+    _start(folder)
+    conditions = {}
+    for i, seconds in enumerate(drive.rgb_times):
+        stem = f"{i:06d}"
+        rgb = drive.rgb_at(seconds)
+        _write_pair(folder, stem, rgb, drive.x_at(seconds))
+        conditions[stem] = rgb.condition
+        if on_frame is not None:
+            on_frame()
+    _finish(folder, drive.settings.modality, conditions)
+
+
+def _still(folder: Path, settings: DriveSettings) -> tuple[str, str]:
+    """One street at one moment under one condition; the sensors' skew is random."""
+    rng = np.random.default_rng([settings.seed, 9])
+    name = settings.conditions[settings.seed % len(settings.conditions)]
+    stem = f"{settings.seed:08d}"
+    if not (folder / "rgb" / f"{stem}.png").is_file():
+        drive = Drive(replace(settings, conditions=(name,), seconds=4.0))
+        seconds = float(rng.uniform(0.1, 3.9))
+        x = drive.x_at(seconds + float(rng.uniform(-_SKEW_S, _SKEW_S)))
+        _write_pair(folder, stem, drive.rgb_at(seconds), x)
+    return stem, name
+
+
+def render_stills(
+    folder: Path,
+    settings: DriveSettings,
+    count: int,
+    on_frame: Callable[[], None] | None = None,
+) -> None:
+    """`count` stills of as many streets, seeds from settings.seed up, one condition each in turn.
+
+    Stills that are there already are kept; all processor cores take part.
+    """
+    _start(folder)
+    jobs = [replace(settings, seed=settings.seed + i) for i in range(count)]
+    conditions = {}
+    context = get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+        folders = [folder] * count
+        for stem, name in pool.map(_still, folders, jobs, chunksize=4):
+            conditions[stem] = name
+            if on_frame is not None:
+                on_frame()
+    _finish(folder, settings.modality, conditions)

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Procedural street scenes as any sensor would see them, with exact labels."""
+
+from segrgbx_core.scenes.camera import PinholeCamera
+from segrgbx_core.scenes.drive import Drive, DriveSettings, RgbCapture, XCapture
+
+__all__ = ["Drive", "DriveSettings", "PinholeCamera", "RgbCapture", "XCapture"]

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The projection of the synthetic scenes: a pinhole camera and where it stands.
+
+World axes: x right of the road's start, y along the road, z up; metres.
+"""
+
+from dataclasses import dataclass
+from math import cos, radians, sin, tan
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PinholeCamera:
+    """Image size and focal lengths in pixels, principal point in pixels, no distortion."""
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    frame_id: str
+
+    @staticmethod
+    def with_field_of_view(
+        width: int, height: int, horizontal_deg: float, frame_id: str
+    ) -> "PinholeCamera":
+        """Square pixels, principal point in the image's middle."""
+        focal = width / 2 / tan(radians(horizontal_deg) / 2)
+        return PinholeCamera(
+            width, height, focal, focal, (width - 1) / 2, (height - 1) / 2, frame_id
+        )
+
+
+@dataclass(frozen=True)
+class CameraPose:
+    """position (3,) in world metres; yaw left, pitch up and roll in radians."""
+
+    position: tuple[float, float, float]
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+
+    def axes(self) -> Array:
+        """(3, 3): rows are the camera's right, down and forward axes in world coordinates."""
+        cy, sy = cos(self.yaw), sin(self.yaw)
+        cp, sp = cos(self.pitch), sin(self.pitch)
+        cr, sr = cos(self.roll), sin(self.roll)
+        forward = np.array([-sy * cp, cy * cp, sp])
+        level_right = np.array([cy, sy, 0.0])
+        level_down = np.cross(forward, level_right)
+        right = cr * level_right + sr * level_down
+        down = cr * level_down - sr * level_right
+        return np.stack([right, down, forward]).astype(np.float32)
+
+
+def pixel_rays(camera: PinholeCamera, pose: CameraPose) -> Array:
+    """(3, H, W) float32 world directions whose forward component is 1.
+
+    A point at ray parameter t therefore lies at planar depth t metres (REP-118).
+    """
+    axes = pose.axes()
+    u = (np.arange(camera.width, dtype=np.float32) - camera.cx) / camera.fx
+    v = (np.arange(camera.height, dtype=np.float32) - camera.cy) / camera.fy
+    rays = (
+        axes[0][:, None, None] * u[None, None, :]
+        + axes[1][:, None, None] * v[None, :, None]
+        + axes[2][:, None, None]
+    )
+    return np.asarray(rays, np.float32)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Surfaces as a colour camera sees them: light, air, lens, exposure and noise."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.scenes.camera import Array
+from segrgbx_core.scenes.light import Condition
+from segrgbx_core.scenes.materials import MATERIAL_ID, Label
+from segrgbx_core.scenes.surfaces import Surfaces
+
+_LAMP_SPACING = 24.0
+_BLACK = 0.0006
+
+
+def _lamplight(surfaces: Surfaces, walk: float) -> Array:
+    """Pools of light under evenly spaced street lamps."""
+    x, y, z = surfaces.position
+    along = np.mod(y, _LAMP_SPACING) - _LAMP_SPACING / 2
+    across = np.abs(x) - walk
+    squared = along**2 + across**2 + (6.3 - z) ** 2
+    return np.asarray(0.45 / squared, np.float32)
+
+
+def _headlight(surfaces: Surfaces) -> Array:
+    """The carrier's own low beam: a flat cone ahead of the camera."""
+    offset = surfaces.position - surfaces.eye[:, None, None]
+    reach = np.maximum(np.sqrt((offset**2).sum(0)), 1.5)
+    aside = np.abs(offset[0]) / reach
+    upward = offset[2] / reach
+    cone = np.exp(-((aside / 0.33) ** 2)) * np.exp(-((np.maximum(upward + 0.02, 0) / 0.05) ** 2))
+    return np.asarray(cone / reach**1.6, np.float32)
+
+
+def _sky(surfaces: Surfaces, condition: Condition) -> Array:
+    length = np.sqrt((surfaces.rays**2).sum(0))
+    up = np.clip(surfaces.rays[2] / length, 0.0, 1.0) ** 0.5
+    zenith, horizon = np.array(condition.zenith), np.array(condition.horizon)
+    return np.asarray(horizon[:, None, None] * (1 - up) + zenith[:, None, None] * up, np.float32)
+
+
+def _veil(surfaces: Surfaces, condition: Condition) -> Array:
+    """Light of the sun scattered in the lens, around where it stands."""
+    if condition.veil == 0.0:
+        return np.zeros_like(surfaces.depth)
+    length = np.sqrt((surfaces.rays**2).sum(0))
+    towards = np.tensordot(condition.sun_direction(), surfaces.rays, 1) / length
+    angle = np.arccos(np.clip(towards, -1, 1))
+    disc = 40.0 * (angle < 0.012)
+    return np.asarray(
+        condition.veil * (1.6 * np.exp(-angle / 0.12) + 0.35 * np.exp(-angle / 0.5)) + disc,
+        np.float32,
+    )
+
+
+def radiance(surfaces: Surfaces, condition: Condition, walk: float) -> Array:
+    """(3, H, W) float32 radiance at the lens, 1 for a white sheet in full sun.
+
+    walk: lateral metres at which the street lamps stand.
+    """
+    facing = np.tensordot(condition.sun_direction(), surfaces.normal, 1)
+    direct = np.maximum(facing, 0.0) * surfaces.sunlit
+    upward = 0.55 + 0.45 * surfaces.normal[2]
+    light = (
+        np.array(condition.sun)[:, None, None] * direct
+        + np.array(condition.ambient)[:, None, None] * upward
+    )
+    if condition.lamps:
+        light = light + np.array([1.0, 0.78, 0.5])[:, None, None] * _lamplight(surfaces, walk)
+    if condition.headlights:
+        light = light + np.array([1.0, 0.95, 0.9])[:, None, None] * _headlight(surfaces)
+    seen = surfaces.color * light + surfaces.glow
+    glass = surfaces.material == MATERIAL_ID["glass"]
+    mirror = 0.35 * np.array(condition.horizon)[:, None, None] * np.ones_like(seen)
+    seen = np.where(glass, seen + mirror * upward, seen)
+    sky = _sky(surfaces, condition)
+    in_sky = surfaces.label == Label.SKY
+    seen = np.where(in_sky, sky, seen)
+    clear = np.exp(-condition.fog * np.where(in_sky, 400.0, np.minimum(surfaces.depth, 400.0)))
+    seen = seen * clear + np.array(condition.horizon)[:, None, None] * (1 - clear)
+    return np.asarray(seen + _veil(surfaces, condition), np.float32)
+
+
+def _bloom(image: Array) -> Array:
+    """Halos around what is far brighter than the exposure."""
+    bright = np.maximum(image - 1.5, 0.0)
+    if not bright.any():
+        return image
+    small = cv2.resize(bright, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    small = np.minimum(small, 40.0)
+    halo = 0.10 * cv2.GaussianBlur(small, (0, 0), 3) + 0.05 * cv2.GaussianBlur(small, (0, 0), 11)
+    size = (image.shape[1], image.shape[0])
+    return np.asarray(image + cv2.resize(halo, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def expose(
+    light: Array, rng: np.random.Generator, max_gain: float = 16.0
+) -> npt.NDArray[np.uint8]:
+    """Radiance (3, H, W) to an image (H, W, 3) uint8 as a driving camera would deliver it.
+
+    Automatic exposure up to max_gain, shot and read noise that grow with it, white balance
+    error, lens blur, halos, gamma 2.2.
+    """
+    image = np.ascontiguousarray(np.moveaxis(light, 0, -1))
+    level = float(np.exp(np.log(image.mean(2) + _BLACK).mean()))
+    gain = min(0.2 / level, max_gain) * float(rng.uniform(0.75, 1.3))
+    balance = gain * rng.uniform(0.94, 1.06, 3).astype(np.float32)
+    spread = 0.6 * image.shape[1] / 640 + 0.25
+    sharp = _bloom(np.asarray(image * balance, np.float32))
+    soft = np.asarray(cv2.GaussianBlur(sharp, (0, 0), spread), np.float32)
+    sigma = np.sqrt(np.minimum(soft, 4.0) * 2e-5 * gain + (8e-4 * gain) ** 2 + 3e-3**2)
+    noisy = soft + sigma * rng.standard_normal(soft.shape, np.float32)
+    return np.asarray(np.clip(noisy, 0, 1) ** (1 / 2.2) * 255 + 0.5, np.uint8)
