@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Semantic segmentation of an RGB camera with a second sensor. Knows nothing of ROS.
+
+The names below are imported when first used, so that importing the package costs no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segrgbx_core.encoding import encode
+    from segrgbx_core.frame import RgbxFrame
+    from segrgbx_core.model import build_model, load_model
+    from segrgbx_core.segmentation import Segmentation
+    from segrgbx_core.segmenter import Segmenter
+
+__all__ = ["RgbxFrame", "Segmentation", "Segmenter", "build_model", "encode", "load_model"]
+
+_HOMES = {
+    "RgbxFrame": "segrgbx_core.frame",
+    "Segmentation": "segrgbx_core.segmentation",
+    "Segmenter": "segrgbx_core.segmenter",
+    "build_model": "segrgbx_core.model",
+    "encode": "segrgbx_core.encoding",
+    "load_model": "segrgbx_core.model",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

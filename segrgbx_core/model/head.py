@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The all-MLP segmentation head (SegFormer, arXiv 2105.15203, section 3.2).
+
+The paper lifts each level to `width` channels, enlarges all to a quarter of the input, joins them
+and mixes them by a 1x1 convolution. Lifting and mixing are linear and enlarging is linear with
+weights that sum to one, so the order does not matter: here each level is mixed at its own size
+by the product of the two matrices and enlarged afterwards. Same function, same parameters, about
+a tenth of the operations.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MlpHead(nn.Module):
+    """Four fused maps to logits at a quarter of the input's size."""
+
+    def __init__(self, widths: Sequence[int], width: int, num_classes: int) -> None:
+        super().__init__()
+        self.lift = nn.ModuleList(nn.Linear(w, width) for w in widths)
+        self.mix = nn.Conv2d(len(widths) * width, width, 1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        self.dropout = nn.Dropout2d(0.1)
+        self.classifier = nn.Conv2d(width, num_classes, 1)
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        """Maps (B, C_i, H / s_i, W / s_i), finest first, to logits (B, classes, H / 4, W / 4)."""
+        size = levels[0].shape[2:]
+        shares = self.mix.weight.flatten(1).chunk(len(levels), 1)
+        total: Tensor | None = None
+        for level, lift, share in zip(levels, self.lift, shares, strict=True):
+            assert isinstance(lift, nn.Linear)
+            part = F.conv2d(level, (share @ lift.weight)[:, :, None, None], share @ lift.bias)
+            if part.shape[2:] != size:
+                part = F.interpolate(part, size, mode="bilinear", align_corners=False)
+            total = part if total is None else total + part
+        logits: Tensor = self.classifier(self.dropout(torch.relu(self.norm(total))))
+        return logits

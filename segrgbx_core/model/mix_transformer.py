@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hierarchical encoder: Mix Transformer stages for two streams, sizes B0 to B5.
+
+Written from the SegFormer paper (Xie et al., 2021, arXiv 2105.15203, section 3.1 and table 6).
+Inside a stage features travel as tokens (B, N, C); seen from outside they are maps (B, C, H, W)
+whose memory is channels-last, so that going from one to the other costs nothing.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from segrgbx_core.errors import ModelError
+
+STRIDES = (4, 8, 16, 32)
+DROP_PATH = 0.1
+NORM_EPS = 1e-6
+
+
+@dataclass(frozen=True)
+class MixTransformerSpec:
+    """Four entries each: channel widths, blocks, attention heads, spatial reduction of keys."""
+
+    widths: tuple[int, int, int, int]
+    depths: tuple[int, int, int, int]
+    heads: tuple[int, int, int, int] = (1, 2, 5, 8)
+    reductions: tuple[int, int, int, int] = (8, 4, 2, 1)
+    mlp_ratio: int = 4
+
+
+_WIDE = (64, 128, 320, 512)
+PRESETS: dict[str, MixTransformerSpec] = {
+    "b0": MixTransformerSpec((32, 64, 160, 256), (2, 2, 2, 2)),
+    "b1": MixTransformerSpec(_WIDE, (2, 2, 2, 2)),
+    "b2": MixTransformerSpec(_WIDE, (3, 4, 6, 3)),
+    "b3": MixTransformerSpec(_WIDE, (3, 4, 18, 3)),
+    "b4": MixTransformerSpec(_WIDE, (3, 8, 27, 3)),
+    "b5": MixTransformerSpec(_WIDE, (3, 6, 40, 3)),
+}
+
+
+def spec_of(preset: str) -> MixTransformerSpec:
+    """The preset's sizes; ModelError names the known ones."""
+    if preset not in PRESETS:
+        raise ModelError(f"Preset '{preset}' is unknown; expected one of {', '.join(PRESETS)}.")
+    return PRESETS[preset]
+
+
+def as_map(tokens: Tensor, height: int, width: int) -> Tensor:
+    """Tokens (B, N, C) to a map (B, C, H, W) over the same memory, N = H * W."""
+    return tokens.view(tokens.shape[0], height, width, tokens.shape[2]).permute(0, 3, 1, 2)
+
+
+def as_tokens(features: Tensor) -> Tensor:
+    """A map (B, C, H, W) to tokens (B, H * W, C); free where the map is channels-last."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+class DropPath(nn.Module):
+    """Leaves the whole branch out for a share `rate` of the samples while training."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, branch: Tensor) -> Tensor:
+        if not self.training or self.rate == 0.0:
+            return branch
+        shape = (branch.shape[0],) + (1,) * (branch.ndim - 1)
+        kept = torch.empty(shape, dtype=branch.dtype, device=branch.device)
+        return branch * kept.bernoulli_(1.0 - self.rate).div_(1.0 - self.rate)
+
+
+class PatchEmbedding(nn.Module):
+    """Overlapping patches: a strided convolution and a norm, map in, tokens and size out."""
+
+    def __init__(self, in_width: int, width: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(in_width, width, kernel, stride, kernel // 2)
+        self.norm = nn.LayerNorm(width, eps=NORM_EPS)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, int, int]:
+        patches = self.proj(features)
+        return self.norm(as_tokens(patches)), patches.shape[2], patches.shape[3]
+
+
+class ReducedAttention(nn.Module):
+    """Self-attention whose keys and values come from a map shrunk by `reduction` a side."""
+
+    def __init__(self, width: int, heads: int, reduction: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q = nn.Linear(width, width)
+        self.kv = nn.Linear(width, 2 * width)
+        self.proj = nn.Linear(width, width)
+        self.reduce: nn.Conv2d | None = None
+        self.reduce_norm: nn.LayerNorm | None = None
+        if reduction > 1:
+            self.reduce = nn.Conv2d(width, width, reduction, reduction)
+            self.reduce_norm = nn.LayerNorm(width, eps=NORM_EPS)
+
+    def forward(self, tokens: Tensor, height: int, width: int) -> Tensor:
+        batch, count, channels = tokens.shape
+        source = tokens
+        if self.reduce is not None and self.reduce_norm is not None:
+            source = self.reduce_norm(as_tokens(self.reduce(as_map(tokens, height, width))))
+        query = self.q(tokens).view(batch, count, self.heads, -1).transpose(1, 2)
+        pairs = self.kv(source).view(batch, source.shape[1], 2, self.heads, -1)
+        key, value = pairs.permute(2, 0, 3, 1, 4).unbind(0)
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        out: Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, count, channels))
+        return out
+
+
+class MixFeedForward(nn.Module):
+    """Two linear layers with a 3x3 depth-wise convolution between, which tells position."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.dwconv = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, tokens: Tensor, height: int, width: int) -> Tensor:
+        hidden = self.dwconv(as_map(self.fc1(tokens), height, width))
+        out: Tensor = self.fc2(F.gelu(as_tokens(hidden)))
+        return out
+
+
+class MixBlock(nn.Module):
+    """tokens + attention(norm), then + feed-forward(norm)."""
+
+    def __init__(
+        self, width: int, heads: int, reduction: int, mlp_ratio: int, drop_path: float
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=NORM_EPS)
+        self.attn = ReducedAttention(width, heads, reduction)
+        self.norm2 = nn.LayerNorm(width, eps=NORM_EPS)
+        self.mlp = MixFeedForward(width, width * mlp_ratio)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, tokens: Tensor, height: int, width: int) -> Tensor:
+        tokens = tokens + self.drop_path(self.attn(self.norm1(tokens), height, width))
+        out: Tensor = tokens + self.drop_path(self.mlp(self.norm2(tokens), height, width))
+        return out
+
+
+class DualStage(nn.Module):
+    """One stage for both streams; index 0 is RGB, index 1 is X in every list.
+
+    Patch embeddings and the stage's last norm are each stream's own. `blocks` holds one list of
+    blocks that both streams go through in one call, or two where blocks are not shared.
+    """
+
+    def __init__(
+        self, spec: MixTransformerSpec, stage: int, drop_paths: list[float], shared: bool
+    ) -> None:
+        super().__init__()
+        width = spec.widths[stage]
+        in_width, kernel, stride = (3, 7, 4) if stage == 0 else (spec.widths[stage - 1], 3, 2)
+
+        def column() -> nn.ModuleList:
+            return nn.ModuleList(
+                MixBlock(width, spec.heads[stage], spec.reductions[stage], spec.mlp_ratio, rate)
+                for rate in drop_paths
+            )
+
+        self.embeddings = nn.ModuleList(
+            PatchEmbedding(in_width, width, kernel, stride) for _ in range(2)
+        )
+        self.blocks = nn.ModuleList(column() for _ in range(1 if shared else 2))
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=NORM_EPS) for _ in range(2))
+
+    def forward(self, rgb: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps (B, C_in, H, W) of both streams to maps (B, C, H / stride, W / stride)."""
+        rgb_tokens, height, width = self.embeddings[0](rgb)
+        x_tokens, _, _ = self.embeddings[1](x)
+        if len(self.blocks) == 1:
+            both = self._run(0, torch.cat((rgb_tokens, x_tokens)), height, width)
+            rgb_tokens, x_tokens = both.chunk(2)
+        else:
+            rgb_tokens = self._run(0, rgb_tokens, height, width)
+            x_tokens = self._run(1, x_tokens, height, width)
+        return (
+            as_map(self.norms[0](rgb_tokens), height, width),
+            as_map(self.norms[1](x_tokens), height, width),
+        )
+
+    def _run(self, column: int, tokens: Tensor, height: int, width: int) -> Tensor:
+        blocks = self.blocks[column]
+        assert isinstance(blocks, nn.ModuleList)
+        for block in blocks:
+            tokens = block(tokens, height, width)
+        return tokens
+
+
+class DualMixTransformer(nn.Module):
+    """The four stages in order. Call them one by one: fusion stands between them.
+
+    widths: channels of each stage's maps; strides: input pixels a map's pixel.
+    """
+
+    def __init__(self, spec: MixTransformerSpec, shared: bool) -> None:
+        super().__init__()
+        self.widths = spec.widths
+        self.strides = STRIDES
+        total = sum(spec.depths)
+        rates = [DROP_PATH * i / (total - 1) for i in range(total)]
+        starts = [sum(spec.depths[:i]) for i in range(4)]
+        self.stages = nn.ModuleList(
+            DualStage(spec, i, rates[starts[i] : starts[i] + spec.depths[i]], shared)
+            for i in range(4)
+        )

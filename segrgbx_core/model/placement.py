@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where and in which precision a model runs."""
+
+import logging
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from segrgbx_core.errors import InputError
+
+log = logging.getLogger("segrgbx")
+
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The named device; "auto" takes CUDA where there is one and the CPU otherwise.
+
+    Raises InputError for a name that is no device or one this machine lacks.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as err:
+        raise InputError(
+            f"Device '{name}' is unknown; expected auto, cpu, cuda or cuda:N."
+        ) from err
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"Device '{name}' is not supported; expected auto, cpu, cuda or cuda:N.")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise InputError(
+            f"Device '{name}' was asked for, but torch {torch.__version__} sees {count} CUDA "
+            "devices here; use device=cpu or auto, or install a CUDA build of torch."
+        )
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """ "float32", "bf16" or "fp16"; "auto" takes the fastest that the device computes well.
+
+    That is float32 on the CPU, bf16 on CUDA devices of compute capability 8 and above and fp16
+    on older ones. Raises InputError for another name.
+    """
+    if name == "auto":
+        if device.type == "cpu":
+            return "float32"
+        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp16"
+    if name not in PRECISIONS:
+        raise InputError(f"Precision '{name}' is unknown; expected auto, {', '.join(PRECISIONS)}.")
+    if device.type == "cpu" and name != "float32":
+        log.warning(
+            "Precision %s on the CPU can be hundreds of times slower than float32 where the "
+            "processor lacks the instructions; float32 is the safe choice there.",
+            name,
+        )
+    return name
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """The context in which the model runs in that precision."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=PRECISIONS[precision])

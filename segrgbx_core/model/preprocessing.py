@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From image bytes and encoded planes to what the network reads; one code for use and training."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from segrgbx_core.errors import ModelError
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What the model was trained to read; it travels with the weights.
+
+    channel_order: always "rgb". Means and deviations are over values in 0..1, the RGB image's and
+    the encoded X planes'. short_side: pixels the image's shorter side is resized to, None for the
+    native size. Raises ModelError for values out of range.
+    """
+
+    channel_order: str = "rgb"
+    rgb_mean: Triple = (0.485, 0.456, 0.406)
+    rgb_std: Triple = (0.229, 0.224, 0.225)
+    x_mean: Triple = (0.5, 0.5, 0.5)
+    x_std: Triple = (0.25, 0.25, 0.25)
+    short_side: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.channel_order != "rgb":
+            raise ModelError(f"Channel order is '{self.channel_order}'; expected 'rgb'.")
+        for name, deviation in (("rgb_std", self.rgb_std), ("x_std", self.x_std)):
+            if not all(math.isfinite(v) and v > 0 for v in deviation):
+                raise ModelError(f"{name} is {deviation}; expected three numbers above 0.")
+        if not all(math.isfinite(v) for v in (*self.rgb_mean, *self.x_mean)):
+            raise ModelError(f"Means are {self.rgb_mean} and {self.x_mean}; expected numbers.")
+        if self.short_side is not None and self.short_side < 32:
+            raise ModelError(f"short_side is {self.short_side}; expected 32 or more, or none.")
+
+    def inference_size(self, height: int, width: int) -> tuple[int, int]:
+        """The (height, width) the network sees for an image of that size."""
+        if self.short_side is None:
+            return height, width
+        scale = self.short_side / min(height, width)
+        return round(height * scale), round(width * scale)
+
+    def normalise_rgb(self, rgb: Tensor) -> Tensor:
+        """(B, 3, H, W) in 0..255 of any type, red first, to the network's float32 input."""
+        mean, deviation = _columns(self.rgb_mean, rgb), _columns(self.rgb_std, rgb)
+        return (rgb.float() / 255.0 - mean) / deviation
+
+    def normalise_x(self, planes: Tensor, valid: Tensor) -> Tensor:
+        """Planes (B, 3, H, W) in 0..1, valid (B, H, W) bool, to input that is 0 where invalid."""
+        mean, deviation = _columns(self.x_mean, planes), _columns(self.x_std, planes)
+        return ((planes.float() - mean) / deviation).masked_fill(~valid[:, None], 0.0)
+
+
+def _columns(values: Triple, like: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device=like.device).view(1, 3, 1, 1)
+
+
+def resize_rgb(rgb: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, 3, H, W) in 0..255 of any type to float32 of (height, width), smoothed when shrunk."""
+    if rgb.shape[2:] == size:
+        return rgb.float()
+    return F.interpolate(rgb.float(), size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def resize_x(planes: Tensor, valid: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Planes (B, 3, h, w) bilinearly and valid (B, h, w) bool by the nearest pixel.
+
+    Invalid pixels have no weight: a value is the mean of its valid neighbours alone.
+    """
+    if planes.shape[2:] == size:
+        return planes, valid
+    nearest = F.interpolate(valid[:, None].float(), size, mode="nearest-exact")[:, 0] > 0.5
+    if bool(valid.all()):
+        return _bilinear(planes, size), nearest
+    weight = valid[:, None].float()
+    shared = _bilinear(weight, size).clamp_min(1e-6)
+    return _bilinear(planes * weight, size) / shared * nearest[:, None], nearest
+
+
+def _bilinear(planes: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(planes, size, mode="bilinear", align_corners=False, antialias=True)

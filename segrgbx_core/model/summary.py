@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model costs: parameters and operations by part."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from segrgbx_core.model.segrgbx import ModelConfig, SegRgbX
+
+PARTS = ("encoder", "frm", "ffm", "head")
+
+
+@dataclass(frozen=True)
+class PartCost:
+    """parameters: numbers learned. macs: multiply-accumulates of one frame."""
+
+    name: str
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """Costs of one frame of RGB with X at (height, width), part by part."""
+
+    config: ModelConfig
+    height: int
+    width: int
+    parts: tuple[PartCost, ...]
+
+    @property
+    def parameters(self) -> int:
+        return sum(part.parameters for part in self.parts)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of convolutions, matrix products and attention."""
+        return sum(part.macs for part in self.parts)
+
+
+def summarize(config: ModelConfig, height: int = 480, width: int = 640) -> ModelSummary:
+    """Counts on tensors without memory, so any preset at any size takes a moment."""
+    with torch.device("meta"):
+        model = SegRgbX(config).eval()
+        image = torch.empty(1, 3, height, width)
+    # Not every version of torch counts its fused attention kernels; plain products it does.
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        model(image, image)
+    counts = {name: sum(by_op.values()) for name, by_op in counter.get_flop_counts().items()}
+    parts = tuple(_part(name, model, counts) for name in PARTS)
+    return ModelSummary(config, height, width, parts)
+
+
+def _part(name: str, model: SegRgbX, counts: dict[str, int]) -> PartCost:
+    part = model.get_submodule(name)
+    called = [name] if name == "head" else [f"{name}.{i}" for i in range(4)]
+    if name == "encoder":
+        called = [f"encoder.stages.{i}" for i in range(4)]
+    flops = sum(counts.get(f"{type(model).__name__}.{c}", 0) for c in called)
+    return PartCost(name, _parameters(part), flops // 2)
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images in, segmentation out: the one call that joins encoding, preprocessing and network."""
+
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from segrgbx_core.encoding import Planes, encode
+from segrgbx_core.errors import InputError, ModelError
+from segrgbx_core.frame import Reading, RgbImage, RgbxFrame
+from segrgbx_core.labels import LabelSet
+from segrgbx_core.modality import modality_named
+from segrgbx_core.model.card import ModelCard
+from segrgbx_core.model.placement import autocast, choose_device, choose_precision
+from segrgbx_core.model.preprocessing import resize_rgb, resize_x
+from segrgbx_core.model.segrgbx import NO_MODALITY
+from segrgbx_core.model.weights import LoadedModel, load_model
+from segrgbx_core.segmentation import Segmentation
+
+log = logging.getLogger("segrgbx")
+
+ASPECT_TOLERANCE = 0.02
+
+
+class Segmenter:
+    """A loaded model on a device, ready for frames of any size.
+
+    model: a shipped name, a model folder's path, or a model already loaded. device: "auto",
+    "cpu", "cuda" or "cuda:N". precision: "auto", "float32", "bf16" or "fp16".
+    Raises ModelError for a model folder that cannot be used and InputError for a device or
+    precision that is unknown or absent.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | LoadedModel = "demo",
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device)
+        loaded = model if isinstance(model, LoadedModel) else load_model(model)
+        self.card: ModelCard = loaded.card
+        self._model = loaded.model.eval().to(memory_format=torch.channels_last).to(self.device)
+        log.info("model %s on %s in %s", self.card.name, self.device, self.precision)
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The classes that the labels of every result count."""
+        return self.card.label_set
+
+    def __call__(
+        self, rgb: RgbImage, x: Reading | None = None, modality: str | None = None
+    ) -> Segmentation:
+        """One image with the second sensor's reading, or alone.
+
+        rgb: (H, W, 3) uint8, red first. x: the raw reading as the modality's encoding takes it
+        (thermal: (h, w) uint8, uint16 or float32), of RGB's aspect ratio to 2 %; None segments
+        RGB alone. modality: may be left out where the model knows exactly one.
+        Returns labels and confidence of RGB's size.
+        Raises InputError for images that cannot be used and ModelError for a modality the model
+        was not trained with.
+        """
+        start = time.perf_counter()
+        _check_rgb(rgb)
+        name = self._modality(x, modality)
+        rgb_in, x_in = self._tensors(rgb, None if x is None else encode(name, x), name)
+        encoded = time.perf_counter()
+        labels, confidence = self._infer(rgb_in, x_in, name, (rgb.shape[0], rgb.shape[1]))
+        done = time.perf_counter()
+        timings = {"encode": (encoded - start) * 1e3, "model": (done - encoded) * 1e3}
+        return Segmentation(labels, confidence, self.label_set, name, timings)
+
+    def segment(self, frame: RgbxFrame) -> Segmentation:
+        """As a call with the frame's images."""
+        return self(frame.rgb, frame.x, frame.modality)
+
+    def warm_up(self, iterations: int, size: tuple[int, int]) -> None:
+        """Runs the network on grey images of (height, width), so that the first frame is fast."""
+        height, width = self.card.preprocessing.inference_size(*size)
+        grey = torch.zeros(1, 3, height, width, device=self.device)
+        grey = grey.contiguous(memory_format=torch.channels_last)
+        name = self.card.modalities[0] if self.card.modalities else NO_MODALITY
+        for _ in range(iterations):
+            self._infer(grey, grey if self.card.modalities else None, name, size)
+
+    def _modality(self, x: Reading | None, modality: str | None) -> str:
+        if modality is not None:
+            modality_named(modality)
+        if x is None:
+            return NO_MODALITY
+        if modality is not None:
+            return self.card.check_modality(modality)
+        if len(self.card.modalities) == 1:
+            return self.card.modalities[0]
+        known = ", ".join(self.card.modalities) or "none, it reads RGB alone"
+        raise InputError(
+            f"An X reading came without its modality; name it (model '{self.card.name}' was "
+            f"trained with: {known})."
+        )
+
+    def _tensors(
+        self, rgb: RgbImage, planes: Planes | None, modality: str
+    ) -> tuple[Tensor, Tensor | None]:
+        prepare = self.card.preprocessing
+        size = prepare.inference_size(rgb.shape[0], rgb.shape[1])
+        with torch.inference_mode():
+            pixels = torch.from_numpy(np.require(rgb, requirements=["C", "W"])).to(self.device)
+            image = prepare.normalise_rgb(resize_rgb(pixels.permute(2, 0, 1)[None], size))
+            image = image.contiguous(memory_format=torch.channels_last)
+            x_image = None
+            if planes is not None:
+                _check_aspect(rgb.shape[1::-1], planes.valid.shape[::-1], modality)
+                data = torch.from_numpy(planes.data).to(self.device)[None]
+                valid = torch.from_numpy(planes.valid).to(self.device)[None]
+                x_image = prepare.normalise_x(*resize_x(data, valid, size))
+                x_image = x_image.contiguous(memory_format=torch.channels_last)
+        self._wait()
+        return image, x_image
+
+    def _infer(
+        self, rgb: Tensor, x: Tensor | None, modality: str, size: tuple[int, int]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+        with torch.inference_mode():
+            with autocast(self.precision, self.device):
+                logits: Tensor = self._model(rgb, x, modality)
+            logits = logits.float()
+            if logits.shape[2:] != size:
+                logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)
+            confidence, labels = logits.softmax(1).max(1)
+            shown = confidence[0].cpu().numpy()
+            ids = labels[0].to(torch.uint8).cpu().numpy()
+        if not np.isfinite(shown).all():
+            raise ModelError(
+                f"Model '{self.card.name}' gave values that are not numbers in {self.precision}; "
+                "run it with precision float32."
+            )
+        return ids, shown
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def _check_rgb(rgb: RgbImage) -> None:
+    if not isinstance(rgb, np.ndarray):
+        raise InputError(
+            f"The RGB image is a {type(rgb).__name__}; expected a numpy array (height, width, 3) "
+            "of uint8."
+        )
+    if rgb.ndim == 2 or (rgb.ndim == 3 and rgb.shape[2] == 1):
+        raise InputError(
+            f"The RGB image is grey, shape {rgb.shape}; expected (height, width, 3): repeat the "
+            "channel three times if the camera has no colour, or check that RGB and X are not "
+            "exchanged."
+        )
+    if rgb.ndim == 3 and rgb.shape[2] == 4:
+        raise InputError(
+            f"The RGB image has four channels, shape {rgb.shape}; expected three: pass "
+            "image[..., :3], and a second sensor in the fourth as x."
+        )
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or 0 in rgb.shape:
+        raise InputError(f"The RGB image has shape {rgb.shape}; expected (height, width, 3).")
+    if rgb.dtype != np.uint8:
+        raise InputError(
+            f"The RGB image has values of type {rgb.dtype}; expected uint8 in 0..255: scale and "
+            "convert it with .astype(numpy.uint8)."
+        )
+
+
+def _check_aspect(rgb: tuple[int, ...], x: tuple[int, ...], modality: str) -> None:
+    stretch = (x[0] * rgb[1]) / (x[1] * rgb[0])
+    if abs(stretch - 1.0) > ASPECT_TOLERANCE:
+        raise InputError(
+            f"The {modality} image is {x[0]}x{x[1]} and the RGB image {rgb[0]}x{rgb[1]}, whose "
+            "aspect ratios differ by more than 2 %; crop or register them to the same field of "
+            "view first."
+        )

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Normalisation and resizing by small values worked out by hand."""
+
+import pytest
+import torch
+
+from segrgbx_core.errors import ModelError
+from segrgbx_core.model import Preprocessing, resize_rgb, resize_x
+
+PLAIN = Preprocessing(
+    rgb_mean=(0.0, 0.5, 1.0), rgb_std=(1.0, 0.5, 0.25), x_mean=(0.5,) * 3, x_std=(0.25,) * 3
+)
+
+
+def test_rgb_is_scaled_channel_by_channel_in_rgb_order() -> None:
+    pixel = torch.tensor([255, 255, 0], dtype=torch.uint8).view(1, 3, 1, 1)
+    # (1 - 0) / 1, (1 - 0.5) / 0.5, (0 - 1) / 0.25
+    assert PLAIN.normalise_rgb(pixel).flatten().tolist() == [1.0, 1.0, -4.0]
+
+
+def test_invalid_x_is_zero_after_normalisation() -> None:
+    planes = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2).expand(1, 3, 1, 2)
+    valid = torch.tensor([True, False]).view(1, 1, 2)
+    assert PLAIN.normalise_x(planes, valid)[0, 0, 0].tolist() == [2.0, 0.0]
+
+
+def test_x_is_enlarged_from_valid_neighbours_alone() -> None:
+    planes = torch.full((1, 3, 2, 2), 0.8)
+    planes[:, :, :, 1] = 0.0
+    valid = torch.tensor([[[True, False], [True, False]]])
+    data, where = resize_x(planes, valid, (4, 4))
+    assert where[0].tolist() == [[True, True, False, False]] * 4
+    torch.testing.assert_close(data[:, :, :, :2], torch.full((1, 3, 4, 2), 0.8))
+    assert not data[:, :, :, 2:].any()
+
+
+def test_x_wholly_valid_is_enlarged_bilinearly() -> None:
+    planes = torch.tensor([0.0, 1.0]).expand(1, 3, 2, 2)
+    data, where = resize_x(planes, torch.ones(1, 2, 2, dtype=torch.bool), (2, 4))
+    assert where.all()
+    # Centres of the four pixels lie at -0.25, 0.25, 0.75, 1.25 of the two, clamped at the ends.
+    torch.testing.assert_close(data[0, 0, 0], torch.tensor([0.0, 0.25, 0.75, 1.0]))
+
+
+def test_rgb_of_the_wanted_size_is_left_alone() -> None:
+    rgb = torch.randint(0, 256, (1, 3, 4, 6), dtype=torch.uint8)
+    assert torch.equal(resize_rgb(rgb, (4, 6)), rgb.float())
+
+
+@pytest.mark.parametrize(
+    ("short_side", "expected"), [(None, (480, 640)), (240, (240, 320)), (96, (96, 128))]
+)
+def test_inference_size_keeps_the_aspect_ratio(
+    short_side: int | None, expected: tuple[int, int]
+) -> None:
+    assert Preprocessing(short_side=short_side).inference_size(480, 640) == expected
+
+
+def test_wrong_values_are_refused_in_words() -> None:
+    with pytest.raises(ModelError, match="Channel order is 'bgr'; expected 'rgb'"):
+        Preprocessing(channel_order="bgr")
+    with pytest.raises(ModelError, match=r"x_std is .*expected three numbers above 0"):
+        Preprocessing(x_std=(0.1, 0.0, 0.1))
+    with pytest.raises(ModelError, match="short_side is 8; expected 32 or more"):
+        Preprocessing(short_side=8)
+    with pytest.raises(ModelError, match="Means are"):
+        Preprocessing(rgb_mean=(float("nan"), 0.0, 0.0))

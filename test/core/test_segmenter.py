@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Segmenter: sizes, modalities, precision, and the sentences for images it cannot use."""
+
+import logging
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+import segrgbx_core
+from segrgbx_core import Segmenter, build_model, encode, load_model
+from segrgbx_core.errors import InputError, ModelError
+from segrgbx_core.frame import RgbxFrame
+from segrgbx_core.labels import LabelClass, LabelSet
+from segrgbx_core.model import LoadedModel, ModelCard, Preprocessing, save_model
+from segrgbx_core.model.placement import choose_device, choose_precision
+
+LABELS = LabelSet("tiny", tuple(LabelClass(f"class_{i}", (i, i, i)) for i in range(4)))
+
+
+def _loaded(modalities: tuple[str, ...] = ("thermal",), side: int | None = None) -> LoadedModel:
+    torch.manual_seed(31)
+    model = build_model("b0", num_classes=4, head_width=16)
+    with torch.no_grad():
+        model.head.classifier.weight.normal_()
+    card = ModelCard(
+        name="tiny",
+        description="For tests, not trained.",
+        architecture=model.config,
+        modalities=modalities,
+        label_set=LABELS,
+        preprocessing=Preprocessing(short_side=side),
+    )
+    return LoadedModel(model, card)
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    return Segmenter(_loaded())
+
+
+def _rgb(height: int = 64, width: int = 96) -> npt.NDArray[np.uint8]:
+    return np.random.default_rng(1).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def _thermal(height: int = 64, width: int = 96) -> npt.NDArray[np.uint16]:
+    return np.random.default_rng(2).integers(28000, 31000, (height, width), np.uint16)
+
+
+def test_result_has_the_image_size_and_types(segmenter: Segmenter) -> None:
+    rgb = _rgb(70, 101)
+    result = segmenter(rgb, _thermal(70, 101), modality="thermal")
+    assert result.labels.shape == result.confidence.shape == (70, 101)
+    assert result.labels.dtype == np.uint8
+    assert result.labels.max() < 4
+    assert result.confidence.dtype == np.float32
+    assert 0.25 <= result.confidence.min() <= result.confidence.max() <= 1.0
+    assert result.modality == "thermal"
+    assert result.label_set == segmenter.label_set == LABELS
+    assert set(result.timings_ms) == {"encode", "model"}
+    assert all(ms > 0 for ms in result.timings_ms.values())
+    assert result.overlay(rgb).shape == rgb.shape
+
+
+def test_labels_and_confidence_are_those_of_the_logits(segmenter: Segmenter) -> None:
+    loaded = _loaded()
+    rgb, thermal = _rgb(), _thermal()
+    prepare = loaded.card.preprocessing
+    planes = encode("thermal", thermal)
+    with torch.no_grad():
+        logits = loaded.model.eval()(
+            prepare.normalise_rgb(torch.from_numpy(rgb).permute(2, 0, 1)[None]),
+            prepare.normalise_x(
+                torch.from_numpy(planes.data)[None], torch.from_numpy(planes.valid)[None]
+            ),
+            "thermal",
+        )
+    shares = logits.softmax(1)[0].numpy()
+    result = segmenter(rgb, thermal)
+    np.testing.assert_allclose(result.confidence, shares.max(0), atol=1e-3)
+    assert (result.labels == shares.argmax(0)).mean() > 0.999
+
+
+def test_x_changes_the_result_and_its_absence_is_named(segmenter: Segmenter) -> None:
+    with_x = segmenter(_rgb(), _thermal(), "thermal")
+    alone = segmenter(_rgb(), None, "thermal")
+    assert alone.modality == "none"
+    assert not np.array_equal(with_x.confidence, alone.confidence)
+
+
+def test_frame_gives_what_its_images_give(segmenter: Segmenter) -> None:
+    frame = RgbxFrame(_rgb(), _thermal(), "thermal")
+    called = segmenter(_rgb(), _thermal(), "thermal")
+    assert np.array_equal(segmenter.segment(frame).labels, called.labels)
+    absent = RgbxFrame(_rgb(), None, "thermal")
+    assert segmenter.segment(absent).modality == "none"
+
+
+def test_images_are_neither_changed_nor_need_to_be_writable(segmenter: Segmenter) -> None:
+    rgb, thermal = _rgb(), _thermal()
+    rgb.setflags(write=False)
+    thermal.setflags(write=False)
+    segmenter(rgb, thermal)
+    segmenter(rgb[:, ::-1], thermal[:, ::-1])
+    assert np.array_equal(rgb, _rgb())
+    assert np.array_equal(thermal, _thermal())
+
+
+def test_short_side_shrinks_inside_and_restores_outside() -> None:
+    small = Segmenter(_loaded(side=32))
+    result = small(_rgb(96, 128), _thermal(48, 64), "thermal")
+    assert result.labels.shape == (96, 128)
+    native = Segmenter(_loaded())(_rgb(96, 128), _thermal(48, 64), "thermal")
+    assert not np.array_equal(result.confidence, native.confidence)
+
+
+def test_x_of_half_the_size_is_resized(segmenter: Segmenter) -> None:
+    even = np.full((32, 48), 29000, np.uint16)
+    even[:, 24:] = 30000
+    large = np.repeat(np.repeat(even, 2, 0), 2, 1)
+    half, full = (segmenter(_rgb(), x, "thermal") for x in (even, large))
+    assert (half.labels == full.labels).mean() > 0.9
+
+
+@pytest.mark.parametrize("shape", [(64, 97), (64, 95)])
+def test_x_within_two_percent_of_the_aspect_is_taken(
+    segmenter: Segmenter, shape: tuple[int, int]
+) -> None:
+    assert segmenter(_rgb(), _thermal(*shape)).labels.shape == (64, 96)
+
+
+def test_x_of_another_aspect_is_refused_in_words(segmenter: Segmenter) -> None:
+    with pytest.raises(InputError) as caught:
+        segmenter(_rgb(), _thermal(64, 64))
+    for word in ("thermal", "64x64", "96x64", "2 %", "crop or register"):
+        assert word in str(caught.value)
+
+
+def test_nan_in_x_is_invalid_and_harmless(segmenter: Segmenter) -> None:
+    x = np.linspace(280.0, 300.0, 64 * 96, dtype=np.float32).reshape(64, 96)
+    x[:10] = np.nan
+    result = segmenter(_rgb(), x)
+    assert np.isfinite(result.confidence).all()
+
+
+def test_x_without_a_valid_pixel_is_refused(segmenter: Segmenter) -> None:
+    with pytest.raises(InputError, match="no valid pixel"):
+        segmenter(_rgb(), np.full((64, 96), np.nan, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("rgb", "sentence"),
+    [
+        (np.zeros((8, 9), np.uint8), r"is grey, shape \(8, 9\); expected \(height, width, 3\)"),
+        (np.zeros((8, 9, 1), np.uint8), "is grey"),
+        (np.zeros((8, 9, 4), np.uint8), r"four channels, .*pass image\[\.\.\., :3\]"),
+        (np.zeros((8, 9, 2), np.uint8), r"shape \(8, 9, 2\); expected"),
+        (np.zeros((0, 9, 3), np.uint8), r"shape \(0, 9, 3\); expected"),
+        (np.zeros((8, 9, 3), np.float32), "type float32; expected uint8 in 0..255"),
+        (np.zeros((8, 9, 3), np.uint16), "type uint16; expected uint8"),
+        ([[1, 2, 3]], "is a list; expected a numpy array"),
+    ],
+)
+def test_wrong_rgb_is_refused_in_words(
+    segmenter: Segmenter, rgb: npt.NDArray[np.uint8], sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        segmenter(rgb)
+
+
+def test_modality_may_be_left_out_only_where_there_is_one(segmenter: Segmenter) -> None:
+    assert segmenter(_rgb(), _thermal()).modality == "thermal"
+    with pytest.raises(InputError, match=r"name it .*trained with: thermal, depth"):
+        Segmenter(_loaded(("thermal", "depth")))(_rgb(), _thermal())
+    with pytest.raises(InputError, match="RGB alone"):
+        Segmenter(_loaded(()))(_rgb(), _thermal())
+
+
+def test_modality_not_trained_for_is_refused(segmenter: Segmenter) -> None:
+    with pytest.raises(ModelError, match="was trained with thermal, not with depth"):
+        segmenter(_rgb(), _thermal(), "depth")
+    with pytest.raises(InputError, match="'sonar' is unknown"):
+        segmenter(_rgb(), None, "sonar")
+
+
+def test_warm_up_runs_and_leaves_results_alone(segmenter: Segmenter) -> None:
+    before = segmenter(_rgb(), _thermal())
+    segmenter.warm_up(2, (64, 96))
+    assert np.array_equal(segmenter(_rgb(), _thermal()).labels, before.labels)
+    Segmenter(_loaded((), side=32)).warm_up(1, (64, 96))
+
+
+def test_auto_takes_float32_on_the_cpu_and_leaves_the_threads() -> None:
+    threads = torch.get_num_threads()
+    chosen = Segmenter(_loaded(), device="cpu")
+    assert (chosen.device.type, chosen.precision) == ("cpu", "float32")
+    assert torch.get_num_threads() == threads
+
+
+def test_bf16_on_the_cpu_is_taken_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="segrgbx"):
+        low = Segmenter(_loaded(), device="cpu", precision="bf16")
+    assert "bf16 on the CPU can be hundreds of times slower" in caplog.text
+    exact = Segmenter(_loaded(), device="cpu")(_rgb(32, 32), _thermal(32, 32))
+    close = low(_rgb(32, 32), _thermal(32, 32))
+    assert np.abs(close.confidence - exact.confidence).mean() < 0.05
+
+
+def test_unknown_device_and_precision_are_refused_in_words() -> None:
+    with pytest.raises(InputError, match="Device 'gpu' is unknown; expected auto, cpu, cuda"):
+        choose_device("gpu")
+    with pytest.raises(InputError, match="Device 'mps' is not supported"):
+        choose_device("mps")
+    with pytest.raises(InputError, match=r"'cuda:99' was asked for, .*sees [0-9]+ CUDA devices"):
+        choose_device("cuda:99")
+    with pytest.raises(InputError, match="Precision 'int4' is unknown; expected auto, float32"):
+        choose_precision("int4", torch.device("cpu"))
+
+
+@pytest.mark.parametrize(("capability", "expected"), [((9, 0), "bf16"), ((7, 5), "fp16")])
+def test_auto_precision_on_cuda_follows_the_capability(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], expected: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert choose_precision("auto", torch.device("cuda")) == expected
+
+
+def test_weights_that_give_no_numbers_are_reported() -> None:
+    loaded = _loaded()
+    with torch.no_grad():
+        loaded.model.head.classifier.bias[0] = float("nan")
+    with pytest.raises(ModelError, match="are not numbers in float32"):
+        Segmenter(loaded)(_rgb())
+
+
+def test_saved_folder_segments_like_the_model(tmp_path: Path, segmenter: Segmenter) -> None:
+    loaded = _loaded()
+    save_model(tmp_path, loaded.model, replace(loaded.card, name="kept"), dtype=torch.float32)
+    kept = Segmenter(tmp_path)
+    assert kept.card == load_model(tmp_path).card
+    expected = segmenter(_rgb(), _thermal())
+    assert np.array_equal(kept(_rgb(), _thermal()).labels, expected.labels)
+
+
+def test_unknown_model_names_the_way_out() -> None:
+    with pytest.raises(ModelError, match="'nowhere/at/all' was not found; shipped models: "):
+        Segmenter("nowhere/at/all")
+
+
+def test_importing_the_package_does_not_import_torch_or_ros() -> None:
+    code = (
+        "import sys, segrgbx_core; segrgbx_core.__all__; "
+        "sys.exit(any(m in sys.modules for m in ('torch', 'rclpy', 'rosbags')))"
+    )
+    root = Path(segrgbx_core.__file__).parents[1]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+    with pytest.raises(AttributeError, match="no attribute 'segment'"):
+        _ = segrgbx_core.segment
+    assert all(hasattr(segrgbx_core, name) for name in segrgbx_core.__all__)
