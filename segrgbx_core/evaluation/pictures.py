@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The four-up picture: both sensors, the classes, and the classes over the image."""
+
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from segrgbx_core.frame import RgbImage
+from segrgbx_core.labels import LabelSet
+from segrgbx_core.segmentation import Segmentation, color_mask
+
+BAND = (22, 25, 31)
+INK = (236, 239, 244)
+FAINT = (139, 148, 163)
+TILE_WIDTHS = (320, 640)
+LEGEND_WHOLE_UP_TO = 16
+
+Labels = npt.NDArray[np.uint8]
+
+
+def four_up(
+    rgb: RgbImage,
+    planes_data: npt.NDArray[np.float32] | None,
+    segmentation: Segmentation,
+    truth: Labels | None = None,
+) -> RgbImage:
+    """RGB | X over truth (or mask, without a truth) | overlay, with captions and a legend.
+
+    rgb: (H, W, 3) uint8. planes_data: (3, h, w) float32 in 0..1, any size, or None. truth:
+    (H, W) uint8 ids, 255 unlabelled. Each tile has the image's aspect ratio and a width within
+    320 to 640; returns the whole (rows, columns, 3) uint8.
+    """
+    height, width = rgb.shape[:2]
+    tile_width = int(np.clip(width, *TILE_WIDTHS))
+    size = (tile_width, max(1, round(height * tile_width / width)))
+    shown = segmentation.labels if truth is None else truth
+    x_name = _spoken(segmentation.modality).capitalize()
+    top = [
+        _captioned(_resized(rgb, size), "RGB"),
+        _no_x(size)
+        if planes_data is None
+        else _captioned(_x_tile(planes_data, size, segmentation.modality), x_name),
+    ]
+    bottom = [
+        _captioned(
+            _resized(color_mask(shown, segmentation.label_set), size, exact=True),
+            "Segmentation" if truth is None else "Ground truth",
+        ),
+        _captioned(_resized(segmentation.overlay(rgb), size), "Segmentation over RGB"),
+    ]
+    rows = [_row(top), _row(bottom)]
+    strip = legend(segmentation.label_set, rows[0].shape[1], _seen(segmentation, truth))
+    gap = np.full((_gap(tile_width), rows[0].shape[1], 3), BAND, np.uint8)
+    return np.vstack([rows[0], gap, rows[1], strip])
+
+
+def legend(label_set: LabelSet, width: int, ids: tuple[int, ...] | None = None) -> RgbImage:
+    """A dark strip with each class's colour and name, as many rows as it takes.
+
+    width: pixels. ids: the classes to show, all where None. Returns (rows, width, 3) uint8.
+    """
+    size = _text_size(width // 2)
+    font = _font(size)
+    chip, pad = round(size * 0.95), round(size * 0.8)
+    chosen = range(len(label_set)) if ids is None else ids
+    places: list[tuple[int, int, int]] = []
+    x, y = pad, pad
+    for i in chosen:
+        across = chip + pad // 2 + round(font.getlength(_spoken(label_set.names[i])))
+        if x > pad and x + across > width - pad:
+            x, y = pad, y + round(size * 1.75)
+        places.append((i, x, y))
+        x += across + round(pad * 1.5)
+    bottom = y + chip + pad if places else 0
+    picture = Image.new("RGB", (width, bottom), BAND)
+    draw = ImageDraw.Draw(picture)
+    for i, left, up in places:
+        color = label_set.classes[i].color
+        box = (left, up, left + chip, up + chip)
+        draw.rounded_rectangle(box, chip // 4, fill=color, outline=FAINT)
+        at = (left + chip + pad // 2, up + chip // 2)
+        draw.text(at, _spoken(label_set.names[i]), INK, font, anchor="lm")
+    return np.array(picture)
+
+
+def _seen(segmentation: Segmentation, truth: Labels | None) -> tuple[int, ...] | None:
+    """All classes of a small set, so that pictures of one run compare; else those that occur."""
+    count = len(segmentation.label_set)
+    if count <= LEGEND_WHOLE_UP_TO:
+        return None
+    there = set(np.unique(segmentation.labels).tolist())
+    if truth is not None:
+        there |= set(np.unique(truth).tolist())
+    return tuple(sorted(i for i in there if i < count))
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _text_size(tile_width: int) -> int:
+    return max(13, round(tile_width / 32))
+
+
+def _gap(tile_width: int) -> int:
+    return max(2, tile_width // 160)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
+
+
+def _resized(image: RgbImage, size: tuple[int, int], exact: bool = False) -> RgbImage:
+    shrinks = image.shape[1] > size[0]
+    smooth = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    method = cv2.INTER_NEAREST if exact else smooth
+    return cast(RgbImage, cv2.resize(image, size, interpolation=method))
+
+
+def _x_tile(planes: npt.NDArray[np.float32], size: tuple[int, int], modality: str) -> RgbImage:
+    """Temperatures in false colours, hot is bright; the planes of other sensors as they are."""
+    levels = np.clip(np.moveaxis(planes, 0, -1) * 255.0, 0, 255).round().astype(np.uint8)
+    if modality == "thermal":
+        mapped = cv2.applyColorMap(np.ascontiguousarray(levels[..., 0]), cv2.COLORMAP_INFERNO)
+        return _resized(cast(RgbImage, cv2.cvtColor(mapped, cv2.COLOR_BGR2RGB)), size)
+    return _resized(levels, size)
+
+
+def _no_x(size: tuple[int, int]) -> RgbImage:
+    picture = Image.new("RGB", size, (38, 42, 51))
+    middle = (size[0] // 2, size[1] // 2)
+    font = _font(round(_text_size(size[0]) * 1.4))
+    ImageDraw.Draw(picture).text(middle, "no X: RGB alone", FAINT, font, anchor="mm")
+    return _captioned(np.array(picture), "X")
+
+
+def _captioned(tile: RgbImage, words: str) -> RgbImage:
+    """The tile under a dark band that names it."""
+    size = _text_size(tile.shape[1])
+    band = Image.new("RGB", (tile.shape[1], round(size * 1.8)), BAND)
+    draw = ImageDraw.Draw(band)
+    draw.text((size // 2, band.height // 2), words, INK, _font(size), anchor="lm")
+    return np.vstack([np.array(band), tile])
+
+
+def _row(tiles: list[RgbImage]) -> RgbImage:
+    gap = np.full((tiles[0].shape[0], _gap(tiles[0].shape[1]), 3), BAND, np.uint8)
+    return np.hstack([tiles[0], gap, tiles[1]])

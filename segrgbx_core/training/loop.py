@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop: AdamW, averaged weights, the best kept by validation, resumable."""
+
+import math
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from segrgbx_core.datasets import FolderDataset, render_stills
+from segrgbx_core.errors import RecipeError, SegRgbxError
+from segrgbx_core.evaluation.dataset import evaluate
+from segrgbx_core.labels import UNLABELLED
+from segrgbx_core.model import ModelCard, save_model
+from segrgbx_core.model.preprocessing import Preprocessing
+from segrgbx_core.model.weights import LoadedModel
+from segrgbx_core.output import claim_output, disk_errors
+from segrgbx_core.resources import version
+from segrgbx_core.scenes import DriveSettings
+from segrgbx_core.segmenter import Segmenter
+from segrgbx_core.training.augment import TrainingBatches
+from segrgbx_core.training.recipe import Recipe, Source, load_recipe
+from segrgbx_core.training.state import TrainingState, fresh_state, restore, save_checkpoint
+
+CHECKPOINT, LOG, MODEL = "checkpoint.pt", "log.csv", "model"
+_WEIGHTING_SAMPLES = 200
+
+
+def train(path: Path, out: Path, resume: bool = False, force: bool = False) -> Path:
+    """Trains as the recipe says and returns the folder of the best model.
+
+    Writes below `out`: `data/` (rendered scenes), `checkpoint.pt`, `log.csv` (step, seconds,
+    loss, validation mIoU) and `model/`. With resume=True an interrupted training goes on exactly
+    where its last checkpoint stood.
+    Raises RecipeError, InputError and OutputError in words.
+    """
+    recipe = load_recipe(path)
+    if not resume:
+        claim_output(out, force)
+    training = _Training(recipe, path, out, Console())
+    if resume:
+        restore(training.state, out / CHECKPOINT)
+    return training.run()
+
+
+def class_weights(data: FolderDataset, power: float) -> torch.Tensor:
+    """(classes,) float32 loss weights, frequency to minus `power`; mean 1 over the pixels.
+
+    Frequencies come from about 200 evenly spaced samples.
+    """
+    counts = np.ones(len(data.label_set))
+    for index in range(0, len(data), max(1, len(data) // _WEIGHTING_SAMPLES)):
+        labels = data[index].labels
+        counts += np.bincount(labels[labels != UNLABELLED], minlength=len(counts))
+    share = counts / counts.sum()
+    weight = share**-power
+    return torch.tensor(weight / (weight * share).sum(), dtype=torch.float32)
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """The rate of that step, counted from 0: linear warm-up, then polynomial decay to 0."""
+    o = recipe.optimiser
+    if step < o.warm_up:
+        return o.learning_rate * (step + 1) / o.warm_up
+    left = 1 - (step - o.warm_up) / max(1, o.steps - o.warm_up)
+    return float(o.learning_rate * max(left, 0.0) ** o.power)
+
+
+class _Training:
+    def __init__(self, recipe: Recipe, path: Path, out: Path, console: Console) -> None:
+        self._recipe, self._path, self._out, self._console = recipe, path, out, console
+        self._data = self._samples(recipe.data.train, "train")
+        self._held_out = self._samples(recipe.data.validation, "validation")
+        if len(self._data.label_set) != recipe.model.num_classes:
+            raise RecipeError(
+                f"{path.name}: model.num_classes is {recipe.model.num_classes}, but label set "
+                f"'{self._data.label_set.name}' has {len(self._data.label_set)} classes; make "
+                "them equal."
+            )
+        self._preprocessing = Preprocessing(short_side=recipe.short_side)
+        self._batches = TrainingBatches(
+            self._data, recipe.augment, self._preprocessing, recipe.seed
+        )
+        self._weights = class_weights(self._data, recipe.optimiser.class_balance)
+        self._use_x = recipe.augment.x_dropout < 1.0
+        self.state: TrainingState = fresh_state(recipe)
+
+    def run(self) -> Path:
+        """All steps that are left."""
+        state, steps = self.state, self._recipe.optimiser.steps
+        before, started = state.seconds, time.monotonic()
+        with self._progress() as bar:
+            task = bar.add_task("training", total=steps, note="", completed=state.step)
+            try:
+                while state.step < steps:
+                    loss = self._step()
+                    note = f"loss {loss:.3f} best {state.best:.3f}"
+                    bar.update(task, completed=state.step, note=note)
+                    state.seconds = before + time.monotonic() - started
+                    if state.step % self._recipe.optimiser.validate_every == 0:
+                        self._validate(loss)
+            except KeyboardInterrupt:
+                save_checkpoint(state, self._out / CHECKPOINT)
+                self._console.print(f"Stopped at step {state.step}; go on with --resume.")
+                raise
+            if steps % self._recipe.optimiser.validate_every:
+                self._validate(loss)
+        self._console.print(f"Best validation mIoU {state.best:.3f}.")
+        return self._out / MODEL
+
+    def _step(self) -> float:
+        state, recipe = self.state, self._recipe
+        batch = self._batches.batch(state.step, recipe.optimiser.batch)
+        for group in state.optimiser.param_groups:
+            group["lr"] = learning_rate(recipe, state.step)
+        state.model.train()
+        logits = state.model(batch.rgb, batch.x, self._data.modality, batch.present)
+        loss = F.cross_entropy(logits, batch.labels, self._weights, ignore_index=UNLABELLED)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise SegRgbxError(
+                f"The loss is {value} at step {state.step}; lower optimiser.learning_rate and "
+                "resume from the last checkpoint."
+            )
+        state.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        limit = recipe.optimiser.gradient_clip
+        torch.nn.utils.clip_grad_norm_(state.model.parameters(), limit)
+        state.optimiser.step()
+        state.average.update_parameters(state.model)
+        state.step += 1
+        return value
+
+    def _validate(self, loss: float) -> None:
+        """Scores the averaged weights, keeps them where they are the best, and checkpoints."""
+        state = self.state
+        segmenter = Segmenter(LoadedModel(state.averaged, self._card()), "cpu")
+        miou = evaluate(segmenter, self._held_out, self._use_x).overall.miou or 0.0
+        self._console.print(f"step {state.step}: loss {loss:.3f}, validation mIoU {miou:.3f}")
+        with disk_errors(self._out), (self._out / LOG).open("a") as file:
+            file.write(f"{state.step},{state.seconds:.0f},{loss:.4f},{miou:.4f}\n")
+        if miou > state.best:
+            state.best = miou
+            save_model(self._out / MODEL, state.averaged, self._card())
+        save_checkpoint(state, self._out / CHECKPOINT)
+
+    def _card(self) -> ModelCard:
+        recipe, state = self._recipe, self.state
+        provenance: dict[str, str | int | float] = {
+            "recipe": self._path.name,
+            "seed": recipe.seed,
+            "samples": len(self._data),
+            "step": state.step,
+            "steps": recipe.optimiser.steps,
+            "batch": recipe.optimiser.batch,
+            "validation_miou": round(state.best, 4),
+            "hours": round(state.seconds / 3600, 2),
+            "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
+            "segrgbx": version(),
+            "torch": str(torch.__version__),
+        }
+        return ModelCard(
+            name=recipe.name,
+            description=recipe.description,
+            architecture=state.model.config,
+            modalities=(self._data.modality,) if self._use_x else (),
+            label_set=self._data.label_set,
+            preprocessing=self._preprocessing,
+            training=provenance,
+            license=recipe.license,
+        )
+
+    def _samples(self, source: Source, name: str) -> FolderDataset:
+        if source.folder is not None:
+            return FolderDataset((self._path.parent / source.folder).resolve())
+        scenes, place = source.scenes, self._out / "data" / name
+        assert scenes is not None
+        settings = DriveSettings(
+            modality=scenes.modality,
+            width=scenes.width,
+            height=scenes.height,
+            seed=scenes.first_seed,
+            conditions=scenes.conditions,
+        )
+        with self._progress() as bar:
+            task = bar.add_task(f"rendering {name}", total=scenes.count, note="")
+            render_stills(place, settings, scenes.count, lambda: bar.advance(task))
+        return FolderDataset(place)
+
+    def _progress(self) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self._console,
+        )

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder format, written by the scenes and read back."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segrgbx_core.datasets import FolderDataset, render_stills, write_dataset
+from segrgbx_core.errors import InputError
+from segrgbx_core.image_files import write_png
+from segrgbx_core.scenes import Drive, DriveSettings
+
+SMALL = DriveSettings(
+    seconds=0.6, rate_hz=5.0, width=64, height=48, seed=1, conditions=("day", "night")
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_dataset(Drive(SMALL), tmp_path / "drive")
+    return tmp_path / "drive"
+
+
+def test_what_was_written_is_read_back(folder: Path) -> None:
+    data, drive = FolderDataset(folder), Drive(SMALL)
+    assert len(data) == 3
+    assert data.modality == "thermal"
+    first, expected = data[0], drive.rgb_at(drive.rgb_times[0])
+    assert np.array_equal(first.rgb, expected.image)
+    assert np.array_equal(first.labels, expected.labels)
+    assert np.array_equal(first.x, drive.x_at(drive.rgb_times[0]).reading)
+    assert first.x.dtype == np.uint16
+    assert [data[i].condition for i in range(3)] == ["day", "day", "night"]
+
+
+def test_stills_are_one_street_each_and_are_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "stills"
+    render_stills(folder, SMALL, 3)
+    data = FolderDataset(folder)
+    assert data.stems == ("00000001", "00000002", "00000003")
+    assert {data[i].condition for i in range(3)} == {"day", "night"}
+    assert (data[0].labels != data[1].labels).any()
+    before = {p: p.stat().st_mtime_ns for p in (folder / "rgb").iterdir()}
+    render_stills(folder, SMALL, 4)
+    after = {p: p.stat().st_mtime_ns for p in (folder / "rgb").iterdir()}
+    assert before.items() <= after.items()
+    assert len(after) == 4
+
+
+def test_a_missing_partner_is_named(folder: Path) -> None:
+    (folder / "x" / "000001.png").unlink()
+    with pytest.raises(InputError, match=r"000001.png has no partner in .*x; add or remove it"):
+        FolderDataset(folder)
+
+
+def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is no dataset folder: it has no dataset.yaml"):
+        FolderDataset(tmp_path)
+
+
+def test_labels_out_of_range_name_file_and_value(folder: Path) -> None:
+    write_png(folder / "labels" / "000000.png", np.full((48, 64), 77, np.uint8))
+    with pytest.raises(
+        InputError, match=r"000000.png has label 77; label set 'street' has 0 to 9"
+    ):
+        FolderDataset(folder)[0]
+
+
+def test_labels_of_another_size_are_refused(folder: Path) -> None:
+    write_png(folder / "labels" / "000000.png", np.zeros((24, 32), np.uint8))
+    with pytest.raises(InputError, match="is 32x24 and its image 64x48"):
+        FolderDataset(folder)[0]

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Overlays by hand."""
+
+import numpy as np
+import pytest
+
+from segrgbx_core.errors import InputError
+from segrgbx_core.labels import load_label_set
+from segrgbx_core.segmentation import Segmentation
+
+RGB = np.full((2, 3, 3), 100, np.uint8)
+LABELS = np.array([[0, 1, 255], [2, 3, 9]], np.uint8)
+
+
+def result() -> Segmentation:
+    return Segmentation(LABELS, np.ones((2, 3), np.float32), load_label_set("street"), "thermal")
+
+
+def test_half_way_between_image_and_colour() -> None:
+    overlay = result().overlay(RGB)
+    # Road is (128, 64, 128); half of it and half of 100.
+    assert overlay[0, 0].tolist() == [114, 82, 114]
+    assert overlay.dtype == np.uint8
+
+
+def test_unlabelled_pixels_show_the_image() -> None:
+    assert result().overlay(RGB, 1.0)[0, 2].tolist() == [100, 100, 100]
+
+
+def test_alpha_reaches_from_image_to_colours() -> None:
+    assert np.array_equal(result().overlay(RGB, 0.0), RGB)
+    labelled = LABELS != 255
+    colors = result().color_mask()
+    assert np.array_equal(result().overlay(RGB, 1.0)[labelled], colors[labelled])
+
+
+def test_another_image_is_refused_in_words() -> None:
+    with pytest.raises(InputError, match="image is 5x4 and the mask 3x2; give the image"):
+        result().overlay(np.zeros((4, 5, 3), np.uint8))
+    with pytest.raises(InputError, match=r"alpha is 1.5; expected 0 to 1"):
+        result().overlay(RGB, 1.5)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Thermal readings to planes: units do not matter, invalid pixels do not leak."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segrgbx_core.encoding import ThermalSettings, encode
+from segrgbx_core.errors import InputError
+
+
+def scene(seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    ramp = np.linspace(280, 300, 48 * 64).reshape(48, 64)
+    return (ramp + rng.normal(0, 1, (48, 64))).astype(np.float32)
+
+
+def test_planes_of_a_ramp_by_hand() -> None:
+    reading = np.arange(101, dtype=np.float32)[None].repeat(3, 0)
+    planes = encode("thermal", reading)
+    # Percentiles 1 and 99 of 0..100 are 1 and 99, so 50 lies in the middle of both stretches.
+    assert planes.data.shape == (3, 3, 101)
+    assert planes.data.dtype == np.float32
+    assert planes.data[0, 0, 50] == pytest.approx(0.5, abs=1e-6)
+    assert planes.data[0, 0, 0] == 0.0
+    assert planes.data[0, 0, 100] == 1.0
+    assert planes.data[1, 0, 50] == pytest.approx(0.5, abs=0.01)
+    assert planes.data[2, 1, 50] == pytest.approx(0.5, abs=0.01)
+    assert planes.valid.all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(scale=st.floats(0.01, 100.0), offset=st.floats(-300.0, 300.0))
+def test_units_do_not_matter(scale: float, offset: float) -> None:
+    kelvin = scene()
+    other = (kelvin * scale + offset * scale).astype(np.float32)
+    a, b = encode("thermal", kelvin), encode("thermal", other)
+    assert np.abs(a.data[0] - b.data[0]).max() < 2e-3
+    assert np.abs(a.data[2] - b.data[2]).max() < 4e-3
+    assert np.abs(a.data[1] - b.data[1]).mean() < 2e-3
+
+
+def test_centikelvin_counts_equal_degrees_celsius() -> None:
+    counts = np.round(scene() * 100).astype(np.uint16)
+    celsius = (counts.astype(np.float64) / 100 - 273.15).astype(np.float32)
+    a, b = encode("thermal", counts), encode("thermal", celsius)
+    assert np.abs(a.data - b.data).max() < 2e-3
+
+
+def test_hotter_is_higher_in_the_first_two_planes() -> None:
+    reading = np.sort(scene().ravel()).reshape(48, 64)
+    planes = encode("thermal", reading)
+    assert (np.diff(planes.data[0].ravel()) >= 0).all()
+    assert (np.diff(planes.data[1].ravel()) >= 0).all()
+
+
+def test_invalid_pixels_are_zero_and_do_not_leak() -> None:
+    reading = scene()
+    holed = reading.copy()
+    holed[10:20, 10:20] = np.nan
+    other = reading.copy()
+    other[10:20, 10:20] = np.inf
+    a, b = encode("thermal", holed), encode("thermal", other)
+    assert not a.valid[10:20, 10:20].any()
+    assert a.valid.sum() == 48 * 64 - 100
+    assert (a.data[:, 10:20, 10:20] == 0).all()
+    assert np.array_equal(a.data, b.data)
+
+
+def test_a_value_may_mark_invalid_pixels() -> None:
+    counts = np.full((8, 8), 29000, np.uint16)
+    counts[:, :4] += 100
+    counts[0, 0] = 65535
+    planes = encode("thermal", counts, ThermalSettings(invalid=65535))
+    assert not planes.valid[0, 0]
+    assert planes.data[0, 1, 1] == 1.0
+
+
+def test_a_fixed_range_clips() -> None:
+    reading = np.array([[0.0, 10.0, 20.0, 30.0]], np.float32)
+    planes = encode("thermal", reading, ThermalSettings(clip_min=10, clip_max=30))
+    assert planes.data[0, 0].tolist() == [0.0, 0.0, 0.5, 1.0]
+
+
+def test_a_flat_image_is_grey() -> None:
+    planes = encode("thermal", np.full((6, 8), 30000, np.uint16))
+    assert (planes.data == 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("reading", "words"),
+    [
+        (np.zeros((4, 4, 3), np.uint8), "already colour-mapped"),
+        (np.zeros((4, 4), np.int32), "values of type int32; expected uint8, uint16 or float32"),
+        (np.zeros(4, np.uint8), r"shape \(4,\); expected \(height, width\)"),
+        (np.full((4, 4), np.nan, np.float32), "no valid pixel"),
+    ],
+)
+def test_bad_readings_are_refused_in_words(reading: np.ndarray, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        encode("thermal", reading)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"clip_min": 3.0}, "only one of clip_min and clip_max"),
+        ({"clip_min": 3.0, "clip_max": 2.0}, "clip_min 3.0 is not below clip_max 2.0"),
+        ({"low_percentile": 60.0, "high_percentile": 40.0}, "not in order"),
+    ],
+)
+def test_bad_settings_are_refused_in_words(bad: dict[str, float], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        ThermalSettings(**bad)
+
+
+def test_modalities_without_an_encoding_say_so() -> None:
+    with pytest.raises(InputError, match="'event' has no encoding in this version"):
+        encode("event", np.zeros((4, 4), np.uint8))
+    with pytest.raises(InputError, match="'sonar' is unknown; expected one of event, thermal"):
+        encode("sonar", np.zeros((4, 4), np.uint8))

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes say everything, and only what is known."""
+
+from pathlib import Path
+
+import pytest
+
+from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.resources import share_dir
+from segrgbx_core.training.loop import learning_rate
+from segrgbx_core.training.recipe import load_recipe
+
+GOOD = """
+name: t
+description: d
+seed: 1
+data:
+  train: {scenes: {count: 4, first_seed: 0}}
+  validation: {scenes: {count: 2, first_seed: 9}}
+optimiser: {steps: 10, learning_rate: 1.0, warm_up: 4}
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_recipe_and_its_defaults(tmp_path: Path) -> None:
+    recipe = load_recipe(written(tmp_path, GOOD))
+    assert recipe.data.train.scenes is not None
+    assert recipe.data.train.scenes.count == 4
+    assert recipe.model.preset == "b0"
+    assert recipe.augment.crop == (192, 256)
+
+
+def test_the_rate_warms_up_and_decays_to_nothing(tmp_path: Path) -> None:
+    recipe = load_recipe(written(tmp_path, GOOD))
+    rates = [learning_rate(recipe, step) for step in range(11)]
+    assert rates[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    # Half of the six steps after warm-up are left: 0.5 ** 0.9.
+    assert rates[7] == pytest.approx(0.5**0.9)
+    assert rates[10] == 0.0
+
+
+@pytest.mark.parametrize("name", ["demo", "demo_rgb_only"])
+def test_the_shipped_recipes_load(name: str) -> None:
+    assert load_recipe(share_dir() / "config" / "train" / f"{name}.yaml").name == name
+
+
+def test_the_baseline_differs_from_the_demo_in_the_absence_of_x_alone() -> None:
+    folder = share_dir() / "config" / "train"
+    demo, rgb_only = (load_recipe(folder / f"{n}.yaml") for n in ("demo", "demo_rgb_only"))
+    assert demo.data == rgb_only.data
+    assert demo.optimiser == rgb_only.optimiser
+    assert demo.model == rgb_only.model
+    assert demo.seed == rgb_only.seed
+    assert rgb_only.augment.x_dropout == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (GOOD + "colour: red", "unknown keys colour; known: name, description"),
+        (GOOD.replace("steps: 10, ", ""), "lacks steps"),
+        (GOOD.replace("seed: 1", "seed: one"), "seed is 'one'; expected int"),
+        (GOOD.replace("steps: 10", "steps: 0"), "optimiser.steps is 0; expected 1"),
+        (GOOD.replace("count: 4", "count: yes"), "count is True; expected int"),
+        (GOOD + "augment: {crop: [192]}", "crop has 1 values; expected 2"),
+        (GOOD + "augment: {area: [0.9, 0.1]}", "augment.area"),
+        (GOOD + "model: {preset: b7}", "'b7' is unknown; expected one of b0"),
+        (GOOD.replace("scenes: {count: 4, first_seed: 0}", ""), "exactly one of 'folder' and"),
+        ("a: [", "not readable YAML"),
+    ],
+)
+def test_wrong_recipes_are_refused_in_words(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(SegRgbxError, match=words):
+        load_recipe(written(tmp_path, text))
+
+
+def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SegRgbxError, match=r"absent.yaml was not found"):
+        load_recipe(tmp_path / "absent.yaml")

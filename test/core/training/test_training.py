@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A very small training, whole: it learns, resumes bit-equal and leaves a model that loads."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from segrgbx_core import Segmenter
+from segrgbx_core.datasets import FolderDataset, render_stills
+from segrgbx_core.errors import RecipeError, SegRgbxError
+from segrgbx_core.model import load_model
+from segrgbx_core.model.preprocessing import Preprocessing
+from segrgbx_core.scenes import DriveSettings
+from segrgbx_core.training import train
+from segrgbx_core.training.augment import TrainingBatches
+from segrgbx_core.training.loop import class_weights
+from segrgbx_core.training.recipe import Augment
+
+RECIPE = """
+name: tiny
+description: for a test
+seed: 5
+model: {{preset: b0, num_classes: 10}}
+data:
+  train: {{folder: {data}}}
+  validation: {{folder: {data}}}
+augment: {{crop: [64, 64], x_dropout: {dropout}}}
+optimiser: {{steps: {steps}, batch: 2, learning_rate: 1.0e-3, warm_up: 2, validate_every: 2}}
+short_side: 64
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stills")
+    render_stills(folder, DriveSettings(width=96, height=72, seed=0), 4)
+    return folder
+
+
+def recipe(tmp_path: Path, data: Path, steps: int, dropout: float = 0.1) -> Path:
+    path = tmp_path / f"tiny{steps}.yaml"
+    path.write_text(RECIPE.format(data=data, steps=steps, dropout=dropout))
+    return path
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return dict(load_model(folder).model.state_dict())
+
+
+def test_a_resumed_training_ends_bit_equal(tmp_path: Path, data: Path) -> None:
+    whole = recipe(tmp_path, data, 4)
+    train(whole, tmp_path / "whole")
+    # The rate depends on the number of steps, so the first half runs under the same recipe.
+    half_way = tmp_path / "half"
+    stop_after = 2
+    from segrgbx_core.training import loop
+
+    validate = loop._Training._validate
+
+    def interrupted(self: "loop._Training", loss: float) -> None:
+        validate(self, loss)
+        if self.state.step == stop_after:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop._Training, "_validate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(whole, half_way)
+    train(whole, half_way, resume=True)
+    a = torch.load(tmp_path / "whole" / "checkpoint.pt", weights_only=True)
+    b = torch.load(half_way / "checkpoint.pt", weights_only=True)
+    assert a["step"] == b["step"] == 4
+    for key, value in a["model"].items():
+        assert torch.equal(value, b["model"][key]), key
+
+
+def test_the_trained_folder_segments(tmp_path: Path, data: Path) -> None:
+    folder = train(recipe(tmp_path, data, 2), tmp_path / "out")
+    segmenter = Segmenter(folder, device="cpu")
+    sample = FolderDataset(data)[0]
+    result = segmenter(sample.rgb, sample.x, "thermal")
+    assert result.labels.shape == sample.labels.shape
+    assert segmenter.card.training["recipe"] == "tiny2.yaml"
+    assert segmenter.card.modalities == ("thermal",)
+    assert (tmp_path / "out" / "log.csv").read_text().count("\n") == 1
+
+
+def test_training_without_x_makes_a_model_of_rgb_alone(tmp_path: Path, data: Path) -> None:
+    folder = train(recipe(tmp_path, data, 2, dropout=1.0), tmp_path / "out")
+    assert load_model(folder).card.modalities == ()
+
+
+def test_a_batch_is_the_same_in_every_process_and_every_step_differs(data: Path) -> None:
+    def batches() -> TrainingBatches:
+        return TrainingBatches(
+            FolderDataset(data), Augment(crop=(64, 64)), Preprocessing(), seed=3
+        )
+
+    a, b = batches().batch(5, 2), batches().batch(5, 2)
+    assert torch.equal(a.rgb, b.rgb)
+    assert torch.equal(a.x, b.x)
+    assert torch.equal(a.labels, b.labels)
+    assert not torch.equal(a.rgb, batches().batch(6, 2).rgb)
+    assert a.rgb.shape == a.x.shape == (2, 3, 64, 64)
+    assert a.labels.shape == (2, 64, 64)
+
+
+def test_rgb_x_and_labels_are_cropped_and_flipped_together(tmp_path: Path) -> None:
+    """A sample whose X and labels are both made from its RGB keeps that relation."""
+    from segrgbx_core.datasets.scenes import _finish, _start
+    from segrgbx_core.image_files import write_png
+
+    _start(tmp_path)
+    labels = np.zeros((96, 128), np.uint8)
+    labels[30:70, 20:60] = 1
+    write_png(tmp_path / "rgb" / "a.png", (labels * 200)[..., None].repeat(3, 2))
+    write_png(tmp_path / "x" / "a.png", labels * 200)
+    write_png(tmp_path / "labels" / "a.png", labels)
+    _finish(tmp_path, "thermal", {})
+    augment = Augment(crop=(64, 64), jitter=0.0, x_noise=0.0, x_shift=0)
+    batches = TrainingBatches(FolderDataset(tmp_path), augment, Preprocessing(), seed=1)
+    for step in range(6):
+        batch = batches.batch(step, 2)
+        inside = batch.labels == 1
+        assert inside.any()
+        assert ((batch.rgb[:, 0] > 0) == inside).float().mean() > 0.97
+        assert ((batch.x[:, 0] > 0) == inside).float().mean() > 0.97
+
+
+def test_rare_classes_weigh_more_and_the_mean_is_one(data: Path) -> None:
+    dataset = FolderDataset(data)
+    weight = class_weights(dataset, 0.5)
+    labels = np.concatenate([dataset[i].labels.ravel() for i in range(len(dataset))])
+    share = np.bincount(labels, minlength=10) + 1 / len(labels)
+    assert weight[int(share.argmin())] == weight.max()
+    assert weight[int(share.argmax())] == weight.min()
+    assert float((weight.numpy() * share / share.sum()).sum()) == pytest.approx(1.0, abs=0.01)
+    assert class_weights(dataset, 0.0).tolist() == pytest.approx([1.0] * 10)
+
+
+def test_user_mistakes_are_said_in_words(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(RecipeError, match="nothing to resume; leave out --resume"):
+        train(recipe(tmp_path, data, 2), tmp_path / "new", resume=True)
+    path = tmp_path / "wrong.yaml"
+    text = RECIPE.format(data=data, steps=2, dropout=0.1)
+    path.write_text(text.replace("num_classes: 10", "num_classes: 9"))
+    with pytest.raises(RecipeError, match="num_classes is 9, but label set 'street' has 10"):
+        train(path, tmp_path / "other")
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "mine.txt").write_text("x")
+    with pytest.raises(SegRgbxError, match="already holds files"):
+        train(recipe(tmp_path, data, 2), full)
+
+
+def test_a_diverged_loss_stops_in_words(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        torch.nn.functional, "cross_entropy", lambda *_a, **_k: torch.tensor(float("nan"))
+    )
+    with pytest.raises(SegRgbxError, match=r"loss is nan at step 0; lower optimiser.learning_rate"):
+        train(recipe(tmp_path, data, 2), tmp_path / "out")
