@@ -72,8 +72,8 @@ class FolderDataset:
         path = self.folder / MANIFEST
         if not path.is_file():
             raise InputError(
-                f"{self.folder} is no dataset folder: it has no {MANIFEST} naming its modality and "
-                "label_set."
+                f"{self.folder} is no dataset folder: it has no {MANIFEST} naming its modality "
+                "and label_set."
             )
         try:
             content = yaml.safe_load(path.read_text("utf-8"))

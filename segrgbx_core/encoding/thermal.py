@@ -89,10 +89,10 @@ def _stretched(
 
 def _equalised(plane: _Plane, valid: npt.NDArray[np.bool_]) -> _Plane:
     """Share of the valid pixels that are colder."""
-    bins = (plane * (_BINS - 1)).astype(np.int64)
-    counts = np.bincount(bins[valid], minlength=_BINS)
-    colder = np.cumsum(counts) - 0.5 * counts
-    return np.asarray((colder / counts.sum())[bins], np.float32)
+    bins = (plane[valid] * (_BINS - 1)).astype(np.int64)
+    colder = np.concatenate([[0], np.cumsum(np.bincount(bins, minlength=_BINS))])
+    edges = np.linspace(0, _BINS / (_BINS - 1), _BINS + 1)
+    return np.asarray(np.interp(plane, edges, colder / colder[-1]), np.float32)
 
 
 def _contrast(plane: _Plane, valid: npt.NDArray[np.bool_]) -> _Plane:

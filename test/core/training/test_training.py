@@ -161,5 +161,6 @@ def test_a_diverged_loss_stops_in_words(
     monkeypatch.setattr(
         torch.nn.functional, "cross_entropy", lambda *_a, **_k: torch.tensor(float("nan"))
     )
-    with pytest.raises(SegRgbxError, match=r"loss is nan at step 0; lower optimiser.learning_rate"):
+    words = r"loss is nan at step 0; lower optimiser.learning_rate"
+    with pytest.raises(SegRgbxError, match=words):
         train(recipe(tmp_path, data, 2), tmp_path / "out")
