@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which X reading goes with which RGB image: the one policy of the live node and the replay.
+
+Each RGB, oldest first, takes the nearest X within `slop_ns`. One X serves one RGB. An X that a
+later RGB is nearer to, and needs as its own nearest, is kept for that RGB; without this rule two
+streams of equal rate whose first X is missing would stay one frame apart for good. Both sides
+move forward only: once an X is used, older ones are given up. This greedy choice is local on
+purpose: the optimum over the whole recording would have to wait for its end.
+
+A decision falls as soon as no better X can still come, that is once an X at or after the RGB has
+been seen; an X equally old is taken at once. It waits for one more RGB only when that RGB, coming
+an interval later as its forerunners did, would be nearer to the X.
+"""
+
+from bisect import bisect_left, insort
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from segrgbx_core.errors import InputError
+
+R = TypeVar("R")
+X = TypeVar("X")
+T = TypeVar("T")
+
+Policy = Literal["approximate", "exact", "rgb_only"]
+POLICIES: tuple[Policy, ...] = ("approximate", "exact", "rgb_only")
+
+
+@dataclass(frozen=True)
+class PairingSettings:
+    """How far apart a pair may be and how much may wait.
+
+    slop_ns: largest distance of a pair. queue_size: RGB images, and X readings, that may wait.
+    x_time_offset_ns: added to every X stamp. jump_ns: a step back further than this is a new
+    start of time (a looping recording), less is mere disorder. policy: "exact" pairs equal
+    stamps, "rgb_only" passes every valid RGB on without X.
+    """
+
+    slop_ns: int = 30_000_000
+    queue_size: int = 10
+    x_time_offset_ns: int = 0
+    policy: Policy = "approximate"
+    jump_ns: int = 1_000_000_000
+
+    def __post_init__(self) -> None:
+        if self.policy not in POLICIES:
+            raise InputError(
+                f"Pairing policy '{self.policy}' is unknown; expected one of "
+                f"{', '.join(POLICIES)}."
+            )
+        if self.slop_ns < 0:
+            raise InputError(f"Pairing slop is {self.slop_ns} ns; expected 0 or more.")
+        if self.queue_size < 1:
+            raise InputError(f"Pairing queue size is {self.queue_size}; expected 1 or more.")
+        if self.jump_ns < 1:
+            raise InputError(f"Pairing time jump is {self.jump_ns} ns; expected 1 or more.")
+
+
+@dataclass(frozen=True)
+class Pair(Generic[R, X]):
+    """An RGB and its X, None without X; the X stamp includes the offset."""
+
+    rgb_stamp_ns: int
+    rgb: R
+    x_stamp_ns: int | None
+    x: X | None
+
+    @property
+    def skew_ns(self) -> int | None:
+        """X stamp minus RGB stamp; None without X."""
+        return None if self.x_stamp_ns is None else self.x_stamp_ns - self.rgb_stamp_ns
+
+
+@dataclass(frozen=True)
+class PairingCounts:
+    """Every input is paired, dropped for a reason or pending.
+
+    For each side: arrived = paired + sum(dropped) + pending.
+    """
+
+    rgb_in: int
+    x_in: int
+    paired: int
+    rgb_dropped: Mapping[str, int]
+    x_dropped: Mapping[str, int]
+    rgb_pending: int
+    x_pending: int
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Both sides' drops; the reasons name their side."""
+        return {**self.rgb_dropped, **self.x_dropped}
+
+
+class _Stream(Generic[T]):
+    """One side's waiting items in stamp order, and what has become of the others."""
+
+    def __init__(self, name: str, settings: PairingSettings) -> None:
+        self.name = name
+        self.settings = settings
+        self.stamps: list[int] = []
+        self.items: dict[int, T] = {}
+        self.arrived = 0
+        self.dropped: Counter[str] = Counter()
+        self.forget()
+
+    def forget(self) -> None:
+        """Time starts anew."""
+        self.newest = 0
+        self.settled = 0
+        self.intervals: deque[int] = deque(maxlen=self.settings.queue_size)
+        self.seen: deque[int] = deque(maxlen=4 * self.settings.queue_size)
+
+    def jumps_back(self, stamp: int) -> bool:
+        return 0 < stamp < self.newest - self.settings.jump_ns
+
+    def refusal(self, stamp: int) -> str | None:
+        """Why an item with this stamp cannot wait here; None when it can."""
+        if stamp <= 0:
+            return f"invalid_{self.name}_stamp"
+        if stamp in self.items or stamp in self.seen:
+            return f"duplicate_{self.name}"
+        if stamp <= self.settled:
+            return f"late_{self.name}"
+        return None
+
+    def add(self, stamp: int, item: T) -> bool:
+        self.arrived += 1
+        reason = self.refusal(stamp)
+        if reason is not None:
+            self.dropped[reason] += 1
+            return False
+        if stamp > self.newest:
+            if self.newest:
+                self.intervals.append(stamp - self.newest)
+            self.newest = stamp
+        insort(self.stamps, stamp)
+        self.items[stamp] = item
+        self.seen.append(stamp)
+        return True
+
+    def take(self, stamp: int) -> T:
+        """The item leaves; nothing at or before its stamp is accepted any more."""
+        self.stamps.remove(stamp)
+        self.settled = max(self.settled, stamp)
+        return self.items.pop(stamp)
+
+    def give_up(self, below: int, reason: str) -> None:
+        """Everything older than `below` leaves, counted under `reason`."""
+        for stamp in self.stamps[: bisect_left(self.stamps, below)]:
+            self.take(stamp)
+            self.dropped[reason] += 1
+
+
+class Pairing(Generic[R, X]):
+    """Feed images and readings as they arrive; complete pairs come back in stamp order.
+
+    Duplicate stamps, stamps that are zero or negative, and items older than what has been decided
+    are dropped and counted. A step back in time by more than `jump_ns` settles what waits and
+    starts anew, so order holds within each run of time.
+    """
+
+    def __init__(
+        self,
+        settings: PairingSettings | None = None,
+        on_unpaired: Callable[[int, R, str], None] | None = None,
+    ) -> None:
+        """on_unpaired hears stamp, RGB and reason of each RGB given up for want of an X."""
+        self.settings = settings or PairingSettings()
+        self._slop = 0 if self.settings.policy == "exact" else self.settings.slop_ns
+        self._rgb: _Stream[R] = _Stream("rgb", self.settings)
+        self._x: _Stream[X] = _Stream("x", self.settings)
+        self._paired = 0
+        self._on_unpaired = on_unpaired
+
+    @property
+    def counts(self) -> PairingCounts:
+        """What has happened so far."""
+        return PairingCounts(
+            self._rgb.arrived,
+            self._x.arrived,
+            self._paired,
+            dict(self._rgb.dropped),
+            dict(self._x.dropped),
+            len(self._rgb.stamps),
+            len(self._x.stamps),
+        )
+
+    def add_rgb(self, stamp_ns: int, rgb: R) -> list[Pair[R, X]]:
+        """The pairs this image completes."""
+        done = self._restart_if(self._rgb.jumps_back(stamp_ns))
+        if self._rgb.add(stamp_ns, rgb):
+            done += self._decide()
+            if len(self._rgb.stamps) > self.settings.queue_size:
+                done += self._settle_oldest("rgb_queue_full")
+                done += self._decide()
+        return done
+
+    def add_x(self, stamp_ns: int, x: X) -> list[Pair[R, X]]:
+        """The pairs this reading completes."""
+        stamp = stamp_ns + self.settings.x_time_offset_ns if stamp_ns > 0 else stamp_ns
+        done = self._restart_if(self._x.jumps_back(stamp))
+        if self._x.add(stamp, x):
+            done += self._decide()
+            if len(self._x.stamps) > self.settings.queue_size:
+                self._x.give_up(self._x.stamps[0] + 1, "x_queue_full")
+        return done
+
+    def flush(self) -> list[Pair[R, X]]:
+        """Decide everything that waits with what is there: the end of a recording."""
+        done: list[Pair[R, X]] = []
+        while self._rgb.stamps:
+            done += self._settle_oldest("rgb_without_x")
+        if self._x.stamps:
+            self._x.give_up(self._x.stamps[-1] + 1, "x_unused")
+        return done
+
+    def _restart_if(self, jumped: bool) -> list[Pair[R, X]]:
+        if not jumped:
+            return []
+        done = self.flush()
+        self._rgb.forget()
+        self._x.forget()
+        return done
+
+    def _decide(self) -> list[Pair[R, X]]:
+        done: list[Pair[R, X]] = []
+        while self._rgb.stamps and not self._must_wait(self._rgb.stamps[0]):
+            done += self._settle_oldest("rgb_without_x")
+        return done
+
+    def _settle_oldest(self, reason: str) -> list[Pair[R, X]]:
+        """The oldest RGB leaves: as a pair, or counted under `reason`."""
+        stamp = self._rgb.stamps[0]
+        if self.settings.policy == "rgb_only":
+            self._paired += 1
+            return [Pair(stamp, self._rgb.take(stamp), None, None)]
+        chosen, _ = self._choose(stamp)
+        rgb = self._rgb.take(stamp)
+        if chosen is None:
+            self._rgb.dropped[reason] += 1
+            if self._on_unpaired is not None:
+                self._on_unpaired(stamp, rgb, reason)
+            self._x.give_up(stamp - self._slop, "x_unused")
+            return []
+        self._x.give_up(chosen, "x_unused")
+        self._paired += 1
+        return [Pair(stamp, rgb, chosen, self._x.take(chosen))]
+
+    def _must_wait(self, rgb: int) -> bool:
+        """Whether what may still arrive could change this RGB's partner."""
+        if self.settings.policy == "rgb_only":
+            return False
+        chosen, certain = self._choose(rgb)
+        if chosen == rgb:
+            return False
+        if not certain or self._x.newest < rgb:
+            return True
+        return chosen is not None and self._next_rgb_nearer(rgb, chosen)
+
+    def _next_rgb_nearer(self, rgb: int, x: int) -> bool:
+        """Whether an RGB that is due, one usual interval after `rgb`, would be nearer to `x`."""
+        if not self._rgb.intervals or rgb != self._rgb.newest:
+            return False
+        due = rgb + min(self._rgb.intervals)
+        return abs(x - due) < abs(x - rgb) and self._x.newest <= due + self._slop
+
+    def _choose(self, rgb: int) -> tuple[int | None, bool]:
+        """The nearest X within slop that no later waiting RGB claims, and whether that stands.
+
+        It does not stand while the claiming RGB may still get a nearer X of its own.
+        """
+        near = (x for x in self._x.stamps if abs(x - rgb) <= self._slop)
+        claimed: int | None = None
+        certain = True
+        for x in sorted(near, key=lambda stamp: abs(stamp - rgb)):
+            if claimed is not None and x > claimed:
+                continue
+            owners = [s for s in self._nearer_rgbs(rgb, x) if self._nearest_x(s) == x]
+            if not owners:
+                return x, certain
+            claimed = x
+            certain = certain and self._x.newest >= owners[0]
+        return None, certain
+
+    def _nearer_rgbs(self, rgb: int, x: int) -> list[int]:
+        return [s for s in self._rgb.stamps if s > rgb and abs(x - s) < abs(x - rgb)]
+
+    def _nearest_x(self, rgb: int) -> int:
+        return min(self._x.stamps, key=lambda stamp: abs(stamp - rgb))

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One replay on its way: messages to pairs, pairs to frames, frames to results and figures."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from rosbags.serde import SerdeError
+
+from segrgbx_core import Segmenter
+from segrgbx_core.errors import BagError, InputError
+from segrgbx_ros.bag_metadata import BagMessage
+from segrgbx_ros.bag_reader import BagReader
+from segrgbx_ros.ground_truth import GroundTruth, class_map
+from segrgbx_ros.images import AnyImage, stamp_ns
+from segrgbx_ros.message_types import typestore
+from segrgbx_ros.pairing import Pair, Pairing, PairingSettings
+from segrgbx_ros.pipeline import Pipeline
+from segrgbx_ros.replay_options import Progress, ReplayOptions
+from segrgbx_ros.replay_output import FrameContext, ReplayOutput
+from segrgbx_ros.summary import (
+    Frames,
+    FrameStatistics,
+    ModelFacts,
+    Recording,
+    ReplaySummary,
+    versions,
+)
+from segrgbx_ros.topics import TopicsTaken
+
+if TYPE_CHECKING:
+    from rosbags.typesys.store import Msg
+
+TRUTH_WAIT_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """A message whose pixels are still as recorded."""
+
+    msg: AnyImage
+    log_time_ns: int
+
+
+class ReplayRun:
+    """The state of one replay."""
+
+    def __init__(
+        self,
+        options: ReplayOptions,
+        bag: BagReader,
+        topics: TopicsTaken,
+        segmenter: Segmenter,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._options, self._bag, self._topics = options, bag, topics
+        self._segmenter, self._report = segmenter, progress
+        self._pairing: Pairing[_Arrived, _Arrived] = Pairing(
+            PairingSettings(
+                slop_ns=round(options.slop_s * 1e9),
+                x_time_offset_ns=round(options.x_time_offset_s * 1e9),
+                policy="rgb_only" if topics.x is None else "approximate",
+            )
+        )
+        self._pipeline = Pipeline(segmenter, options.modality, topics.rgb, topics.x)
+        self._statistics = FrameStatistics(segmenter.label_set)
+        self._truth: GroundTruth | None = None
+        if topics.ground_truth is not None:
+            classes = class_map(bag, topics, segmenter.label_set)
+            self._truth = GroundTruth(topics.ground_truth, classes, segmenter.label_set)
+        self._camera_info = self._first_camera_info()
+        self._waiting: deque[Pair[_Arrived, _Arrived]] = deque()
+        self._unreadable: Counter[str] = Counter()
+        self._first_stamps: dict[str, int] = {}
+        self._rgb_total = self._count(topics.rgb)
+
+    def finish(self) -> ReplaySummary:
+        """Run through the recording and sum up."""
+        with self._output() as output:
+            self._tell()
+            for message in self._bag.messages(self._topics_used()):
+                self._take(message)
+                self._release(output, message.log_time_ns - TRUTH_WAIT_NS)
+                if self._enough():
+                    break
+            else:
+                self._waiting.extend(self._pairing.flush())
+                self._release(output, None)
+            self._tell()
+        if not self._pipeline.segmented:
+            raise self._nothing_segmented()
+        return self._summary()
+
+    def _topics_used(self) -> list[str]:
+        topics = self._topics
+        used = (topics.rgb, topics.x, topics.ground_truth, topics.camera_info)
+        return [name for name in used if name is not None]
+
+    def _output(self) -> ReplayOutput:
+        expected = self._rgb_total
+        if self._topics.x is not None:
+            expected = min(expected, self._count(self._topics.x))
+        return ReplayOutput(
+            self._options.out,
+            self._segmenter.label_set,
+            self._segmenter.card.name,
+            self._camera_info is not None,
+            min(expected, self._options.max_frames or expected),
+        )
+
+    def _take(self, message: BagMessage) -> None:
+        """Hand one message to whom it concerns."""
+        try:
+            msg = typestore().deserialize_cdr(message.data, message.msgtype)
+        except SerdeError:
+            self._unreadable[f"unreadable_{self._role(message.topic)}_message"] += 1
+            return
+        if message.topic == self._topics.camera_info:
+            self._camera_info = cast("Msg", msg)
+            return
+        image = cast(AnyImage, msg)
+        stamp = stamp_ns(image.header)
+        role = self._role(message.topic)
+        self._first_stamps.setdefault(role, stamp)
+        if role == "ground_truth" and self._truth is not None:
+            self._truth.add(stamp, image)
+        elif role == "rgb":
+            arrived = _Arrived(image, message.log_time_ns)
+            self._waiting.extend(self._pairing.add_rgb(stamp, arrived))
+            self._tell()
+        elif role == "x":
+            arrived = _Arrived(image, message.log_time_ns)
+            self._waiting.extend(self._pairing.add_x(stamp, arrived))
+
+    def _release(self, output: ReplayOutput, before_ns: int | None) -> None:
+        """Segment the decided pairs whose ground truth is there or will not come any more."""
+        while self._waiting and not self._enough():
+            pair = self._waiting[0]
+            if self._truth is not None and before_ns is not None:
+                late = pair.rgb.log_time_ns < before_ns
+                if not late and not self._truth.has(pair.rgb_stamp_ns):
+                    return
+            self._segment(self._waiting.popleft(), output)
+
+    def _segment(self, pair: Pair[_Arrived, _Arrived], output: ReplayOutput) -> None:
+        messages: Pair[AnyImage, AnyImage] = Pair(
+            pair.rgb_stamp_ns,
+            pair.rgb.msg,
+            pair.x_stamp_ns,
+            None if pair.x is None else pair.x.msg,
+        )
+        done = self._pipeline.process(messages)
+        if done is None:
+            return
+        truth = None
+        if self._truth is not None:
+            truth = self._truth.score(pair.rgb_stamp_ns, done.segmentation.labels)
+        context = FrameContext(
+            pair.rgb.msg.header,
+            pair.rgb.log_time_ns,
+            self._rgb_dropped(),
+            self._camera_info,
+            truth,
+        )
+        output_ms = output.write(done, context)
+        timings = {**done.timings_ms, "output": output_ms}
+        self._statistics.add(done.segmentation, timings, done.frame.skew_ns)
+
+    def _summary(self) -> ReplaySummary:
+        scores = self._truth.scores() if self._truth is not None else None
+        scored = scores is not None and scores.frames > 0
+        loss, card = self._bag.loss, self._segmenter.card
+        return ReplaySummary(
+            frames=self._frames(),
+            miou=scores.miou if scores is not None and scored else None,
+            per_class_iou=dict(scores.per_class_iou) if scores is not None and scored else None,
+            pixel_accuracy=scores.pixel_accuracy if scores is not None and scored else None,
+            frames_scored=scores.frames if scores is not None else 0,
+            stage_ms=self._statistics.stage_ms(),
+            skew_ms=self._statistics.skew_ms(),
+            model=self._segmenter.card.name,
+            card=ModelFacts(card.description, card.license, card.modalities, dict(card.training)),
+            class_colors={c.name: c.color for c in card.label_set.classes},
+            modality=self._options.modality,
+            device=str(self._segmenter.device),
+            precision=self._segmenter.precision,
+            versions=versions(),
+            topics=self._topics,
+            topic_messages=self._messages_by_topic(),
+            recording=Recording(
+                str(self._options.bag), round(self._bag.duration_s, 3), loss is None, loss
+            ),
+            mean_confidence=self._statistics.mean_confidence(),
+            class_fractions=self._statistics.class_fractions(),
+            problems=dict(self._pipeline.refusals.first),
+            notes=self._truth.notes() if self._truth is not None else [],
+        )
+
+    def _frames(self) -> Frames:
+        counts = self._pairing.counts
+        dropped = Counter(counts.dropped)
+        dropped.update(self._pipeline.refusals.counts)
+        dropped.update(self._unreadable)
+        not_reached = counts.rgb_pending + len(self._waiting)
+        if not_reached:
+            dropped["after_max_frames"] = not_reached
+        return Frames(
+            counts.rgb_in + self._unreadable["unreadable_rgb_message"],
+            counts.x_in + self._unreadable["unreadable_x_message"],
+            counts.paired,
+            self._pipeline.segmented,
+            {reason: n for reason, n in sorted(dropped.items()) if n},
+        )
+
+    def _nothing_segmented(self) -> BagError | InputError:
+        """Why a replay ends without a single mask."""
+        refusals = self._pipeline.refusals
+        if refusals.counts:
+            return InputError(refusals.first[refusals.counts.most_common(1)[0][0]])
+        frames = self._frames()
+        reasons = ", ".join(f"{reason} {n}" for reason, n in frames.dropped.items()) or "none"
+        if frames.dropped.get("invalid_rgb_stamp") or frames.dropped.get("invalid_x_stamp"):
+            hint = "images need stamps above zero: check the driver's clock"
+        else:
+            starts = ", ".join(
+                f"{role} {stamp / 1e9:.3f} s" for role, stamp in self._first_stamps.items()
+            )
+            hint = f"first stamps: {starts}; raise --slop or give --x-time-offset"
+        return BagError(
+            f"No frame of {self._options.bag} could be paired within {self._options.slop_s} s "
+            f"({frames.rgb_in} RGB, {frames.x_in} X; dropped: {reasons}); {hint}."
+        )
+
+    def _messages_by_topic(self) -> dict[str, int]:
+        labels = self._topics.ground_truth_labels
+        names = self._topics_used() + ([labels] if labels is not None else [])
+        return {name: self._count(name) for name in names}
+
+    def _first_camera_info(self) -> "Msg | None":
+        topic = self._topics.camera_info
+        first = None if topic is None else self._bag.first(topic)
+        if first is None:
+            return None
+        try:
+            return cast("Msg", typestore().deserialize_cdr(first.data, first.msgtype))
+        except SerdeError:
+            return None
+
+    def _rgb_dropped(self) -> int:
+        return (
+            sum(self._pairing.counts.rgb_dropped.values())
+            + sum(self._pipeline.refusals.counts.values())
+            + self._unreadable["unreadable_rgb_message"]
+        )
+
+    def _role(self, topic: str) -> str:
+        topics = self._topics
+        roles = {topics.rgb: "rgb", topics.x: "x", topics.ground_truth: "ground_truth"}
+        return roles.get(topic, "camera_info")
+
+    def _count(self, topic: str) -> int:
+        found = self._bag.topic(topic)
+        return found.count if found is not None else 0
+
+    def _enough(self) -> bool:
+        limit = self._options.max_frames
+        return limit is not None and self._pipeline.segmented >= limit
+
+    def _tell(self) -> None:
+        if self._report is not None:
+            seen = self._pairing.counts.rgb_in
+            self._report(Progress(self._topics, seen, self._rgb_total, self._pipeline.segmented))

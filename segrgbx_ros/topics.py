@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which topics of a recording are RGB, X and ground truth, when the user does not say."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segrgbx_core.errors import BagError
+from segrgbx_core.modality import MODALITIES, modality_named
+from segrgbx_ros.bag_reader import BagReader, BagTopic
+from segrgbx_ros.message_types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, LABEL_INFO
+
+IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
+COLOR_WORDS = ("rgb", "color", "colour")
+PLAIN_WORDS = ("image", "camera")
+TRUTH_NAME = re.compile(r"ground_?truth|(^|[/_])gt([/_]|$)|label|segmentation")
+OWN_RESULT = re.compile(r"(^|/)segrgbx/")
+NO_TOPIC = "none"
+
+
+@dataclass(frozen=True)
+class TopicsTaken:
+    """x: None where RGB alone is segmented; the other three where the recording has none."""
+
+    rgb: str
+    x: str | None
+    ground_truth: str | None
+    ground_truth_labels: str | None
+    camera_info: str | None
+
+
+def find_topics(
+    bag: BagReader,
+    modality: str,
+    rgb: str | None = None,
+    x: str | None = None,
+    ground_truth: str | None = None,
+) -> TopicsTaken:
+    """The topics to use: those told, else the only fitting ones by type and name.
+
+    ground_truth "none" leaves it out. Raises BagError, which lists what there is, where a told
+    topic is not there or no image topic, where none or several fit, and where one is empty.
+    """
+    images = [t for t in bag.topics if t.msgtype in IMAGE_TYPES]
+    if not images:
+        raise BagError(
+            f"{bag.path} has no image topic ({IMAGE} or {COMPRESSED_IMAGE}); it has "
+            f"{_listed(bag.topics)}."
+        )
+    x_name = None
+    if modality != "none":
+        named = [t for t in images if _is_x(t, modality)]
+        x_name = _taken(bag, images, x, named, f"{modality} (X)", "--x-topic")
+    colored = [t for t in images if t.name != x_name]
+    rgb_name = _taken(bag, images, rgb, _rgb_candidates(colored), "RGB", "--rgb-topic")
+    if rgb_name == x_name:
+        raise BagError(
+            f"Topic {rgb_name} is asked to be RGB and X at once; choose two with --rgb-topic and "
+            "--x-topic."
+        )
+    truth = _truth(bag, images, ground_truth)
+    return TopicsTaken(
+        rgb_name,
+        x_name,
+        truth,
+        None if truth is None else _sibling(bag, truth, "label_info", LABEL_INFO),
+        _sibling(bag, rgb_name, "camera_info", CAMERA_INFO),
+    )
+
+
+def _is_x(topic: BagTopic, modality: str) -> bool:
+    words = modality_named(modality).topic_words
+    return not _is_other(topic) and any(word in topic.name.lower() for word in words)
+
+
+def _is_other(topic: BagTopic) -> bool:
+    """Ground truth, or a result of an earlier run in the same recording."""
+    name = topic.name.lower()
+    return bool(TRUTH_NAME.search(name) or OWN_RESULT.search(name))
+
+
+def _rgb_candidates(images: Sequence[BagTopic]) -> list[BagTopic]:
+    """Topics that name colour; where there are none, those that name a camera at all."""
+    plain = [
+        t for t in images if not _is_other(t) and not any(_is_x(t, name) for name in MODALITIES)
+    ]
+    for words in (COLOR_WORDS, PLAIN_WORDS):
+        found = [t for t in plain if any(word in t.name.lower() for word in words)]
+        if found:
+            return found
+    return []
+
+
+def _truth(bag: BagReader, images: Sequence[BagTopic], told: str | None) -> str | None:
+    if told == NO_TOPIC:
+        return None
+    found = [
+        t
+        for t in images
+        if TRUTH_NAME.search(t.name.lower()) and not OWN_RESULT.search(t.name.lower())
+    ]
+    if told is None and not any(t.count for t in found):
+        return None
+    return _taken(bag, images, told, found, "ground truth", "--gt-topic")
+
+
+def _taken(
+    bag: BagReader,
+    images: Sequence[BagTopic],
+    told: str | None,
+    found: Sequence[BagTopic],
+    what: str,
+    option: str,
+) -> str:
+    """The told topic, or the one found; BagError otherwise."""
+    if told is not None:
+        return _checked(bag, images, told, option)
+    filled = _raw_preferred([t for t in found if t.count])
+    if len(filled) == 1:
+        return filled[0].name
+    if filled:
+        raise BagError(
+            f"{bag.path} has several topics that may be {what}: {_listed(filled)}; choose one "
+            f"with {option}."
+        )
+    if found:
+        raise _empty(found[0].name, option)
+    raise BagError(
+        f"{bag.path} has no topic whose name says {what}; its image topics are "
+        f"{_listed(images)}: choose one with {option}."
+    )
+
+
+def _checked(bag: BagReader, images: Sequence[BagTopic], told: str, option: str) -> str:
+    topic = bag.topic(told)
+    if topic is None:
+        raise BagError(
+            f"Topic {told} ({option}) is not in {bag.path}; its image topics are "
+            f"{_listed(images)}."
+        )
+    if topic.msgtype not in IMAGE_TYPES:
+        raise BagError(
+            f"Topic {told} ({option}) has type {topic.msgtype}, not an image; the image topics "
+            f"are {_listed(images)}."
+        )
+    if not topic.count:
+        raise _empty(told, option)
+    return told
+
+
+def _empty(name: str, option: str) -> BagError:
+    return BagError(
+        f"Topic {name} has no message in this recording; record it again, or choose another with "
+        f"{option}."
+    )
+
+
+def _raw_preferred(topics: Sequence[BagTopic]) -> list[BagTopic]:
+    """Without the compressed copies of a raw topic that is there itself."""
+    raw = [t.name for t in topics if t.msgtype == IMAGE]
+    return [
+        t
+        for t in topics
+        if t.msgtype == IMAGE or not any(t.name.startswith(f"{name}/") for name in raw)
+    ]
+
+
+def _sibling(bag: BagReader, name: str, last: str, msgtype: str) -> str | None:
+    """The topic of that type and last name beside this one, as image_transport places it."""
+    folders = [name.rpartition("/")[0]]
+    image = bag.topic(name)
+    if image is not None and image.msgtype == COMPRESSED_IMAGE:
+        folders.append(folders[0].rpartition("/")[0])
+    for folder in folders:
+        topic = bag.topic(f"{folder}/{last}")
+        if topic is not None and topic.msgtype == msgtype and topic.count:
+            return topic.name
+    return None
+
+
+def _listed(topics: Sequence[BagTopic]) -> str:
+    return ", ".join(f"{t.name} ({t.msgtype}, {t.count})" for t in topics) or "no topic at all"

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synthetic drives as recordings: topics, types, stamps, and the same bytes every time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from segrgbx_core.errors import BagError, OutputError
+from segrgbx_core.scenes import Drive, DriveSettings, RgbCapture, XCapture
+from segrgbx_ros.bag_reader import BagReader
+from segrgbx_ros.images import (
+    labels_from_message,
+    reading_from_message,
+    rgb_from_message,
+    stamp_ns,
+)
+from segrgbx_ros.message_types import typestore
+from segrgbx_ros.scene_bag import write_drive_bag
+
+SETTINGS = DriveSettings(seconds=0.4, rate_hz=10.0, width=64, height=48)
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_same_drive_same_bytes(tmp_path: Path, storage: str) -> None:
+    for place in ("a", "b"):
+        write_drive_bag(Drive(SETTINGS), tmp_path / place / "bag", storage)
+    name = "bag.mcap" if storage == "mcap" else "bag.db3"
+    first, second = (tmp_path / place / "bag" / name for place in ("a", "b"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_captures_come_back_as_they_were(tmp_path: Path, storage: str) -> None:
+    drive = Drive(SETTINGS)
+    seen: list[int] = []
+    write_drive_bag(drive, tmp_path / "bag", storage, lambda: seen.append(1))
+    captures = list(drive.captures())
+    assert len(seen) == len(captures) == len(drive)
+    with BagReader(tmp_path / "bag") as bag:
+        messages = list(bag.messages([t.name for t in bag.topics]))
+        assert bag.loss is None
+    by_topic: dict[str, list[object]] = {}
+    for m in messages:
+        msg = typestore().deserialize_cdr(m.data, m.msgtype)
+        assert m.log_time_ns >= stamp_ns(msg.header)  # type: ignore[attr-defined]
+        by_topic.setdefault(m.topic, []).append(msg)
+    rgb = [c for c in captures if isinstance(c, RgbCapture)]
+    x = [c for c in captures if isinstance(c, XCapture)]
+    for topic, decode, wanted in (
+        ("/rgb/image_raw", rgb_from_message, [c.image for c in rgb]),
+        ("/ground_truth/mask", labels_from_message, [c.labels for c in rgb]),
+        ("/thermal/image_raw", reading_from_message, [c.reading for c in x]),
+    ):
+        got = [decode(msg, topic) for msg in by_topic[topic]]  # type: ignore[operator]
+        assert len(got) == len(wanted)
+        assert all((a == b).all() and a.dtype == b.dtype for a, b in zip(got, wanted, strict=True))
+    stamps = [stamp_ns(m.header) for m in by_topic["/rgb/image_raw"]]  # type: ignore[attr-defined]
+    truth = [stamp_ns(m.header) for m in by_topic["/ground_truth/mask"]]  # type: ignore[attr-defined]
+    assert stamps == truth == [c.stamp_ns for c in rgb]
+    assert len(by_topic["/ground_truth/label_info"]) == 1
+    assert len(by_topic["/thermal/camera_info"]) == len(x)
+
+
+def test_calibration_is_the_cameras(tmp_path: Path) -> None:
+    drive = Drive(SETTINGS)
+    write_drive_bag(drive, tmp_path / "bag")
+    with BagReader(tmp_path / "bag") as bag:
+        first = bag.first("/thermal/camera_info")
+    assert first is not None
+    info = typestore().deserialize_cdr(first.data, first.msgtype)
+    camera = drive.x_camera
+    assert (info.width, info.height) == (32, 24)  # type: ignore[attr-defined]
+    k = np.asarray(info.k).reshape(3, 3)  # type: ignore[attr-defined]
+    assert k.tolist() == [[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]]
+
+
+def test_label_info_is_transient_local(tmp_path: Path) -> None:
+    write_drive_bag(Drive(SETTINGS), tmp_path / "bag")
+    text = (tmp_path / "bag" / "metadata.yaml").read_text()
+    info = yaml.safe_load(text)["rosbag2_bagfile_information"]
+    durability = {}
+    for topic in info["topics_with_message_count"]:
+        about = topic["topic_metadata"]
+        qos = yaml.safe_load(about["offered_qos_profiles"])
+        durability[about["name"]] = qos[0]["durability"]
+    assert durability["/ground_truth/label_info"] == 1
+    assert durability["/rgb/image_raw"] == 2
+    assert info["version"] == 8
+
+
+def test_existing_folder_and_unknown_storage(tmp_path: Path) -> None:
+    with pytest.raises(BagError, match="exists already; choose another place"):
+        write_drive_bag(Drive(SETTINGS), tmp_path)
+    with pytest.raises(BagError, match="Storage 'csv' is unknown; expected mcap or sqlite3"):
+        write_drive_bag(Drive(SETTINGS), tmp_path / "bag", "csv")
+
+
+def test_a_file_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match="a part of the path is a file"):
+        write_drive_bag(Drive(SETTINGS), tmp_path / "file" / "bag")

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding topics by type and name, in recordings written on the spot."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segrgbx_core.errors import BagError
+from segrgbx_core.labels import load_label_set
+from segrgbx_core.scenes import PinholeCamera
+from segrgbx_ros.bag_reader import BagReader
+from segrgbx_ros.bag_writer import BagWriter
+from segrgbx_ros.images import image_message
+from segrgbx_ros.message_types import (
+    CAMERA_INFO,
+    COMPRESSED_IMAGE,
+    IMAGE,
+    LABEL_INFO,
+    header,
+    label_info,
+    message,
+)
+from segrgbx_ros.scene_bag import camera_info
+from segrgbx_ros.topics import TopicsTaken, find_topics
+
+HEAD = header(1_000_000_000, "camera")
+CAMERA = PinholeCamera(2, 2, 1.0, 1.0, 0.5, 0.5, "camera")
+
+
+def bag_with(folder: Path, *topics: str, empty: tuple[str, ...] = ()) -> Path:
+    """A recording with one message a topic; the name's end tells the type."""
+    path = folder / "bag"
+    contents = {
+        IMAGE: image_message(np.zeros((2, 2), np.uint8), "mono8", HEAD),  # type: ignore[arg-type]
+        COMPRESSED_IMAGE: message(
+            COMPRESSED_IMAGE, header=HEAD, format="png", data=np.zeros(1, np.uint8)
+        ),
+        CAMERA_INFO: camera_info(CAMERA, HEAD),  # type: ignore[arg-type]
+        LABEL_INFO: label_info(load_label_set("street"), HEAD),
+    }
+    with BagWriter(path) as bag:
+        for topic in (*topics, *empty):
+            kind = IMAGE
+            for end, other in (
+                ("compressed", COMPRESSED_IMAGE),
+                ("camera_info", CAMERA_INFO),
+                ("label_info", LABEL_INFO),
+            ):
+                kind = other if topic.endswith(end) else kind
+            bag.add_topic(topic, kind)
+            if topic in topics:
+                bag.write(topic, 1_000_000_000, contents[kind])
+    return path
+
+
+def found(path: Path, modality: str = "thermal", **told: str) -> TopicsTaken:
+    with BagReader(path) as bag:
+        return find_topics(bag, modality, **told)
+
+
+def test_the_usual_names(tmp_path: Path) -> None:
+    path = bag_with(
+        tmp_path,
+        "/rgb/image_raw",
+        "/rgb/camera_info",
+        "/thermal/image_raw",
+        "/thermal/camera_info",
+        "/ground_truth/mask",
+        "/ground_truth/label_info",
+    )
+    assert found(path) == TopicsTaken(
+        "/rgb/image_raw",
+        "/thermal/image_raw",
+        "/ground_truth/mask",
+        "/ground_truth/label_info",
+        "/rgb/camera_info",
+    )
+
+
+@pytest.mark.parametrize(
+    ("modality", "rgb", "x", "others"),
+    [
+        ("thermal", "/cam/color/image_raw", "/flir/image_raw", ["/cam/depth/image_rect_raw"]),
+        ("depth", "/cam/color/image_raw", "/cam/aligned_depth_to_color/image_raw", ["/flir/i"]),
+        ("thermal", "/front_camera/image", "/lwir/image", ["/segrgbx/overlay"]),
+        ("thermal", "/rgb/image/compressed", "/ir/image/compressed", ["/segrgbx/mask"]),
+    ],
+)
+def test_drivers_names(tmp_path: Path, modality: str, rgb: str, x: str, others: list[str]) -> None:
+    taken = found(bag_with(tmp_path, rgb, x, *others), modality)
+    assert (taken.rgb, taken.x) == (rgb, x)
+    assert taken.ground_truth is None
+
+
+def test_raw_before_its_compressed_copy(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/rgb/image_raw", "/rgb/image_raw/compressed", "/thermal/image_raw")
+    assert found(path).rgb == "/rgb/image_raw"
+
+
+def test_calibration_of_a_compressed_topic(tmp_path: Path) -> None:
+    path = bag_with(
+        tmp_path, "/rgb/image_raw/compressed", "/rgb/camera_info", "/thermal/image_raw"
+    )
+    assert found(path).camera_info == "/rgb/camera_info"
+
+
+def test_modality_none_needs_no_x(tmp_path: Path) -> None:
+    assert found(bag_with(tmp_path, "/rgb/image_raw"), "none").x is None
+
+
+def test_told_topics_are_taken(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/a", "/b", "/c", "/rgb/image_raw", "/thermal/image_raw")
+    taken = found(path, rgb="/a", x="/b", ground_truth="/c")
+    assert (taken.rgb, taken.x, taken.ground_truth) == ("/a", "/b", "/c")
+
+
+def test_ground_truth_can_be_left_out(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/rgb/image_raw", "/thermal/image_raw", "/gt/a", "/gt/b")
+    assert found(path, ground_truth="none").ground_truth is None
+
+
+def test_no_image_topic(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/rgb/camera_info")
+    with pytest.raises(
+        BagError, match=r"has no image topic .* it has /rgb/camera_info \(sensor_msgs/msg/Camera"
+    ):
+        found(path)
+
+
+def test_no_x_topic_lists_the_images(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/rgb/image_raw")
+    with pytest.raises(
+        BagError,
+        match=r"no topic whose name says thermal \(X\); its image topics are /rgb/image_raw "
+        r"\(sensor_msgs/msg/Image, 1\): choose one with --x-topic",
+    ):
+        found(path)
+
+
+def test_no_rgb_topic_lists_the_images(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/front", "/thermal/image_raw")
+    with pytest.raises(BagError, match=r"says RGB; its image topics are /front .*--rgb-topic"):
+        found(path)
+
+
+@pytest.mark.parametrize(
+    ("topics", "words"),
+    [
+        (
+            ["/left/rgb", "/right/rgb", "/thermal/a"],
+            r"be RGB: /left/rgb .*/right/rgb.*--rgb-topic",
+        ),
+        (["/rgb", "/thermal/a", "/thermal/b"], r"be thermal \(X\): /thermal/a .*--x-topic"),
+        (["/rgb", "/thermal/a", "/gt/a", "/gt/b"], r"be ground truth: /gt/a .*--gt-topic"),
+    ],
+)
+def test_several_candidates_are_listed(tmp_path: Path, topics: list[str], words: str) -> None:
+    with pytest.raises(BagError, match=words):
+        found(bag_with(tmp_path, *topics))
+
+
+def test_told_topic_that_is_not_there(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/rgb/image_raw", "/thermal/image_raw")
+    with pytest.raises(
+        BagError, match=r"Topic /nope \(--rgb-topic\) is not in .*topics are /rgb/image_raw"
+    ):
+        found(path, rgb="/nope")
+
+
+def test_told_topic_that_is_no_image(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/rgb/image_raw", "/thermal/image_raw", "/rgb/camera_info")
+    with pytest.raises(BagError, match=r"\(--x-topic\) has type sensor_msgs/msg/CameraInfo, not"):
+        found(path, x="/rgb/camera_info")
+
+
+def test_one_topic_cannot_be_both(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/rgb/image_raw", "/thermal/image_raw")
+    with pytest.raises(BagError, match="/thermal/image_raw is asked to be RGB and X at once"):
+        found(path, rgb="/thermal/image_raw")
+
+
+def test_empty_topic(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/rgb/image_raw", empty=("/thermal/image_raw",))
+    for told in ({}, {"x": "/thermal/image_raw"}):
+        with pytest.raises(BagError, match=r"/thermal/image_raw has no message .* --x-topic"):
+            found(path, **told)
+
+
+def test_an_empty_topic_gives_way_to_a_filled_one(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/rgb/image_raw", "/thermal/b", empty=("/thermal/a",))
+    assert found(path).x == "/thermal/b"
