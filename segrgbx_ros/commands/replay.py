@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`segrgbx replay`: a recording in, masks, overlays, figures and a report out."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segrgbx_core.modality import MODALITIES
+from segrgbx_ros.commands import arguments
+
+if TYPE_CHECKING:
+    from segrgbx_ros.replay import ReplayOptions
+    from segrgbx_ros.summary import ReplaySummary
+    from segrgbx_ros.topics import TopicsTaken
+
+
+def add_parser(subparsers: "arguments.Subparsers") -> None:
+    """Adds the subcommand."""
+    parser = arguments.new_parser(
+        subparsers,
+        "replay",
+        "Segment a ROS 2 recording (MCAP or sqlite3) and write a report.",
+        "segrgbx replay out/drive --modality thermal --out out/demo",
+    )
+    parser.add_argument("bag", type=Path, metavar="BAG", help="a bag's folder, or its one file")
+    parser.add_argument(
+        "--modality",
+        choices=(*MODALITIES, "none"),
+        required=True,
+        help="what the X sensor is; none segments RGB alone",
+    )
+    for option, what in (("rgb", "RGB"), ("x", "X"), ("gt", "ground truth")):
+        parser.add_argument(
+            f"--{option}-topic", metavar="T", help=f"{what} topic (default: by type and name)"
+        )
+    parser.add_argument(
+        "--slop",
+        type=arguments.number,
+        default=0.03,
+        metavar="S",
+        help="how far apart in time a pair may be, in seconds (default: 0.03)",
+    )
+    parser.add_argument(
+        "--x-time-offset",
+        type=arguments.number,
+        default=0.0,
+        metavar="S",
+        help="added to every X stamp, in seconds (default: 0)",
+    )
+    parser.add_argument("--max-frames", type=arguments.positive_count, metavar="N")
+    arguments.add_model(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
+    arguments.add_force(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replays, writes the report and prints the table; status 1 where the recording broke off."""
+    from segrgbx_ros.commands.replay_table import print_summary
+    from segrgbx_ros.commands.terminal import notices, output
+    from segrgbx_ros.replay import ReplayOptions
+    from segrgbx_ros.report import write_report
+
+    summary = _replayed(
+        ReplayOptions(
+            bag=args.bag,
+            modality=args.modality,
+            out=args.out,
+            rgb_topic=args.rgb_topic,
+            x_topic=args.x_topic,
+            gt_topic=args.gt_topic,
+            model=args.model,
+            slop_s=args.slop,
+            x_time_offset_s=args.x_time_offset,
+            device=args.device,
+            precision=args.precision,
+            force=args.force,
+            max_frames=args.max_frames,
+        )
+    )
+    write_report(args.out)
+    print_summary(output(), summary, args.out)
+    remarks = [*summary.problems.values(), *summary.notes]
+    for sentence in (*remarks, *filter(None, [summary.recording.lost])):
+        notices().print(f"segrgbx: {sentence}", markup=False)
+    return 0 if summary.complete else 1
+
+
+def _replayed(options: "ReplayOptions") -> "ReplaySummary":
+    from segrgbx_ros.commands.terminal import progress
+    from segrgbx_ros.replay import Progress, replay
+
+    told = False
+    with progress() as bar:
+        task = bar.add_task("segmenting", total=None)
+
+        def report(state: Progress) -> None:
+            nonlocal told
+            if not told:
+                told = True
+                _print_topics(state.topics)
+            bar.update(task, completed=state.rgb_seen, total=state.rgb_total)
+
+        return replay(options, report)
+
+
+def _print_topics(topics: "TopicsTaken") -> None:
+    from segrgbx_ros.commands.replay_table import topic_lines
+    from segrgbx_ros.commands.terminal import output
+
+    for role, name in topic_lines(topics):
+        output().print(f"{role:<13} {name}", markup=False, soft_wrap=True)

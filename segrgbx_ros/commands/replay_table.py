@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of a replay as a short table."""
+
+from pathlib import Path
+
+from rich.columns import Columns
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from segrgbx_ros.summary import ReplaySummary
+from segrgbx_ros.topics import TopicsTaken
+from segrgbx_ros.wording import counted, milliseconds, reason_in_words, share, spoken
+
+
+def topic_lines(topics: TopicsTaken) -> list[tuple[str, str]]:
+    """Role and name of each topic that is used."""
+    taken = (
+        ("RGB", topics.rgb),
+        ("X", topics.x),
+        ("ground truth", topics.ground_truth),
+        ("calibration", topics.camera_info),
+    )
+    return [(role, name) for role, name in taken if name is not None]
+
+
+def print_summary(console: Console, summary: ReplaySummary, folder: Path) -> None:
+    """Frames, drops, scores, times, skew, and where to look."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in _lines(summary):
+        table.add_row(f"[dim]{name}[/dim]", escape(value))
+    console.print(table)
+    if summary.per_class_iou is not None:
+        console.print()
+        console.print(Columns(_per_class(summary), padding=(0, 4)))
+    console.print()
+    console.print(f"look at {folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _lines(summary: ReplaySummary) -> list[tuple[str, str]]:
+    frames, skew = summary.frames, summary.skew_ms
+    x_in = "" if summary.topics.x is None else f" and {frames.x_in} {spoken(summary.modality)}"
+    lines = [
+        ("model", f"{summary.model} on {summary.device}"),
+        ("frames in", f"{frames.rgb_in} RGB{x_in}"),
+        ("paired", str(frames.paired)),
+        ("segmented", str(frames.segmented)),
+    ]
+    dropped = [f"{n} {reason_in_words(reason)}" for reason, n in frames.dropped.items()]
+    lines += [("dropped" if i == 0 else "", text) for i, text in enumerate(dropped or ["none"])]
+    lines.append(("mIoU", _scores(summary)))
+    times = [
+        f"{stage} {milliseconds(t.p50)} / {milliseconds(t.p95)}"
+        for stage, t in summary.stage_ms.items()
+    ]
+    lines.append(("ms p50 / p95", ", ".join(times)))
+    if skew is not None:
+        p50, p95, largest = (milliseconds(v) for v in (skew.p50, skew.p95, skew.max))
+        lines.append(("skew ms", f"{p50} / {p95}, largest {largest}"))
+    return lines
+
+
+def _scores(summary: ReplaySummary) -> str:
+    if summary.miou is None:
+        return "not measured: no ground truth"
+    over = counted(summary.frames_scored, "frame")
+    return f"{share(summary.miou)} over {over}, pixel accuracy {share(summary.pixel_accuracy)}"
+
+
+def _per_class(summary: ReplaySummary) -> list[str]:
+    """Cells "name value" of one width; a dash where the class does not occur."""
+    scores = summary.per_class_iou or {}
+    width = max(len(name) for name in scores)
+    return [
+        f"[dim]{escape(spoken(name)):<{width}}[/dim] {share(value):>5}"
+        for name, value in scores.items()
+    ]

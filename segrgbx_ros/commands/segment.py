@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`segrgbx segment`: image files in, masks, confidences and overlays out."""
+
+import argparse
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segrgbx_core.errors import InputError
+from segrgbx_core.frame import Reading, RgbImage
+from segrgbx_ros.commands import arguments
+
+if TYPE_CHECKING:
+    from segrgbx_core.segmentation import Segmentation
+    from segrgbx_core.segmenter import Segmenter
+    from segrgbx_ros.commands.pairs import Pair
+
+ROWS = 12
+
+
+@dataclass(frozen=True)
+class Done:
+    """One file's line of the table."""
+
+    stem: str
+    width: int
+    height: int
+    shares: tuple[tuple[str, float], ...]
+    confidence: float
+    milliseconds: float
+
+
+def add_parser(subparsers: "arguments.Subparsers") -> None:
+    """Adds the subcommand."""
+    parser = arguments.new_parser(
+        subparsers,
+        "segment",
+        "Segment images: one pair, or folders of pairs with equal file stems.",
+        "segrgbx segment --rgb street.png --x street_thermal.tiff --modality thermal --out out",
+    )
+    parser.add_argument("--rgb", type=Path, metavar="PATH", help="an RGB image, or a folder")
+    parser.add_argument(
+        "--x", type=Path, metavar="PATH", help="its X reading (PNG, JPEG, TIFF, .npy), or a folder"
+    )
+    parser.add_argument(
+        "--rgbx", type=Path, metavar="PATH", help="a 4-channel PNG (RGB and X), or a folder"
+    )
+    arguments.add_modality(parser, required=False)
+    arguments.add_model(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
+    arguments.add_force(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Segments every pair; a bad file among several is reported and the rest done (status 1)."""
+    from segrgbx_core.output import claim_output
+    from segrgbx_core.segmenter import Segmenter
+    from segrgbx_ros.commands.pairs import find_pairs
+    from segrgbx_ros.commands.terminal import notices, progress
+
+    _need_modality_with_x(args)
+    found = find_pairs(args.rgb, args.x, args.rgbx)
+    for sentence in found.remarks:
+        notices().print(sentence, markup=False)
+    segmenter = Segmenter(args.model, device=args.device, precision=args.precision)
+    claim_output(args.out, args.force)
+    done: list[Done] = []
+    failed = 0
+    with progress() as bar:
+        for pair in bar.track(found.pairs, description="segmenting"):
+            try:
+                done.append(_segment_one(segmenter, pair, args.modality, args.out))
+            except InputError as err:
+                if not found.several:
+                    raise
+                failed += 1
+                notices().print(f"segrgbx: skipped {pair.stem}: {err}", markup=False)
+    if not done:
+        raise InputError(f"None of the {failed} files could be segmented; see the lines above.")
+    _print_table(done, failed, args.out)
+    return 1 if failed else 0
+
+
+def _need_modality_with_x(args: argparse.Namespace) -> None:
+    has_x = args.x is not None or args.rgbx is not None
+    if has_x and args.modality is None:
+        raise InputError("An X reading was given without --modality; add --modality thermal, say.")
+    if args.modality is not None and not has_x:
+        raise InputError(
+            f"--modality {args.modality} was given without an X reading; add --x or --rgbx, or "
+            "leave --modality out to segment RGB alone."
+        )
+
+
+def _segment_one(segmenter: "Segmenter", pair: "Pair", modality: str | None, out: Path) -> Done:
+    rgb, reading = _read(pair)
+    start = time.perf_counter()
+    result = segmenter(rgb, reading, modality=modality)
+    milliseconds = (time.perf_counter() - start) * 1e3
+    _write(result, rgb, out, pair.stem)
+    return Done(
+        pair.stem,
+        rgb.shape[1],
+        rgb.shape[0],
+        _shares(result),
+        float(result.confidence.mean()),
+        milliseconds,
+    )
+
+
+def _read(pair: "Pair") -> tuple[RgbImage, Reading | None]:
+    from segrgbx_core.image_files import read_reading, read_rgb, read_rgbx
+
+    if pair.both:
+        return read_rgbx(pair.rgb)
+    return read_rgb(pair.rgb), None if pair.x is None else read_reading(pair.x)
+
+
+def _write(result: "Segmentation", rgb: RgbImage, out: Path, stem: str) -> None:
+    from segrgbx_core.image_files import write_png
+
+    write_png(out / f"{stem}_mask.png", result.labels)
+    confidence = np.rint(result.confidence * 255).astype(np.uint8)
+    write_png(out / f"{stem}_confidence.png", confidence)
+    write_png(out / f"{stem}_overlay.png", result.overlay(rgb))
+
+
+def _shares(result: "Segmentation") -> tuple[tuple[str, float], ...]:
+    """Classes seen and their share of the image in 0..1, largest first."""
+    counts = np.bincount(result.labels.ravel(), minlength=256)
+    named = [(name, counts[i] / counts.sum()) for i, name in enumerate(result.label_set.names)]
+    seen = [(name, float(share)) for name, share in named if share > 0]
+    return tuple(sorted(seen, key=lambda item: -item[1]))
+
+
+def _spoken(shares: tuple[tuple[str, float], ...]) -> str:
+    """Classes of at least 1 % by name, how many others."""
+    named = [f"{name.replace('_', ' ')} {share:.0%}" for name, share in shares if share >= 0.01]
+    traces = len(shares) - len(named)
+    if traces:
+        named.append(f"{traces} below 1%")
+    return ", ".join(named) or "none"
+
+
+def _print_table(done: list[Done], failed: int, out: Path) -> None:
+    from rich.table import Table
+
+    from segrgbx_ros.commands.terminal import output
+
+    table = Table("file", "size", "classes seen", box=None, pad_edge=False)
+    table.add_column("confidence", justify="right")
+    table.add_column("ms", justify="right")
+    for item in done[:ROWS]:
+        table.add_row(
+            item.stem,
+            f"{item.width}x{item.height}",
+            _spoken(item.shares),
+            f"{item.confidence:.2f}",
+            f"{item.milliseconds:.0f}",
+        )
+    console = output()
+    console.print(table, markup=False)
+    more = f" ({len(done) - ROWS} not listed)" if len(done) > ROWS else ""
+    lost = f", {failed} skipped" if failed else ""
+    console.print(
+        f"{len(done)} segmented{more}{lost}; masks, confidences and overlays are in {out}",
+        markup=False,
+        soft_wrap=True,
+    )

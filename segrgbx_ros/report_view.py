@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the report says, in words and ready to be laid out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from segrgbx_ros.summary import ReplaySummary
+from segrgbx_ros.wording import (
+    HARMLESS,
+    UNPAIRED,
+    counted,
+    milliseconds,
+    reason_in_words,
+    share,
+    spoken,
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One headline number."""
+
+    name: str
+    value: str
+    unit: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A class and its colour as CSS writes it."""
+
+    name: str
+    color: str
+
+
+@dataclass(frozen=True)
+class Bar(Chip):
+    """percent: 0..100."""
+
+    percent: float
+    value: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells of a table's row, or a name and its value, in words."""
+
+    name: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """Everything the template shows except the pictures."""
+
+    title: str
+    subtitle: str
+    tiles: str
+    legend: tuple[Chip, ...]
+    warnings: tuple[str, ...]
+    notices: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    bars: tuple[Bar, ...]
+    iou_note: str
+    stages: tuple[Row, ...]
+    skew: Row | None
+    frames: tuple[Row, ...]
+    topics: tuple[Row, ...]
+    model: tuple[Row, ...]
+    versions: tuple[Row, ...]
+
+
+def view_of(summary: ReplaySummary) -> ReportView:
+    """The summary in words."""
+    recording = summary.recording
+    x_name = "RGB alone" if summary.topics.x is None else f"RGB with {spoken(summary.modality)}"
+    return ReportView(
+        title=Path(recording.path).name or recording.path,
+        subtitle=f"{recording.duration_s:.1f} s of {x_name}, segmented by model {summary.model}",
+        tiles=_tiles(summary),
+        legend=_legend(summary),
+        warnings=_warnings(summary),
+        notices=_notices(summary),
+        figures=_figures(summary),
+        bars=_bars(summary),
+        iou_note=_iou_note(summary),
+        stages=_stages(summary),
+        skew=_skew(summary),
+        frames=_frames(summary),
+        topics=_topics(summary),
+        model=_model(summary),
+        versions=_versions(summary),
+    )
+
+
+def _tiles(summary: ReplaySummary) -> str:
+    """What the four pictures of a panel are."""
+    x = "no X" if summary.topics.x is None else spoken(summary.modality)
+    below = "segmentation" if summary.topics.ground_truth is None else "ground truth"
+    return f"RGB, {x}, {below}, segmentation over RGB"
+
+
+def _warnings(summary: ReplaySummary) -> tuple[str, ...]:
+    """What went wrong: lost recording, refused frames."""
+    lost = [] if summary.recording.lost is None else [summary.recording.lost]
+    dropped = [
+        f"Dropped {n}: {reason_in_words(reason)}."
+        for reason, n in summary.frames.dropped.items()
+        if reason not in (*HARMLESS, *UNPAIRED)
+    ]
+    return (*lost, *dropped, *summary.problems.values())
+
+
+def _notices(summary: ReplaySummary) -> tuple[str, ...]:
+    """What a reader of the figures should know though nothing went wrong."""
+    unpaired = sum(summary.frames.dropped.get(reason, 0) for reason in UNPAIRED)
+    said = []
+    if unpaired:
+        said.append(
+            f"{unpaired} of {counted(summary.frames.rgb_in, 'RGB image')} had no X reading near "
+            "enough in time and got no mask; a larger --slop pairs more of them, with more motion "
+            "between the two."
+        )
+    return (*said, *summary.notes)
+
+
+def _figures(summary: ReplaySummary) -> tuple[Figure, ...]:
+    frames, skew = summary.frames, summary.skew_ms
+    found = []
+    if summary.miou is not None:
+        note = f"pixel accuracy {share(summary.pixel_accuracy)}, "
+        note += counted(summary.frames_scored, "frame")
+        found.append(Figure("Mean IoU", share(summary.miou), note=note))
+    found.append(
+        Figure("Frames segmented", str(frames.segmented), f"of {frames.rgb_in}", "RGB images")
+    )
+    if summary.stage_ms:
+        total = sum(times.p50 for times in summary.stage_ms.values())
+        found.append(
+            Figure("Time a frame", milliseconds(total), "ms", "medians of all stages, added")
+        )
+    if skew is not None:
+        found.append(
+            Figure(
+                "RGB to X", milliseconds(skew.p50), "ms", f"at most {milliseconds(skew.max)} ms"
+            )
+        )
+    if summary.mean_confidence is not None:
+        found.append(Figure("Mean confidence", f"{summary.mean_confidence:.2f}", note="0 to 1"))
+    return tuple(found)
+
+
+def _bars(summary: ReplaySummary) -> tuple[Bar, ...]:
+    """One a class that occurs, best first."""
+    scores = (summary.per_class_iou or {}).items()
+    measured = sorted(((n, v) for n, v in scores if v is not None), key=lambda item: -item[1])
+    return tuple(
+        Bar(spoken(name), _css(summary.class_colors[name]), round(value * 100, 1), share(value))
+        for name, value in measured
+    )
+
+
+def _legend(summary: ReplaySummary) -> tuple[Chip, ...]:
+    return tuple(Chip(spoken(name), _css(rgb)) for name, rgb in summary.class_colors.items())
+
+
+def _css(rgb: tuple[int, int, int]) -> str:
+    return f"rgb({rgb[0]} {rgb[1]} {rgb[2]})"
+
+
+def _iou_note(summary: ReplaySummary) -> str:
+    absent = [spoken(n) for n, v in (summary.per_class_iou or {}).items() if v is None]
+    said = "Over all scored frames together, against the recording's ground truth."
+    if absent:
+        said += f" Neither in the truth nor in a mask, so left out: {', '.join(absent)}."
+    return said
+
+
+def _stages(summary: ReplaySummary) -> tuple[Row, ...]:
+    return tuple(
+        Row(stage, (milliseconds(times.p50), milliseconds(times.p95)))
+        for stage, times in summary.stage_ms.items()
+    )
+
+
+def _skew(summary: ReplaySummary) -> Row | None:
+    skew = summary.skew_ms
+    if skew is None:
+        return None
+    return Row("RGB to X", tuple(milliseconds(v) for v in (skew.p50, skew.p95, skew.max)))
+
+
+def _frames(summary: ReplaySummary) -> tuple[Row, ...]:
+    frames = summary.frames
+    rows = [Row("RGB images in", (str(frames.rgb_in),))]
+    if summary.topics.x is not None:
+        rows.append(Row(f"{spoken(summary.modality).capitalize()} in", (str(frames.x_in),)))
+        rows.append(Row("Pairs", (str(frames.paired),)))
+    rows.append(Row("Segmented", (str(frames.segmented),)))
+    rows += [
+        Row(f"Dropped: {reason_in_words(reason)}", (str(n),))
+        for reason, n in frames.dropped.items()
+    ]
+    return tuple(rows)
+
+
+def _topics(summary: ReplaySummary) -> tuple[Row, ...]:
+    topics = summary.topics
+    roles = (
+        ("RGB", topics.rgb),
+        (spoken(summary.modality).capitalize(), topics.x),
+        ("Ground truth", topics.ground_truth),
+        ("Classes", topics.ground_truth_labels),
+        ("Calibration", topics.camera_info),
+    )
+    counts = summary.topic_messages
+    return tuple(
+        Row(role, (name, str(counts.get(name, "-")))) for role, name in roles if name is not None
+    )
+
+
+def _model(summary: ReplaySummary) -> tuple[Row, ...]:
+    card = summary.card
+    rows = [
+        Row("Name", (summary.model,)),
+        Row("What", (card.description,)),
+        Row("X sensors", (", ".join(map(spoken, card.modalities)) or "none (RGB alone)",)),
+    ]
+    rows += [
+        Row(f"Training: {spoken(name)}", (str(value),)) for name, value in card.training.items()
+    ]
+    return (*rows, Row("Licence", (card.license,)))
+
+
+def _versions(summary: ReplaySummary) -> tuple[Row, ...]:
+    placed = Row("device", (f"{summary.device} in {summary.precision}",))
+    return (placed, *(Row(name, (number,)) for name, number in summary.versions.items()))

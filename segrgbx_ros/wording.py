@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of a replay in words, the same on the terminal and in the report."""
+
+REASONS = {
+    "rgb_without_x": "RGB without an X near enough in time",
+    "x_unused": "X that no RGB was nearest to",
+    "duplicate_rgb": "RGB with a stamp seen before",
+    "duplicate_x": "X with a stamp seen before",
+    "late_rgb": "RGB that came too late",
+    "late_x": "X that came too late",
+    "invalid_rgb_stamp": "RGB with a zero or negative stamp",
+    "invalid_x_stamp": "X with a zero or negative stamp",
+    "rgb_queue_full": "RGB given up in a full queue",
+    "x_queue_full": "X given up in a full queue",
+    "undecodable_rgb": "RGB that cannot be decoded",
+    "undecodable_x": "X that cannot be decoded",
+    "unreadable_rgb_message": "RGB message that is damaged",
+    "unreadable_x_message": "X message that is damaged",
+    "unreadable_ground_truth_message": "ground truth message that is damaged",
+    "refused_by_segmenter": "pair that the model refused",
+    "after_max_frames": "RGB after the asked number of frames",
+}
+# A second sensor of another rate always leaves some over, and a limit was asked for.
+HARMLESS = ("x_unused", "after_max_frames")
+UNPAIRED = ("rgb_without_x",)
+
+
+def reason_in_words(reason: str) -> str:
+    """What a reason of `frames.dropped` means; an unknown one as it is spelt."""
+    return REASONS.get(reason, reason.replace("_", " "))
+
+
+def counted(number: int, what: str, many: str | None = None) -> str:
+    """A number with its noun: "1 frame", "2 frames"."""
+    return f"{number} {what if number == 1 else many or what + 's'}"
+
+
+def share(value: float | None) -> str:
+    """A score in 0..1 with three decimals; a dash where there is none."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def milliseconds(value: float) -> str:
+    """Two significant decimals below 10, none above 100."""
+    if value < 10:
+        return f"{value:.2f}"
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def spoken(name: str) -> str:
+    """A class or modality name with spaces."""
+    return name.replace("_", " ")

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped demo model: what it is, and that it is worth looking at."""
+
+from pathlib import Path
+
+import pytest
+
+from segrgbx_core import Segmenter, load_model
+from segrgbx_core.datasets import FolderDataset, render_stills
+from segrgbx_core.evaluation.dataset import evaluate
+from segrgbx_core.labels import load_label_set
+from segrgbx_core.model import model_folder
+from segrgbx_core.scenes import DriveSettings
+
+MEBIBYTE = 1 << 20
+HELD_OUT_SEED = 2_000_000
+
+
+@pytest.fixture(scope="module")
+def held_out(tmp_path_factory: pytest.TempPathFactory) -> FolderDataset:
+    folder = tmp_path_factory.mktemp("held_out")
+    render_stills(folder, DriveSettings(width=640, height=480, seed=HELD_OUT_SEED), 10)
+    return FolderDataset(folder)
+
+
+def test_the_card_says_plainly_what_it_is() -> None:
+    card = load_model("demo").card
+    assert "synthetic" in card.description
+    assert "not for use on real images" in card.description
+    assert card.modalities == ("thermal",)
+    assert card.label_set == load_label_set("street")
+    assert card.training["recipe"] == "demo.yaml"
+
+
+def test_the_file_is_small() -> None:
+    assert (model_folder("demo") / "model.safetensors").stat().st_size <= 20 * MEBIBYTE
+
+
+def test_it_sees_held_out_scenes_and_thermal_helps(held_out: FolderDataset) -> None:
+    segmenter = Segmenter("demo", device="cpu")
+    both = evaluate(segmenter, held_out)
+    rgb_alone = evaluate(segmenter, held_out, use_x=False)
+    assert both.overall.miou is not None
+    assert rgb_alone.overall.miou is not None
+    assert both.overall.miou >= 0.55
+    assert both.overall.miou >= rgb_alone.overall.miou + 0.05
+    assert set(both.by_condition) == {"day", "dusk", "night", "fog", "glare"}
+
+
+def test_a_dataset_of_other_classes_is_refused_in_words(
+    held_out: FolderDataset, tmp_path: Path
+) -> None:
+    from segrgbx_core.errors import InputError
+
+    (tmp_path / "labels.yaml").write_text("classes: [{name: crop, color: [0, 200, 0]}]")
+    (tmp_path / "dataset.yaml").write_text("modality: thermal\nlabel_set: labels.yaml\n")
+    for kind in ("rgb", "x", "labels"):
+        (tmp_path / kind).symlink_to(held_out.folder / kind)
+    with pytest.raises(InputError, match="choose a model trained on the same classes"):
+        evaluate(Segmenter("demo", device="cpu"), FolderDataset(tmp_path))
