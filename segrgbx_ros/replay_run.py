@@ -227,6 +227,8 @@ class ReplayRun:
                 f"{role} {stamp / 1e9:.3f} s" for role, stamp in self._first_stamps.items()
             )
             hint = f"first stamps: {starts}; raise --slop or give --x-time-offset"
+        if self._bag.loss is not None:
+            hint = self._bag.loss.rstrip(".")
         return BagError(
             f"No frame of {self._options.bag} could be paired within {self._options.slop_s} s "
             f"({frames.rgb_in} RGB, {frames.x_in} X; dropped: {reasons}); {hint}."

@@ -97,10 +97,10 @@ def _ellipsoid(o: Array, d: Array) -> tuple[Array, Array]:
 def _cylinder(o: Array, d: Array) -> tuple[Array, Array]:
     t = _root(d[0] ** 2 + d[1] ** 2, o[0] * d[0] + o[1] * d[1], float(o[0] ** 2 + o[1] ** 2) - 1.0)
     finite = np.where(np.isfinite(t), t, 0.0)
-    t = np.where(np.abs(o[2] + finite * d[2]) <= 1.0, t, np.inf)
+    beyond = np.abs(o[2] + finite * d[2]) > 1.0
     normal = np.asarray(o[:, None, None] + finite * d, np.float32)
     normal[2] = 0.0
-    return t, normal
+    return np.asarray(np.where(beyond, np.inf, t), np.float32), normal
 
 
 def _wheel(o: Array, d: Array) -> tuple[Array, Array]:
