@@ -91,10 +91,14 @@ class Segmenter:
             self._infer(grey, grey if self.card.modalities else None, name, size)
 
     def _modality(self, x: Reading | None, modality: str | None) -> str:
-        if modality is not None:
+        if modality not in (None, NO_MODALITY):
             modality_named(modality)
         if x is None:
             return NO_MODALITY
+        if modality == NO_MODALITY:
+            raise InputError(
+                f"An X reading came with modality '{NO_MODALITY}'; name its sensor, or leave x out."
+            )
         if modality is not None:
             return self.card.check_modality(modality)
         if len(self.card.modalities) == 1:

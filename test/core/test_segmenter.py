@@ -181,6 +181,15 @@ def test_modality_may_be_left_out_only_where_there_is_one(segmenter: Segmenter) 
         Segmenter(_loaded(()))(_rgb(), _thermal())
 
 
+def test_none_names_the_absence_of_x(segmenter: Segmenter) -> None:
+    rgb = _rgb()
+    alone = segmenter.segment(RgbxFrame(rgb, None, "none"))
+    assert alone.modality == "none"
+    assert np.array_equal(alone.labels, segmenter(rgb).labels)
+    with pytest.raises(InputError, match="came with modality 'none'; name its sensor, or leave x"):
+        segmenter(rgb, _thermal(), "none")
+
+
 def test_modality_not_trained_for_is_refused(segmenter: Segmenter) -> None:
     with pytest.raises(ModelError, match="was trained with thermal, not with depth"):
         segmenter(_rgb(), _thermal(), "depth")
