@@ -97,7 +97,8 @@ class Segmenter:
             return NO_MODALITY
         if modality == NO_MODALITY:
             raise InputError(
-                f"An X reading came with modality '{NO_MODALITY}'; name its sensor, or leave x out."
+                f"An X reading came with modality '{NO_MODALITY}'; name its sensor, or leave x "
+                "out."
             )
         if modality is not None:
             return self.card.check_modality(modality)
