@@ -13,7 +13,7 @@ import pytest
 from segrgbx_core.labels import load_label_set
 from segrgbx_core.resources import version
 
-FILES = ("setup.py", "pyproject.toml", "package.xml", "MANIFEST.in", "LICENSE")
+FILES = ("setup.py", "requirements.txt", "pyproject.toml", "package.xml", "MANIFEST.in", "LICENSE")
 SHARED = ("config", "launch", "models", "msg")
 MODULES = ("segrgbx_core", "segrgbx_ros")
 

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target sets up what it needs. Plain `make` lists the targets.
+
+PYTHON   ?= python3
+PIP_ARGS ?=
+ROS_SETUP ?=
+ROS_VENV ?=
+ARGS     ?=
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.segrgbx-ready
+DRIVE := out/drive
+DEMO  := out/demo
+DRIVE_DONE := out/.drive-complete
+DEMO_DONE  := out/.demo-complete
+
+# With ROS sourced PYTHONPATH names packages of another interpreter; .venv must not see them.
+unexport PYTHONPATH
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint test-ros clean
+
+help:
+	@echo "make demo      make a drive of synthetic scenes, segment it, leave a report in $(DEMO)"
+	@echo "make test      the tests, without the slow ones"
+	@echo "make test-all  the tests, the slow ones too"
+	@echo "make lint      ruff and mypy"
+	@echo "make test-ros  colcon build and colcon test in build/ros, where ROS 2 is installed"
+	@echo "make setup     only what the targets above do first: $(VENV) with everything in it"
+	@echo "make clean     remove build/, caches and the demo's results; $(VENV) stays"
+	@echo
+	@echo "PYTHON=python3.12         the interpreter $(VENV) is made from (3.10 to 3.12)"
+	@echo "PIP_ARGS='...'            goes to pip; for a smaller install without CUDA:"
+	@echo "                          --extra-index-url https://download.pytorch.org/whl/cpu"
+	@echo "ARGS='-k pairing'         goes to pytest; of test-ros, to colcon test:"
+	@echo "                          ARGS='--ctest-args -R test_launch'"
+	@echo "ROS_SETUP=/path/setup.bash, ROS_VENV=/path    the ROS 2 that test-ros takes, and a"
+	@echo "                          virtual environment that this ROS 2 needs"
+
+setup: $(READY)
+
+$(READY): setup.py requirements.txt package.xml
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "$(PYTHON) was not found; install Python 3.10 to 3.12 (apt install python3 python3-venv)" \
+	       "or name one: make PYTHON=/path/to/python3."; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || { \
+	  echo "$(PYTHON) is $$("$(PYTHON)" --version 2>&1), but Python 3.10 to 3.12 is needed; name one:" \
+	       "make PYTHON=python3.12."; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments here; install the missing part:" \
+	       "apt install python3-venv"; exit 1; }
+	@$(BIN)/python -c 'import pip' 2>/dev/null || { \
+	  echo "Making $(VENV) with $$("$(PYTHON)" --version)."; "$(PYTHON)" -m venv --clear $(VENV); }
+	@echo "Installing the package and what it needs into $(VENV)."
+	@echo "The first time this takes some minutes: PyTorch alone is several GB on Linux."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -e '.[dev]'
+	@mkdir -p out && touch $(VENV)/COLCON_IGNORE out/COLCON_IGNORE $@
+	@echo "Ready: $$($(BIN)/python --version) in $(VENV)."
+
+demo: $(READY)
+	@[ -f $(DRIVE)/metadata.yaml ] || rm -f $(DRIVE_DONE)
+	@[ -f $(DEMO)/report.html ] || rm -f $(DEMO_DONE)
+	@if $(MAKE) --question $(DEMO_DONE); then \
+	  echo "$(DRIVE) and $(DEMO) are there and complete: nothing is made again."; \
+	  $(BIN)/segrgbx summary $(DEMO); \
+	else \
+	  $(MAKE) --no-print-directory $(DEMO_DONE); \
+	fi
+
+# The marks are written last: without one, what an interrupted call left is made again.
+$(DRIVE_DONE): | $(READY)
+	@echo "Making five seconds of synthetic RGB-thermal scenes as a ROS 2 bag in $(DRIVE)."
+	@$(BIN)/segrgbx scenes $(DRIVE) --modality thermal --seconds 5 --rate 10 --size 640x480 \
+	  --seed 7 --format bag --force
+	@touch $@
+
+$(DEMO_DONE): $(DRIVE_DONE) $(wildcard models/demo/*) | $(READY)
+	@echo "Segmenting the bag with models/demo into $(DEMO)."
+	@$(BIN)/segrgbx replay $(DRIVE) --modality thermal --slop 0.05 --out $(DEMO) --force
+	@touch $@
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+test-all: $(READY)
+	$(BIN)/python -m pytest --run-slow $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-ros:
+	@ROS_SETUP="$(ROS_SETUP)" ROS_VENV="$(ROS_VENV)" PIP_ARGS="$(PIP_ARGS)" \
+	  COLCON_TEST_ARGS="$(ARGS)" .ci/test-ros
+
+clean:
+	rm -rf build $(DRIVE) $(DEMO) $(DRIVE_DONE) $(DEMO_DONE) *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
