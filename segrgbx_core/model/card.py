@@ -139,6 +139,7 @@ def _architecture(fields: Fields) -> ModelConfig:
         components=fields.texts("components"),
         shared_blocks=fields.flag("shared_blocks"),
         head_width=fields.optional_integer("head_width"),
+        shared_embeddings=fields.flag("shared_embeddings", default=False),
     )
 
 

@@ -41,8 +41,9 @@ class Fields:
     def optional_integer(self, key: str) -> int | None:
         return None if self.content.get(key) is None else self.integer(key)
 
-    def flag(self, key: str) -> bool:
-        value = self._get(key)
+    def flag(self, key: str, default: bool | None = None) -> bool:
+        """True or false; a missing entry is the default where there is one."""
+        value = self._get(key) if default is None else self.content.get(key, default)
         return value if isinstance(value, bool) else self._refuse(key, value, "true or false")
 
     def texts(self, key: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.modality import MODALITIES
 from segrgbx_core.model.fusion import FeatureFusion, FeatureRectification
 from segrgbx_core.model.head import MlpHead
-from segrgbx_core.model.mix_transformer import DualMixTransformer, spec_of
+from segrgbx_core.model.presets import SMALL_PRESETS, build_encoder, check_preset
 
 PLANNED_COMPONENTS = ("ma_clip", "modality_embedding", "dsrm")
 NO_MODALITY = "none"
@@ -24,9 +24,11 @@ SIZE_MULTIPLE = 32
 class ModelConfig:
     """What decides the model's tensors.
 
-    preset: b0 to b5. components: none of the planned ones exist in this version, so ().
-    shared_blocks: one set of Transformer blocks for RGB and X, or two. head_width: the head's
-    channels; None takes 256 for b0 and b1 and 512 above. Raises ModelError for other values.
+    preset: b0 to b5, or pvt_v2_b0 to pvt_v2_b5. components: none of the planned ones exist in this
+    version, so (). shared_blocks: one set of Transformer blocks for RGB and X, or two. head_width:
+    the head's channels; None takes 256 for b0 and b1 of either family and 512 above.
+    shared_embeddings: one patch embedding and last norm a stage for RGB and X, or two.
+    Raises ModelError for other values.
     """
 
     preset: str = "b0"
@@ -34,9 +36,10 @@ class ModelConfig:
     components: tuple[str, ...] = ()
     shared_blocks: bool = True
     head_width: int | None = None
+    shared_embeddings: bool = False
 
     def __post_init__(self) -> None:
-        spec_of(self.preset)
+        check_preset(self.preset)
         if not 1 <= self.num_classes <= 255:
             raise ModelError(f"The model has {self.num_classes} classes; expected 1 to 255.")
         if self.head_width is not None and self.head_width < 1:
@@ -52,7 +55,7 @@ class ModelConfig:
         """The head's channels with the preset's default filled in."""
         if self.head_width is not None:
             return self.head_width
-        return 256 if self.preset in ("b0", "b1") else 512
+        return 256 if self.preset in SMALL_PRESETS else 512
 
 
 def _initialise(module: nn.Module) -> None:
@@ -78,13 +81,11 @@ class SegRgbX(nn.Module):
         super().__init__()
         self.config = config
         self.num_classes = config.num_classes
-        spec = spec_of(config.preset)
-        self.encoder = DualMixTransformer(spec, config.shared_blocks)
-        self.frm = nn.ModuleList(FeatureRectification(w) for w in spec.widths)
-        self.ffm = nn.ModuleList(
-            FeatureFusion(w, h) for w, h in zip(spec.widths, spec.heads, strict=True)
-        )
-        self.head = MlpHead(spec.widths, config.resolved_head_width, config.num_classes)
+        self.encoder = build_encoder(config.preset, config.shared_blocks, config.shared_embeddings)
+        widths, heads = self.encoder.widths, self.encoder.heads
+        self.frm = nn.ModuleList(FeatureRectification(w) for w in widths)
+        self.ffm = nn.ModuleList(FeatureFusion(w, h) for w, h in zip(widths, heads, strict=True))
+        self.head = MlpHead(widths, config.resolved_head_width, config.num_classes)
         self.apply(_initialise)
         for rectification in self.frm:
             assert isinstance(rectification, FeatureRectification)
@@ -168,10 +169,15 @@ def build_model(
     components: Sequence[str] = (),
     shared_blocks: bool = True,
     head_width: int | None = None,
+    shared_embeddings: bool = False,
 ) -> SegRgbX:
     """A model with fresh weights; `shared_blocks=False` gives CMX.
 
-    Raises ModelError for an unknown preset, a component this version lacks, or a class count or
-    head width out of range.
+    Raises ModelError for an unknown preset or one whose package is not installed, a component
+    this version lacks, or a class count or head width out of range.
     """
-    return SegRgbX(ModelConfig(preset, num_classes, tuple(components), shared_blocks, head_width))
+    return SegRgbX(
+        ModelConfig(
+            preset, num_classes, tuple(components), shared_blocks, head_width, shared_embeddings
+        )
+    )
