@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model costs: parameters and operations by part."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from segrgbx_core.model.mix_transformer import PRESETS
 from segrgbx_core.model.segrgbx import ModelConfig, SegRgbX
 
 PARTS = ("encoder", "frm", "ffm", "head")
@@ -66,3 +68,30 @@ def _part(name: str, model: SegRgbX, counts: dict[str, int]) -> PartCost:
 
 def _parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
+
+
+@dataclass(frozen=True)
+class SizeRow:
+    """One preset: this model with shared blocks, and CMX, which is it with unshared ones."""
+
+    preset: str
+    shared: ModelSummary
+    cmx: ModelSummary
+
+
+def size_table(
+    presets: Sequence[str] = tuple(PRESETS),
+    num_classes: int = 25,
+    components: Sequence[str] = (),
+    height: int = 480,
+    width: int = 640,
+) -> tuple[SizeRow, ...]:
+    """The costs of each preset, part by part, beside CMX of the same preset and class count."""
+    return tuple(
+        SizeRow(
+            preset,
+            summarize(ModelConfig(preset, num_classes, tuple(components)), height, width),
+            summarize(ModelConfig(preset, num_classes, shared_blocks=False), height, width),
+        )
+        for preset in presets
+    )
