@@ -15,8 +15,11 @@ from segrgbx_core.encoding import Planes, encode
 from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.frame import Reading, RgbImage, RgbxFrame
 from segrgbx_core.labels import LabelSet
+from segrgbx_core.labels_unified import Membership, load_membership
 from segrgbx_core.modality import modality_named
+from segrgbx_core.model.active_classes import active_logits
 from segrgbx_core.model.card import ModelCard
+from segrgbx_core.model.not_finite import require_finite
 from segrgbx_core.model.placement import autocast, choose_device, choose_precision
 from segrgbx_core.model.preprocessing import resize_rgb, resize_x
 from segrgbx_core.model.segrgbx import NO_MODALITY
@@ -32,9 +35,11 @@ class Segmenter:
     """A loaded model on a device, ready for frames of any size.
 
     model: a shipped name, a model folder's path, or a model already loaded. device: "auto",
-    "cpu", "cuda" or "cuda:N". precision: "auto", "float32", "bf16" or "fp16".
-    Raises ModelError for a model folder that cannot be used and InputError for a device or
-    precision that is unknown or absent.
+    "cpu", "cuda" or "cuda:N". precision: "auto", "float32", "bf16" or "fp16". label_set: for a
+    model over a union of label sets, the one to answer in, by name or file.
+    Raises ModelError for a model folder that cannot be used or a model over another union than
+    the label set's, LabelError for a label set that cannot be used, and InputError for a device
+    or precision that is unknown or absent.
     """
 
     def __init__(
@@ -42,18 +47,20 @@ class Segmenter:
         model: str | Path | LoadedModel = "demo",
         device: str = "auto",
         precision: str = "auto",
+        label_set: str | Path | None = None,
     ) -> None:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         loaded = model if isinstance(model, LoadedModel) else load_model(model)
         self.card: ModelCard = loaded.card
+        self._active = None if label_set is None else _membership(label_set, self.card)
         self._model = loaded.model.eval().to(memory_format=torch.channels_last).to(self.device)
         log.info("model %s on %s in %s", self.card.name, self.device, self.precision)
 
     @property
     def label_set(self) -> LabelSet:
         """The classes that the labels of every result count."""
-        return self.card.label_set
+        return self.card.label_set if self._active is None else self._active.label_set
 
     def __call__(
         self, rgb: RgbImage, x: Reading | None = None, modality: str | None = None
@@ -131,12 +138,15 @@ class Segmenter:
             with autocast(self.precision, self.device):
                 logits: Tensor = self._model(rgb, x, modality)
             logits = logits.float()
+            if self._active is not None:
+                logits = active_logits(logits, self._active)
             if logits.shape[2:] != size:
                 logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)
             confidence, labels = logits.softmax(1).max(1)
             shown = confidence[0].cpu().numpy()
             ids = labels[0].to(torch.uint8).cpu().numpy()
         if not np.isfinite(shown).all():
+            require_finite(rgb, x)
             raise ModelError(
                 f"Model '{self.card.name}' gave values that are not numbers in {self.precision}; "
                 "run it with precision float32."
@@ -146,6 +156,17 @@ class Segmenter:
     def _wait(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+def _membership(label_set: str | Path, card: ModelCard) -> Membership:
+    member = load_membership(label_set)
+    if member.unified.names != card.label_set.names:
+        raise ModelError(
+            f"Model '{card.name}' answers in the classes of '{card.label_set.name}', but label "
+            f"set '{member.label_set.name}' is a part of '{member.unified.name}'; choose a model "
+            "over that union, or leave the label set out."
+        )
+    return member
 
 
 def _check_rgb(rgb: RgbImage) -> None:
