@@ -130,6 +130,7 @@ def test_values_that_are_not_numbers_show_and_are_counted(model: SegRgbX) -> Non
     require_finite(rgb[1:], x[1:], present[1:])
 
 
+@pytest.mark.slow
 def test_forward_compiles_without_a_break(model: SegRgbX) -> None:
     rgb, x = _pair(1, 32, 64)
     compiled = torch.compile(model, fullgraph=True, backend="eager")
