@@ -6,7 +6,7 @@ Inside a stage features travel as tokens (B, N, C); seen from outside they are m
 whose memory is channels-last, so that going from one to the other costs nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,7 @@ from segrgbx_core.errors import ModelError
 from segrgbx_core.model.encoder import DualEncoder, Four, drop_path_rates
 
 DROP_PATH = 0.1
+Align = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 NORM_EPS = 1e-6
 
 
@@ -168,10 +169,15 @@ class DualStage(nn.Module):
         self.blocks = nn.ModuleList(nn.ModuleList(column) for column in blocks)
         self.norms = nn.ModuleList(norms)
 
-    def forward(self, rgb: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps (B, C_in, H, W) of both streams to maps (B, C, H / stride, W / stride)."""
+    def forward(self, rgb: Tensor, x: Tensor, align: Align | None = None) -> tuple[Tensor, Tensor]:
+        """Maps (B, C_in, H, W) of both streams to maps (B, C, H / stride, W / stride).
+
+        align: changes both streams' embedded tokens (B, N, C) before the blocks see them.
+        """
         rgb_tokens, height, width = self.embeddings[0](rgb)
         x_tokens, _, _ = self.embeddings[-1](x)
+        if align is not None:
+            rgb_tokens, x_tokens = align(rgb_tokens, x_tokens)
         if len(self.blocks) == 1:
             both = self._run(0, torch.cat((rgb_tokens, x_tokens)), height, width)
             rgb_tokens, x_tokens = both.chunk(2)

@@ -189,7 +189,11 @@ def test_broken_yaml_names_the_line(folder: Path) -> None:
         (("architecture", "preset"), "b9", "Preset 'b9' is unknown"),
         (("architecture", "num_classes"), True, "num_classes is True; expected a whole number"),
         (("architecture", "shared_blocks"), 1, "shared_blocks is 1; expected true or false"),
-        (("architecture", "components"), ["dsrm"], "Components dsrm were asked for"),
+        (
+            ("architecture", "components"),
+            ["magic"],
+            "Component 'magic' is unknown; expected some of ma_clip",
+        ),
         (("preprocessing", "rgb_std"), [1, 2], "rgb_std is [1, 2]; expected three numbers"),
         (("preprocessing", "channel_order"), "bgr", "Channel order is 'bgr'; expected 'rgb'"),
         (("preprocessing",), [1], "card.yaml.preprocessing is not a mapping"),
