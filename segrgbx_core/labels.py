@@ -64,11 +64,10 @@ def _parse_class(entry: object, origin: Path) -> LabelClass:
     )
 
 
-def load_label_set(name_or_path: str | Path) -> LabelSet:
-    """A label set by the name of a file under `config/labels/` or by a YAML file's path.
+def read_label_file(name_or_path: str | Path) -> tuple[Path, dict[str, object]]:
+    """The file of a label set's name or path, and its entries.
 
-    Raises LabelError where there is none, its form is wrong, a name occurs twice, or it has more
-    than 255 classes.
+    Raises LabelError where there is none, or it is no YAML mapping with a list of classes.
     """
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
@@ -85,7 +84,19 @@ def load_label_set(name_or_path: str | Path) -> LabelSet:
         raise LabelError(f"{path} is not readable YAML ({err.__class__.__name__}).") from err
     if not isinstance(content, dict) or not isinstance(content.get("classes"), list):
         raise LabelError(f"{path} has no list named 'classes'.")
-    classes = tuple(_parse_class(entry, path) for entry in content["classes"])
+    return path, content
+
+
+def load_label_set(name_or_path: str | Path) -> LabelSet:
+    """A label set by the name of a file under `config/labels/` or by a YAML file's path.
+
+    Raises LabelError where there is none, its form is wrong, a name occurs twice, or it has more
+    than 255 classes.
+    """
+    path, content = read_label_file(name_or_path)
+    entries = content["classes"]
+    assert isinstance(entries, list)
+    classes = tuple(_parse_class(entry, path) for entry in entries)
     names = [c.name for c in classes]
     if len(set(names)) != len(names):
         raise LabelError(f"{path} names a class twice; every name must be its own.")

@@ -15,12 +15,16 @@ from segrgbx_core.encoding import Planes, encode
 from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.frame import Reading, RgbImage, RgbxFrame
 from segrgbx_core.labels import LabelSet
+from segrgbx_core.labels_unified import Membership, load_membership
 from segrgbx_core.modality import modality_named
+from segrgbx_core.model.active_classes import active_logits
 from segrgbx_core.model.card import ModelCard
+from segrgbx_core.model.ma_clip import NO_MODALITY, SceneEmbeddings
+from segrgbx_core.model.not_finite import require_finite
 from segrgbx_core.model.placement import autocast, choose_device, choose_precision
 from segrgbx_core.model.preprocessing import resize_rgb, resize_x
-from segrgbx_core.model.segrgbx import NO_MODALITY
 from segrgbx_core.model.weights import LoadedModel, load_model
+from segrgbx_core.scene_cache import SceneCache, SceneRefresh
 from segrgbx_core.segmentation import Segmentation
 
 log = logging.getLogger("segrgbx")
@@ -32,9 +36,12 @@ class Segmenter:
     """A loaded model on a device, ready for frames of any size.
 
     model: a shipped name, a model folder's path, or a model already loaded. device: "auto",
-    "cpu", "cuda" or "cuda:N". precision: "auto", "float32", "bf16" or "fp16".
-    Raises ModelError for a model folder that cannot be used and InputError for a device or
-    precision that is unknown or absent.
+    "cpu", "cuda" or "cuda:N". precision: "auto", "float32", "bf16" or "fp16". scene_refresh: for
+    video, how long one look at the scene serves; None looks at each frame anew. label_set: for a
+    model over a union of label sets, the one to answer in, by name or file.
+    Raises ModelError for a model folder that cannot be used or a model over another union than
+    the label set's, LabelError for a label set that cannot be used, and InputError for a device
+    or precision that is unknown or absent.
     """
 
     def __init__(
@@ -42,18 +49,24 @@ class Segmenter:
         model: str | Path | LoadedModel = "demo",
         device: str = "auto",
         precision: str = "auto",
+        scene_refresh: SceneRefresh | None = None,
+        label_set: str | Path | None = None,
     ) -> None:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         loaded = model if isinstance(model, LoadedModel) else load_model(model)
         self.card: ModelCard = loaded.card
+        self._active = None if label_set is None else _membership(label_set, self.card)
         self._model = loaded.model.eval().to(memory_format=torch.channels_last).to(self.device)
+        self._cache: SceneCache | None = None
+        if scene_refresh is not None and loaded.model.ma_clip is not None:
+            self._cache = SceneCache(scene_refresh, self.card.preprocessing)
         log.info("model %s on %s in %s", self.card.name, self.device, self.precision)
 
     @property
     def label_set(self) -> LabelSet:
         """The classes that the labels of every result count."""
-        return self.card.label_set
+        return self.card.label_set if self._active is None else self._active.label_set
 
     def __call__(
         self, rgb: RgbImage, x: Reading | None = None, modality: str | None = None
@@ -81,6 +94,11 @@ class Segmenter:
         """As a call with the frame's images."""
         return self(frame.rgb, frame.x, frame.modality)
 
+    def forget_scene(self) -> None:
+        """Looks at the scene anew with the next frame, for one of another recording."""
+        if self._cache is not None:
+            self._cache.forget()
+
     def warm_up(self, iterations: int, size: tuple[int, int]) -> None:
         """Runs the network on grey images of (height, width), so that the first frame is fast."""
         height, width = self.card.preprocessing.inference_size(*size)
@@ -89,6 +107,7 @@ class Segmenter:
         name = self.card.modalities[0] if self.card.modalities else NO_MODALITY
         for _ in range(iterations):
             self._infer(grey, grey if self.card.modalities else None, name, size)
+        self.forget_scene()
 
     def _modality(self, x: Reading | None, modality: str | None) -> str:
         if modality not in (None, NO_MODALITY):
@@ -134,23 +153,48 @@ class Segmenter:
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         with torch.inference_mode():
             with autocast(self.precision, self.device):
-                logits: Tensor = self._model(rgb, x, modality)
+                scene = self._scene(rgb, x, modality)
+                logits: Tensor = self._model(rgb, x, modality, scene=scene)
             logits = logits.float()
+            if self._active is not None:
+                logits = active_logits(logits, self._active)
             if logits.shape[2:] != size:
                 logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)
             confidence, labels = logits.softmax(1).max(1)
             shown = confidence[0].cpu().numpy()
             ids = labels[0].to(torch.uint8).cpu().numpy()
         if not np.isfinite(shown).all():
+            require_finite(rgb, x)
             raise ModelError(
                 f"Model '{self.card.name}' gave values that are not numbers in {self.precision}; "
                 "run it with precision float32."
             )
         return ids, shown
 
+    def _scene(self, rgb: Tensor, x: Tensor | None, modality: str) -> SceneEmbeddings | None:
+        """The scene of an earlier frame that still serves; None leaves the look to the model."""
+        if self._cache is None:
+            return None
+        scene = self._cache.recall(rgb, x, modality)
+        if scene is None:
+            scene = self._model.embed_scene(rgb, x, modality)
+            self._cache.keep(scene, rgb, x, modality)
+        return scene
+
     def _wait(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+def _membership(label_set: str | Path, card: ModelCard) -> Membership:
+    member = load_membership(label_set)
+    if member.unified.names != card.label_set.names:
+        raise ModelError(
+            f"Model '{card.name}' answers in the classes of '{card.label_set.name}', but label "
+            f"set '{member.label_set.name}' is a part of '{member.unified.name}'; choose a model "
+            "over that union, or leave the label set out."
+        )
+    return member
 
 
 def _check_rgb(rgb: RgbImage) -> None:

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network, its sizes, and the folders it is kept in."""
 
+from segrgbx_core.model.active_classes import active_logits
 from segrgbx_core.model.card import ModelCard, WeightsEntry, load_card
+from segrgbx_core.model.import_report import ImportReport, LeftOver, Taken
+from segrgbx_core.model.importing import import_weights
 from segrgbx_core.model.preprocessing import Preprocessing, resize_rgb, resize_x
 from segrgbx_core.model.segrgbx import ModelConfig, SegRgbX, build_model
-from segrgbx_core.model.summary import ModelSummary, PartCost, summarize
+from segrgbx_core.model.summary import ModelSummary, PartCost, SizeRow, size_table, summarize
 from segrgbx_core.model.weights import (
     LoadedModel,
     load_model,
@@ -14,6 +17,8 @@ from segrgbx_core.model.weights import (
 )
 
 __all__ = [
+    "ImportReport",
+    "LeftOver",
     "LoadedModel",
     "ModelCard",
     "ModelConfig",
@@ -21,8 +26,12 @@ __all__ = [
     "PartCost",
     "Preprocessing",
     "SegRgbX",
+    "SizeRow",
+    "Taken",
     "WeightsEntry",
+    "active_logits",
     "build_model",
+    "import_weights",
     "load_card",
     "load_model",
     "model_folder",
@@ -30,5 +39,6 @@ __all__ = [
     "resize_x",
     "save_model",
     "shipped_models",
+    "size_table",
     "summarize",
 ]

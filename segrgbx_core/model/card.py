@@ -61,6 +61,11 @@ class ModelCard:
                     f"Model '{self.name}' names modality '{modality}', which is unknown; expected "
                     f"one of {', '.join(MODALITIES)}."
                 )
+            if self.architecture.components and modality not in self.architecture.modalities:
+                raise ModelError(
+                    f"Model '{self.name}' names modality '{modality}', but its architecture has "
+                    f"prompts for {', '.join(self.architecture.modalities)} alone; add it there."
+                )
 
     def check_modality(self, name: str) -> str:
         """The name, if the model was trained with it.
@@ -84,8 +89,8 @@ def card_text(card: ModelCard) -> str:
         "description": card.description,
         "license": card.license,
         "architecture": {
-            **asdict(card.architecture),
-            "components": list(card.architecture.components),
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(card.architecture).items()
         },
         "modalities": list(card.modalities),
         "preprocessing": {
@@ -132,14 +137,33 @@ def load_card(folder: Path) -> ModelCard:
     )
 
 
-def _architecture(fields: Fields) -> ModelConfig:
+def _architecture(found: Fields) -> ModelConfig:
+    # Cards of models without components may lack the components' settings.
+    fields = found.or_defaults(_component_defaults()) if not found.texts("components") else found
     return ModelConfig(
         preset=fields.text("preset"),
         num_classes=fields.integer("num_classes"),
         components=fields.texts("components"),
         shared_blocks=fields.flag("shared_blocks"),
         head_width=fields.optional_integer("head_width"),
+        shared_embeddings=fields.flag("shared_embeddings", default=False),
+        clip=fields.text("clip"),
+        modalities=fields.texts("modalities"),
+        control_prompts=fields.integer("control_prompts"),
+        prompts=fields.integer("prompts"),
+        dsrm_stages=fields.integers("dsrm_stages"),
     )
+
+
+def _component_defaults() -> dict[str, object]:
+    default = ModelConfig()
+    return {
+        "clip": default.clip,
+        "modalities": list(default.modalities),
+        "control_prompts": default.control_prompts,
+        "prompts": default.prompts,
+        "dsrm_stages": list(default.dsrm_stages),
+    }
 
 
 def _preprocessing(fields: Fields) -> Preprocessing:

@@ -41,8 +41,20 @@ class Fields:
     def optional_integer(self, key: str) -> int | None:
         return None if self.content.get(key) is None else self.integer(key)
 
-    def flag(self, key: str) -> bool:
-        value = self._get(key)
+    def integers(self, key: str) -> tuple[int, ...]:
+        values = self._list(key)
+        found = tuple(v for v in values if isinstance(v, int) and not isinstance(v, bool))
+        if len(found) == len(values):
+            return found
+        return self._refuse(key, values, "a list of whole numbers")
+
+    def or_defaults(self, defaults: Mapping[str, object]) -> "Fields":
+        """The same mapping with these values for keys that it lacks."""
+        return Fields({**defaults, **self.content}, self.place)
+
+    def flag(self, key: str, default: bool | None = None) -> bool:
+        """True or false; a missing entry is the default where there is one."""
+        value = self._get(key) if default is None else self.content.get(key, default)
         return value if isinstance(value, bool) else self._refuse(key, value, "true or false")
 
     def texts(self, key: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ Inside a stage features travel as tokens (B, N, C); seen from outside they are m
 whose memory is channels-last, so that going from one to the other costs nothing.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,9 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segrgbx_core.errors import ModelError
+from segrgbx_core.model.encoder import DualEncoder, Four, drop_path_rates
 
-STRIDES = (4, 8, 16, 32)
 DROP_PATH = 0.1
+Align = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 NORM_EPS = 1e-6
 
 
@@ -23,10 +25,10 @@ NORM_EPS = 1e-6
 class MixTransformerSpec:
     """Four entries each: channel widths, blocks, attention heads, spatial reduction of keys."""
 
-    widths: tuple[int, int, int, int]
-    depths: tuple[int, int, int, int]
-    heads: tuple[int, int, int, int] = (1, 2, 5, 8)
-    reductions: tuple[int, int, int, int] = (8, 4, 2, 1)
+    widths: Four
+    depths: Four
+    heads: Four = (1, 2, 5, 8)
+    reductions: Four = (8, 4, 2, 1)
     mlp_ratio: int = 4
 
 
@@ -151,33 +153,31 @@ class MixBlock(nn.Module):
 class DualStage(nn.Module):
     """One stage for both streams; index 0 is RGB, index 1 is X in every list.
 
-    Patch embeddings and the stage's last norm are each stream's own. `blocks` holds one list of
-    blocks that both streams go through in one call, or two where blocks are not shared.
+    `embeddings` and the stage's last `norms` are each stream's own, or lists of one that serves
+    both. `blocks` holds one list of blocks that both streams go through in one call, or two where
+    blocks are not shared.
     """
 
     def __init__(
-        self, spec: MixTransformerSpec, stage: int, drop_paths: list[float], shared: bool
+        self,
+        embeddings: Sequence[nn.Module],
+        blocks: Sequence[Sequence[nn.Module]],
+        norms: Sequence[nn.Module],
     ) -> None:
         super().__init__()
-        width = spec.widths[stage]
-        in_width, kernel, stride = (3, 7, 4) if stage == 0 else (spec.widths[stage - 1], 3, 2)
+        self.embeddings = nn.ModuleList(embeddings)
+        self.blocks = nn.ModuleList(nn.ModuleList(column) for column in blocks)
+        self.norms = nn.ModuleList(norms)
 
-        def column() -> nn.ModuleList:
-            return nn.ModuleList(
-                MixBlock(width, spec.heads[stage], spec.reductions[stage], spec.mlp_ratio, rate)
-                for rate in drop_paths
-            )
+    def forward(self, rgb: Tensor, x: Tensor, align: Align | None = None) -> tuple[Tensor, Tensor]:
+        """Maps (B, C_in, H, W) of both streams to maps (B, C, H / stride, W / stride).
 
-        self.embeddings = nn.ModuleList(
-            PatchEmbedding(in_width, width, kernel, stride) for _ in range(2)
-        )
-        self.blocks = nn.ModuleList(column() for _ in range(1 if shared else 2))
-        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=NORM_EPS) for _ in range(2))
-
-    def forward(self, rgb: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps (B, C_in, H, W) of both streams to maps (B, C, H / stride, W / stride)."""
+        align: changes both streams' embedded tokens (B, N, C) before the blocks see them.
+        """
         rgb_tokens, height, width = self.embeddings[0](rgb)
-        x_tokens, _, _ = self.embeddings[1](x)
+        x_tokens, _, _ = self.embeddings[-1](x)
+        if align is not None:
+            rgb_tokens, x_tokens = align(rgb_tokens, x_tokens)
         if len(self.blocks) == 1:
             both = self._run(0, torch.cat((rgb_tokens, x_tokens)), height, width)
             rgb_tokens, x_tokens = both.chunk(2)
@@ -186,7 +186,7 @@ class DualStage(nn.Module):
             x_tokens = self._run(1, x_tokens, height, width)
         return (
             as_map(self.norms[0](rgb_tokens), height, width),
-            as_map(self.norms[1](x_tokens), height, width),
+            as_map(self.norms[-1](x_tokens), height, width),
         )
 
     def _run(self, column: int, tokens: Tensor, height: int, width: int) -> Tensor:
@@ -197,20 +197,38 @@ class DualStage(nn.Module):
         return tokens
 
 
-class DualMixTransformer(nn.Module):
-    """The four stages in order. Call them one by one: fusion stands between them.
+class DualMixTransformer(DualEncoder):
+    """Mix Transformer stages; see the contract.
 
-    widths: channels of each stage's maps; strides: input pixels a map's pixel.
+    shared: one set of blocks for both streams, or two. shared_embeddings: one patch embedding and
+    last norm a stage for both streams, or two.
     """
 
-    def __init__(self, spec: MixTransformerSpec, shared: bool) -> None:
-        super().__init__()
-        self.widths = spec.widths
-        self.strides = STRIDES
-        total = sum(spec.depths)
-        rates = [DROP_PATH * i / (total - 1) for i in range(total)]
-        starts = [sum(spec.depths[:i]) for i in range(4)]
-        self.stages = nn.ModuleList(
-            DualStage(spec, i, rates[starts[i] : starts[i] + spec.depths[i]], shared)
-            for i in range(4)
-        )
+    def __init__(
+        self, spec: MixTransformerSpec, shared: bool, shared_embeddings: bool = False
+    ) -> None:
+        columns, ends = 1 if shared else 2, 1 if shared_embeddings else 2
+        rates = drop_path_rates(spec.depths, DROP_PATH)
+        stages = [_stage(spec, i, rates[i], columns, ends) for i in range(4)]
+        super().__init__(spec.widths, spec.heads, stages)
+
+
+def _stage(
+    spec: MixTransformerSpec, stage: int, rates: Sequence[float], columns: int, ends: int
+) -> DualStage:
+    width, heads, reduction = spec.widths[stage], spec.heads[stage], spec.reductions[stage]
+    return DualStage(
+        [patch_embedding(spec.widths, stage) for _ in range(ends)],
+        [
+            [MixBlock(width, heads, reduction, spec.mlp_ratio, rate) for rate in rates]
+            for _ in range(columns)
+        ],
+        [nn.LayerNorm(width, eps=NORM_EPS) for _ in range(ends)],
+    )
+
+
+def patch_embedding(widths: Four, stage: int) -> PatchEmbedding:
+    """The stage's overlapping patches: 7x7 every 4 pixels first, then 3x3 every 2."""
+    if stage == 0:
+        return PatchEmbedding(3, widths[0], 7, 4)
+    return PatchEmbedding(widths[stage - 1], widths[stage], 3, 2)

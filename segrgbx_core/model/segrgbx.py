@@ -1,32 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The assembly: encoder stages with FRM and FFM between them, then the head."""
+"""The assembly: encoder stages with FRM and FFM between them, then the head.
+
+With components, a scene embedding of each stream (MA-CLIP) speaks to the tokens of every stage
+(modality-aligned embedding) and adjusts the last one's features (DSRM).
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segrgbx_core.errors import InputError, ModelError
-from segrgbx_core.modality import MODALITIES
+from segrgbx_core.model.components import check_components
+from segrgbx_core.model.dsrm import SceneRefinement
 from segrgbx_core.model.fusion import FeatureFusion, FeatureRectification
 from segrgbx_core.model.head import MlpHead
-from segrgbx_core.model.mix_transformer import DualMixTransformer, spec_of
-
-PLANNED_COMPONENTS = ("ma_clip", "modality_embedding", "dsrm")
-NO_MODALITY = "none"
-SIZE_MULTIPLE = 32
+from segrgbx_core.model.inputs import SIZE_MULTIPLE, check_inputs, masked, pad
+from segrgbx_core.model.ma_clip import (
+    ABSENT_ROW,
+    NO_MODALITY,
+    SMALL_CLIP,
+    MaClip,
+    ModalityVectors,
+    SceneEmbeddings,
+    modality_rows,
+)
+from segrgbx_core.model.mix_transformer import DualStage
+from segrgbx_core.model.modality_embedding import ModalityEmbedding
+from segrgbx_core.model.presets import SMALL_PRESETS, build_encoder, check_preset
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """What decides the model's tensors.
 
-    preset: b0 to b5. components: none of the planned ones exist in this version, so ().
-    shared_blocks: one set of Transformer blocks for RGB and X, or two. head_width: the head's
-    channels; None takes 256 for b0 and b1 and 512 above. Raises ModelError for other values.
+    preset: b0 to b5, or pvt_v2_b0 to pvt_v2_b5. components: some of ma_clip, modality_embedding
+    and dsrm; without ma_clip the other two read a learned vector a sensor in place of the scene
+    embedding. shared_blocks: one set of Transformer blocks for RGB and X, or two. head_width: the
+    head's channels; None takes 256 for b0 and b1 of either family and 512 above.
+    shared_embeddings: one patch embedding and last norm a stage for RGB and X, or two. clip:
+    "small" or a name of open_clip. modalities: those with prompts of their own. control_prompts,
+    prompts: how many each stage reads from the scene and learns a sensor. dsrm_stages: 1 to 4.
+    The last five count only with components.
+    Raises ModelError for other values.
     """
 
     preset: str = "b0"
@@ -34,25 +55,32 @@ class ModelConfig:
     components: tuple[str, ...] = ()
     shared_blocks: bool = True
     head_width: int | None = None
+    shared_embeddings: bool = False
+    clip: str = SMALL_CLIP
+    modalities: tuple[str, ...] = ("event", "thermal", "depth", "polarization", "light_field")
+    control_prompts: int = 4
+    prompts: int = 4
+    dsrm_stages: tuple[int, ...] = (4,)
 
     def __post_init__(self) -> None:
-        spec_of(self.preset)
+        check_preset(self.preset)
         if not 1 <= self.num_classes <= 255:
             raise ModelError(f"The model has {self.num_classes} classes; expected 1 to 255.")
         if self.head_width is not None and self.head_width < 1:
             raise ModelError(f"The head's width is {self.head_width}; expected 1 or more.")
-        if self.components:
-            raise ModelError(
-                f"Components {', '.join(self.components)} were asked for, but this version has "
-                f"none ({', '.join(PLANNED_COMPONENTS)} are planned); use components=()."
-            )
+        check_components(
+            self.components,
+            self.modalities,
+            (self.control_prompts, self.prompts),
+            self.dsrm_stages,
+        )
 
     @property
     def resolved_head_width(self) -> int:
         """The head's channels with the preset's default filled in."""
         if self.head_width is not None:
             return self.head_width
-        return 256 if self.preset in ("b0", "b1") else 512
+        return 256 if self.preset in SMALL_PRESETS else 512
 
 
 def _initialise(module: nn.Module) -> None:
@@ -71,6 +99,13 @@ def _initialise_small(layer: nn.Module) -> None:
     nn.init.trunc_normal_(layer.weight, std=0.02)
 
 
+class _Control(NamedTuple):
+    """What speaks to the stages: scene embeddings, and (B,) int64 rows of each sample's X."""
+
+    scene: SceneEmbeddings
+    rows: Tensor
+
+
 class SegRgbX(nn.Module):
     """One set of weights for RGB with a second sensor of any modality, or RGB alone."""
 
@@ -78,18 +113,41 @@ class SegRgbX(nn.Module):
         super().__init__()
         self.config = config
         self.num_classes = config.num_classes
-        spec = spec_of(config.preset)
-        self.encoder = DualMixTransformer(spec, config.shared_blocks)
-        self.frm = nn.ModuleList(FeatureRectification(w) for w in spec.widths)
-        self.ffm = nn.ModuleList(
-            FeatureFusion(w, h) for w, h in zip(spec.widths, spec.heads, strict=True)
-        )
-        self.head = MlpHead(spec.widths, config.resolved_head_width, config.num_classes)
+        self.encoder = build_encoder(config.preset, config.shared_blocks, config.shared_embeddings)
+        widths, heads = self.encoder.widths, self.encoder.heads
+        self.frm = nn.ModuleList(FeatureRectification(w) for w in widths)
+        self.ffm = nn.ModuleList(FeatureFusion(w, h) for w, h in zip(widths, heads, strict=True))
+        self.head = MlpHead(widths, config.resolved_head_width, config.num_classes)
         self.apply(_initialise)
         for rectification in self.frm:
             assert isinstance(rectification, FeatureRectification)
             _initialise_small(rectification.spatial[-1])
         _initialise_small(self.head.classifier)
+        # After the rest, so that one seed gives one outline with and without components.
+        self._add_components(config, widths)
+
+    def _add_components(self, config: ModelConfig, widths: Sequence[int]) -> None:
+        self.ma_clip: MaClip | None = None
+        self.modality_vectors: ModalityVectors | None = None
+        self.modality_embedding: nn.ModuleList | None = None
+        self.dsrm: nn.ModuleDict | None = None
+        if not config.components:
+            return
+        rows = 2 + len(config.modalities)
+        scene: MaClip | ModalityVectors
+        if "ma_clip" in config.components:
+            scene = self.ma_clip = MaClip(config.clip)
+        else:
+            scene = self.modality_vectors = ModalityVectors(rows)
+        if "modality_embedding" in config.components:
+            self.modality_embedding = nn.ModuleList(
+                ModalityEmbedding(w, scene.width, rows, config.control_prompts, config.prompts)
+                for w in widths
+            )
+        if "dsrm" in config.components:
+            self.dsrm = nn.ModuleDict(
+                {str(i): SceneRefinement(widths[i - 1], scene.width) for i in config.dsrm_stages}
+            )
 
     def forward(
         self,
@@ -97,21 +155,30 @@ class SegRgbX(nn.Module):
         x: Tensor | None,
         modality: str | Sequence[str] = NO_MODALITY,
         present: Tensor | None = None,
+        scene: SceneEmbeddings | None = None,
     ) -> Tensor:
         """Logits (B, num_classes, H, W) of normalised images, any H and W.
 
         rgb, x: (B, 3, H, W), normalised as the model's card says; x is 0 where its reading is
         invalid. modality: a name of the modality table or "none", or one for each sample.
         present: (B,) bool, False for samples without X. A sample without X (also x=None) is one
-        whose X has no valid pixel, so its values in x do not matter.
+        whose X has no valid pixel, so its values in x do not matter; with components, so is a
+        sample whose modality is "none". scene: what `embed_scene` gave for an earlier image of
+        the same place and sensors; None looks anew.
         Raises InputError where shapes or names do not agree.
         """
-        _check(rgb, x, modality, present)
+        check_inputs(rgb, x, modality, present)
         height, width = rgb.shape[2], rgb.shape[3]
-        x_planes = torch.zeros_like(rgb) if x is None else x
-        if present is not None:
-            x_planes = x_planes.masked_fill(~present[:, None, None, None], 0.0)
-        logits: Tensor = self.head(self._levels(_pad(rgb), _pad(x_planes)))
+        x_planes = masked(rgb, x, present)
+        control = None
+        if self.config.components:
+            x_planes, rows = self._rows(x_planes, x is not None, modality)
+            if scene is None:
+                scene = self._scene(rgb, None if x is None else x_planes, rows)
+            control = _Control(scene, rows)
+        elif scene is not None:
+            raise InputError("A scene was given, but this model has no components to read it.")
+        logits: Tensor = self.head(self._levels(pad(rgb), pad(x_planes), control))
         full = F.interpolate(
             logits,
             (height + -height % SIZE_MULTIPLE, width + -width % SIZE_MULTIPLE),
@@ -120,46 +187,64 @@ class SegRgbX(nn.Module):
         )
         return full[:, :, :height, :width]
 
-    def _levels(self, rgb: Tensor, x: Tensor) -> list[Tensor]:
+    def embed_scene(
+        self,
+        rgb: Tensor,
+        x: Tensor | None,
+        modality: str | Sequence[str] = NO_MODALITY,
+        present: Tensor | None = None,
+    ) -> SceneEmbeddings:
+        """The scene embeddings of images given as to a call, for use with several calls.
+
+        Raises InputError as a call does, and for a model without components.
+        """
+        check_inputs(rgb, x, modality, present)
+        if not self.config.components:
+            raise InputError("This model has no components, so it embeds no scene.")
+        planes, rows = self._rows(masked(rgb, x, present), x is not None, modality)
+        return self._scene(rgb, None if x is None else planes, rows)
+
+    def _scene(self, rgb: Tensor, x: Tensor | None, rows: Tensor) -> SceneEmbeddings:
+        scene: SceneEmbeddings
+        if self.ma_clip is not None:
+            scene = self.ma_clip(rgb, x, rows)
+        else:
+            assert self.modality_vectors is not None
+            scene = self.modality_vectors(rgb, x, rows)
+        return scene
+
+    def _rows(
+        self, x: Tensor, given: bool, modality: str | Sequence[str]
+    ) -> tuple[Tensor, Tensor]:
+        """X with 0 where its sample has none, and (B,) int64 rows, ABSENT_ROW for those."""
+        named = modality_rows(modality, x.shape[0], self.config.modalities)
+        rows = torch.tensor(named if given else (ABSENT_ROW,) * len(named), device=x.device)
+        x = x.masked_fill((rows == ABSENT_ROW)[:, None, None, None], 0.0)
+        return x, rows.where((x != 0).flatten(1).any(1), ABSENT_ROW)
+
+    def _levels(self, rgb: Tensor, x: Tensor, control: _Control | None) -> list[Tensor]:
         levels = []
-        for stage, frm, ffm in zip(self.encoder.stages, self.frm, self.ffm, strict=True):
-            rgb, x = stage(rgb, x)
+        for i, (frm, ffm) in enumerate(zip(self.frm, self.ffm, strict=True)):
+            rgb, x = self._stage(i, rgb, x, control)
             rgb, x = frm(rgb, x)
             levels.append(ffm(rgb, x))
         return levels
 
-
-def _pad(planes: Tensor) -> Tensor:
-    bottom, right = -planes.shape[2] % SIZE_MULTIPLE, -planes.shape[3] % SIZE_MULTIPLE
-    return F.pad(planes, (0, right, 0, bottom)) if bottom or right else planes
-
-
-def _check(
-    rgb: Tensor, x: Tensor | None, modality: str | Sequence[str], present: Tensor | None
-) -> None:
-    if rgb.ndim != 4 or rgb.shape[1] != 3:
-        raise InputError(f"rgb has shape {tuple(rgb.shape)}; expected (batch, 3, height, width).")
-    if x is not None and x.shape != rgb.shape:
-        raise InputError(
-            f"x has shape {tuple(x.shape)} and rgb {tuple(rgb.shape)}; give both the same shape."
-        )
-    if present is not None and present.shape != rgb.shape[:1]:
-        raise InputError(
-            f"present has shape {tuple(present.shape)}; expected ({rgb.shape[0]},), one flag a "
-            "sample."
-        )
-    names = (modality,) if isinstance(modality, str) else tuple(modality)
-    if not isinstance(modality, str) and len(names) != rgb.shape[0]:
-        raise InputError(
-            f"{len(names)} modality names came with {rgb.shape[0]} samples; give one name, or one "
-            "for each sample."
-        )
-    for name in names:
-        if name != NO_MODALITY and name not in MODALITIES:
-            raise InputError(
-                f"Modality '{name}' is unknown; expected {NO_MODALITY} or one of "
-                f"{', '.join(MODALITIES)}."
-            )
+    def _stage(
+        self, index: int, rgb: Tensor, x: Tensor, control: _Control | None
+    ) -> tuple[Tensor, Tensor]:
+        stage = self.encoder.stages[index]
+        assert isinstance(stage, DualStage)
+        if control is None:
+            return stage(rgb, x)  # type: ignore[no-any-return]
+        align = None
+        if self.modality_embedding is not None:
+            align = partial(self.modality_embedding[index], scene=control.scene, rows=control.rows)
+        rgb, x = stage(rgb, x, align)
+        name = str(index + 1)
+        if self.dsrm is not None and name in self.dsrm:
+            rgb, x = self.dsrm[name](rgb, x, control.scene)
+        return rgb, x
 
 
 def build_model(
@@ -168,10 +253,24 @@ def build_model(
     components: Sequence[str] = (),
     shared_blocks: bool = True,
     head_width: int | None = None,
+    shared_embeddings: bool = False,
+    clip: str = SMALL_CLIP,
+    dsrm_stages: Sequence[int] = (4,),
 ) -> SegRgbX:
-    """A model with fresh weights; `shared_blocks=False` gives CMX.
+    """A model with fresh weights; `components=(), shared_blocks=False` gives CMX.
 
-    Raises ModelError for an unknown preset, a component this version lacks, or a class count or
-    head width out of range.
+    Raises ModelError for an unknown preset, component or CLIP, a preset whose package is not
+    installed, and settings out of range.
     """
-    return SegRgbX(ModelConfig(preset, num_classes, tuple(components), shared_blocks, head_width))
+    return SegRgbX(
+        ModelConfig(
+            preset,
+            num_classes,
+            tuple(components),
+            shared_blocks,
+            head_width,
+            shared_embeddings,
+            clip=clip,
+            dsrm_stages=tuple(dsrm_stages),
+        )
+    )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model costs: parameters and operations by part."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,9 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from segrgbx_core.model.components import COMPONENTS
+from segrgbx_core.model.ma_clip import NO_MODALITY
+from segrgbx_core.model.mix_transformer import PRESETS
 from segrgbx_core.model.segrgbx import ModelConfig, SegRgbX
 
 PARTS = ("encoder", "frm", "ffm", "head")
@@ -49,20 +53,60 @@ def summarize(config: ModelConfig, height: int = 480, width: int = 640) -> Model
     # Not every version of torch counts its fused attention kernels; plain products it does.
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
-        model(image, image)
+        model(image, image, config.modalities[0] if config.components else NO_MODALITY)
     counts = {name: sum(by_op.values()) for name, by_op in counter.get_flop_counts().items()}
-    parts = tuple(_part(name, model, counts) for name in PARTS)
+    names = (*PARTS, *(name for name in COMPONENTS if name in config.components))
+    if config.components and "ma_clip" not in config.components:
+        names = (*names, "modality_vectors")
+    parts = tuple(_part(name, model, counts) for name in names)
     return ModelSummary(config, height, width, parts)
 
 
 def _part(name: str, model: SegRgbX, counts: dict[str, int]) -> PartCost:
-    part = model.get_submodule(name)
-    called = [name] if name == "head" else [f"{name}.{i}" for i in range(4)]
+    # Prompts are injected within the encoder's stages, so what they cost is counted there too.
+    flops = _flops(name, model, counts)
+    if name == "encoder":
+        flops -= _flops("modality_embedding", model, counts)
+    return PartCost(name, _parameters(model.get_submodule(name)), flops // 2)
+
+
+def _flops(name: str, model: SegRgbX, counts: dict[str, int]) -> int:
+    """Floating-point operations of a part, from counts by the called modules' names."""
+    called = [name]
+    container = getattr(model, name)
     if name == "encoder":
         called = [f"encoder.stages.{i}" for i in range(4)]
-    flops = sum(counts.get(f"{type(model).__name__}.{c}", 0) for c in called)
-    return PartCost(name, _parameters(part), flops // 2)
+    elif isinstance(container, (nn.ModuleList, nn.ModuleDict)):
+        called = [f"{name}.{child}" for child, _ in container.named_children()]
+    return sum(counts.get(f"{type(model).__name__}.{c}", 0) for c in called)
 
 
 def _parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
+
+
+@dataclass(frozen=True)
+class SizeRow:
+    """One preset: this model with shared blocks, and CMX, which is it with unshared ones."""
+
+    preset: str
+    shared: ModelSummary
+    cmx: ModelSummary
+
+
+def size_table(
+    presets: Sequence[str] = tuple(PRESETS),
+    num_classes: int = 25,
+    components: Sequence[str] = (),
+    height: int = 480,
+    width: int = 640,
+) -> tuple[SizeRow, ...]:
+    """The costs of each preset, part by part, beside CMX of the same preset and class count."""
+    return tuple(
+        SizeRow(
+            preset,
+            summarize(ModelConfig(preset, num_classes, tuple(components)), height, width),
+            summarize(ModelConfig(preset, num_classes, shared_blocks=False), height, width),
+        )
+        for preset in presets
+    )

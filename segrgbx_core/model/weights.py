@@ -28,6 +28,10 @@ from segrgbx_core.resources import share_dir
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 KEY_LOOKS = (
+    ("ma_clip.", "this project's model with component ma_clip"),
+    ("modality_embedding.", "this project's model with component modality_embedding"),
+    ("modality_vectors.", "this project's model without component ma_clip"),
+    ("dsrm.", "this project's model with component dsrm"),
     ("encoder.stages.0.blocks.1.", "this project's model with unshared blocks"),
     ("encoder.stages.", "this project's model with other settings"),
     ("_orig_mod.", "a model saved while wrapped by torch.compile"),

@@ -9,7 +9,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from segrgbx_core.errors import RecipeError
-from segrgbx_core.model import SegRgbX, build_model
+from segrgbx_core.model import SegRgbX
 from segrgbx_core.output import disk_errors
 from segrgbx_core.training.recipe import Recipe
 
@@ -36,8 +36,7 @@ class TrainingState:
 def fresh_state(recipe: Recipe) -> TrainingState:
     """New weights from the recipe's seed; no weight decay on vectors."""
     torch.manual_seed(recipe.seed)
-    c = recipe.model
-    model = build_model(c.preset, c.num_classes, c.components, c.shared_blocks, c.head_width)
+    model = SegRgbX(recipe.model)
     vectors = [p for p in model.parameters() if p.ndim <= 1]
     matrices = [p for p in model.parameters() if p.ndim > 1]
     groups = [

@@ -189,7 +189,11 @@ def test_broken_yaml_names_the_line(folder: Path) -> None:
         (("architecture", "preset"), "b9", "Preset 'b9' is unknown"),
         (("architecture", "num_classes"), True, "num_classes is True; expected a whole number"),
         (("architecture", "shared_blocks"), 1, "shared_blocks is 1; expected true or false"),
-        (("architecture", "components"), ["dsrm"], "Components dsrm were asked for"),
+        (
+            ("architecture", "components"),
+            ["magic"],
+            "Component 'magic' is unknown; expected some of ma_clip",
+        ),
         (("preprocessing", "rgb_std"), [1, 2], "rgb_std is [1, 2]; expected three numbers"),
         (("preprocessing", "channel_order"), "bgr", "Channel order is 'bgr'; expected 'rgb'"),
         (("preprocessing",), [1], "card.yaml.preprocessing is not a mapping"),
@@ -294,3 +298,19 @@ def test_folder_that_cannot_be_made(tmp_path: Path, model: SegRgbX) -> None:
     (tmp_path / "taken").write_text("a file", "utf-8")
     with pytest.raises(OutputError, match="Cannot write"):
         save_model(tmp_path / "taken" / "model", model, _card(model))
+
+
+def test_a_card_without_the_setting_of_embeddings_has_two_sets(folder: Path) -> None:
+    _edit_card(folder, "architecture", "shared_embeddings", value=None)
+    assert load_model(folder).model.config.shared_embeddings is False
+
+
+def test_one_set_of_embeddings_is_saved_and_loaded(tmp_path: Path) -> None:
+    model = build_model("b0", num_classes=2, head_width=16, shared_embeddings=True).eval()
+    save_model(tmp_path, model, _card(model), torch.float32)
+    loaded = load_model(tmp_path).model
+    assert loaded.config.shared_embeddings is True
+    state = loaded.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    _edit_card(tmp_path, "architecture", "shared_embeddings", value="yes")
+    assert "expected true or false" in _refusal(tmp_path)

@@ -271,3 +271,35 @@ def test_importing_the_package_does_not_import_torch_or_ros() -> None:
     with pytest.raises(AttributeError, match="no attribute 'segment'"):
         _ = segrgbx_core.segment
     assert all(hasattr(segrgbx_core, name) for name in segrgbx_core.__all__)
+
+
+def test_a_model_over_a_union_answers_in_the_set_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "union.yaml").write_text(
+        "classes:\n" + "".join(f"- {{name: class_{i}, color: [0, 0, {i}]}}\n" for i in range(4))
+    )
+    path = tmp_path / "part.yaml"
+    path.write_text(
+        "unified: union.yaml\nclasses:\n- {name: low, color: [1, 1, 1], meets: class_0}\n"
+        "- {name: high, color: [2, 2, 2], meets: [class_2, class_3]}\n"
+    )
+    loaded = _loaded()
+    segmenter = Segmenter(loaded, label_set=path)
+    result = segmenter(_rgb(), _thermal())
+    assert result.label_set.names == segmenter.label_set.names == ("low", "high")
+    assert set(np.unique(result.labels)) <= {0, 1}
+    # Where the whole model prefers class 2 or 3 to class 0, so does their sum.
+    whole = Segmenter(loaded)(_rgb(), _thermal())
+    assert (result.labels[np.isin(whole.labels, [2, 3])] == 1).all()
+
+
+def test_a_label_set_of_another_union_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"classes of 'tiny', but label set 'mfnet' is a part of"):
+        Segmenter(_loaded(), label_set="mfnet")
+
+
+def test_input_that_is_not_finite_is_told_from_a_model_that_is_not(segmenter: Segmenter) -> None:
+    grey = torch.zeros(1, 3, 32, 32)
+    bad = grey.clone()
+    bad[0, 0, 1, 1] = float("nan")
+    with pytest.raises(InputError, match="0 in rgb and 1 in x, in samples 0 of 1"):
+        segmenter._infer(grey, bad, "thermal", (32, 32))

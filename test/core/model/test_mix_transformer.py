@@ -67,18 +67,20 @@ def test_parameters_of_one_stream_are_the_published_ones(preset: str) -> None:
     assert count / 1e6 == pytest.approx(PUBLISHED_MILLIONS[preset], abs=0.005)
 
 
-@pytest.mark.parametrize("shared", [True, False])
-def test_maps_equal_those_of_the_transformers_package(shared: bool) -> None:
+@pytest.mark.parametrize(("preset", "shared"), [("b0", True), ("b0", False), ("b2", True)])
+def test_maps_equal_those_of_the_transformers_package(preset: str, shared: bool) -> None:
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
-    reference = transformers.SegformerModel(transformers.SegformerConfig()).eval()
+    spec = spec_of(preset)
+    config = transformers.SegformerConfig(depths=list(spec.depths), hidden_sizes=list(spec.widths))
+    reference = transformers.SegformerModel(config).eval()
     with torch.no_grad():
         for name, parameter in reference.named_parameters():
             parameter.normal_(1.0 if name.endswith("norm.weight") else 0.0, 0.1)
     for module in reference.modules():
         if isinstance(module, nn.LayerNorm):
             module.eps = 1e-6
-    encoder = DualMixTransformer(spec_of("b0"), shared).eval()
+    encoder = DualMixTransformer(spec, shared).eval()
     encoder.load_state_dict(_both_streams(reference.state_dict(), shared), strict=True)
     rgb, x = torch.randn(2, 1, 3, 64, 96)
     with torch.no_grad():

@@ -5,7 +5,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from segrgbx_core.model import ModelConfig, build_model, summarize
+from segrgbx_core.model import ModelConfig, build_model, size_table, summarize
 
 
 def test_parts_add_up_to_the_model() -> None:
@@ -35,3 +35,15 @@ def test_unshared_blocks_cost_parameters_but_no_operations() -> None:
     apart = summarize(ModelConfig("b0", 6, shared_blocks=False), 64, 64)
     assert shared.macs == apart.macs
     assert shared.parameters < apart.parameters
+
+
+def test_size_table_sets_each_preset_beside_cmx() -> None:
+    rows = size_table(("b0", "b1"), num_classes=6, height=64, width=64)
+    assert [row.preset for row in rows] == ["b0", "b1"]
+    for row in rows:
+        shared = build_model(row.preset, 6)
+        apart = build_model(row.preset, 6, shared_blocks=False)
+        assert row.shared.parameters == sum(p.numel() for p in shared.parameters())
+        assert row.cmx.parameters == sum(p.numel() for p in apart.parameters())
+        assert row.cmx.config.components == ()
+        assert row.shared.macs == row.cmx.macs

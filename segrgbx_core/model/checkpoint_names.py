@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What other projects call the tensors of the parts that this model shares with them.
+
+A rule is a pattern and what takes its place; all rules of a layout are applied in their order.
+In the result `@` stands for the stream, 0 for RGB and 1 for X, where one set of weights starts
+both, and a name that ends in `[i]` is the i-th of several tensors joined into one.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Rules: TypeAlias = tuple[tuple[str, str], ...]
+
+WRAPPED = r"^((module|_orig_mod)\.)+"
+JOINED = re.compile(r"^(.*)\[(\d)\]$")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to name tensors.
+
+    mark: pattern that a name of this layout matches and no name of the layouts after it in the
+    table. left_over: patterns of tensors that have no place here, and why. whole: the checkpoint
+    fills every part of the model, not the encoder alone.
+    """
+
+    name: str
+    mark: str
+    rules: Rules
+    left_over: Rules
+    whole: bool = False
+
+
+def _stages(template: str, own: str) -> Rules:
+    """The rule once for each stage: {n} counts from 1, {i} from 0."""
+    return tuple((template.format(i=i, n=i + 1), own.format(i=i)) for i in range(4))
+
+
+def _stream(prefix: str, stream: str) -> Rules:
+    """The names of one encoder as SegFormer gives them, for one stream."""
+    return (
+        *_stages(rf"^{prefix}patch_embed{{n}}\.", f"encoder.stages.{{i}}.embeddings.{stream}."),
+        *_stages(rf"^{prefix}block{{n}}\.", f"encoder.stages.{{i}}.blocks.{stream}."),
+        *_stages(rf"^{prefix}norm{{n}}\.", f"encoder.stages.{{i}}.norms.{stream}."),
+    )
+
+
+_DEPTHWISE = ((r"\.dwconv\.dwconv\.", ".dwconv."),)
+
+_FUSION: Rules = (
+    (r"^backbone\.FRMs\.(\d)\.channel_weights\.mlp\.", r"frm.\1.channel."),
+    (r"^backbone\.FRMs\.(\d)\.spatial_weights\.mlp\.", r"frm.\1.spatial."),
+    (r"^backbone\.FFMs\.(\d)\.cross\.cross_attn\.kv1\.", r"ffm.\1.cross.kv.0."),
+    (r"^backbone\.FFMs\.(\d)\.cross\.cross_attn\.kv2\.", r"ffm.\1.cross.kv.1."),
+    (r"^backbone\.FFMs\.(\d)\.cross\.channel_proj1\.", r"ffm.\1.cross.split.0."),
+    (r"^backbone\.FFMs\.(\d)\.cross\.channel_proj2\.", r"ffm.\1.cross.split.1."),
+    (r"^backbone\.FFMs\.(\d)\.cross\.end_proj1\.", r"ffm.\1.cross.out.0."),
+    (r"^backbone\.FFMs\.(\d)\.cross\.end_proj2\.", r"ffm.\1.cross.out.1."),
+    (r"^backbone\.FFMs\.(\d)\.cross\.norm1\.", r"ffm.\1.cross.norms.0."),
+    (r"^backbone\.FFMs\.(\d)\.cross\.norm2\.", r"ffm.\1.cross.norms.1."),
+    (r"^backbone\.FFMs\.(\d)\.channel_emb\.channel_embed\.", r"ffm.\1.embed."),
+    (r"^backbone\.FFMs\.(\d)\.channel_emb\.(residual|norm)\.", r"ffm.\1.\2."),
+)
+
+_HEAD: Rules = (
+    *_stages(r"^decode_head\.linear_c{n}\.proj\.", "head.lift.{i}."),
+    (r"^decode_head\.linear_fuse\.(0|conv)\.", "head.mix."),
+    (r"^decode_head\.linear_fuse\.(1|bn)\.", "head.norm."),
+    (r"^decode_head\.linear_pred\.", "head.classifier."),
+)
+
+_AUXILIARY = (r"^(aux_head|auxiliary_head)\.", "an auxiliary head, used in training alone")
+_CLASSIFIER = (r"^(backbone\.)?(head|classifier)\.", "the classifier of the pretraining")
+_ONE_STREAM_HEAD = (r"^decode_head\.", "a head for one stream; this one reads fused maps")
+
+_FACE: Rules = (
+    (r"^(segformer\.)?encoder\.patch_embeddings\.(\d)\.", r"encoder.stages.\2.embeddings.@."),
+    (r"^(segformer\.)?encoder\.block\.(\d)\.", r"encoder.stages.\2.blocks.@."),
+    (r"^(segformer\.)?encoder\.layer_norm\.(\d)\.", r"encoder.stages.\2.norms.@."),
+    (r"^(segformer\.)?stages\.(\d)\.patch_embeddings\.", r"encoder.stages.\2.embeddings.@."),
+    (r"^(segformer\.)?stages\.(\d)\.blocks\.", r"encoder.stages.\2.blocks.@."),
+    (r"^(segformer\.)?stages\.(\d)\.layer_norm\.", r"encoder.stages.\2.norms.@."),
+    (r"(\.embeddings\.@)\.layer_norm\.", r"\1.norm."),
+    (r"\.(layer_norm_1|layernorm_before)\.", ".norm1."),
+    (r"\.(layer_norm_2|layernorm_after)\.", ".norm2."),
+    (r"\.attention\.(self\.sr|sequence_reduction\.sequence_reduction)\.", ".attn.sr."),
+    (r"\.attention\.(self|sequence_reduction)\.layer_norm\.", ".attn.norm."),
+    (r"\.attention\.(self\.query|q_proj)\.", ".attn.q."),
+    (r"\.attention\.(self\.key|k_proj)\.(\w+)$", r".attn.kv.\2[0]"),
+    (r"\.attention\.(self\.value|v_proj)\.(\w+)$", r".attn.kv.\2[1]"),
+    (r"\.attention\.(output\.dense|o_proj)\.", ".attn.proj."),
+    (r"\.mlp\.dense(\d)\.", r".mlp.fc\1."),
+)
+
+LAYOUTS = (
+    Layout(
+        "a CMNeXt-style checkpoint",
+        r"^backbone\.extra_downsample_layers\.",
+        (*_stream(r"backbone\.", "@"), *_FUSION, *_HEAD, *_DEPTHWISE),
+        (
+            (
+                r"^backbone\.extra_(downsample_layers|block\d|norm\d|score_predictor)\b",
+                "its second stream is of blocks that this model lacks; X starts from RGB's",
+            ),
+            _AUXILIARY,
+        ),
+        whole=True,
+    ),
+    Layout(
+        "a CMX-style checkpoint",
+        r"^backbone\.extra_patch_embed1\.",
+        (
+            *_stream(r"backbone\.extra_", "1"),
+            *_stream(r"backbone\.", "0"),
+            *_FUSION,
+            *_HEAD,
+            *_DEPTHWISE,
+        ),
+        (_AUXILIARY,),
+        whole=True,
+    ),
+    Layout(
+        "a Hugging Face SegFormer checkpoint",
+        r"^(segformer\.)?(encoder\.patch_embeddings\.0|stages\.0\.patch_embeddings)\.",
+        (*_FACE, *_DEPTHWISE),
+        (_CLASSIFIER, _ONE_STREAM_HEAD),
+    ),
+    Layout(
+        "a SegFormer checkpoint with the original names",
+        r"^(backbone\.)?patch_embed1\.",
+        (*_stream(r"(?:backbone\.)?", "@"), *_DEPTHWISE),
+        (_CLASSIFIER, _ONE_STREAM_HEAD, _AUXILIARY),
+    ),
+    Layout(
+        "a timm Pyramid Vision Transformer v2 checkpoint",
+        r"^patch_embed\.proj\.",
+        (
+            (r"^patch_embed\.", "encoder.stages.0.embeddings.@."),
+            (r"^stages\.(\d)\.downsample\.", r"encoder.stages.\1.embeddings.@."),
+            (r"^stages\.(\d)\.blocks\.", r"encoder.stages.\1.blocks.@."),
+            (r"^stages\.(\d)\.norm\.", r"encoder.stages.\1.norms.@."),
+        ),
+        (_CLASSIFIER,),
+    ),
+)
+
+# Both families have these tensors; only Mix Transformer's are this project's own code.
+MIX_TRANSFORMER_NAMES: Rules = (
+    (r"\.attn\.sr\.", ".attn.reduce."),
+    (r"\.attn\.norm\.", ".attn.reduce_norm."),
+)
+
+
+def renamed(name: str, rules: Rules) -> str:
+    """The name after every rule."""
+    for pattern, place in rules:
+        name = re.sub(pattern, place, name)
+    return name

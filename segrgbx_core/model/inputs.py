@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the network may be given, and how a batch is brought to its form."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from segrgbx_core.errors import InputError
+from segrgbx_core.modality import MODALITIES
+from segrgbx_core.model.ma_clip import NO_MODALITY
+
+SIZE_MULTIPLE = 32
+
+
+def masked(rgb: Tensor, x: Tensor | None, present: Tensor | None) -> Tensor:
+    """X (B, 3, H, W) with 0 for samples without it."""
+    planes = torch.zeros_like(rgb) if x is None else x
+    if present is None:
+        return planes
+    return planes.masked_fill(~present[:, None, None, None], 0.0)
+
+
+def pad(planes: Tensor) -> Tensor:
+    """Planes with 0 added below and right, up to a multiple of 32."""
+    bottom, right = -planes.shape[2] % SIZE_MULTIPLE, -planes.shape[3] % SIZE_MULTIPLE
+    return F.pad(planes, (0, right, 0, bottom)) if bottom or right else planes
+
+
+def check_inputs(
+    rgb: Tensor, x: Tensor | None, modality: str | Sequence[str], present: Tensor | None
+) -> None:
+    """Raises InputError where shapes or names of a batch do not agree."""
+    if rgb.ndim != 4 or rgb.shape[1] != 3:
+        raise InputError(f"rgb has shape {tuple(rgb.shape)}; expected (batch, 3, height, width).")
+    if x is not None and x.shape != rgb.shape:
+        raise InputError(
+            f"x has shape {tuple(x.shape)} and rgb {tuple(rgb.shape)}; give both the same shape."
+        )
+    if present is not None and present.shape != rgb.shape[:1]:
+        raise InputError(
+            f"present has shape {tuple(present.shape)}; expected ({rgb.shape[0]},), one flag a "
+            "sample."
+        )
+    names = (modality,) if isinstance(modality, str) else tuple(modality)
+    if not isinstance(modality, str) and len(names) != rgb.shape[0]:
+        raise InputError(
+            f"{len(names)} modality names came with {rgb.shape[0]} samples; give one name, or one "
+            "for each sample."
+        )
+    for name in names:
+        if name != NO_MODALITY and name not in MODALITIES:
+            raise InputError(
+                f"Modality '{name}' is unknown; expected {NO_MODALITY} or one of "
+                f"{', '.join(MODALITIES)}."
+            )

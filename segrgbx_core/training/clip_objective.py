@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What MA-CLIP is tuned for: images meet their texts, scenes meet across sensors, sensors part.
+
+Equations: docs/method.md, "Tuning MA-CLIP".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from segrgbx_core.errors import InputError
+from segrgbx_core.modality import modality_named
+
+RGB_PROMPT = "a color image"
+_MOST_CLASSES = 6
+_CONDITION_WORDS = {
+    "day": "by day",
+    "dusk": "at dusk",
+    "night": "at night",
+    "fog": "in fog",
+    "glare": "against glaring light",
+}
+
+
+@dataclass(frozen=True)
+class ClipObjective:
+    """Weights of the three terms and the temperature of the last two."""
+
+    text: float = 1.0
+    scene: float = 0.5
+    apart: float = 0.25
+    temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        if min(self.text, self.scene, self.apart) < 0 or self.temperature <= 0:
+            raise InputError(
+                f"The objective is {self}; expected weights of 0 or more and a temperature above "
+                "0."
+            )
+
+
+@dataclass(frozen=True)
+class ClipEmbeddings:
+    """Unit vectors of a batch of B scenes.
+
+    rgb, x, rgb_text, x_text: (B, D). same_text: (2 B, 2 B) bool, where two of the texts (RGB's,
+    then X's) are one sentence. anchors: (M, D) texts of the bare sensors, RGB first. rows: (B,)
+    int64, the anchor of each X.
+    """
+
+    rgb: Tensor
+    x: Tensor
+    rgb_text: Tensor
+    x_text: Tensor
+    same_text: Tensor
+    anchors: Tensor
+    rows: Tensor
+
+
+def scene_text(modality: str | None, classes: Sequence[str], condition: str | None) -> str:
+    """A sentence such as "a thermal image of a scene at night with road, car and person".
+
+    modality: None for RGB. classes: the first six are named. condition: one of the scenes' words,
+    or any phrase that fits after "a scene". Raises InputError for an unknown modality.
+    """
+    image = RGB_PROMPT if modality is None else modality_named(modality).prompt
+    when = "" if condition is None else f" {_CONDITION_WORDS.get(condition, condition)}"
+    names = [name.replace("_", " ") for name in classes[:_MOST_CLASSES]]
+    if not names:
+        return f"{image} of a scene{when}"
+    shown = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{image} of a scene{when} with {shown}"
+
+
+def anchor_texts(modalities: Sequence[str]) -> list[str]:
+    """The bare sensors' sentences, RGB first."""
+    return [RGB_PROMPT, *(modality_named(name).prompt for name in modalities)]
+
+
+def same_texts(texts: Sequence[str]) -> Tensor:
+    """(N, N) bool, True where two texts are equal: each may then stand for the other."""
+    ids = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    numbers = torch.tensor([ids[text] for text in texts])
+    return numbers[:, None] == numbers[None]
+
+
+def text_term(found: ClipEmbeddings, scale: Tensor) -> Tensor:
+    """InfoNCE both ways between the 2 B images and their texts, equal texts sharing the target."""
+    images = torch.cat((found.rgb, found.x))
+    texts = torch.cat((found.rgb_text, found.x_text))
+    target = found.same_text.to(images.dtype)
+    target = target / target.sum(1, keepdim=True)
+    similar = scale * images @ texts.T
+    return 0.5 * (F.cross_entropy(similar, target) + F.cross_entropy(similar.T, target))
+
+
+def without_modality(vectors: Tensor, anchors: Tensor) -> Tensor:
+    """(B, D) unit vectors with the span of the anchors' differences taken out; no gradient runs
+    into the anchors, lest the span turn instead of the scenes."""
+    differences = (anchors[1:] - anchors[:1]).detach().float()
+    directions, _ = torch.linalg.qr(differences.T)
+    directions = directions.to(vectors.dtype)
+    return F.normalize(vectors - vectors @ directions @ directions.T, dim=1)
+
+
+def scene_term(found: ClipEmbeddings, temperature: float) -> Tensor:
+    """InfoNCE both ways between RGB and X of the same scene, once the sensor is taken out."""
+    rgb = without_modality(found.rgb, found.anchors)
+    x = without_modality(found.x, found.anchors)
+    similar = rgb @ x.T / temperature
+    target = torch.arange(len(rgb), device=rgb.device)
+    return 0.5 * (F.cross_entropy(similar, target) + F.cross_entropy(similar.T, target))
+
+
+def apart_term(found: ClipEmbeddings, temperature: float) -> Tensor:
+    """Cross entropy of telling each image's sensor by its nearest anchor."""
+    images = torch.cat((found.rgb, found.x))
+    rows = torch.cat((torch.zeros_like(found.rows), found.rows))
+    return F.cross_entropy(images @ found.anchors.T / temperature, rows)
+
+
+def clip_loss(found: ClipEmbeddings, scale: Tensor, objective: ClipObjective) -> Tensor:
+    """The weighted sum of the three terms, a scalar."""
+    return (
+        objective.text * text_term(found, scale)
+        + objective.scene * scene_term(found, objective.temperature)
+        + objective.apart * apart_term(found, objective.temperature)
+    )

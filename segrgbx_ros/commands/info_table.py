@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`segrgbx info --table`: what every model size costs, by part, beside CMX."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from segrgbx_core.model import ModelSummary, SizeRow
+
+NOTES = (
+    "CMX: the same parts with unshared blocks and no further components, computed as here. "
+    "CMNeXt has no column: its X stream is of blocks of its own, whose sizes this package does "
+    "not know."
+)
+
+
+def table_as_json(rows: "tuple[SizeRow, ...]") -> dict[str, object]:
+    """The same numbers for programs; parameters and macs are whole counts."""
+    first = rows[0].shared
+    return {
+        "height": first.height,
+        "width": first.width,
+        "num_classes": first.config.num_classes,
+        "components": list(first.config.components),
+        "presets": [
+            {"preset": row.preset, "shared_blocks": _sums(row.shared), "cmx": _sums(row.cmx)}
+            for row in rows
+        ],
+        "cmnext": None,
+    }
+
+
+def print_table(console: "Console", rows: "tuple[SizeRow, ...]") -> None:
+    """Two tables, parameters and operations: a row for each preset, a column for each part."""
+    first = rows[0].shared
+    components = ", ".join(first.config.components) or "no further components"
+    console.print(
+        f"[bold]Model sizes[/bold]: {first.config.num_classes} classes, shared blocks, "
+        f"{components}"
+    )
+    _print_parts(console, "parameters, M", rows, "parameters", 1e6)
+    what = f"multiply-adds of one {first.width}x{first.height} pair, G"
+    _print_parts(console, what, rows, "macs", 1e9)
+    console.print(NOTES, style="dim")
+
+
+def _print_parts(
+    console: "Console", title: str, rows: "tuple[SizeRow, ...]", kind: str, unit: float
+) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2), title=title, title_justify="left")
+    table.add_column("  preset")
+    for part in rows[0].shared.parts:
+        table.add_column(part.name.replace("_", " "), justify="right")
+    table.add_column("together", justify="right", style="bold")
+    table.add_column("CMX", justify="right")
+    table.add_column("of CMX", justify="right")
+    for row in rows:
+        ours, theirs = getattr(row.shared, kind), getattr(row.cmx, kind)
+        cells = [f"{getattr(part, kind) / unit:.2f}" for part in row.shared.parts]
+        cells += [f"{ours / unit:.2f}", f"{theirs / unit:.2f}", f"{100 * ours / theirs:.0f} %"]
+        table.add_row(f"  {row.preset}", *cells)
+    console.print(table)
+    console.print()
+
+
+def _sums(summary: "ModelSummary") -> dict[str, object]:
+    return {
+        "parts": {
+            part.name: {"parameters": part.parameters, "macs": part.macs} for part in summary.parts
+        },
+        "parameters": summary.parameters,
+        "macs": summary.macs,
+    }
