@@ -78,6 +78,15 @@ class ClipTowers(nn.Module):
         scale: Tensor = self._towers.logit_scale.exp().clamp(max=100.0)
         return scale
 
+    @property
+    def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """Mean and deviation, in 0..1, of the images the weights were trained on; None for the
+        small CLIP, which takes images as the segmentation model has them."""
+        if self.name == SMALL_CLIP:
+            return None
+        visual = self._towers.visual
+        return tuple(visual.image_mean), tuple(visual.image_std)
+
     def embed_images(self, images: Tensor) -> Tensor:
         """(B, 3, side, side), normalised for the tower, to unit vectors (B, D)."""
         return F.normalize(self._towers.encode_image(images), dim=1)

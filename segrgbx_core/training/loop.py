@@ -24,6 +24,7 @@ from segrgbx_core.resources import version
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.segmenter import Segmenter
 from segrgbx_core.training.augment import TrainingBatches
+from segrgbx_core.training.clip_stage import tune_towers
 from segrgbx_core.training.recipe import Recipe, Source, load_recipe
 from segrgbx_core.training.state import TrainingState, fresh_state, restore, save_checkpoint
 
@@ -45,6 +46,7 @@ def train(path: Path, out: Path, resume: bool = False, force: bool = False) -> P
     training = _Training(recipe, path, out, Console())
     if resume:
         restore(training.state, out / CHECKPOINT)
+    training.fix_clip(tuned=resume)
     return training.run()
 
 
@@ -89,6 +91,25 @@ class _Training:
         self._weights = class_weights(self._data, recipe.optimiser.class_balance)
         self._use_x = recipe.augment.x_dropout < 1.0
         self.state: TrainingState = fresh_state(recipe)
+
+    def fix_clip(self, tuned: bool) -> None:
+        """Tunes MA-CLIP's tower where the recipe asks for it and it is not, and keeps it fixed."""
+        stage = self._recipe.clip_tuning
+        if stage is None:
+            return
+        models = (self.state.model, self.state.averaged)
+        clips = [model.ma_clip for model in models if model.ma_clip is not None]
+        if not tuned:
+            with self._progress() as bar:
+                task = bar.add_task("tuning clip", total=stage.steps, note="")
+
+                def show(step: int, loss: float) -> None:
+                    bar.update(task, completed=step, note=f"loss {loss:.3f}")
+
+                parent = self._path.parent
+                tune_towers(self._recipe, parent, self._data, self._preprocessing, clips, show)
+        for clip in clips:
+            clip.freeze()
 
     def run(self) -> Path:
         """All steps that are left."""

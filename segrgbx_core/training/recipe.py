@@ -11,6 +11,8 @@ import yaml
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.model.segrgbx import ModelConfig
 from segrgbx_core.resources import share_dir
+from segrgbx_core.training.clip_objective import ClipObjective
+from segrgbx_core.training.clip_towers import LoraSettings
 
 T = TypeVar("T")
 
@@ -87,8 +89,25 @@ class Optimiser:
 
 
 @dataclass(frozen=True)
+class ClipStage:
+    """The tuning of MA-CLIP's tower, before the training; the tower is fixed from then on.
+
+    weights: a file of open_clip's weights for `model.clip`, from the recipe's folder; None starts
+    fresh. lora: None tunes all parameters.
+    """
+
+    steps: int
+    batch: int = 16
+    learning_rate: float = 1e-4
+    weights: str | None = None
+    lora: LoraSettings | None = None
+    objective: ClipObjective = field(default_factory=ClipObjective)
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """One training. short_side: pixels of the image's shorter side at inference."""
+    """One training. short_side: pixels of the image's shorter side at inference. clip_tuning:
+    None leaves MA-CLIP's tower, where the model has one, to the training itself."""
 
     name: str
     description: str
@@ -98,6 +117,7 @@ class Recipe:
     model: ModelConfig = field(default_factory=ModelConfig)
     augment: Augment = field(default_factory=Augment)
     short_side: int | None = None
+    clip_tuning: ClipStage | None = None
     license: str = "Apache-2.0"
 
 
@@ -186,8 +206,27 @@ def _check(recipe: Recipe, place: str) -> None:
     for name, value, low, high in bounds:
         if not low <= value <= high:
             raise RecipeError(f"{place}: {name} is {value}; expected {low} to {high}.")
+    _check_clip(recipe, place)
     low_area, high_area = recipe.augment.area
     if not 0 < low_area <= high_area <= 1:
         raise RecipeError(
             f"{place}: augment.area is {recipe.augment.area}; expected 0 < a <= b <= 1."
         )
+
+
+def _check_clip(recipe: Recipe, place: str) -> None:
+    stage = recipe.clip_tuning
+    if stage is None:
+        return
+    if "ma_clip" not in recipe.model.components:
+        raise RecipeError(
+            f"{place}: clip_tuning is given, but model.components lacks ma_clip; add it, or leave "
+            "clip_tuning out."
+        )
+    for name, value, low, high in (
+        ("clip_tuning.steps", stage.steps, 1, 10_000_000),
+        ("clip_tuning.batch", stage.batch, 2, 4096),
+        ("clip_tuning.learning_rate", stage.learning_rate, 1e-8, 1.0),
+    ):
+        if not low <= value <= high:
+            raise RecipeError(f"{place}: {name} is {value}; expected {low} to {high}.")
