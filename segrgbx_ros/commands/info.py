@@ -30,11 +30,16 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         help="a name under models/ or a model folder (default: demo)",
     )
     parser.add_argument("--json", action="store_true", help="the same as JSON on stdout")
+    parser.add_argument(
+        "--table", action="store_true", help="what every model size costs, by part, beside CMX"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Loads the model, so that a damaged one is told here, and prints the three parts."""
+    if args.table:
+        return _table(as_json=args.json)
     from segrgbx_core.model import load_model, summarize
     from segrgbx_ros.commands.terminal import output
     from segrgbx_ros.machine import this_machine
@@ -49,6 +54,19 @@ def run(args: argparse.Namespace) -> int:
     _print_card(console, card)
     _print_cost(console, cost)
     _print_machine(console, machine)
+    return 0
+
+
+def _table(as_json: bool) -> int:
+    from segrgbx_core.model import size_table
+    from segrgbx_ros.commands.info_table import print_table, table_as_json
+    from segrgbx_ros.commands.terminal import output
+
+    rows = size_table(components=("ma_clip", "modality_embedding", "dsrm"))
+    if as_json:
+        print(json.dumps(table_as_json(rows), indent=2))
+    else:
+        print_table(output(), rows)
     return 0
 
 

@@ -50,10 +50,10 @@ def _print_parts(
 ) -> None:
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2), title=title, title_justify="left")
+    table = Table(box=None, pad_edge=False, padding=(0, 1), title=title, title_justify="left")
     table.add_column("  preset")
     for part in rows[0].shared.parts:
-        table.add_column(part.name.replace("_", " "), justify="right")
+        table.add_column(part.name.replace("modality_", ""), justify="right")
     table.add_column("together", justify="right", style="bold")
     table.add_column("CMX", justify="right")
     table.add_column("of CMX", justify="right")
