@@ -199,6 +199,23 @@ def test_any_open_clip_name_gives_a_tower_of_its_size() -> None:
     assert 80e6 < sum(p.numel() for p in clip.visual.parameters()) < 95e6
 
 
+def test_a_named_tower_is_adapted_merged_and_read_by_the_model() -> None:
+    _tower_libraries()
+    torch.manual_seed(22)
+    towers = ClipTowers("ViT-S-32", lora=LoraSettings(rank=2)).eval()
+    _lora_with_weight(towers)
+    assert towers.statistics is not None
+    assert [round(v, 3) for v in towers.statistics[0]] == [0.481, 0.458, 0.408]
+    clip = MaClip("ViT-S-32").eval()
+    images = torch.randn(1, 3, 40, 50)
+    with torch.no_grad():
+        expected = towers.embed_images(clip.as_read(images, 0))
+        clip.load_visual(towers.visual_tensors())
+        found = clip(images, images, torch.tensor([2]))
+    for vectors in found:
+        torch.testing.assert_close(F.normalize(vectors, dim=1), expected, atol=1e-4, rtol=0.0)
+
+
 def test_wrong_settings_are_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="rank 0 and alpha 16; expected 1 or more of both"):
         LoraSettings(rank=0)
