@@ -28,7 +28,7 @@ def test_people_read_millions_and_shares(rows: tuple[SizeRow, ...]) -> None:
     # 1.5 M and 0.5 M together are 2 M; CMX has 4 M, so it is half of it.
     assert ["b1", "1.50", "0.50", "2.00", "4.00", "50", "%"] in lines
     assert ["b1", "3.00", "0.00", "3.00", "3.00", "100", "%"] in lines
-    assert ["preset", "encoder", "scene", "part", "together", "CMX", "of", "CMX"] in lines
+    assert ["preset", "encoder", "scene_part", "together", "CMX", "of", "CMX"] in lines
     assert "25 classes" in text.getvalue()
     assert "640x480" in text.getvalue()
     assert "CMNeXt has no column" in " ".join(text.getvalue().split())
