@@ -4,7 +4,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -12,10 +12,12 @@ import numpy as np
 import yaml
 
 from segrgbx_core.datasets.folder import MANIFEST
+from segrgbx_core.errors import InputError
 from segrgbx_core.image_files import write_png
 from segrgbx_core.scenes.drive import Drive, DriveSettings, RgbCapture, XCapture
 
 _SKEW_S = 0.012
+_KIND = "stills.yaml"
 
 
 def _write_pair(folder: Path, stem: str, rgb: RgbCapture, x: XCapture) -> None:
@@ -65,6 +67,20 @@ def _still(folder: Path, settings: DriveSettings) -> tuple[str, str]:
     return stem, name
 
 
+def _keep_to_one_kind(folder: Path, settings: DriveSettings) -> None:
+    """Stills are kept between calls, so a folder must not mix those of two settings."""
+    kind = {k: v for k, v in asdict(settings).items() if k not in ("seed", "seconds", "rate_hz")}
+    text = yaml.safe_dump({**kind, "conditions": list(settings.conditions)}, sort_keys=False)
+    note = folder / _KIND
+    if not note.is_file():
+        note.write_text(text, "utf-8")
+    elif note.read_text("utf-8") != text:
+        raise InputError(
+            f"{folder} holds stills of other settings (see {_KIND} there); remove the folder or "
+            "choose another."
+        )
+
+
 def render_stills(
     folder: Path,
     settings: DriveSettings,
@@ -73,9 +89,11 @@ def render_stills(
 ) -> None:
     """`count` stills of as many streets, seeds from settings.seed up, one condition each in turn.
 
-    Stills that are there already are kept; all processor cores take part.
+    Stills that are there already are kept; all processor cores take part. Raises InputError where
+    those there were made by other settings.
     """
     _start(folder)
+    _keep_to_one_kind(folder, settings)
     jobs = [replace(settings, seed=settings.seed + i) for i in range(count)]
     conditions = {}
     context = get_context("spawn")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folder format, written by the scenes and read back."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,12 @@ def test_stills_are_one_street_each_and_are_kept(tmp_path: Path) -> None:
     after = {p: p.stat().st_mtime_ns for p in (folder / "rgb").iterdir()}
     assert before.items() <= after.items()
     assert len(after) == 4
+
+
+def test_stills_of_two_settings_do_not_mix(tmp_path: Path) -> None:
+    render_stills(tmp_path, SMALL, 1)
+    with pytest.raises(InputError, match="holds stills of other settings"):
+        render_stills(tmp_path, replace(SMALL, width=128, height=96), 1)
 
 
 def test_a_missing_partner_is_named(folder: Path) -> None:
