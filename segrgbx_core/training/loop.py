@@ -43,6 +43,8 @@ def train(path: Path, out: Path, resume: bool = False, force: bool = False) -> P
     recipe = load_recipe(path)
     if not resume:
         claim_output(out, force)
+        with disk_errors(out):
+            (out / LOG).unlink(missing_ok=True)
     training = _Training(recipe, path, out, Console())
     if resume:
         restore(training.state, out / CHECKPOINT)

@@ -10,7 +10,6 @@ import yaml
 
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.model.segrgbx import ModelConfig
-from segrgbx_core.resources import share_dir
 from segrgbx_core.training.clip_objective import ClipObjective
 from segrgbx_core.training.clip_towers import LoraSettings
 
@@ -162,14 +161,6 @@ def _filled(kind: type[T], given: object, place: str) -> T:
         raise RecipeError(f"{place} lacks {', '.join(missing)}.")
     values = {k: _value(hints[k], v, f"{place}.{k}") for k, v in given.items()}
     return kind(**values)
-
-
-def recipe_path(name_or_path: str | Path) -> Path:
-    """A recipe's file by its path or by the name of one under `config/train/`."""
-    path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml"):
-        return path
-    return share_dir() / "config" / "train" / f"{name_or_path}.yaml"
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -87,6 +87,12 @@ def test_the_trained_folder_segments(tmp_path: Path, data: Path) -> None:
     assert (tmp_path / "out" / "log.csv").read_text().count("\n") == 1
 
 
+def test_a_training_begun_anew_begins_its_log_anew(tmp_path: Path, data: Path) -> None:
+    for _ in range(2):
+        train(recipe(tmp_path, data, 2), tmp_path / "out", force=True)
+    assert (tmp_path / "out" / "log.csv").read_text().count("\n") == 1
+
+
 def test_training_without_x_makes_a_model_of_rgb_alone(tmp_path: Path, data: Path) -> None:
     folder = train(recipe(tmp_path, data, 2, dropout=1.0), tmp_path / "out")
     assert load_model(folder).card.modalities == ()
