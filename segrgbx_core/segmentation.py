@@ -61,6 +61,11 @@ class Segmentation:
         """Display colours (H, W, 3) uint8."""
         return color_mask(self.labels, self.label_set)
 
+    def confidence_image(self) -> npt.NDArray[np.uint8]:
+        """The confidence as (H, W) uint8, 255 for 1."""
+        scaled = np.clip(self.confidence * 255.0, 0.0, 255.0)
+        return np.asarray(np.rint(scaled), np.uint8)
+
     def overlay(self, rgb: RgbImage, alpha: float = 0.5) -> RgbImage:
         """The colour mask over the segmented image, (H, W, 3) uint8."""
         return blend(rgb, self.labels, self.label_set, alpha)

@@ -114,9 +114,8 @@ class Pipeline:
 def render(done: SegmentedFrame, overlay_alpha: float = 0.5) -> Outputs:
     """The pictures to publish; their time is the stage "output"."""
     segmentation = done.segmentation
-    scaled = np.clip(segmentation.confidence * 255.0, 0.0, 255.0).round().astype(np.uint8)
     overlay = segmentation.overlay(done.frame.rgb, overlay_alpha)
-    return Outputs(segmentation.labels, scaled, overlay)
+    return Outputs(segmentation.labels, segmentation.confidence_image(), overlay)
 
 
 def mean_confidence(segmentation: Segmentation) -> float:

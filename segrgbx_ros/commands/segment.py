@@ -124,8 +124,7 @@ def _write(result: "Segmentation", rgb: RgbImage, out: Path, stem: str) -> None:
     from segrgbx_core.image_files import write_png
 
     write_png(out / f"{stem}_mask.png", result.labels)
-    confidence = np.rint(result.confidence * 255).astype(np.uint8)
-    write_png(out / f"{stem}_confidence.png", confidence)
+    write_png(out / f"{stem}_confidence.png", result.confidence_image())
     write_png(out / f"{stem}_overlay.png", result.overlay(rgb))
 
 

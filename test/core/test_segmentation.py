@@ -34,6 +34,14 @@ def test_alpha_reaches_from_image_to_colours() -> None:
     assert np.array_equal(result().overlay(RGB, 1.0)[labelled], colors[labelled])
 
 
+def test_confidence_reaches_from_0_to_255() -> None:
+    shares = np.array([[0.0, 0.5, 1.0]], np.float32)
+    shown = Segmentation(LABELS[:1], shares, load_label_set("street"), "thermal")
+    # 127.5 rounds to the even 128.
+    assert shown.confidence_image().tolist() == [[0, 128, 255]]
+    assert shown.confidence_image().dtype == np.uint8
+
+
 def test_another_image_is_refused_in_words() -> None:
     with pytest.raises(InputError, match="image is 5x4 and the mask 3x2; give the image"):
         result().overlay(np.zeros((4, 5, 3), np.uint8))
