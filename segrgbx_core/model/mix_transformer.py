@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segrgbx_core.errors import ModelError
 from segrgbx_core.model.encoder import DualEncoder, Four, drop_path_rates
 
 DROP_PATH = 0.1
@@ -41,13 +40,6 @@ PRESETS: dict[str, MixTransformerSpec] = {
     "b4": MixTransformerSpec(_WIDE, (3, 8, 27, 3)),
     "b5": MixTransformerSpec(_WIDE, (3, 6, 40, 3)),
 }
-
-
-def spec_of(preset: str) -> MixTransformerSpec:
-    """The preset's sizes; ModelError names the known ones."""
-    if preset not in PRESETS:
-        raise ModelError(f"Preset '{preset}' is unknown; expected one of {', '.join(PRESETS)}.")
-    return PRESETS[preset]
 
 
 def as_map(tokens: Tensor, height: int, width: int) -> Tensor:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from segrgbx_core.errors import ModelError
-from segrgbx_core.model.mix_transformer import PRESETS, DropPath, DualMixTransformer, spec_of
+from segrgbx_core.model.mix_transformer import PRESETS, DropPath, DualMixTransformer
+from segrgbx_core.model.presets import check_preset
 
 PUBLISHED_MILLIONS = {
     "b0": 3.32,
@@ -62,7 +63,7 @@ def _run(encoder: DualMixTransformer, rgb: Tensor, x: Tensor) -> list[tuple[Tens
 @pytest.mark.parametrize("preset", PRESETS)
 def test_parameters_of_one_stream_are_the_published_ones(preset: str) -> None:
     with torch.device("meta"):
-        encoder = DualMixTransformer(spec_of(preset), shared=False)
+        encoder = DualMixTransformer(PRESETS[preset], shared=False)
     count = sum(p.numel() for p in encoder.parameters()) / 2
     assert count / 1e6 == pytest.approx(PUBLISHED_MILLIONS[preset], abs=0.005)
 
@@ -71,7 +72,7 @@ def test_parameters_of_one_stream_are_the_published_ones(preset: str) -> None:
 def test_maps_equal_those_of_the_transformers_package(preset: str, shared: bool) -> None:
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
-    spec = spec_of(preset)
+    spec = PRESETS[preset]
     config = transformers.SegformerConfig(depths=list(spec.depths), hidden_sizes=list(spec.widths))
     reference = transformers.SegformerModel(config).eval()
     with torch.no_grad():
@@ -93,7 +94,7 @@ def test_maps_equal_those_of_the_transformers_package(preset: str, shared: bool)
 
 
 def test_widths_and_strides_are_those_of_the_maps() -> None:
-    encoder = DualMixTransformer(spec_of("b0"), shared=True)
+    encoder = DualMixTransformer(PRESETS["b0"], shared=True)
     image = torch.zeros(1, 3, 64, 96)
     for maps, width, stride in zip(
         _run(encoder, image, image), encoder.widths, encoder.strides, strict=True
@@ -102,7 +103,7 @@ def test_widths_and_strides_are_those_of_the_maps() -> None:
 
 
 def test_drop_path_rates_grow_linearly_to_a_tenth() -> None:
-    encoder = DualMixTransformer(spec_of("b0"), shared=True)
+    encoder = DualMixTransformer(PRESETS["b0"], shared=True)
     rates = [m.rate for m in encoder.modules() if isinstance(m, DropPath)]
     assert rates == pytest.approx([0.1 * i / 7 for i in range(8)])
 
@@ -120,4 +121,4 @@ def test_drop_path_keeps_the_mean_and_leaves_evaluation_alone() -> None:
 
 def test_unknown_preset_is_refused_in_words() -> None:
     with pytest.raises(ModelError, match=r"Preset 'b6' is unknown; expected one of b0, b1, .*b5"):
-        spec_of("b6")
+        check_preset("b6")
