@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from segrgbx_core.readings import Reading
+
+__all__ = ["Reading", "RgbImage", "RgbxFrame"]
+
 RgbImage = npt.NDArray[np.uint8]
-Reading = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,7 @@ class RgbxFrame:
     """An RGB image and the X reading that goes with it.
 
     rgb: (H, W, 3) uint8, red first. x: the raw reading of the second sensor in the sensor's own
-    unit, (h, w) for thermal, or None where there is no X. Stamps are in nanoseconds.
+    unit (see segrgbx_core.readings), or None where there is no X. Stamps are in nanoseconds.
     """
 
     rgb: RgbImage

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from segrgbx_core.encoding.planes import Planes
 from segrgbx_core.errors import InputError
-from segrgbx_core.frame import Reading
+from segrgbx_core.readings import ImageReading
 
 _BINS = 1024
 _SURROUNDINGS = 1 / 16
@@ -56,7 +56,7 @@ class ThermalSettings:
             )
 
 
-def _checked(reading: Reading) -> None:
+def _checked(reading: ImageReading) -> None:
     if reading.ndim == 3 and reading.shape[2] == 3:
         raise InputError(
             f"The thermal image has three channels {reading.shape}, so it is already "
@@ -105,7 +105,7 @@ def _contrast(plane: _Plane, valid: npt.NDArray[np.bool_]) -> _Plane:
     return np.asarray(np.clip(0.5 + _CONTRAST_GAIN * (plane - mean), 0, 1), np.float32)
 
 
-def encode_thermal(reading: Reading, settings: ThermalSettings | None = None) -> Planes:
+def encode_thermal(reading: ImageReading, settings: ThermalSettings | None = None) -> Planes:
     """One thermal frame to planes: relative temperature, its rank, and local contrast.
 
     reading: (H, W) uint8, uint16 or float32, any unit that grows with temperature.

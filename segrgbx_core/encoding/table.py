@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which encoding reads which modality, in one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from segrgbx_core.encoding.depth import DepthSettings, encode_depth
+from segrgbx_core.encoding.event import EventSettings, encode_event
+from segrgbx_core.encoding.light_field import LightFieldSettings, encode_light_field
+from segrgbx_core.encoding.planes import Planes
+from segrgbx_core.encoding.polarization import PolarizationSettings, encode_polarization
+from segrgbx_core.encoding.thermal import ThermalSettings, encode_thermal
+from segrgbx_core.errors import InputError
+from segrgbx_core.modality import modality_named
+from segrgbx_core.readings import (
+    Events,
+    LightFieldViews,
+    PolarizationState,
+    PolarizerImages,
+    Reading,
+)
+
+Settings = (
+    EventSettings | ThermalSettings | DepthSettings | PolarizationSettings | LightFieldSettings
+)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """readings: the types that `encode` takes; settings: the type of its settings."""
+
+    encode: Callable[[Any, Any], Planes]
+    settings: type[Settings]
+    readings: tuple[type, ...]
+
+
+ENCODINGS: dict[str, Encoding] = {
+    "event": Encoding(encode_event, EventSettings, (Events,)),
+    "thermal": Encoding(encode_thermal, ThermalSettings, (np.ndarray,)),
+    "depth": Encoding(encode_depth, DepthSettings, (np.ndarray,)),
+    "polarization": Encoding(
+        encode_polarization,
+        PolarizationSettings,
+        (np.ndarray, PolarizerImages, PolarizationState),
+    ),
+    "light_field": Encoding(
+        encode_light_field, LightFieldSettings, (LightFieldViews, np.ndarray)
+    ),
+}
+
+
+def encode(modality: str, reading: Reading, settings: Settings | None = None) -> Planes:
+    """A reading of the named modality to planes; the units and errors of its own encoder.
+
+    Raises InputError for an unknown modality, and for a reading or settings of another modality.
+    """
+    name = modality_named(modality).name
+    encoding = ENCODINGS[name]
+    for what, given, expected in (
+        ("reading", reading, encoding.readings),
+        ("settings", settings, (encoding.settings, type(None))),
+    ):
+        if not isinstance(given, expected):
+            raise InputError(
+                f"Modality '{name}' was given {what} of type {type(given).__name__}; expected "
+                f"{' or '.join(t.__name__ for t in expected if t is not type(None))}."
+            )
+    return encoding.encode(reading, settings)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the second sensors measure, before any encoding: one type for each kind of reading.
+
+Thermal and depth images, and raw polarization mosaics, are plain arrays; what does not fit into
+one array has a class here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.errors import InputError
+
+ImageReading = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Events:
+    """The events of one window of time.
+
+    x, y: (N,) uint16 pixel of each event, 0-based from the top left. polarity: (N,) bool, True
+    where it became brighter. t_ns: (N,) int64 nanoseconds on the clock of the RGB stamps, not
+    necessarily in order. width, height: of the sensor in pixels. start_ns, end_ns: the window,
+    start included, end excluded. complete: False where the sensor is known to have dropped
+    events within the window.
+    Raises InputError where the arrays differ in length, or an event lies outside the sensor.
+    """
+
+    x: npt.NDArray[np.uint16]
+    y: npt.NDArray[np.uint16]
+    polarity: npt.NDArray[np.bool_]
+    t_ns: npt.NDArray[np.int64]
+    width: int
+    height: int
+    start_ns: int
+    end_ns: int
+    complete: bool = True
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.x), len(self.y), len(self.polarity), len(self.t_ns)}
+        if len(lengths) != 1:
+            raise InputError(
+                f"The event arrays x, y, polarity and t have lengths {sorted(lengths)}; expected "
+                "one length."
+            )
+        if len(self.x) and (self.x.max() >= self.width or self.y.max() >= self.height):
+            raise InputError(
+                f"An event lies at ({int(self.x.max())}, {int(self.y.max())}), outside the sensor "
+                f"of {self.width}x{self.height}; give the sensor's true size."
+            )
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class PolarizerImages:
+    """intensity: (4, H, W) uint8, uint16 or float32 behind polarizers at 0, 45, 90 and 135
+    degrees, linear in light. Raises InputError for another shape."""
+
+    intensity: ImageReading
+
+    def __post_init__(self) -> None:
+        if self.intensity.ndim != 3 or self.intensity.shape[0] != 4:
+            raise InputError(
+                f"The polarizer images have shape {self.intensity.shape}; expected (4, height, "
+                "width), the angles 0, 45, 90 and 135 degrees in this order."
+            )
+
+
+@dataclass(frozen=True)
+class PolarizationState:
+    """dolp: (H, W) float32 degree of linear polarization in 0..1. aolp: (H, W) float32 angle in
+    radians, any turn; NaN in either marks an invalid pixel. Raises InputError where the shapes
+    differ."""
+
+    dolp: npt.NDArray[np.float32]
+    aolp: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if self.dolp.ndim != 2 or self.dolp.shape != self.aolp.shape:
+            raise InputError(
+                f"DoLP has shape {self.dolp.shape} and AoLP {self.aolp.shape}; expected two "
+                "(height, width) images of one size."
+            )
+
+
+@dataclass(frozen=True)
+class LightFieldViews:
+    """Sub-aperture views of one light field.
+
+    views: (N, H, W) or (N, H, W, 3) uint8, red first. rows, columns: (N,) int64, the place of
+    each view in the angular grid. The central view is the one nearest to the middle of the grid.
+    Raises InputError where the counts differ or a place occurs twice.
+    """
+
+    views: npt.NDArray[np.uint8]
+    rows: npt.NDArray[np.int64]
+    columns: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        count = len(self.views)
+        if self.views.ndim not in (3, 4) or len(self.rows) != count or len(self.columns) != count:
+            raise InputError(
+                f"The light field has views of shape {self.views.shape}, {len(self.rows)} rows "
+                f"and {len(self.columns)} columns; expected (views, height, width) with as many "
+                "of each."
+            )
+        if len({*zip(self.rows.tolist(), self.columns.tolist(), strict=True)}) != count:
+            raise InputError("Two views of the light field have the same row and column.")
+
+
+Reading = ImageReading | Events | PolarizerImages | PolarizationState | LightFieldViews
