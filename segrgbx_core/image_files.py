@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image files to arrays and back; pixels as stored, red first, no orientation tag applied."""
+"""Files to images and readings and back; pixels as stored, red first, no orientation tag
+applied."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.frame import Reading, RgbImage
+from segrgbx_core.event_files import read_events
+from segrgbx_core.frame import RgbImage
+from segrgbx_core.input_files import input_bytes
 from segrgbx_core.output import write_whole
+from segrgbx_core.readings import ImageReading, LightFieldViews, PolarizerImages, Reading
+from segrgbx_core.tiles import views_from_tiles
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 READING_SUFFIXES = (*IMAGE_SUFFIXES, ".npy")
 READING_TYPES = (np.uint8, np.uint16, np.float32)
+_PLACE = re.compile(r"(\d+)_(\d+)$")
+_ANGLES = ("0", "45", "90", "135")
 
 Pixels = npt.NDArray[Any]
 
@@ -41,7 +49,7 @@ def read_rgb(path: Path) -> RgbImage:
     return np.ascontiguousarray(image[..., :3])
 
 
-def read_reading(path: Path) -> Reading:
+def read_reading(path: Path) -> ImageReading:
     """The second sensor's raw values: (h, w), or (h, w, 3) for a file that truly has colours.
 
     8 and 16 bit PNG, JPEG, TIFF (also 32-bit float) and `.npy`; uint8, uint16 or float32, in the
@@ -67,6 +75,76 @@ def read_reading(path: Path) -> Reading:
     if values.ndim not in (2, 3) or 0 in values.shape:
         raise InputError(f"{path} holds an array of shape {values.shape}; expected one image.")
     return np.ascontiguousarray(values)
+
+
+def read_x(path: Path, modality: str, grid: tuple[int, int] | None = None) -> Reading:
+    """The second sensor's reading from one file or folder.
+
+    event: a `.npz` file (`read_events`). light_field: a folder of views whose names end in
+    `<row>_<column>`, or an image of all views side by side, which becomes views where grid gives
+    its rows and columns. polarization: a mosaic image, or a folder with `0`, `45`, `90` and `135`
+    for the angles in degrees. Else an image (`read_reading`).
+    Raises InputError for what is missing, unreadable or of another kind.
+    """
+    if modality == "event":
+        return read_events(path)
+    if path.is_dir() and modality == "light_field":
+        return _views(path)
+    if path.is_dir() and modality == "polarization":
+        return _polarizer_images(path)
+    image = read_reading(path)
+    if modality != "light_field" or grid is None:
+        return image
+    if image.dtype != np.uint8:
+        raise InputError(f"{path} holds {image.dtype} values; views of a light field are uint8.")
+    return views_from_tiles(image.astype(np.uint8, copy=False), *grid)
+
+
+def _views(folder: Path) -> LightFieldViews:
+    named = {
+        match: path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in IMAGE_SUFFIXES and (match := _PLACE.search(path.stem))
+    }
+    if not named:
+        raise InputError(
+            f"{folder} has no views; expected images whose names end in <row>_<column>, such as "
+            "5_5.png."
+        )
+    views = _alike(list(named.values()))
+    if views.dtype != np.uint8:
+        raise InputError(f"{folder} holds {views.dtype} values; views of a light field are uint8.")
+    rows, columns = ([int(match[i]) for match in named] for i in (1, 2))
+    return LightFieldViews(
+        views.astype(np.uint8, copy=False), np.array(rows, np.int64), np.array(columns, np.int64)
+    )
+
+
+def _polarizer_images(folder: Path) -> PolarizerImages:
+    found = {path.stem: path for path in folder.iterdir() if path.suffix in READING_SUFFIXES}
+    missing = [angle for angle in _ANGLES if angle not in found]
+    if missing:
+        raise InputError(
+            f"{folder} lacks an image for {', '.join(missing)} degrees; expected "
+            f"{', '.join(f'{angle}.png' for angle in _ANGLES)}."
+        )
+    return PolarizerImages(_alike([found[angle] for angle in _ANGLES]))
+
+
+def _alike(paths: list[Path]) -> ImageReading:
+    """All images in one array, grey ones among colours in three channels; InputError where they
+    differ in size or type."""
+    images: list[Pixels] = [read_reading(path) for path in paths]
+    if any(image.ndim == 3 for image in images):
+        images = [i if i.ndim == 3 else np.repeat(i[..., None], 3, axis=2) for i in images]
+    for path, image in zip(paths, images, strict=True):
+        if image.shape != images[0].shape or image.dtype != images[0].dtype:
+            raise InputError(
+                f"{path} has shape {image.shape} and type {image.dtype}, but {paths[0].name} "
+                f"beside it {images[0].shape} and {images[0].dtype}; expected images of one kind."
+            )
+    together: Pixels = np.stack(images)
+    return together
 
 
 def read_rgbx(path: Path) -> tuple[RgbImage, npt.NDArray[np.uint8]]:
@@ -117,22 +195,8 @@ def png_bytes(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
     return cv2.imencode(".png", stored)[1].tobytes()
 
 
-def _bytes_of(path: Path) -> bytes:
-    if not path.exists():
-        raise InputError(f"{path} does not exist; check the path.")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; expected an image file.")
-    try:
-        data = path.read_bytes()
-    except PermissionError as err:
-        raise InputError(f"{path} cannot be read: permission is denied.") from err
-    if not data:
-        raise InputError(f"{path} is empty; record or copy it again.")
-    return data
-
-
 def _decoded(path: Path) -> Pixels:
-    data = _bytes_of(path)
+    data = input_bytes(path, "an image file")
     if path.suffix.lower() not in IMAGE_SUFFIXES:
         raise InputError(
             f"{path} has the ending '{path.suffix}'; expected an image: "
@@ -141,7 +205,7 @@ def _decoded(path: Path) -> Pixels:
     try:
         image = (
             None
-            if _is_cut(data)
+            if is_cut(data)
             else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         )
     except cv2.error:
@@ -156,7 +220,7 @@ def _decoded(path: Path) -> Pixels:
     return image
 
 
-def _is_cut(data: bytes) -> bool:
+def is_cut(data: bytes) -> bool:
     """Whether the end of a PNG or JPEG is missing, which some decoders fill with grey."""
     if data.startswith(b"\x89PNG"):
         return b"IEND" not in data
@@ -164,7 +228,7 @@ def _is_cut(data: bytes) -> bool:
 
 
 def _decoded_npy(path: Path) -> Pixels:
-    _bytes_of(path)
+    input_bytes(path, "an image file")
     try:
         values = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as err:

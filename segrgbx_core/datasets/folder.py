@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plain folder format: `rgb/ x/ labels/` with equal stems and a `dataset.yaml`."""
+"""The plain folder format: `rgb/ x/ labels/` with equal stems and a `dataset.yaml`.
+
+What x/ holds for each modality is what `read_x` reads; a light field or polarization reading may
+be a folder, named as its stem.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +13,18 @@ import numpy.typing as npt
 import yaml
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.frame import Reading, RgbImage
-from segrgbx_core.image_files import read_reading, read_rgb
+from segrgbx_core.frame import RgbImage
+from segrgbx_core.image_files import read_labels, read_rgb, read_x
 from segrgbx_core.labels import UNLABELLED, LabelSet, load_label_set
 from segrgbx_core.modality import modality_named
+from segrgbx_core.readings import Reading
 
 MANIFEST = "dataset.yaml"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """rgb: (H, W, 3) uint8; x: (h, w) raw reading; labels: (H, W) uint8, 255 unlabelled."""
+    """rgb: (H, W, 3) uint8; x: the raw reading; labels: (H, W) uint8, 255 unlabelled."""
 
     stem: str
     rgb: RgbImage
@@ -28,22 +33,12 @@ class Sample:
     condition: str
 
 
-def read_labels(path: Path) -> npt.NDArray[np.uint8]:
-    """Class ids (H, W) uint8 from an 8-bit grey image; InputError for any other."""
-    labels = read_reading(path)
-    if labels.ndim != 2 or labels.dtype != np.uint8:
-        raise InputError(
-            f"{path} holds {labels.dtype} values of shape {labels.shape}; labels are 8-bit class "
-            "ids of shape (height, width)."
-        )
-    return labels.astype(np.uint8, copy=False)
-
-
 class FolderDataset:
     """Labelled RGB-X pairs below one folder, in the order of their stems.
 
     The manifest holds `modality`, `label_set` (a shipped name, or a YAML file beside it) and
-    optionally `conditions`, a mapping from stem to a word such as day or night.
+    optionally `conditions`, a mapping from stem to a word such as day or night, and, for light
+    fields whose views lie side by side in one image, `x: {rows: 3, columns: 3}`.
     Raises InputError where the folder, its manifest or a pair's file is missing.
     """
 
@@ -60,7 +55,8 @@ class FolderDataset:
                 f"{folder / MANIFEST}: 'conditions' is not a mapping of stem to word."
             )
         self._conditions = {str(k): str(v) for k, v in conditions.items()}
-        self._x_files = {p.stem: p for p in self._files("x")}
+        self._grid = self._tiles(manifest.get("x"))
+        self._x_files = {p.stem if p.is_file() else p.name: p for p in self._files("x")}
         self._label_files = {p.stem: p for p in self._files("labels")}
         self._rgb_files = self._files("rgb")
         for rgb in self._rgb_files:
@@ -83,9 +79,24 @@ class FolderDataset:
             raise InputError(f"{path} is not a mapping with modality and label_set.")
         return content
 
+    def _tiles(self, about_x: object) -> tuple[int, int] | None:
+        """Rows and columns of the views in one image; None where the manifest gives none."""
+        if about_x is None:
+            return None
+        grid = about_x if isinstance(about_x, dict) else {}
+        rows, columns = grid.get("rows"), grid.get("columns")
+        if not isinstance(rows, int) or not isinstance(columns, int) or min(rows, columns) < 1:
+            raise InputError(
+                f"{self.folder / MANIFEST}: 'x' is {about_x}; expected rows and columns of a "
+                "light field's views, such as {rows: 3, columns: 3}."
+            )
+        return rows, columns
+
     def _files(self, kind: str) -> list[Path]:
         folder = self.folder / kind
-        files = sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+        folders = kind == "x" and self.modality in ("light_field", "polarization")
+        found = folder.iterdir() if folder.is_dir() else ()
+        files = sorted(p for p in found if p.is_file() or folders)
         if not files:
             raise InputError(f"{folder} has no files; a dataset needs rgb/, x/ and labels/.")
         return files
@@ -113,5 +124,5 @@ class FolderDataset:
                 f"{self._label_files[path.stem]} has label {int(beyond[0])}; label set "
                 f"'{self.label_set.name}' has 0 to {len(self.label_set) - 1} and 255."
             )
-        x = read_reading(self._x_files[path.stem])
+        x = read_x(self._x_files[path.stem], self.modality, self._grid)
         return Sample(path.stem, rgb, x, labels, self._conditions.get(path.stem, ""))

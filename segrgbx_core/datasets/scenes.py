@@ -13,17 +13,34 @@ import yaml
 
 from segrgbx_core.datasets.folder import MANIFEST
 from segrgbx_core.errors import InputError
+from segrgbx_core.event_files import EVENT_SUFFIX, write_events
 from segrgbx_core.image_files import write_png
+from segrgbx_core.readings import Events, LightFieldViews, Reading
 from segrgbx_core.scenes.drive import Drive, DriveSettings, RgbCapture, XCapture
+from segrgbx_core.scenes.light_field import GRID
+from segrgbx_core.tiles import tiled
 
 _SKEW_S = 0.012
 _KIND = "stills.yaml"
 
 
 def _write_pair(folder: Path, stem: str, rgb: RgbCapture, x: XCapture) -> None:
-    write_png(folder / "x" / f"{stem}.png", x.reading)
+    """The RGB image last, so that a pair with one is whole."""
+    _write_x(folder / "x", stem, x.reading)
     write_png(folder / "labels" / f"{stem}.png", rgb.labels)
     write_png(folder / "rgb" / f"{stem}.png", rgb.image)
+
+
+def _write_x(folder: Path, stem: str, reading: Reading) -> None:
+    if isinstance(reading, Events):
+        write_events(folder / f"{stem}{EVENT_SUFFIX}", reading)
+    elif isinstance(reading, LightFieldViews):
+        write_png(folder / f"{stem}.png", tiled(reading))
+    elif isinstance(reading, np.ndarray):
+        deep = reading.dtype == np.uint16
+        write_png(folder / f"{stem}.png", reading.astype(np.uint16 if deep else np.uint8))
+    else:
+        raise TypeError(f"No scene's reading is of type {type(reading).__name__}.")
 
 
 def _start(folder: Path) -> None:
@@ -32,12 +49,18 @@ def _start(folder: Path) -> None:
 
 
 def _finish(folder: Path, modality: str, conditions: dict[str, str]) -> None:
-    content = {"modality": modality, "label_set": "street", "conditions": conditions}
+    content: dict[str, object] = {"modality": modality, "label_set": "street"}
+    if modality == "light_field":
+        content["x"] = {"rows": GRID, "columns": GRID}
+    content["conditions"] = conditions
     (folder / MANIFEST).write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
 
 
 def write_dataset(drive: Drive, folder: Path, on_frame: Callable[[], None] | None = None) -> None:
-    """The drive's RGB frames, each with an X reading of the same instant, as PNG files.
+    """The drive's RGB frames, each with an X reading of the same instant, in files.
+
+    X is a PNG (16-bit thermal and depth, an 8-bit mosaic, a light field's views side by side), or
+    for events a `.npz` of the 50 ms before.
 
     on_frame: called after each frame. The manifest is written last, so that a folder with one is
     complete.

@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A drive through a street, recorded by two cameras that do not share a trigger."""
+"""A drive through a street, recorded by two sensors that do not share a trigger."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import sin
+from heapq import merge
 
 import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.labels import LabelSet, load_label_set
-from segrgbx_core.scenes import thermal, visible
+from segrgbx_core.readings import Reading
+from segrgbx_core.scenes import visible
 from segrgbx_core.scenes.camera import CameraPose, PinholeCamera
-from segrgbx_core.scenes.light import CONDITIONS, Condition, make_condition
-from segrgbx_core.scenes.street import VIEW, make_street
-from segrgbx_core.scenes.surfaces import Surfaces, ground_look, look_at
+from segrgbx_core.scenes.light import CONDITIONS, KNOWN_CONDITIONS, Condition
+from segrgbx_core.scenes.sensors import FIELD_OF_VIEW_DEG, SENSORS, X_STREAM
+from segrgbx_core.scenes.surfaces import Surfaces
+from segrgbx_core.scenes.world import World, stamp_of
 
-MODALITIES = ("thermal",)
-FIELD_OF_VIEW_DEG = 70.0
-FIRST_STAMP_NS = 1_700_000_000_000_000_000
 _X_RATE = 0.9
 _JITTER_S = 0.002
 
@@ -27,9 +26,10 @@ _JITTER_S = 0.002
 class DriveSettings:
     """What to record.
 
-    seconds: length; rate_hz: frames a second of the RGB camera (the second sensor runs at 0.9 of
-    it); width, height: of the RGB image in pixels; conditions: light and weather, one after the
-    other in equal parts. Raises InputError outside the bounds.
+    modality: the second sensor; seconds: length; rate_hz: frames a second of the RGB camera (the
+    second sensor runs at 0.9 of it, an event camera all the time); width, height: of the RGB
+    image in pixels; conditions: light and weather, one after the other in equal parts. Raises
+    InputError outside the bounds.
     """
 
     modality: str = "thermal"
@@ -41,10 +41,10 @@ class DriveSettings:
     conditions: tuple[str, ...] = CONDITIONS
 
     def __post_init__(self) -> None:
-        if self.modality not in MODALITIES:
+        if self.modality not in SENSORS:
             raise InputError(
-                f"Scenes of modality '{self.modality}' cannot be made in this version; those that "
-                f"can: {', '.join(MODALITIES)}."
+                f"Scenes of modality '{self.modality}' cannot be made; those that can: "
+                f"{', '.join(SENSORS)}."
             )
         for name, low, high in (
             ("seconds", 0.1, 600.0),
@@ -57,11 +57,11 @@ class DriveSettings:
                 raise InputError(f"Scene {name} is {value}; expected {low} to {high}.")
         if self.seed < 0:
             raise InputError(f"Scene seed is {self.seed}; expected 0 or more.")
-        unknown = [c for c in self.conditions if c not in CONDITIONS]
+        unknown = [c for c in self.conditions if c not in KNOWN_CONDITIONS]
         if unknown or not self.conditions:
             raise InputError(
                 f"Scene conditions {', '.join(unknown) or '(none)'} are not known; expected some "
-                f"of {', '.join(CONDITIONS)}."
+                f"of {', '.join(KNOWN_CONDITIONS)}."
             )
 
 
@@ -77,37 +77,35 @@ class RgbCapture:
 
 @dataclass(frozen=True)
 class XCapture:
-    """reading: (H/2, W/2) uint16 kelvin x 100 for thermal."""
+    """What the second sensor reports of a stamp; an event camera's window ends there.
+
+    reading, for an RGB image of H x W: thermal (H/2, W/2) uint16 kelvin x 100; depth (H, W)
+    uint16 millimetres, 0 without a measurement; polarization (H, W) uint8 mosaic of polarizers at
+    90, 45, 135 and 0 degrees, row by row of each 2x2 (odd sizes lose a pixel); event: Events of
+    an (H/2, W/2) sensor; light_field: LightFieldViews, (9, H/2, W/2, 3) uint8 on a 3x3 grid.
+    """
 
     stamp_ns: int
-    reading: npt.NDArray[np.uint16]
+    reading: Reading
     condition: str
 
 
 class Drive:
-    """A recording of one street; the same settings give the same captures."""
+    """A recording of one street; the same settings give the same captures.
+
+    The X sensor stands where the RGB camera stands and sees the same field of view. Of a light
+    field that is the central view's camera; the others stand around it.
+    """
 
     def __init__(self, settings: DriveSettings) -> None:
         self.settings = settings
-        rng = np.random.default_rng([settings.seed, 0])
-        self._speed = float(rng.uniform(6, 10))
-        self._street = make_street(rng, VIEW + self._speed * settings.seconds)
-        self._look = ground_look(rng)
-        lane = self._street.course.road / 2 - 0.6
-        self._mount = (lane + float(rng.uniform(-0.7, 0.5)), float(rng.uniform(1.35, 1.8)))
-        self._tilt = float(rng.uniform(-0.06, 0.01))
-        self._sway = rng.uniform(0, 6.28, 3)
-        self._conditions = [
-            make_condition(name, np.random.default_rng([settings.seed, 1, i]))
-            for i, name in enumerate(settings.conditions)
-        ]
+        self._world = World(settings.seed, settings.seconds, settings.conditions)
+        self._sensor = SENSORS[settings.modality]
         w, h = settings.width, settings.height
         self.rgb_camera = PinholeCamera.with_field_of_view(
             w, h, FIELD_OF_VIEW_DEG, "rgb_optical_frame"
         )
-        self.x_camera = PinholeCamera.with_field_of_view(
-            w // 2, h // 2, FIELD_OF_VIEW_DEG, f"{settings.modality}_optical_frame"
-        )
+        self.x_camera = self._sensor.camera(w, h, f"{settings.modality}_optical_frame")
         self._rgb_times = self._times(settings.rate_hz, 2)
         self._x_times = self._times(settings.rate_hz * _X_RATE, 3)
 
@@ -120,7 +118,11 @@ class Drive:
         return np.asarray(np.sort(np.maximum(start + np.arange(count) / rate_hz + jitter, 0.0)))
 
     def __len__(self) -> int:
-        return len(self._rgb_times) + len(self._x_times)
+        return len(self._rgb_times) + self._x_count()
+
+    def _x_count(self) -> int:
+        stream = self._sensor.stream
+        return len(self._x_times) if stream is None else stream.count(self.settings.seconds)
 
     @property
     def rgb_times(self) -> list[float]:
@@ -134,51 +136,41 @@ class Drive:
 
     def condition_at(self, seconds: float) -> Condition:
         """Light and weather at that time after the start."""
-        share = min(max(seconds / self.settings.seconds, 0.0), 0.999999)
-        return self._conditions[int(share * len(self._conditions))]
+        return self._world.condition_at(seconds)
 
     def pose_at(self, seconds: float) -> CameraPose:
-        """Where the cameras are: moving along the lane, swaying a little on their springs."""
-        course = self._street.course
-        y = self._speed * seconds
-        across, height = self._mount
-        a, b, c = (float(v) for v in self._sway)
-        return CameraPose(
-            (across + course.offset(y) + 0.1 * sin(0.5 * seconds + a), y, height),
-            course.heading(y) + 0.02 * sin(0.8 * seconds + b),
-            self._tilt + 0.006 * sin(7 * seconds + c),
-            0.008 * sin(2 * seconds + a),
-        )
+        """Where the cameras are at that time after the start."""
+        return self._world.pose_at(seconds)
 
     def surfaces_at(self, seconds: float, camera: PinholeCamera) -> Surfaces:
         """What that camera's pixels see at that time."""
-        condition, pose = self.condition_at(seconds), self.pose_at(seconds)
-        return look_at(self._street, self._look, condition, camera, pose, seconds)
+        return self._world.surfaces_at(seconds, camera)
 
     def rgb_at(self, seconds: float) -> RgbCapture:
         """The RGB camera's capture at that time, with labels."""
         condition = self.condition_at(seconds)
         surfaces = self.surfaces_at(seconds, self.rgb_camera)
-        light = visible.radiance(surfaces, condition, self._street.course.walk)
-        image = visible.expose(light, self._noise(seconds, 4))
-        return RgbCapture(self._stamp(seconds), image, surfaces.label, condition.name)
+        light = visible.radiance(surfaces, condition, self._world.course)
+        image = visible.expose(light, self._world.noise(4, seconds))
+        return RgbCapture(stamp_of(seconds), image, surfaces.label, condition.name)
 
     def x_at(self, seconds: float) -> XCapture:
-        """The second sensor's capture at that time."""
-        condition = self.condition_at(seconds)
-        celsius = thermal.apparent_celsius(self.surfaces_at(seconds, self.x_camera), condition)
-        reading = thermal.expose(celsius, self._noise(seconds, 5))
-        return XCapture(self._stamp(seconds), reading, condition.name)
+        """The second sensor's capture at that time; of an event camera the window before it."""
+        rng = self._world.noise(X_STREAM, seconds)
+        reading = self._sensor.read(self._world, self.x_camera, seconds, rng)
+        return XCapture(stamp_of(seconds), reading, self.condition_at(seconds).name)
+
+    def x_captures(self) -> Iterator[XCapture]:
+        """The second sensor's captures; an event camera's windows follow without a gap."""
+        if self._sensor.stream is None:
+            yield from (self.x_at(float(seconds)) for seconds in self._x_times)
+            return
+        windows = self._sensor.stream.windows(self._world, self.x_camera, self.settings.seconds)
+        for seconds, reading in windows:
+            yield XCapture(stamp_of(seconds), reading, self.condition_at(seconds).name)
 
     def captures(self) -> Iterator[RgbCapture | XCapture]:
-        """Both cameras' captures in the order of their stamps."""
-        moments = [(t, 0) for t in self._rgb_times] + [(t, 1) for t in self._x_times]
-        for seconds, stream in sorted(moments):
-            yield self.rgb_at(float(seconds)) if stream == 0 else self.x_at(float(seconds))
-
-    @staticmethod
-    def _stamp(seconds: float) -> int:
-        return FIRST_STAMP_NS + round(seconds * 1e9)
-
-    def _noise(self, seconds: float, stream: int) -> np.random.Generator:
-        return np.random.default_rng([self.settings.seed, stream, round(seconds * 1e6)])
+        """Both sensors' captures in the order of their stamps."""
+        rgb = (self.rgb_at(seconds) for seconds in self.rgb_times)
+        both: list[Iterator[RgbCapture | XCapture]] = [rgb, self.x_captures()]
+        yield from merge(*both, key=lambda capture: capture.stamp_ns)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time of day and weather: what lights a scene and what the air does to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, radians, sin
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from segrgbx_core.errors import InputError
 
 CONDITIONS = ("day", "dusk", "night", "fog", "glare")
+KNOWN_CONDITIONS = (*CONDITIONS, "wet")
 Color = tuple[float, float, float]
 
 
@@ -18,7 +19,8 @@ class Condition:
 
     sun_azimuth: radians clockwise from the road's direction; sun_elevation: radians; sun: its
     irradiance; ambient: the sky's; zenith, horizon: sky radiance. fog: extinction per metre in
-    the visible. daylight: 0..1 share of solar heating. air_celsius: degrees C.
+    the visible. daylight: 0..1 share of solar heating. air_celsius: degrees C. overcast: 0..1
+    share of the sky behind clouds. wet: 0..1, how much water stands on the ground.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Condition:
     lamps: bool
     headlights: bool
     veil: float
+    overcast: float
+    wet: float = 0.0
 
     def sun_direction(self) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
         """(3,) unit vector towards the sun."""
@@ -48,6 +52,9 @@ def _scaled(color: Color, by: float) -> Color:
 
 def make_condition(name: str, rng: np.random.Generator) -> Condition:
     """A random state of the named kind; InputError lists the kinds."""
+    if name == "wet":
+        grey = make_condition("fog", rng)
+        return replace(grey, name=name, fog=0.002, wet=float(rng.uniform(0.6, 1.0)))
     u = rng.uniform
     azimuth, overcast = float(u(-3.1, 3.1)), float(u(0.0, 1.0))
     common = {
@@ -59,7 +66,7 @@ def make_condition(name: str, rng: np.random.Generator) -> Condition:
     }
     if name not in common:
         raise InputError(
-            f"Condition '{name}' is unknown; expected one of {', '.join(CONDITIONS)}."
+            f"Condition '{name}' is unknown; expected one of {', '.join(KNOWN_CONDITIONS)}."
         )
     elevation, sun, ambient, daylight, air = common[name]
     warm: Color = (1.0, 0.95, 0.88) if name in ("day", "fog") else (1.0, 0.75, 0.5)
@@ -81,4 +88,5 @@ def make_condition(name: str, rng: np.random.Generator) -> Condition:
         lamps=name in ("dusk", "night") and bool(u() < 0.8),
         headlights=name in ("dusk", "night", "fog"),
         veil=float(u(0.35, 1.1)) if name == "glare" else 0.0,
+        overcast=1.0 if name == "fog" else overcast,
     )

@@ -28,7 +28,8 @@ class Material:
 
     sun_gain: kelvin above the air in full sun; night_offset: kelvin above the air on a clear
     night; emissivity: 0..1 in the long-wave infrared; refractive_index: of the surface, for
-    polarization by reflection; grain: strength of its visible texture, 0..1.
+    polarization by reflection; grain: strength of its visible texture, 0..1; gloss: 0..1 share of
+    the surface that mirrors, the rest being too rough to.
     """
 
     name: str
@@ -37,27 +38,30 @@ class Material:
     emissivity: float
     refractive_index: float
     grain: float
+    gloss: float
 
 
 MATERIALS = (
-    Material("asphalt", 17.0, 4.0, 0.95, 1.6, 0.25),
-    Material("paint", 11.0, 2.5, 0.92, 1.5, 0.12),
-    Material("concrete", 12.0, 2.5, 0.93, 1.55, 0.2),
-    Material("masonry", 9.0, 3.5, 0.93, 1.55, 0.2),
-    Material("glass", 1.0, 1.5, 0.84, 1.52, 0.02),
-    Material("car_paint", 10.0, -2.0, 0.92, 1.5, 0.03),
-    Material("rubber", 9.0, 0.5, 0.95, 1.52, 0.1),
-    Material("foliage", 2.0, -0.5, 0.97, 1.4, 0.55),
-    Material("grass", 5.0, -2.0, 0.97, 1.4, 0.45),
-    Material("bark", 5.0, 0.5, 0.95, 1.5, 0.35),
-    Material("skin", 0.0, 0.0, 0.98, 1.4, 0.05),
-    Material("cloth", 4.0, 0.0, 0.96, 1.5, 0.15),
-    Material("steel", 8.0, -1.5, 0.85, 2.0, 0.1),
-    Material("lamp", 4.0, 6.0, 0.9, 1.5, 0.0),
-    Material("sky", 0.0, 0.0, 1.0, 1.0, 0.0),
+    Material("asphalt", 17.0, 4.0, 0.95, 1.6, 0.25, 0.2),
+    Material("paint", 11.0, 2.5, 0.92, 1.5, 0.12, 0.3),
+    Material("concrete", 12.0, 2.5, 0.93, 1.55, 0.2, 0.1),
+    Material("masonry", 9.0, 3.5, 0.93, 1.55, 0.2, 0.05),
+    Material("glass", 1.0, 1.5, 0.84, 1.52, 0.02, 1.0),
+    Material("car_paint", 10.0, -2.0, 0.92, 1.5, 0.03, 0.9),
+    Material("rubber", 9.0, 0.5, 0.95, 1.52, 0.1, 0.2),
+    Material("foliage", 2.0, -0.5, 0.97, 1.4, 0.55, 0.3),
+    Material("grass", 5.0, -2.0, 0.97, 1.4, 0.45, 0.15),
+    Material("bark", 5.0, 0.5, 0.95, 1.5, 0.35, 0.05),
+    Material("skin", 0.0, 0.0, 0.98, 1.4, 0.05, 0.2),
+    Material("cloth", 4.0, 0.0, 0.96, 1.5, 0.15, 0.03),
+    Material("steel", 8.0, -1.5, 0.85, 2.0, 0.1, 0.5),
+    Material("lamp", 4.0, 6.0, 0.9, 1.5, 0.0, 0.8),
+    Material("sky", 0.0, 0.0, 1.0, 1.0, 0.0, 0.0),
 )
 MATERIAL_ID = {m.name: i for i, m in enumerate(MATERIALS)}
 SUN_GAIN = np.array([m.sun_gain for m in MATERIALS], np.float32)
 NIGHT_OFFSET = np.array([m.night_offset for m in MATERIALS], np.float32)
 EMISSIVITY = np.array([m.emissivity for m in MATERIALS], np.float32)
 GRAIN = np.array([m.grain for m in MATERIALS], np.float32)
+REFRACTIVE_INDEX = np.array([m.refractive_index for m in MATERIALS], np.float32)
+GLOSS = np.array([m.gloss for m in MATERIALS], np.float32)

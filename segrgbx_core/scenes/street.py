@@ -105,11 +105,18 @@ class Street:
     course: Course
     things: tuple[Thing, ...]
 
-    def parts_at(self, condition: Condition, seconds: float, eye: CameraPose) -> PartTable:
-        """What stands within view of the camera at that time, in world coordinates."""
+    def near(self, seconds: float, eye: CameraPose) -> tuple[Thing, ...]:
+        """What is within view of the camera at that time."""
         y = eye.position[1]
-        near = (t for t in self.things if -25.0 < t.along + t.speed_along * seconds - y < VIEW)
-        return joined([t.parts_at(self.course, condition, seconds) for t in near])
+        return tuple(
+            t for t in self.things if -25.0 < t.along + t.speed_along * seconds - y < VIEW
+        )
+
+    def parts_of(
+        self, things: tuple[Thing, ...], condition: Condition, seconds: float
+    ) -> PartTable:
+        """The parts of those things at that time, in world coordinates; same things, same rows."""
+        return joined([t.parts_at(self.course, condition, seconds) for t in things])
 
 
 def _roadside(rng: Rng, side: int, course: Course, length: float) -> list[Thing]:

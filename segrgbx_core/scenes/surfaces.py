@@ -12,7 +12,7 @@ from segrgbx_core.scenes.materials import GRAIN, MATERIAL_ID, Label
 from segrgbx_core.scenes.noise import hashed, noise_at
 from segrgbx_core.scenes.parts import PartTable
 from segrgbx_core.scenes.raycast import GROUND, SKY, Hits, cast
-from segrgbx_core.scenes.street import Course, Street
+from segrgbx_core.scenes.street import Course
 
 _ROOFS = 7.0
 
@@ -25,7 +25,7 @@ class Surfaces:
     reflectance. heat: float32 kelvin above the material's own. glow: (3, H, W) float32 emitted
     radiance. depth: float32 planar metres, inf for sky. normal, position: (3, H, W) float32 in
     world axes and metres. sunlit: float32, 0 in shadow to 1. rays: (3, H, W) float32. eye: (3,)
-     float32, where the camera stands.
+    float32, where the camera stands. part, local: see Hits.
     """
 
     label: npt.NDArray[np.uint8]
@@ -39,6 +39,8 @@ class Surfaces:
     sunlit: Array
     rays: Array
     eye: Array
+    part: npt.NDArray[np.int16]
+    local: Array
 
 
 @dataclass(frozen=True)
@@ -109,15 +111,24 @@ def _facade(
     return window, hashed(column + 7 * flat, floor, 31)
 
 
-def _sunlit(position: Array, course: Course, condition: Condition, roofs: float) -> Array:
-    """Shadow of the building line on the sun's side: 1 where its ray clears roofs metres."""
-    sun = condition.sun_direction()
-    side = np.sign(sun[0]) if abs(sun[0]) > 1e-3 else 1.0
-    wall = side * (course.walk + 3.0) + course.bend * position[1] ** 2
-    way = (wall - position[0]) / (sun[0] if abs(sun[0]) > 1e-3 else 1e-3)
-    height = position[2] + way * sun[2]
-    skyline = roofs * (0.3 + 1.4 * noise_at(position[1] + way * sun[1], 0 * way, 160.0))
-    return np.where((way > 0) & (height < skyline), 0.0, 1.0).astype(np.float32)
+def above_roofs(position: Array, rays: Array, course: Course) -> Array:
+    """(H, W) metres by which each ray clears the line of houses; below 0 where they end it.
+
+    position: (3, H, W) where the rays start; rays: (3, H, W) or (3, 1, 1) unit vectors. inf where
+    a ray starts behind that line.
+    """
+    slant = np.where(np.abs(rays[0]) > 1e-3, rays[0], np.float32(1e-3))
+    wall = np.sign(slant) * (course.walk + 3.0) + course.bend * position[1] ** 2
+    way = (wall - position[0]) / slant
+    height = position[2] + way * rays[2]
+    skyline = _ROOFS * (0.3 + 1.4 * noise_at(position[1] + way * rays[1], 0 * way, 160.0))
+    return np.asarray(np.where(way > 0, height - skyline, np.inf))
+
+
+def _sunlit(position: Array, course: Course, condition: Condition) -> Array:
+    """Shadow of the building line on the sun's side: 1 where its ray clears the roofs."""
+    sun = condition.sun_direction()[:, None, None]
+    return np.where(above_roofs(position, sun, course) < 0, 0.0, 1.0).astype(np.float32)
 
 
 def _grain(hits: Hits, position: Array, material: npt.NDArray[np.int16]) -> Array:
@@ -189,22 +200,21 @@ def _emitted(drawn: _Drawn, lit: npt.NDArray[np.bool_]) -> Array:
 
 
 def look_at(
-    street: Street,
+    parts: PartTable,
+    course: Course,
     look: GroundLook,
     condition: Condition,
     camera: PinholeCamera,
     pose: CameraPose,
-    seconds: float,
 ) -> Surfaces:
-    """Everything that the camera's pixels see at that time, in seconds after the start."""
-    parts = street.parts_at(condition, seconds, pose)
+    """Everything that the camera's pixels see of those parts, the ground and the sky."""
     hits = cast(parts, camera, pose)
     eye = np.array(pose.position, np.float32)
     reach = np.where(np.isfinite(hits.depth), hits.depth, np.float32(0))
     position = np.asarray(eye[:, None, None] + reach * hits.rays, np.float32)
     drawn = _parts_drawn(parts, hits)
     lit = _add_windows(parts, hits, condition, drawn)
-    _add_ground_and_sky(hits, position, street.course, look, drawn)
+    _add_ground_and_sky(hits, position, course, look, drawn)
     return Surfaces(
         label=drawn.label,
         material=drawn.material,
@@ -214,7 +224,9 @@ def look_at(
         depth=hits.depth,
         normal=hits.normal,
         position=position,
-        sunlit=_sunlit(position, street.course, condition, _ROOFS),
+        sunlit=_sunlit(position, course, condition),
         rays=hits.rays,
         eye=eye,
+        part=hits.part,
+        local=hits.local,
     )

@@ -5,11 +5,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.scenes.camera import Array
+from segrgbx_core.scenes.camera import Array, PinholeCamera
 from segrgbx_core.scenes.light import Condition
 from segrgbx_core.scenes.materials import EMISSIVITY, NIGHT_OFFSET, SUN_GAIN, Label
 from segrgbx_core.scenes.noise import noise_at
 from segrgbx_core.scenes.surfaces import Surfaces
+from segrgbx_core.scenes.world import World
 
 _ZERO_CELSIUS = 273.15
 _NOISE_KELVIN = 0.07
@@ -27,7 +28,7 @@ def apparent_celsius(surfaces: Surfaces, condition: Condition) -> Array:
     own = condition.air_celsius + own + 1.2 * (patches - 0.5)
     length = np.sqrt((surfaces.rays**2).sum(0))
     up = np.clip(surfaces.rays[2] / length, 0.0, 1.0)
-    overcast = 8.0 if condition.name == "fog" else 28.0
+    overcast = 8.0 if condition.name in ("fog", "wet") else 28.0
     sky = condition.air_celsius - overcast * np.sqrt(up + 0.02)
     mirrored = condition.air_celsius - 0.5 * overcast
     share = EMISSIVITY[material]
@@ -50,3 +51,11 @@ def expose(celsius: Array, rng: np.random.Generator) -> npt.NDArray[np.uint16]:
     columns = _COLUMN_KELVIN * rng.standard_normal((1, width), np.float32)
     kelvin = soft + noise + columns + _ZERO_CELSIUS
     return np.asarray(np.clip(kelvin * 100, 0, 65535) + 0.5, np.uint16)
+
+
+def read(
+    world: World, camera: PinholeCamera, seconds: float, rng: np.random.Generator
+) -> npt.NDArray[np.uint16]:
+    """The thermal camera's frame at that time, (H, W) uint16 in kelvin x 100."""
+    celsius = apparent_celsius(world.surfaces_at(seconds, camera), world.condition_at(seconds))
+    return expose(celsius, rng)

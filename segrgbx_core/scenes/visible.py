@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Surfaces as a colour camera sees them: light, air, lens, exposure and noise."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +10,19 @@ import numpy.typing as npt
 from segrgbx_core.scenes.camera import Array
 from segrgbx_core.scenes.light import Condition
 from segrgbx_core.scenes.materials import MATERIAL_ID, Label
+from segrgbx_core.scenes.reflection import (
+    WATER_INDEX,
+    WET_DARKENING,
+    facing_cosine,
+    fresnel,
+    sky_radiance,
+    surroundings,
+    water_film,
+)
+from segrgbx_core.scenes.street import Course
 from segrgbx_core.scenes.surfaces import Surfaces
+
+Radiance = npt.NDArray[np.float64]
 
 _LAMP_SPACING = 24.0
 _BLACK = 0.0006
@@ -33,15 +47,8 @@ def _headlight(surfaces: Surfaces) -> Array:
     return np.asarray(cone / reach**1.6, np.float32)
 
 
-def _sky(surfaces: Surfaces, condition: Condition) -> Array:
-    length = np.sqrt((surfaces.rays**2).sum(0))
-    up = np.clip(surfaces.rays[2] / length, 0.0, 1.0) ** 0.5
-    zenith, horizon = np.array(condition.zenith), np.array(condition.horizon)
-    return np.asarray(horizon[:, None, None] * (1 - up) + zenith[:, None, None] * up, np.float32)
-
-
-def _veil(surfaces: Surfaces, condition: Condition) -> Array:
-    """Light of the sun scattered in the lens, around where it stands."""
+def veil(surfaces: Surfaces, condition: Condition) -> Array:
+    """(H, W) light of the sun scattered in the lens, around where it stands."""
     if condition.veil == 0.0:
         return np.zeros_like(surfaces.depth)
     length = np.sqrt((surfaces.rays**2).sum(0))
@@ -54,32 +61,54 @@ def _veil(surfaces: Surfaces, condition: Condition) -> Array:
     )
 
 
-def radiance(surfaces: Surfaces, condition: Condition, walk: float) -> Array:
-    """(3, H, W) float32 radiance at the lens, 1 for a white sheet in full sun.
+def illumination(surfaces: Surfaces, condition: Condition, walk: float) -> Radiance:
+    """(3, H, W) irradiance relative to full sun: sun, sky, street lamps, own headlights.
 
     walk: lateral metres at which the street lamps stand.
     """
     facing = np.tensordot(condition.sun_direction(), surfaces.normal, 1)
     direct = np.maximum(facing, 0.0) * surfaces.sunlit
-    upward = 0.55 + 0.45 * surfaces.normal[2]
-    light = (
-        np.array(condition.sun)[:, None, None] * direct
-        + np.array(condition.ambient)[:, None, None] * upward
-    )
+    sun, ambient = (np.array(c)[:, None, None] for c in (condition.sun, condition.ambient))
+    light = sun * direct + ambient * _upward(surfaces)
     if condition.lamps:
         light = light + np.array([1.0, 0.78, 0.5])[:, None, None] * _lamplight(surfaces, walk)
     if condition.headlights:
         light = light + np.array([1.0, 0.95, 0.9])[:, None, None] * _headlight(surfaces)
+    return np.asarray(light)
+
+
+def _upward(surfaces: Surfaces) -> Array:
+    return np.asarray(0.55 + 0.45 * surfaces.normal[2])
+
+
+def transmission(surfaces: Surfaces, condition: Condition) -> Array:
+    """(H, W) share of the light that passes the air between surface and camera, 0..1."""
+    in_sky = surfaces.label == Label.SKY
+    distance = np.where(in_sky, 400.0, np.minimum(surfaces.depth, 400.0))
+    return np.asarray(np.exp(-condition.fog * distance))
+
+
+def radiance(surfaces: Surfaces, condition: Condition, course: Course) -> Array:
+    """(3, H, W) float32 radiance at the lens, 1 for a white sheet in full sun."""
+    light = illumination(surfaces, condition, course.walk)
     seen = surfaces.color * light + surfaces.glow
     glass = surfaces.material == MATERIAL_ID["glass"]
     mirror = 0.35 * np.array(condition.horizon)[:, None, None] * np.ones_like(seen)
-    seen = np.where(glass, seen + mirror * upward, seen)
-    sky = _sky(surfaces, condition)
-    in_sky = surfaces.label == Label.SKY
-    seen = np.where(in_sky, sky, seen)
-    clear = np.exp(-condition.fog * np.where(in_sky, 400.0, np.minimum(surfaces.depth, 400.0)))
+    seen = np.where(glass, seen + mirror * _upward(surfaces), seen)
+    if condition.wet:
+        seen = _wetted(seen, surfaces, condition, course)
+    seen = np.where(surfaces.label == Label.SKY, sky_radiance(surfaces.rays, condition), seen)
+    clear = transmission(surfaces, condition)
     seen = seen * clear + np.array(condition.horizon)[:, None, None] * (1 - clear)
-    return np.asarray(seen + _veil(surfaces, condition), np.float32)
+    return np.asarray(seen + veil(surfaces, condition), np.float32)
+
+
+def _wetted(seen: Radiance, surfaces: Surfaces, condition: Condition, course: Course) -> Radiance:
+    """Darker where water fills the ground's pores, and mirroring."""
+    film = water_film(surfaces, condition)
+    across, along = fresnel(facing_cosine(surfaces), WATER_INDEX)
+    mirrored = film * (across + along) / 2 * surroundings(surfaces, condition, course)
+    return np.asarray(seen * (1 - WET_DARKENING * film) + mirrored)
 
 
 def _bloom(image: Array) -> Array:
@@ -94,6 +123,32 @@ def _bloom(image: Array) -> Array:
     return np.asarray(image + cv2.resize(halo, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
+@dataclass(frozen=True)
+class Exposure:
+    """gain: of the whole exposure; balance: (3,) the same with each channel's white balance."""
+
+    gain: float
+    balance: Array
+
+
+def metered(image: Array, rng: np.random.Generator, max_gain: float = 16.0) -> Exposure:
+    """What an automatic exposure up to max_gain makes of radiance (H, W, 3), not quite right."""
+    level = float(np.exp(np.log(image.mean(2) + _BLACK).mean()))
+    gain = min(0.2 / level, max_gain) * float(rng.uniform(0.75, 1.3))
+    return Exposure(gain, gain * rng.uniform(0.94, 1.06, 3).astype(np.float32))
+
+
+def developed(image: Array, exposure: Exposure, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Radiance (H, W, 3) to an image: halos, lens blur, noise that grows with the gain, gamma."""
+    gain = exposure.gain
+    spread = 0.6 * image.shape[1] / 640 + 0.25
+    sharp = _bloom(np.asarray(image * exposure.balance, np.float32))
+    soft = np.asarray(cv2.GaussianBlur(sharp, (0, 0), spread), np.float32)
+    sigma = np.sqrt(np.minimum(soft, 4.0) * 2e-5 * gain + (8e-4 * gain) ** 2 + 3e-3**2)
+    noisy = soft + sigma * rng.standard_normal(soft.shape, np.float32)
+    return np.asarray(np.clip(noisy, 0, 1) ** (1 / 2.2) * 255 + 0.5, np.uint8)
+
+
 def expose(
     light: Array, rng: np.random.Generator, max_gain: float = 16.0
 ) -> npt.NDArray[np.uint8]:
@@ -103,12 +158,4 @@ def expose(
     error, lens blur, halos, gamma 2.2.
     """
     image = np.ascontiguousarray(np.moveaxis(light, 0, -1))
-    level = float(np.exp(np.log(image.mean(2) + _BLACK).mean()))
-    gain = min(0.2 / level, max_gain) * float(rng.uniform(0.75, 1.3))
-    balance = gain * rng.uniform(0.94, 1.06, 3).astype(np.float32)
-    spread = 0.6 * image.shape[1] / 640 + 0.25
-    sharp = _bloom(np.asarray(image * balance, np.float32))
-    soft = np.asarray(cv2.GaussianBlur(sharp, (0, 0), spread), np.float32)
-    sigma = np.sqrt(np.minimum(soft, 4.0) * 2e-5 * gain + (8e-4 * gain) ** 2 + 3e-3**2)
-    noisy = soft + sigma * rng.standard_normal(soft.shape, np.float32)
-    return np.asarray(np.clip(noisy, 0, 1) ** (1 / 2.2) * 255 + 0.5, np.uint8)
+    return developed(image, metered(image, rng, max_gain), rng)

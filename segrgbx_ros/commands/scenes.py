@@ -12,6 +12,15 @@ from segrgbx_ros.commands import arguments
 if TYPE_CHECKING:
     from segrgbx_core.scenes import Drive, DriveSettings
 
+_SENSORS = """\
+The same seed gives the same streets to every X sensor:
+  event         /event/events, EventPacket of 5 ms, encoding mono; dataset: 50 ms as .npz
+  thermal       mono16, kelvin x 100
+  depth         16UC1, millimetres, 0 where the sensor gets no answer
+  polarization  mono8 mosaic, polarizers at 90 45 / 135 0 degrees
+  light_field   rgb8, 3x3 views side by side
+event, thermal and each view of a light field have half the RGB image's size."""
+
 
 def add_parser(subparsers: "arguments.Subparsers") -> None:
     """Adds the subcommand."""
@@ -22,9 +31,13 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         "segrgbx scenes out/scenes --modality thermal --seconds 5 --rate 10 --size 640x480 "
         "--seed 7",
     )
+    parser.description = f"{parser.description}\n\n{_SENSORS}"
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of the bag or dataset")
     parser.add_argument(
-        "--modality", default="thermal", help="what the X sensor is (default: thermal)"
+        "--modality",
+        default="thermal",
+        help="what the X sensor is: event, thermal, depth, polarization or light_field (default: "
+        "thermal)",
     )
     parser.add_argument("--seconds", type=arguments.number, default=5.0, help="default: 5")
     parser.add_argument(
@@ -43,7 +56,8 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         "--conditions",
         type=arguments.word_list,
         metavar="day,night",
-        help="light and weather, one after the other (default: all)",
+        help="light and weather, one after the other: day, dusk, night, fog, glare (default: all "
+        "of these) and wet",
     )
     parser.add_argument(
         "--storage", choices=("mcap", "sqlite3"), default="mcap", help="of the bag (default: mcap)"

@@ -10,6 +10,7 @@ import pytest
 from segrgbx_core.datasets import FolderDataset, render_stills, write_dataset
 from segrgbx_core.errors import InputError
 from segrgbx_core.image_files import write_png
+from segrgbx_core.readings import Events, LightFieldViews, Reading
 from segrgbx_core.scenes import Drive, DriveSettings
 
 SMALL = DriveSettings(
@@ -30,9 +31,63 @@ def test_what_was_written_is_read_back(folder: Path) -> None:
     first, expected = data[0], drive.rgb_at(drive.rgb_times[0])
     assert np.array_equal(first.rgb, expected.image)
     assert np.array_equal(first.labels, expected.labels)
+    assert isinstance(first.x, np.ndarray)
     assert np.array_equal(first.x, drive.x_at(drive.rgb_times[0]).reading)
     assert first.x.dtype == np.uint16
     assert [data[i].condition for i in range(3)] == ["day", "day", "night"]
+
+
+def equal(a: Reading, b: Reading) -> bool:
+    if isinstance(a, Events) and isinstance(b, Events):
+        names = ("x", "y", "polarity", "t_ns", "width", "height", "start_ns", "end_ns")
+        return all(np.array_equal(getattr(a, n), getattr(b, n)) for n in names)
+    if isinstance(a, LightFieldViews) and isinstance(b, LightFieldViews):
+        names = ("views", "rows", "columns")
+        return all(np.array_equal(getattr(a, n), getattr(b, n)) for n in names)
+    assert isinstance(a, np.ndarray)
+    assert isinstance(b, np.ndarray)
+    return a.dtype == b.dtype and np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("modality", ["event", "depth", "polarization", "light_field"])
+def test_every_sensor_is_read_back_as_it_was(tmp_path: Path, modality: str) -> None:
+    drive = Drive(replace(SMALL, modality=modality, seconds=0.3))
+    write_dataset(drive, tmp_path)
+    data = FolderDataset(tmp_path)
+    assert data.modality == modality
+    assert equal(data[0].x, drive.x_at(drive.rgb_times[0]).reading)
+    assert equal(data[1].x, drive.x_at(drive.rgb_times[1]).reading)
+
+
+@pytest.mark.parametrize("modality", ["event", "light_field"])
+def test_stills_of_every_sensor_are_kept(tmp_path: Path, modality: str) -> None:
+    settings = replace(SMALL, modality=modality)
+    render_stills(tmp_path, settings, 1)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "x").iterdir()}
+    render_stills(tmp_path, settings, 2)
+    assert before.items() <= {p: p.stat().st_mtime_ns for p in (tmp_path / "x").iterdir()}.items()
+    assert len(FolderDataset(tmp_path)) == 2
+
+
+def test_a_light_field_of_folders_is_read(folder: Path) -> None:
+    (folder / "dataset.yaml").write_text("modality: light_field\nlabel_set: street\n")
+    for file in sorted((folder / "x").iterdir()):
+        file.unlink()
+        file.with_suffix("").mkdir()
+        for column in (1, 2):
+            write_png(file.with_suffix("") / f"1_{column}.png", np.zeros((4, 5, 3), np.uint8))
+    x = FolderDataset(folder)[0].x
+    assert isinstance(x, LightFieldViews)
+    # Three equal channels are one.
+    assert x.views.shape == (2, 4, 5)
+
+
+@pytest.mark.parametrize("text", ["3", "{rows: 3}", "{rows: 0, columns: 3}", "[3, 3]"])
+def test_a_grid_that_is_none_is_refused(folder: Path, text: str) -> None:
+    manifest = folder / "dataset.yaml"
+    manifest.write_text(f"modality: light_field\nlabel_set: street\nx: {text}\n")
+    with pytest.raises(InputError, match=r"'x' is .*; expected rows and columns of a light field"):
+        FolderDataset(folder)
 
 
 def test_stills_are_one_street_each_and_are_kept(tmp_path: Path) -> None:

@@ -10,14 +10,17 @@ import numpy.typing as npt
 import pytest
 
 from segrgbx_core.errors import InputError
+from segrgbx_core.event_files import write_events
 from segrgbx_core.image_files import (
     png_bytes,
     read_labels,
     read_reading,
     read_rgb,
     read_rgbx,
+    read_x,
     write_png,
 )
+from segrgbx_core.readings import Events, LightFieldViews, PolarizerImages
 
 RNG = np.random.default_rng(3)
 RGB = RNG.integers(0, 256, (6, 8, 3)).astype(np.uint8)
@@ -193,3 +196,66 @@ def test_labels_are_ids_and_nothing_else(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(InputError, match=f"{words}; class ids need one channel of 8 bits"):
             read_labels(tmp_path / name)
+
+
+def test_x_of_a_plain_image_is_the_image(tmp_path: Path) -> None:
+    write_png(tmp_path / "x.png", DEEP)
+    for modality in ("thermal", "depth", "polarization", "light_field"):
+        np.testing.assert_array_equal(read_x(tmp_path / "x.png", modality), DEEP)
+
+
+def test_x_of_events_is_a_window(tmp_path: Path) -> None:
+    none = np.zeros(0, np.int64)
+    events = Events(none.astype(np.uint16), none.astype(np.uint16), none > 0, none, 8, 6, 0, 10)
+    write_events(tmp_path / "x.npz", events)
+    found = read_x(tmp_path / "x.npz", "event")
+    assert isinstance(found, Events)
+    assert (found.width, found.height, found.end_ns) == (8, 6, 10)
+    write_png(tmp_path / "x.png", DEEP)
+    with pytest.raises(InputError, match=r"is not a whole .npz archive"):
+        read_x(tmp_path / "x.png", "event")
+
+
+def test_x_of_a_light_field_is_a_folder_or_tiles(tmp_path: Path) -> None:
+    folder = tmp_path / "scene"
+    folder.mkdir()
+    for name, view in (("frame_5_6", RGB), ("frame_5_5", RGB // 2), ("frame_5_7", 0 * RGB)):
+        write_png(folder / f"{name}.png", view)
+    (folder / "notes.txt").write_text("not a view")
+    found = read_x(folder, "light_field")
+    assert isinstance(found, LightFieldViews)
+    assert found.rows.tolist() == [5, 5, 5]
+    assert found.columns.tolist() == [5, 6, 7]
+    np.testing.assert_array_equal(found.views, [RGB // 2, RGB, 0 * RGB])
+    write_png(tmp_path / "tiles.png", RGB)
+    tiles = read_x(tmp_path / "tiles.png", "light_field", (2, 4))
+    assert isinstance(tiles, LightFieldViews)
+    assert tiles.views.shape == (8, 3, 2, 3)
+
+
+def test_x_of_four_polarizer_images(tmp_path: Path) -> None:
+    folder = tmp_path / "scene"
+    folder.mkdir()
+    for number, angle in enumerate((0, 45, 90, 135)):
+        write_png(folder / f"{angle}.png", np.full((4, 5), number, np.uint8))
+    found = read_x(folder, "polarization")
+    assert isinstance(found, PolarizerImages)
+    assert found.intensity[:, 0, 0].tolist() == [0, 1, 2, 3]
+    (folder / "90.png").unlink()
+    with pytest.raises(InputError, match=r"lacks an image for 90 degrees; expected 0.png"):
+        read_x(folder, "polarization")
+    write_png(folder / "90.png", np.zeros((5, 5), np.uint8))
+    with pytest.raises(InputError, match=r"90.png has shape \(5, 5\) and type uint8, but 0.png"):
+        read_x(folder, "polarization")
+
+
+def test_x_of_a_folder_that_holds_something_else(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no views; expected images whose names end in"):
+        read_x(tmp_path, "light_field")
+    with pytest.raises(InputError, match="is a folder; expected an image file"):
+        read_x(tmp_path, "depth")
+    write_png(tmp_path / "0_0.png", DEEP)
+    with pytest.raises(InputError, match="holds uint16 values; views of a light field are uint8"):
+        read_x(tmp_path, "light_field")
+    with pytest.raises(InputError, match="holds uint16 values; views of a light field are uint8"):
+        read_x(tmp_path / "0_0.png", "light_field", (2, 2))

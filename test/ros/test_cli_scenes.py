@@ -31,6 +31,32 @@ def test_a_bag_has_what_a_vehicle_would_record(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("modality", "topic", "count"),
+    [
+        ("event", "/event/events", 120),
+        ("depth", "/depth/image_raw", 3),
+        ("polarization", "/polarization/image_raw", 3),
+        ("light_field", "/light_field/image_raw", 3),
+    ],
+)
+def test_every_sensor_makes_a_bag(tmp_path: Path, modality: str, topic: str, count: int) -> None:
+    call = ["scenes", str(tmp_path / "drive"), "--modality", modality, *SMALL]
+    assert main([*call, "--conditions", "day,wet"]) == 0
+    with BagReader(tmp_path / "drive") as bag:
+        counts = {found.name: found.count for found in bag.topics}
+    assert counts[topic] == count
+    assert counts["/rgb/image_raw"] == counts["/ground_truth/mask"] == 3
+
+
+def test_an_unknown_sensor_is_refused_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["scenes", str(tmp_path / "bag"), "--modality", "radar"]) == 2
+    assert "modality 'radar' cannot be made; those that can: event" in capsys.readouterr().err
+    assert not (tmp_path / "bag").exists()
+
+
 def test_force_replaces_a_drive_and_nothing_else(tmp_path: Path) -> None:
     out = tmp_path / "drive"
     assert main(["scenes", str(out), *SMALL]) == 0

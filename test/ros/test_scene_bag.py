@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Synthetic drives as recordings: topics, types, stamps, and the same bytes every time."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 import yaml
 
 from segrgbx_core.errors import BagError, OutputError
+from segrgbx_core.readings import Events, LightFieldViews
 from segrgbx_core.scenes import Drive, DriveSettings, RgbCapture, XCapture
+from segrgbx_core.tiles import tiled
 from segrgbx_ros.bag_reader import BagReader
+from segrgbx_ros.event_packets import EventDecoder
 from segrgbx_ros.images import (
     labels_from_message,
     reading_from_message,
@@ -22,10 +26,13 @@ from segrgbx_ros.scene_bag import write_drive_bag
 SETTINGS = DriveSettings(seconds=0.4, rate_hz=10.0, width=64, height=48)
 
 
-@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
-def test_same_drive_same_bytes(tmp_path: Path, storage: str) -> None:
+@pytest.mark.parametrize(
+    ("storage", "modality"), [("mcap", "thermal"), ("sqlite3", "thermal"), ("mcap", "event")]
+)
+def test_same_drive_same_bytes(tmp_path: Path, storage: str, modality: str) -> None:
     for place in ("a", "b"):
-        write_drive_bag(Drive(SETTINGS), tmp_path / place / "bag", storage)
+        drive = Drive(replace(SETTINGS, modality=modality))
+        write_drive_bag(drive, tmp_path / place / "bag", storage)
     name = "bag.mcap" if storage == "mcap" else "bag.db3"
     first, second = (tmp_path / place / "bag" / name for place in ("a", "b"))
     assert first.read_bytes() == second.read_bytes()
@@ -61,6 +68,62 @@ def test_captures_come_back_as_they_were(tmp_path: Path, storage: str) -> None:
     assert stamps == truth == [c.stamp_ns for c in rgb]
     assert len(by_topic["/ground_truth/label_info"]) == 1
     assert len(by_topic["/thermal/camera_info"]) == len(x)
+
+
+@pytest.mark.parametrize(
+    ("modality", "encoding", "size"),
+    [
+        ("thermal", "mono16", (24, 32)),
+        ("depth", "16UC1", (48, 64)),
+        ("polarization", "mono8", (48, 64)),
+        ("light_field", "rgb8", (72, 96)),
+    ],
+)
+def test_images_of_every_sensor_come_back(
+    tmp_path: Path, modality: str, encoding: str, size: tuple[int, int]
+) -> None:
+    drive = Drive(replace(SETTINGS, modality=modality))
+    write_drive_bag(drive, tmp_path / "bag")
+    topic = f"/{modality}/image_raw"
+    with BagReader(tmp_path / "bag") as bag:
+        found = [typestore().deserialize_cdr(m.data, m.msgtype) for m in bag.messages([topic])]
+    captures = list(drive.x_captures())
+    assert [stamp_ns(m.header) for m in found] == [c.stamp_ns for c in captures]  # type: ignore[attr-defined]
+    for msg, capture in zip(found, captures, strict=True):
+        assert (msg.encoding, msg.height, msg.width) == (encoding, *size)  # type: ignore[attr-defined]
+        written = capture.reading
+        wanted = tiled(written) if isinstance(written, LightFieldViews) else written
+        read = rgb_from_message if modality == "light_field" else reading_from_message
+        np.testing.assert_array_equal(read(msg, topic), wanted)  # type: ignore[arg-type]
+
+
+def test_events_come_back_at_the_rgb_clock(tmp_path: Path) -> None:
+    drive = Drive(replace(SETTINGS, modality="event"))
+    write_drive_bag(drive, tmp_path / "bag")
+    decoder = EventDecoder("/event/events")
+    windows = [c.reading for c in drive.x_captures()]
+    with BagReader(tmp_path / "bag") as bag:
+        packets = [
+            typestore().deserialize_cdr(m.data, m.msgtype) for m in bag.messages(["/event/events"])
+        ]
+        logged = [m.log_time_ns for m in bag.messages(["/event/events"])]
+        infos = list(bag.messages(["/event/camera_info"]))
+    assert len(packets) == len(windows) == 80
+    assert len(infos) == 4
+    for number, (packet, wanted) in enumerate(zip(packets, windows, strict=True)):
+        chunk = decoder.decode(packet)  # type: ignore[arg-type]
+        assert isinstance(wanted, Events)
+        assert logged[number] > wanted.t_ns.max(initial=wanted.start_ns)
+        assert chunk.seq == number
+        assert (chunk.width, chunk.height) == (32, 24)
+        np.testing.assert_array_equal(chunk.x, wanted.x)
+        np.testing.assert_array_equal(chunk.y, wanted.y)
+        np.testing.assert_array_equal(chunk.polarity, wanted.polarity)
+        if len(wanted):
+            offset = chunk.stamp_ns - int(chunk.t_ns[0])
+            np.testing.assert_array_equal(chunk.t_ns + offset, wanted.t_ns)
+    assert decoder.counts.lost_packets == 0
+    assert sum(len(w) for w in windows if isinstance(w, Events)) == decoder.counts.events > 1000
 
 
 def test_calibration_is_the_cameras(tmp_path: Path) -> None:

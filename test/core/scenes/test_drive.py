@@ -25,6 +25,8 @@ def test_the_same_seed_gives_the_same_bytes(captures: list[RgbCapture | XCapture
         else:
             assert isinstance(a, XCapture)
             assert isinstance(b, XCapture)
+            assert isinstance(a.reading, np.ndarray)
+            assert isinstance(b.reading, np.ndarray)
             assert a.reading.tobytes() == b.reading.tobytes()
 
 
@@ -52,6 +54,7 @@ def test_shapes_types_and_classes(captures: list[RgbCapture | XCapture]) -> None
             assert capture.image.dtype == capture.labels.dtype == np.uint8
             assert capture.labels.max() < 10
         else:
+            assert isinstance(capture.reading, np.ndarray)
             assert capture.reading.shape == (48, 64)
             assert capture.reading.dtype == np.uint16
 
@@ -81,6 +84,7 @@ def test_people_at_night_are_dark_in_rgb_and_warm_in_thermal() -> None:
         people = np.isin(labels, (Label.PEDESTRIAN, Label.CYCLIST))
         street = np.isin(labels, (Label.ROAD, Label.SIDEWALK, Label.VEGETATION))
         if people.sum() > 40:
+            assert isinstance(x.reading, np.ndarray)
             kelvin = x.reading.astype(float) / 100
             warmer.append(np.median(kelvin[people]) - np.median(kelvin[street]))
             grey = rgb.image[::2, ::2].mean(2)
@@ -102,17 +106,30 @@ def test_a_night_is_darker_than_a_day_although_the_exposure_is_automatic() -> No
 
 
 def test_labels_do_not_depend_on_the_light() -> None:
-    day, fog = (
+    day, fog, wet = (
         Drive(DriveSettings(width=160, height=120, seed=6, conditions=(name,))).rgb_at(0.5).labels
-        for name in ("day", "fog")
+        for name in ("day", "fog", "wet")
     )
     assert np.array_equal(day, fog)
+    assert np.array_equal(day, wet)
+
+
+def test_a_wet_road_mirrors_the_sky_and_is_no_condition_unless_asked_for() -> None:
+    def road(name: str) -> float:
+        """Contrast within the road, which puddles and mirrored houses make."""
+        rgb = Drive(DriveSettings(width=160, height=120, seed=3, conditions=(name,))).rgb_at(0.5)
+        light = rgb.image[rgb.labels == Label.ROAD].mean(1)
+        return float(light.std() / light.mean())
+
+    assert road("wet") > 1.3 * road("day")
+    assert "wet" not in DriveSettings().conditions
 
 
 def test_the_sky_is_the_coldest_thing_on_a_clear_day() -> None:
     drive = Drive(DriveSettings(width=160, height=120, seed=2, conditions=("day",)))
     sky = drive.rgb_at(0.5).labels[::2, ::2] == Label.SKY
     reading = drive.x_at(0.5).reading
+    assert isinstance(reading, np.ndarray)
     assert sky.any()
     assert reading[sky].max() < np.median(reading[~sky])
 
@@ -120,7 +137,7 @@ def test_the_sky_is_the_coldest_thing_on_a_clear_day() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"modality": "event"}, "modality 'event' cannot be made in this version"),
+        ({"modality": "radar"}, "modality 'radar' cannot be made; those that can: event, thermal"),
         ({"seconds": 0.0}, "seconds is 0.0; expected 0.1 to 600"),
         ({"rate_hz": 1000.0}, "rate_hz is 1000.0; expected 0.5 to 120"),
         ({"width": 10}, "width is 10; expected 64 to 4096"),
