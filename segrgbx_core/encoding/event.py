@@ -1,18 +1,174 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Being written."""
+"""The events of a window to planes: when, where and in which direction brightness changed."""
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.encoding.event_panels import (
+    Panels,
+    PixelIndex,
+    event_counts,
+    latest_times,
+    pixel_index,
+    voxel_grid,
+)
+from segrgbx_core.encoding.hot_pixels import hot_pixels
 from segrgbx_core.encoding.planes import Planes
 from segrgbx_core.errors import InputError
 from segrgbx_core.readings import Events
 
+Representation = Literal["voxel_grid", "polarity_counts", "time_surface"]
+REPRESENTATIONS: tuple[Representation, ...] = ("voxel_grid", "polarity_counts", "time_surface")
+_NS_PER_MS = 1e6
+
 
 @dataclass(frozen=True)
 class EventSettings:
-    """None yet."""
+    """How a window of events becomes planes.
+
+    representation: "voxel_grid", brightness change at the window's start, middle and end, 0.5 is
+    none; "polarity_counts", how often brighter and darker, and how recently; "time_surface", how
+    recently brighter, darker, and either. full_scale: events of one pixel that reach 0 or 1 (the
+    first two representations), above 0; None takes the percentile, 0 to 100, of the pixels with
+    events, but never less than one event. decay_ms: time after which a time surface has fallen to
+    1/e, above 0. hot_pixel_ratio: how many times more often than any neighbour a pixel must fire
+    to be taken as hot, above 1, None keeps all; hot_pixel_rate_hz: how often at least, 0 or more.
+    use_incomplete: True takes windows with lost events as they are.
+    """
+
+    representation: Representation = "voxel_grid"
+    full_scale: float | None = None
+    percentile: float = 99.0
+    decay_ms: float = 20.0
+    hot_pixel_ratio: float | None = 5.0
+    hot_pixel_rate_hz: float = 200.0
+    use_incomplete: bool = False
+
+    def __post_init__(self) -> None:
+        if self.representation not in REPRESENTATIONS:
+            raise InputError(
+                f"Event representation '{self.representation}' is unknown; expected one of "
+                f"{', '.join(REPRESENTATIONS)}."
+            )
+        _check_bounds("full_scale", self.full_scale, 0.0, math.inf)
+        _check_bounds("percentile", self.percentile, 0.0, 100.0)
+        _check_bounds("decay_ms", self.decay_ms, 0.0, math.inf)
+        _check_bounds("hot_pixel_ratio", self.hot_pixel_ratio, 1.0, math.inf)
+        if not 0.0 <= self.hot_pixel_rate_hz < math.inf:
+            raise InputError(
+                f"Event setting hot_pixel_rate_hz is {self.hot_pixel_rate_hz}; expected 0 or more."
+            )
+
+
+def _check_bounds(name: str, value: float | None, above: float, up_to: float) -> None:
+    if value is not None and not (above < value <= up_to and math.isfinite(value)):
+        limit = "" if math.isinf(up_to) else f" and up to {up_to:g}"
+        raise InputError(f"Event setting {name} is {value}; expected above {above:g}{limit}.")
 
 
 def encode_event(reading: Events, settings: EventSettings | None = None) -> Planes:
-    """Not yet."""
-    raise InputError("Modality 'event' has no encoding in this version.")
+    """The events of one window to planes of the sensor's size.
+
+    Returns planes (3, H, W) float32 in 0..1 and validity (H, W): hot pixels are invalid, and so
+    is every pixel of a window that is not complete, unless the settings say to use it: a pixel
+    without events then means nothing. Events of one time may come in any order.
+    Raises InputError for a window without length, without events, or with events outside it.
+    """
+    settings = settings or EventSettings()
+    _check_window(reading)
+    pixel = pixel_index(reading)
+    hot = _hot(reading, pixel, settings)
+    planes = _PLANES[settings.representation](reading, pixel, ~hot, settings)
+    valid = ~hot if reading.complete or settings.use_incomplete else np.zeros_like(hot)
+    planes *= valid
+    return Planes(planes, valid)
+
+
+def _check_window(reading: Events) -> None:
+    length_ms = (reading.end_ns - reading.start_ns) / _NS_PER_MS
+    if length_ms <= 0:
+        raise InputError(
+            f"The event window is {length_ms:g} ms long; expected an end after its start."
+        )
+    if not len(reading):
+        raise InputError(
+            f"The event window of {length_ms:g} ms has no event; check that the sensor runs and "
+            "that its lens cap is off, or take a longer window."
+        )
+    first, last = int(reading.t_ns.min()), int(reading.t_ns.max())
+    if first < reading.start_ns or last >= reading.end_ns:
+        raise InputError(
+            f"The events span {(first - reading.start_ns) / _NS_PER_MS:g} to "
+            f"{(last - reading.start_ns) / _NS_PER_MS:g} ms after the window's start, but the "
+            f"window is {length_ms:g} ms long; cut them with segrgbx_core.event_stream.window."
+        )
+
+
+def _hot(reading: Events, pixel: PixelIndex, settings: EventSettings) -> npt.NDArray[np.bool_]:
+    shape = (reading.height, reading.width)
+    if settings.hot_pixel_ratio is None:
+        return np.zeros(shape, np.bool_)
+    counts = np.bincount(pixel, minlength=shape[0] * shape[1]).reshape(shape)
+    duration_s = (reading.end_ns - reading.start_ns) / 1e9
+    return hot_pixels(counts, duration_s, settings.hot_pixel_ratio, settings.hot_pixel_rate_hz)
+
+
+def _scale(magnitude: npt.NDArray[np.float32], settings: EventSettings) -> float:
+    """Events that reach the end of the range. magnitude: those above 0 count."""
+    if settings.full_scale is not None:
+        return settings.full_scale
+    found = magnitude[magnitude > 0]
+    if not len(found):
+        return 1.0
+    rank = min(len(found) - 1, int(settings.percentile / 100 * len(found)))
+    return max(1.0, float(np.partition(found, rank)[rank]))
+
+
+def _voxel_planes(
+    reading: Events, pixel: PixelIndex, keep: npt.NDArray[np.bool_], settings: EventSettings
+) -> Panels:
+    """0.5 + 0.5 V / full scale, cut to 0..1."""
+    panels = voxel_grid(reading, pixel)
+    panels *= keep
+    panels *= 0.5 / _scale(np.abs(panels), settings)
+    panels += 0.5
+    return np.clip(panels, 0.0, 1.0, out=panels)
+
+
+def _count_planes(
+    reading: Events, pixel: PixelIndex, keep: npt.NDArray[np.bool_], settings: EventSettings
+) -> Panels:
+    """log(1 + n) / log(1 + full scale) of either polarity, and when the pixel last fired, from 0
+    at the window's start to 1 at its end. After EV-FlowNet (Zhu et al., RSS 2018), which has a
+    last time for each polarity."""
+    counts = (event_counts(reading, pixel) * keep).astype(np.float32)
+    scaled = np.log1p(counts) / np.float32(np.log1p(_scale(counts, settings)))
+    latest = latest_times(reading, pixel).max(axis=0) + 1
+    recent = latest * keep / (reading.end_ns - reading.start_ns)
+    planes = np.concatenate([scaled, recent[None]]).astype(np.float32)
+    return np.clip(planes, 0.0, 1.0, out=planes)
+
+
+def _surface_planes(
+    reading: Events, pixel: PixelIndex, keep: npt.NDArray[np.bool_], settings: EventSettings
+) -> Panels:
+    """exp(-(end - t) / decay) of the last brighter, darker and either event; 0 where none came.
+    Source: Lagorce et al., "HOTS", TPAMI 2017, eq. 3."""
+    latest = latest_times(reading, pixel)
+    latest = np.concatenate([latest, latest.max(axis=0, keepdims=True)])
+    fired = (latest >= 0) & keep
+    age_ms = (reading.end_ns - reading.start_ns - latest[fired]) / _NS_PER_MS
+    planes = np.zeros(latest.shape, np.float32)
+    planes[fired] = np.exp(-age_ms / settings.decay_ms)
+    return planes
+
+
+_PLANES = {
+    "voxel_grid": _voxel_planes,
+    "polarity_counts": _count_planes,
+    "time_surface": _surface_planes,
+}

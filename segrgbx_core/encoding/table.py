@@ -46,9 +46,7 @@ ENCODINGS: dict[str, Encoding] = {
         PolarizationSettings,
         (np.ndarray, PolarizerImages, PolarizationState),
     ),
-    "light_field": Encoding(
-        encode_light_field, LightFieldSettings, (LightFieldViews, np.ndarray)
-    ),
+    "light_field": Encoding(encode_light_field, LightFieldSettings, (LightFieldViews, np.ndarray)),
 }
 
 

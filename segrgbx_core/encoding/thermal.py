@@ -3,127 +3,139 @@
 
 Plane 0 is the reading stretched linearly over its range; plane 1 the same after histogram
 equalisation, so that a cold sky does not take the contrast of the street; plane 2 the difference
-from the surroundings. All three depend on temperature differences alone: any positive scale and
-any offset of the same scene (counts, centikelvin, degrees C) give equal planes.
+from the surroundings. All three depend on temperature differences alone: any scale and any offset
+of the same scene (counts, centikelvin, degrees C) give equal planes.
 """
 
-from dataclasses import dataclass
+from typing import cast
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.encoding.planes import Planes
+from segrgbx_core.encoding.surroundings import contrast
+from segrgbx_core.encoding.thermal_image import (
+    Mask,
+    Values,
+    alive_pixels,
+    thermal_image,
+    usable_readings,
+)
+from segrgbx_core.encoding.thermal_settings import ThermalSettings
+from segrgbx_core.encoding.thermal_tone import (
+    ThermalRange,
+    ThermalTone,
+    colder_shares,
+    equalised,
+    frame_range,
+    smoothed,
+)
 from segrgbx_core.errors import InputError
 from segrgbx_core.readings import ImageReading
 
-_BINS = 1024
+__all__ = ["ThermalSettings", "encode_thermal", "encode_thermal_after"]
+
 _SURROUNDINGS = 1 / 16
 _CONTRAST_GAIN = 2.0
-_Plane = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class ThermalSettings:
-    """How the reading's values become 0..1.
-
-    clip_min, clip_max: fixed range in the reading's own unit; both None takes the frame's
-    percentiles. low_percentile, high_percentile: 0..100. invalid: a value that marks pixels
-    without a measurement (NaN and infinity always do).
-    """
-
-    clip_min: float | None = None
-    clip_max: float | None = None
-    low_percentile: float = 1.0
-    high_percentile: float = 99.0
-    invalid: float | None = None
-
-    def __post_init__(self) -> None:
-        if (self.clip_min is None) != (self.clip_max is None):
-            raise InputError("Thermal settings give only one of clip_min and clip_max; give both.")
-        if (
-            self.clip_min is not None
-            and self.clip_max is not None
-            and not self.clip_min < self.clip_max
-        ):
-            raise InputError(
-                f"Thermal clip_min {self.clip_min} is not below clip_max {self.clip_max}."
-            )
-        if not 0.0 <= self.low_percentile < self.high_percentile <= 100.0:
-            raise InputError(
-                f"Thermal percentiles {self.low_percentile} and {self.high_percentile} are not "
-                "in order within 0..100."
-            )
-
-
-def _checked(reading: ImageReading) -> None:
-    if reading.ndim == 3 and reading.shape[2] == 3:
-        raise InputError(
-            f"The thermal image has three channels {reading.shape}, so it is already "
-            "colour-mapped and its temperatures are lost; record the mono8, mono16 or 32FC1 "
-            "topic instead."
-        )
-    if reading.ndim != 2:
-        raise InputError(f"The thermal image has shape {reading.shape}; expected (height, width).")
-    if reading.dtype not in (np.uint8, np.uint16, np.float32):
-        raise InputError(
-            f"The thermal image has values of type {reading.dtype}; expected uint8, uint16 or "
-            "float32."
-        )
-
-
-def _stretched(
-    values: _Plane, valid: npt.NDArray[np.bool_], settings: ThermalSettings
-) -> _Plane | None:
-    """0 at the cold end, 1 at the hot end, 0 where invalid; None without any contrast."""
-    if settings.clip_min is not None and settings.clip_max is not None:
-        low, high = settings.clip_min, settings.clip_max
-    else:
-        bounds = (settings.low_percentile, settings.high_percentile)
-        low, high = (float(v) for v in np.percentile(values[valid], bounds))
-    if high <= low:
-        return None
-    scaled = np.clip((np.where(valid, values, low) - low) / (high - low), 0.0, 1.0)
-    return np.asarray(scaled, np.float32)
-
-
-def _equalised(plane: _Plane, valid: npt.NDArray[np.bool_]) -> _Plane:
-    """Share of the valid pixels that are colder."""
-    bins = (plane[valid] * (_BINS - 1)).astype(np.int64)
-    colder = np.concatenate([[0], np.cumsum(np.bincount(bins, minlength=_BINS))])
-    edges = np.linspace(0, _BINS / (_BINS - 1), _BINS + 1)
-    return np.asarray(np.interp(plane, edges, colder / colder[-1]), np.float32)
-
-
-def _contrast(plane: _Plane, valid: npt.NDArray[np.bool_]) -> _Plane:
-    """0.5 plus the difference from the mean of the valid surroundings."""
-    reach = max(1, round(_SURROUNDINGS * plane.shape[0]))
-    size = (2 * reach + 1, 2 * reach + 1)
-    weight = cv2.boxFilter(valid.astype(np.float32), -1, size)
-    around = cv2.boxFilter(plane * valid, -1, size)
-    mean = around / np.maximum(weight, 1e-6)
-    return np.asarray(np.clip(0.5 + _CONTRAST_GAIN * (plane - mean), 0, 1), np.float32)
+_Levels = npt.NDArray[np.uint16]
 
 
 def encode_thermal(reading: ImageReading, settings: ThermalSettings | None = None) -> Planes:
     """One thermal frame to planes: relative temperature, its rank, and local contrast.
 
-    reading: (H, W) uint8, uint16 or float32, any unit that grows with temperature.
+    reading: (H, W) uint8, uint16 or float32, any unit; or (H, W, 3) uint8, red first, of a colour
+    map that the settings name.
     Returns planes (3, H, W) float32 in 0..1: hotter is higher; 0.5 everywhere where the frame has
-    no contrast at all; 0 where invalid.
-    Raises InputError for another shape or dtype, or where no pixel is valid.
+    no contrast at all; 0 where invalid. Telemetry rows are not among the H rows.
+    Raises InputError for another shape or dtype, readings that the unit makes implausible, or
+    where no pixel is valid.
     """
-    settings = settings or ThermalSettings()
-    _checked(reading)
-    values = reading.astype(np.float32)
-    valid = np.isfinite(values)
-    if settings.invalid is not None:
-        valid &= values != settings.invalid
-    if not valid.any():
+    return encode_thermal_after(reading, settings or ThermalSettings(), None)[0]
+
+
+def encode_thermal_after(
+    reading: ImageReading, settings: ThermalSettings, earlier: ThermalTone | None
+) -> tuple[Planes, ThermalTone | None]:
+    """As encode_thermal, with the tone drawn towards an earlier frame's.
+
+    Returns also the tone that was used, None for a frame without contrast.
+    """
+    image = thermal_image(reading, settings)
+    alive = alive_pixels(image.shape, settings)
+    if image.dtype == np.float32:
+        return _encode_pixels(np.asarray(image, np.float32), alive, settings, earlier)
+    return _encode_levels(cast(_Levels, image), alive, settings, earlier)
+
+
+def _encode_levels(
+    image: _Levels, alive: Mask | None, settings: ThermalSettings, earlier: ThermalTone | None
+) -> tuple[Planes, ThermalTone | None]:
+    """Whole numbers: everything is worked out once a level, and looked up for each pixel."""
+    known = image.ravel() if alive is None else image[alive]
+    counts = np.bincount(known, minlength=int(image.max()) + 1)
+    levels = np.arange(len(counts), dtype=np.float32)
+    usable = usable_readings(levels, counts, image.dtype, settings)
+    found = usable & (counts > 0)
+    span, kept = _range(levels[found], counts[found], settings, earlier)
+    valid = np.ones(image.shape, bool) if alive is None else alive
+    if counts[~usable].any():
+        valid = valid & usable.take(image)
+    data = np.empty((3, *image.shape), np.float32)
+    if span.flat:
+        return _grey(data, valid), None
+    table = span.stretched(levels)
+    colder = colder_shares(table[found], counts[found], span, kept, settings.range_memory)
+    table.take(image, out=data[0], mode="clip")
+    equalised(table, colder).take(image, out=data[1], mode="clip")
+    return _finished(data, valid), ThermalTone(span, colder)
+
+
+def _encode_pixels(
+    values: Values, alive: Mask | None, settings: ThermalSettings, earlier: ThermalTone | None
+) -> tuple[Planes, ThermalTone | None]:
+    valid = usable_readings(values, alive, values.dtype, settings)
+    if alive is not None:
+        valid &= alive
+    whole = bool(valid.all())
+    span, kept = _range(values.ravel() if whole else values[valid], None, settings, earlier)
+    data = np.empty((3, *values.shape), np.float32)
+    if span.flat:
+        return _grey(data, valid), None
+    span.stretched(values, out=data[0])
+    if not whole:
+        np.copyto(data[0], 0, where=~valid)
+    unknown = valid.size - int(np.count_nonzero(valid))
+    colder = colder_shares(data[0], None, span, kept, settings.range_memory, unknown)
+    equalised(data[0], colder, out=data[1])
+    return _finished(data, valid), ThermalTone(span, colder)
+
+
+def _range(
+    values: Values,
+    counts: npt.NDArray[np.int64] | None,
+    settings: ThermalSettings,
+    earlier: ThermalTone | None,
+) -> tuple[ThermalRange, ThermalTone | None]:
+    if not len(values):
         raise InputError("The thermal image has no valid pixel.")
-    plane = _stretched(values, valid, settings)
-    if plane is None:
-        planes = np.full((3, *values.shape), 0.5, np.float32)
-    else:
-        planes = np.stack([plane, _equalised(plane, valid), _contrast(plane, valid)])
-    return Planes(np.where(valid, planes, 0.0).astype(np.float32), valid)
+    limits = settings.limits
+    if limits is not None:
+        return ThermalRange(*limits), earlier
+    now = frame_range(values, counts, settings.ends)
+    return smoothed(now, earlier, settings.range_memory)
+
+
+def _grey(data: Values, valid: Mask) -> Planes:
+    data[:] = np.where(valid, np.float32(0.5), np.float32(0))
+    return Planes(data, valid)
+
+
+def _finished(data: Values, valid: Mask) -> Planes:
+    """With plane 2, made from plane 0, and without what is invalid."""
+    whole = bool(valid.all())
+    if not whole:
+        np.copyto(data[0], 0, where=~valid)
+    contrast(data[0], valid, _SURROUNDINGS, _CONTRAST_GAIN, out=data[2])
+    if not whole:
+        data[1:] *= valid
+    return Planes(data, valid)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from segrgbx_core.evaluation.x_pictures import x_picture
 from segrgbx_core.frame import RgbImage
 from segrgbx_core.labels import LabelSet
 from segrgbx_core.segmentation import Segmentation, color_mask
@@ -26,12 +27,14 @@ def four_up(
     planes_data: npt.NDArray[np.float32] | None,
     segmentation: Segmentation,
     truth: Labels | None = None,
+    valid: npt.NDArray[np.bool_] | None = None,
 ) -> RgbImage:
     """RGB | X over truth (or mask, without a truth) | overlay, with captions and a legend.
 
     rgb: (H, W, 3) uint8. planes_data: (3, h, w) float32 in 0..1, any size, or None. truth:
-    (H, W) uint8 ids, 255 unlabelled. Each tile has the image's aspect ratio and a width within
-    320 to 640; returns the whole (rows, columns, 3) uint8.
+    (H, W) uint8 ids, 255 unlabelled. valid: (h, w) bool of the planes, all where None. Each tile
+    has the image's aspect ratio and a width within 320 to 640; returns the whole
+    (rows, columns, 3) uint8.
     """
     height, width = rgb.shape[:2]
     tile_width = int(np.clip(width, *TILE_WIDTHS))
@@ -39,21 +42,23 @@ def four_up(
     shown = segmentation.labels if truth is None else truth
     x_name = _spoken(segmentation.modality).capitalize()
     top = [
-        _captioned(_resized(rgb, size), "RGB"),
+        captioned(resized(rgb, size), "RGB"),
         _no_x(size)
         if planes_data is None
-        else _captioned(_x_tile(planes_data, size, segmentation.modality), x_name),
+        else captioned(
+            resized(x_picture(planes_data, segmentation.modality, valid), size), x_name
+        ),
     ]
     bottom = [
-        _captioned(
-            _resized(color_mask(shown, segmentation.label_set), size, exact=True),
+        captioned(
+            resized(color_mask(shown, segmentation.label_set), size, exact=True),
             "Segmentation" if truth is None else "Ground truth",
         ),
-        _captioned(_resized(segmentation.overlay(rgb), size), "Segmentation over RGB"),
+        captioned(resized(segmentation.overlay(rgb), size), "Segmentation over RGB"),
     ]
-    rows = [_row(top), _row(bottom)]
+    rows = [row_of(top), row_of(bottom)]
     strip = legend(segmentation.label_set, rows[0].shape[1], _seen(segmentation, truth))
-    gap = np.full((_gap(tile_width), rows[0].shape[1], 3), BAND, np.uint8)
+    gap = np.full((gap_of(tile_width), rows[0].shape[1], 3), BAND, np.uint8)
     return np.vstack([rows[0], gap, rows[1], strip])
 
 
@@ -105,7 +110,8 @@ def _text_size(tile_width: int) -> int:
     return max(13, round(tile_width / 32))
 
 
-def _gap(tile_width: int) -> int:
+def gap_of(tile_width: int) -> int:
+    """Pixels between tiles of this width."""
     return max(2, tile_width // 160)
 
 
@@ -113,20 +119,12 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 
-def _resized(image: RgbImage, size: tuple[int, int], exact: bool = False) -> RgbImage:
+def resized(image: RgbImage, size: tuple[int, int], exact: bool = False) -> RgbImage:
+    """The image at (width, height); exact: no colours that are not in it."""
     shrinks = image.shape[1] > size[0]
     smooth = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     method = cv2.INTER_NEAREST if exact else smooth
     return cast(RgbImage, cv2.resize(image, size, interpolation=method))
-
-
-def _x_tile(planes: npt.NDArray[np.float32], size: tuple[int, int], modality: str) -> RgbImage:
-    """Temperatures in false colours, hot is bright; the planes of other sensors as they are."""
-    levels = np.clip(np.moveaxis(planes, 0, -1) * 255.0, 0, 255).round().astype(np.uint8)
-    if modality == "thermal":
-        mapped = cv2.applyColorMap(np.ascontiguousarray(levels[..., 0]), cv2.COLORMAP_INFERNO)
-        return _resized(cast(RgbImage, cv2.cvtColor(mapped, cv2.COLOR_BGR2RGB)), size)
-    return _resized(levels, size)
 
 
 def _no_x(size: tuple[int, int]) -> RgbImage:
@@ -134,10 +132,10 @@ def _no_x(size: tuple[int, int]) -> RgbImage:
     middle = (size[0] // 2, size[1] // 2)
     font = _font(round(_text_size(size[0]) * 1.4))
     ImageDraw.Draw(picture).text(middle, "no X: RGB alone", FAINT, font, anchor="mm")
-    return _captioned(np.array(picture), "X")
+    return captioned(np.array(picture), "X")
 
 
-def _captioned(tile: RgbImage, words: str) -> RgbImage:
+def captioned(tile: RgbImage, words: str) -> RgbImage:
     """The tile under a dark band that names it."""
     size = _text_size(tile.shape[1])
     band = Image.new("RGB", (tile.shape[1], round(size * 1.8)), BAND)
@@ -146,6 +144,7 @@ def _captioned(tile: RgbImage, words: str) -> RgbImage:
     return np.vstack([np.array(band), tile])
 
 
-def _row(tiles: list[RgbImage]) -> RgbImage:
-    gap = np.full((tiles[0].shape[0], _gap(tiles[0].shape[1]), 3), BAND, np.uint8)
-    return np.hstack([tiles[0], gap, tiles[1]])
+def row_of(tiles: list[RgbImage]) -> RgbImage:
+    """Tiles of one size side by side."""
+    gap = np.full((tiles[0].shape[0], gap_of(tiles[0].shape[1]), 3), BAND, np.uint8)
+    return np.hstack([part for tile in tiles for part in (gap, tile)][1:])

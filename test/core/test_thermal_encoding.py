@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Thermal readings to planes: units do not matter, invalid pixels do not leak."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segrgbx_core.encoding import ThermalSettings, encode
+from segrgbx_core.encoding.percentile import percentile
 from segrgbx_core.errors import InputError
 
 
@@ -28,6 +30,75 @@ def test_planes_of_a_ramp_by_hand() -> None:
     assert planes.data[1, 0, 50] == pytest.approx(0.5, abs=0.01)
     assert planes.data[2, 1, 50] == pytest.approx(0.5, abs=0.01)
     assert planes.valid.all()
+
+
+def test_the_planes_that_models_were_trained_on_stay_the_same() -> None:
+    i, j = np.mgrid[0:40, 0:56]
+    pattern = (7 * i * i + 13 * j * j + 3 * i * j) % 1500 + 300 * ((i // 8 + j // 8) % 2)
+    planes = encode("thermal", (28900 + pattern).astype(np.uint16))
+    expected = [
+        [
+            [0.26928097, 0.038850296, 0.18632592, 0.7117079],
+            [0.47666857, 0.57805806, 0.19323885, 0.18632592],
+            [0.29001972, 0.7232294, 0.6702303, 0.9951376],
+        ],
+        [
+            [0.247934, 0.03369987, 0.15317598, 0.75120294],
+            [0.4843998, 0.5960359, 0.15822177, 0.15317598],
+            [0.2716928, 0.772281, 0.71235913, 0.98620665],
+        ],
+        [
+            [0.45391387, 0.0, 0.038559765, 1.0],
+            [0.52246416, 0.66130143, 0.0, 0.0],
+            [0.0, 0.7304307, 0.5242671, 1.0],
+        ],
+    ]
+    np.testing.assert_allclose(planes.data[:, 4::12, 5::16], expected, rtol=0, atol=1e-6)
+
+
+def plainly(reading: np.ndarray) -> np.ndarray:
+    """The three planes of an image without holes, as the formulas read."""
+    values = reading.astype(np.float32)
+    low, high = (float(v) for v in np.percentile(values, (1.0, 99.0)))
+    plane = np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
+    filled = np.bincount((plane * 1023).astype(np.int64).ravel(), minlength=1024)
+    colder = np.concatenate([[0], np.cumsum(filled)]) / reading.size
+    rank = np.interp(plane, np.linspace(0, 1024 / 1023, 1025), colder)
+    reach = max(1, round(len(reading) / 16))
+    mean = cv2.boxFilter(plane, -1, (2 * reach + 1, 2 * reach + 1))
+    return np.stack([plane, rank, np.clip(0.5 + 2 * (plane - mean), 0, 1)]).astype(np.float32)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    shape=st.tuples(st.integers(2, 70), st.integers(2, 70)),
+    spread=st.floats(2.0, 900.0),
+)
+def test_looking_levels_up_gives_what_the_formulas_give(
+    seed: int, shape: tuple[int, int], spread: float
+) -> None:
+    noise = np.random.default_rng(seed).normal(29300, spread, shape)
+    counts = noise.clip(1, 65000).astype(np.uint16)
+    counts[0, 0], counts[-1, -1] = 29000, 29500
+    assert np.array_equal(encode("thermal", counts).data, plainly(counts))
+    pixels = encode("thermal", counts.astype(np.float32)).data
+    np.testing.assert_allclose(pixels, plainly(counts), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("fault", ["sorted", "two values", "outliers", "plain"])
+def test_percentiles_of_large_images_are_exact(fault: str) -> None:
+    values = np.random.default_rng(5).normal(0, 1, 100_001).astype(np.float32)
+    if fault == "sorted":
+        values.sort()
+    elif fault == "two values":
+        values[:] = 7
+        values[3] = 1
+    elif fault == "outliers":
+        values[::16] = 1e9
+    wanted = (0.0, 0.1, 1.0, 30.0, 50.0, 99.0, 99.9, 100.0)
+    expected = np.percentile(values, wanted)
+    assert [percentile(values, w) for w in wanted] == expected.tolist()
 
 
 @settings(max_examples=25, deadline=None)
@@ -91,7 +162,9 @@ def test_a_flat_image_is_grey() -> None:
 @pytest.mark.parametrize(
     ("reading", "words"),
     [
-        (np.zeros((4, 4, 3), np.uint8), "already colour-mapped"),
+        (np.arange(48, dtype=np.uint8).reshape(4, 4, 3), "already colour-mapped"),
+        (np.zeros((4, 4, 3), np.uint8), "grey in three equal channels"),
+        (np.zeros((0, 4), np.uint8), r"shape \(0, 4\)"),
         (np.zeros((4, 4), np.int32), "values of type int32; expected uint8, uint16 or float32"),
         (np.zeros(4, np.uint8), r"shape \(4,\); expected \(height, width\)"),
         (np.full((4, 4), np.nan, np.float32), "no valid pixel"),
@@ -115,8 +188,6 @@ def test_bad_settings_are_refused_in_words(bad: dict[str, float], words: str) ->
         ThermalSettings(**bad)
 
 
-def test_modalities_without_an_encoding_say_so() -> None:
-    with pytest.raises(InputError, match="'event' has no encoding in this version"):
-        encode("event", np.zeros((4, 4), np.uint8))
+def test_an_unknown_modality_is_refused_in_words() -> None:
     with pytest.raises(InputError, match="'sonar' is unknown; expected one of event, thermal"):
         encode("sonar", np.zeros((4, 4), np.uint8))

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A calibrated camera: which ray each pixel sees, and which pixel sees a point.
+
+Camera axes as in REP-103: x right, y down, z forward; metres. Pixel centres lie at whole numbers.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+
+DISTORTION_COUNTS: dict[str, tuple[int, ...]] = {
+    "plumb_bob": (0, 4, 5),
+    "rational_polynomial": (0, 4, 5, 8),
+    "equidistant": (0, 4),
+}
+_EDGE_POINTS = 33
+_EDGE_SLACK = 1.05
+
+
+@dataclass(frozen=True, eq=False)
+class CameraModel:
+    """The intrinsics of sensor_msgs/CameraInfo, of the image as it is published.
+
+    width, height: pixels. k: (3, 3) camera matrix in pixels. d: (n,) distortion coefficients, none
+    for an undistorted image. model: "plumb_bob", "rational_polynomial" or "equidistant", as in
+    sensor_msgs/distortion_models.
+    Raises InputError for sizes, a matrix or a number of coefficients that fit no camera.
+    """
+
+    width: int
+    height: int
+    k: Floats
+    d: Floats = field(default_factory=lambda: np.zeros(0))
+    model: str = "plumb_bob"
+
+    def __post_init__(self) -> None:
+        if self.model not in DISTORTION_COUNTS:
+            raise InputError(
+                f"Distortion model '{self.model}' is unknown; expected one of "
+                f"{', '.join(DISTORTION_COUNTS)}, or an undistorted image without coefficients."
+            )
+        object.__setattr__(self, "k", np.asarray(self.k, np.float64).reshape(-1))
+        object.__setattr__(self, "d", np.asarray(self.d, np.float64).reshape(-1))
+        if self.width < 1 or self.height < 1:
+            raise InputError(
+                f"The camera's image size is {self.width}x{self.height}; expected at least 1x1: "
+                "its CameraInfo is not filled in."
+            )
+        if self.k.size != 9 or not np.isfinite(self.k).all() or min(self.k[0], self.k[4]) <= 0:
+            raise InputError(
+                f"The camera matrix is {self.k.tolist()}; expected 3x3 numbers with focal lengths "
+                "above 0: calibrate the camera, or fill in its CameraInfo."
+            )
+        object.__setattr__(self, "k", self.k.reshape(3, 3))
+        if self.d.size not in DISTORTION_COUNTS[self.model] or not np.isfinite(self.d).all():
+            known = ", ".join(str(n) for n in DISTORTION_COUNTS[self.model])
+            raise InputError(
+                f"The camera has {self.d.size} distortion coefficients {self.d.tolist()}; model "
+                f"'{self.model}' has {known} finite ones."
+            )
+
+    @cached_property
+    def rays(self) -> Floats:
+        """(H, W, 2): x / z and y / z of the ray through each pixel's centre; NaN where none."""
+        return self.rays_through(*np.meshgrid(np.arange(self.width), np.arange(self.height)))
+
+    def rays_through(self, u: npt.NDArray[np.generic], v: npt.NDArray[np.generic]) -> Floats:
+        """Pixels u, v of one shape (...) to (..., 2): x / z and y / z of their rays.
+
+        NaN where the inverse of the distortion is not found.
+        """
+        pixels = np.stack([u, v], -1).astype(np.float64).reshape(-1, 1, 2)
+        if not self.is_distorted:
+            rays = (pixels - self.k[:2, 2]) / (self.k[0, 0], self.k[1, 1])
+        elif self.model == "equidistant":
+            rays = cv2.fisheye.undistortPoints(pixels, self.k, self._fisheye)
+        else:
+            end = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-9)
+            rays = cv2.undistortPointsIter(pixels, self.k, self.d, np.eye(3), np.eye(3), end)
+        rays = np.where(np.abs(rays).max(-1, keepdims=True) < 1e3, rays, np.nan)
+        return np.asarray(rays.reshape(*u.shape, 2), np.float64)
+
+    def project(self, points: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        """(3, N) points in metres to (2, N) pixels, of their type; NaN where unseen.
+
+        Points behind the camera, and those so far outside the image that the polynomial of the
+        distortion is not to be trusted there, are not seen.
+        """
+        focal, middle = self._columns(points.dtype)
+        with np.errstate(all="ignore"):
+            ahead = np.where(points[2] > 0, points[2], np.nan)
+            rays: npt.NDArray[np.floating] = np.divide(points[:2], ahead)
+            if self.is_distorted:
+                rays[:, (rays * rays).sum(0) > self._reach] = np.nan
+                rays = self._bent(rays)
+            rays *= focal
+            rays += middle
+        return rays
+
+    @property
+    def is_distorted(self) -> bool:
+        """Whether the lens bends straight lines."""
+        return bool(self.d.any()) or self.model == "equidistant"
+
+    def _columns(self, dtype: npt.DTypeLike) -> tuple[Floats, Floats]:
+        """Focal lengths and principal point, each (2, 1)."""
+        focal = np.array([[self.k[0, 0]], [self.k[1, 1]]], dtype)
+        return focal, self.k[:2, 2:].astype(dtype)
+
+    def _bent(self, rays: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+        """(2, N) slopes of rays to the slopes at which the lens shows them.
+
+        The formulas of OpenCV's calib3d and fisheye modules; cv2.projectPoints gives the same, but
+        with derivatives, at thirty times the cost.
+        """
+        squared = (rays * rays).sum(0)
+        if self.model == "equidistant":
+            length = np.sqrt(squared)
+            angle = np.arctan(length)
+            k1, k2, k3, k4 = self._fisheye.tolist()
+            s = angle**2
+            shown = angle * (1 + s * (k1 + s * (k2 + s * (k3 + s * k4))))
+            grown = np.divide(shown, length, out=np.ones_like(length), where=length > 0)
+            return np.asarray(rays * grown)
+        k1, k2, p1, p2, k3, k4, k5, k6 = np.pad(self.d, (0, 8 - self.d.size)).tolist()
+        radial = 1 + squared * (k1 + squared * (k2 + squared * k3))
+        radial /= 1 + squared * (k4 + squared * (k5 + squared * k6))
+        x, y = rays
+        return np.stack(
+            [
+                x * radial + 2 * p1 * x * y + p2 * (squared + 2 * x * x),
+                y * radial + p1 * (squared + 2 * y * y) + 2 * p2 * x * y,
+            ]
+        )
+
+    @property
+    def _fisheye(self) -> Floats:
+        return self.d if self.d.size else np.zeros(4)
+
+    @cached_property
+    def _reach(self) -> float:
+        """Squared length of the longest ray to the image's edge, a little enlarged."""
+        if not self.is_distorted:
+            return float("inf")
+        along = np.linspace(0, 1, _EDGE_POINTS)
+        start, end = np.zeros_like(along), np.ones_like(along)
+        u = np.concatenate([along, along, start, end]) * self.width - 0.5
+        v = np.concatenate([start, end, along, along]) * self.height - 0.5
+        lengths = (self.rays_through(u, v) ** 2).sum(1)
+        if np.isnan(lengths).any():
+            return float("inf")
+        return float(lengths.max()) * _EDGE_SLACK**2

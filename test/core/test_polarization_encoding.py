@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Polarization planes: angles of lines, not of arrows; no brightness, no noise, no leaks."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segrgbx_core.encoding import Planes, PolarizationSettings, encode
+from segrgbx_core.errors import InputError
+from segrgbx_core.readings import PolarizationState, PolarizerImages
+
+DEGREES = np.array([0, 45, 90, 135])
+Floats = npt.NDArray[np.float32]
+
+
+def light(dolp: Floats, aolp: Floats, level: float = 1000.0) -> Floats:
+    """(4, H, W) behind the four polarizers, by Malus's law."""
+    angles = np.deg2rad(DEGREES)[:, None, None]
+    return (level / 2 * (1 + dolp * np.cos(2 * (aolp - angles)))).astype(np.float32)
+
+
+def scene(seed: int = 0) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(seed)
+    dolp = rng.uniform(0, 0.9, (12, 16)).astype(np.float32)
+    return dolp, rng.uniform(0, np.pi, (12, 16)).astype(np.float32)
+
+
+def mosaic(images: Floats) -> Floats:
+    """The Sony layout, each superpixel of four equal places."""
+    raw = np.empty((2 * images.shape[1], 2 * images.shape[2]), np.float32)
+    for place, angle in enumerate((90, 45, 135, 0)):
+        raw[place // 2 :: 2, place % 2 :: 2] = images[angle // 45]
+    return raw
+
+
+def dolp_of(planes: Planes) -> Floats:
+    return planes.data[0] ** 2
+
+
+@pytest.mark.parametrize(
+    ("degrees", "expected"),
+    [
+        # w = sqrt(0.25) = 0.5: (0.5, (1 + 0.5 sin 2a) / 2, (1 + 0.5 cos 2a) / 2).
+        (0, (0.5, 0.5, 0.75)),
+        (45, (0.5, 0.75, 0.5)),
+        (90, (0.5, 0.5, 0.25)),
+        (135, (0.5, 0.25, 0.5)),
+        (180, (0.5, 0.5, 0.75)),
+        (-45, (0.5, 0.25, 0.5)),
+    ],
+)
+def test_planes_by_hand(degrees: int, expected: tuple[float, float, float]) -> None:
+    dolp = np.full((3, 4), 0.25, np.float32)
+    aolp = np.full((3, 4), np.deg2rad(degrees), np.float32)
+    for reading in (PolarizationState(dolp, aolp), PolarizerImages(light(dolp, aolp))):
+        planes = encode("polarization", reading)
+        assert planes.data.shape == (3, 3, 4)
+        assert planes.data.dtype == np.float32
+        assert planes.data[:, 1, 1] == pytest.approx(expected, abs=1e-4)
+
+
+def test_unpolarized_light_has_no_direction() -> None:
+    planes = encode("polarization", np.full((8, 8), 100, np.uint8))
+    assert planes.data[:, 2, 2].tolist() == [0.0, 0.5, 0.5]
+
+
+def test_all_three_kinds_of_reading_agree() -> None:
+    dolp, aolp = scene()
+    images = light(dolp, aolp)
+    given_state = encode("polarization", PolarizationState(dolp, aolp))
+    four = encode("polarization", PolarizerImages(images))
+    raw = encode("polarization", mosaic(images), PolarizationSettings(demosaic="superpixel"))
+    assert four.data == pytest.approx(given_state.data, abs=2e-3)
+    assert np.array_equal(four.data, raw.data)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), turns=st.integers(-3, 3))
+def test_half_a_turn_of_the_angle_changes_nothing(seed: int, turns: int) -> None:
+    dolp, aolp = scene(seed)
+    turned = (aolp + turns * np.pi).astype(np.float32)
+    a = encode("polarization", PolarizationState(dolp, aolp))
+    b = encode("polarization", PolarizationState(dolp, turned))
+    assert np.abs(a.data - b.data).max() < 1e-5
+
+
+@settings(max_examples=30, deadline=None)
+@given(degrees=st.floats(-180, 180), step=st.floats(0.01, 1))
+def test_nearby_angles_have_nearby_planes(degrees: float, step: float) -> None:
+    dolp = np.ones((2, 2), np.float32)
+    a, b = (
+        encode("polarization", PolarizationState(dolp, np.full_like(dolp, np.deg2rad(angle))))
+        for angle in (degrees, degrees + step)
+    )
+    assert np.abs(a.data - b.data).max() < 1.05 * np.deg2rad(step) + 1e-6
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), scale=st.floats(0.01, 50))
+def test_brightness_does_not_matter(seed: int, scale: float) -> None:
+    images = light(*scene(seed))
+    a = encode("polarization", mosaic(images))
+    b = encode("polarization", mosaic((images * scale).astype(np.float32)))
+    assert np.abs(a.data - b.data).max() < 2e-3
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), junk=st.integers(0, 1000))
+def test_invalid_samples_never_leak(seed: int, junk: int) -> None:
+    rng = np.random.default_rng(seed)
+    raw = rng.integers(10, 200, (24, 32)).astype(np.float32)
+    bad = rng.random(raw.shape) < 0.02
+    fill = np.random.default_rng(junk).choice([np.nan, np.inf, -np.inf, 250, 1e9], bad.sum())
+    limit = PolarizationSettings(saturation=250)
+    first, second = raw.copy(), raw.copy()
+    first[bad], second[bad] = 250, fill
+    a, b = encode("polarization", first, limit), encode("polarization", second, limit)
+    assert np.array_equal(a.valid, b.valid)
+    assert np.array_equal(a.data, b.data)
+    assert (a.data[:, ~a.valid] == 0).all()
+    assert np.isfinite(b.data).all()
+    assert b.data.min() >= 0
+    assert b.data.max() <= 1
+
+
+def test_a_saturated_sample_spoils_what_is_interpolated_from_it() -> None:
+    raw = np.full((12, 12), 100, np.uint8)
+    raw[4, 6] = 255
+    planes = encode("polarization", raw)
+    # Row 4 and column 6 are the near sample of superpixel (2, 3) and the far one of (1, 2).
+    bad = sorted(zip(*map(np.ndarray.tolist, np.nonzero(~planes.valid)), strict=True))
+    assert bad == [(1, 2), (1, 3), (2, 2), (2, 3)]
+    alone = encode("polarization", raw, PolarizationSettings(demosaic="superpixel"))
+    assert np.argwhere(~alone.valid).tolist() == [[2, 3]]
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("at_the_high_end", [False, True])
+def test_the_bit_depth_of_16_bit_words_is_found(bits: int, at_the_high_end: bool) -> None:
+    rng = np.random.default_rng(0)
+    raw = rng.integers(1 << (bits - 2), (1 << bits) - 1, (32, 32)).astype(np.uint16)
+    clean = raw << (16 - bits) if at_the_high_end else raw
+    assert encode("polarization", clean).valid.all()
+    raw[8, 8] = (1 << bits) - 1
+    burnt = raw << (16 - bits) if at_the_high_end else raw
+    assert (~encode("polarization", burnt).valid).sum() == 4
+
+
+def test_a_set_saturation_holds_for_every_depth() -> None:
+    raw = np.full((8, 8), 3900, np.uint16)
+    assert encode("polarization", raw).valid.all()
+    assert not encode("polarization", raw, PolarizationSettings(saturation=3900)).valid.any()
+
+
+def test_dark_pixels_are_invalid_from_a_mean_of_two_counts_down() -> None:
+    raw = np.zeros((8, 8), np.uint8)
+    raw[:, 4:] = 3
+    settings = PolarizationSettings(demosaic="superpixel")
+    assert encode("polarization", raw, settings).valid.tolist() == [[False, False, True, True]] * 4
+    above_black = PolarizationSettings(demosaic="superpixel", black_level=1)
+    assert not encode("polarization", raw, above_black).valid.any()
+    bright = PolarizationSettings(demosaic="superpixel", dark=0)
+    assert not encode("polarization", raw, bright).valid[:, :2].any()
+
+
+def test_the_black_level_is_not_light() -> None:
+    dolp, aolp = np.full((4, 4), 0.5, np.float32), np.full((4, 4), 0.3, np.float32)
+    images = PolarizerImages(light(dolp, aolp) + np.float32(64))
+    assert dolp_of(encode("polarization", images)) == pytest.approx(
+        0.5 * 1000 / (1000 + 128), abs=1e-4
+    )
+    known = encode("polarization", images, PolarizationSettings(black_level=64))
+    assert dolp_of(known) == pytest.approx(0.5, abs=1e-4)
+
+
+def test_noise_is_not_taken_for_polarization() -> None:
+    rng = np.random.default_rng(3)
+    images = rng.normal(20, 2, (4, 120, 160)).astype(np.float32)
+    i0, i45, i90, i135 = images
+    plain = np.hypot(i0 - i90, i45 - i135) / (images.sum(axis=0) / 2)
+    # Rayleigh: sqrt(pi / 2) times the deviation of S1 / S0, 2 sqrt(2) / 40.
+    assert plain.mean() == pytest.approx(0.0886, rel=0.02)
+    assert dolp_of(encode("polarization", PolarizerImages(images))).mean() < 0.25 * plain.mean()
+
+
+def test_polarized_light_stands_out_of_the_noise_with_its_edges() -> None:
+    rng = np.random.default_rng(4)
+    dolp = np.zeros((60, 80), np.float32)
+    dolp[:, 40:] = 0.4
+    images = light(dolp, np.full_like(dolp, 1.0), 60) + rng.normal(0, 2, (4, 60, 80))
+    found = dolp_of(encode("polarization", PolarizerImages(images.astype(np.float32))))
+    assert found[:, 42:].mean() == pytest.approx(0.4, abs=0.02)
+    assert found[:, 42:].std() < 0.04
+    assert found[:, :38].mean() < 0.05
+    assert found[:, 40].mean() > 0.33
+    assert found[:, 39].mean() < 0.12
+
+
+@pytest.mark.parametrize(
+    ("dolp", "aolp", "words"),
+    [
+        (35.0, 0.1, r"DoLP lies in 35..35; expected 0..1: divide percent by 100"),
+        (-0.5, 0.1, "DoLP lies in -0.5..-0.5"),
+        (0.3, 170.0, "AoLP reaches 170, which looks like degrees; give radians"),
+    ],
+)
+def test_implausible_states_are_refused_in_words(dolp: float, aolp: float, words: str) -> None:
+    state = PolarizationState(np.full((4, 4), dolp, np.float32), np.full((4, 4), aolp, np.float32))
+    with pytest.raises(InputError, match=words):
+        encode("polarization", state)
+
+
+def test_a_state_of_integers_is_refused_in_words() -> None:
+    levels = np.zeros((4, 4), np.uint8)
+    with pytest.raises(InputError, match="DoLP has values of type uint8; expected float32"):
+        encode("polarization", PolarizationState(levels, levels))
+
+
+def test_missing_states_are_invalid_and_noise_above_1_is_1() -> None:
+    dolp = np.array([[0.25, np.nan, 0.25, 1.3]], np.float32)
+    aolp = np.array([[0.0, 0.0, np.nan, 0.0]], np.float32)
+    planes = encode("polarization", PolarizationState(dolp, aolp))
+    assert planes.valid.tolist() == [[True, False, False, True]]
+    assert planes.data[:, 0].T.tolist() == [[0.5, 0.5, 0.75], [0] * 3, [0] * 3, [1.0, 0.5, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ({"demosaic": "bilinear"}, "demosaic 'bilinear' is unknown; expected interpolate or"),
+        ({"black_level": -1.0}, "black_level -1.0 or dark None is below 0"),
+        ({"dark": -1.0}, "below 0 counts"),
+        ({"black_level": float("nan")}, "black_level nan"),
+        ({"saturation": 60.0, "black_level": 64.0}, "saturation 60.0 is not above black_level"),
+    ],
+)
+def test_bad_settings_are_refused_in_words(bad: dict[str, float], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        PolarizationSettings(**bad)
