@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The message types recordings are read and written with, ours and vision_msgs' included.
+"""The message types recordings are read and written with: ours, vision_msgs', event cameras'.
 
 No ROS needed: rosbags knows the standard types, the rest is registered from its text.
 """
@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+POINT_CLOUD = "sensor_msgs/msg/PointCloud2"
 LABEL_INFO = "vision_msgs/msg/LabelInfo"
 STATUS = "segrgbx_ros/msg/SegmentationStatus"
+
+EVENT_PACKET = "event_camera_msgs/msg/EventPacket"
+OLD_EVENT_PACKET = "event_array_msgs/msg/EventArray"
+DVS_EVENTS = "dvs_msgs/msg/EventArray"
+PROPHESEE_EVENTS = "prophesee_event_msgs/msg/EventArray"
+EVENT_TYPES = (EVENT_PACKET, OLD_EVENT_PACKET, DVS_EVENTS, PROPHESEE_EVENTS)
 
 VISION_CLASS = "vision_msgs/msg/VisionClass"
 VISION_TEXTS = {
@@ -30,12 +37,28 @@ VISION_TEXTS = {
         "std_msgs/Header header\nvision_msgs/VisionClass[] class_map\nfloat32 threshold\n"
     ),
 }
+_PACKET_TEXT = (
+    "std_msgs/Header header\nuint32 height\nuint32 width\nuint64 seq\nuint64 time_base\n"
+    "string encoding\nbool is_bigendian\nuint8[] events\n"
+)
+_EVENT_TEXT = "uint16 x\nuint16 y\nbuiltin_interfaces/Time ts\nbool polarity\n"
+EVENT_TEXTS = {
+    EVENT_PACKET: _PACKET_TEXT,
+    OLD_EVENT_PACKET: _PACKET_TEXT,
+    "dvs_msgs/msg/Event": _EVENT_TEXT,
+    DVS_EVENTS: "std_msgs/Header header\nuint32 height\nuint32 width\ndvs_msgs/Event[] events\n",
+    "prophesee_event_msgs/msg/Event": _EVENT_TEXT,
+    PROPHESEE_EVENTS: (
+        "std_msgs/Header header\nuint32 height\nuint32 width\n"
+        "prophesee_event_msgs/Event[] events\n"
+    ),
+}
 NS_PER_S = 1_000_000_000
 
 
 @cache
 def typestore() -> Typestore:
-    """ROS 2 Jazzy's types with vision_msgs/LabelInfo and our SegmentationStatus.
+    """ROS 2 Jazzy's types with vision_msgs/LabelInfo, event cameras' and our SegmentationStatus.
 
     Raises SegRgbxError where the installation lacks the message's text.
     """
@@ -46,7 +69,7 @@ def typestore() -> Typestore:
             f"The message definition {path} is missing; install the package again with pip or "
             "colcon."
         )
-    for name, text in {**VISION_TEXTS, STATUS: path.read_text("utf-8")}.items():
+    for name, text in {**VISION_TEXTS, **EVENT_TEXTS, STATUS: path.read_text("utf-8")}.items():
         store.register(get_types_from_msg(text, name))
     return store
 

@@ -3,7 +3,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -117,7 +117,7 @@ def _hot(reading: Events, pixel: PixelIndex, settings: EventSettings) -> npt.NDA
     return hot_pixels(counts, duration_s, settings.hot_pixel_ratio, settings.hot_pixel_rate_hz)
 
 
-def _scale(magnitude: npt.NDArray[np.float32], settings: EventSettings) -> float:
+def _scale(magnitude: npt.NDArray[Any], settings: EventSettings) -> float:
     """Events that reach the end of the range. magnitude: those above 0 count."""
     if settings.full_scale is not None:
         return settings.full_scale
@@ -145,11 +145,14 @@ def _count_planes(
     """log(1 + n) / log(1 + full scale) of either polarity, and when the pixel last fired, from 0
     at the window's start to 1 at its end. After EV-FlowNet (Zhu et al., RSS 2018), which has a
     last time for each polarity."""
-    counts = (event_counts(reading, pixel) * keep).astype(np.float32)
-    scaled = np.log1p(counts) / np.float32(np.log1p(_scale(counts, settings)))
-    latest = latest_times(reading, pixel).max(axis=0) + 1
-    recent = latest * keep / (reading.end_ns - reading.start_ns)
-    planes = np.concatenate([scaled, recent[None]]).astype(np.float32)
+    counts = event_counts(reading, pixel)
+    latest = latest_times(reading, pixel).max(axis=0)
+    fired = (counts > 0) & keep
+    found = counts[fired].astype(np.float32)
+    planes = np.zeros((3, *keep.shape), np.float32)
+    planes[:2][fired] = np.log1p(found) / np.log1p(_scale(found, settings))
+    seen = fired.any(axis=0)
+    planes[2][seen] = (latest[seen] + 1) / (reading.end_ns - reading.start_ns)
     return np.clip(planes, 0.0, 1.0, out=planes)
 
 

@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The live node on the ROS 2 that is sourced: what it adds to the model, and how fresh masks stay.
+
+    python benchmarks/bench_node.py [--json FILE] [--overload-seconds 600]
+
+Needs a sourced ROS 2 with this package built. Sections: message in to mask out, minus the model's
+own time; publish cost of each output; CPU use with inference switched off; and, side by side with
+straightforward_node.py, a camera at twice the rate that the model sustains.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+import torch
+from measuring import environment
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+from std_srvs.srv import SetBool
+
+from segrgbx_core import Segmenter, build_model
+from segrgbx_core.labels import load_label_set
+from segrgbx_core.model import ModelCard, save_model
+from segrgbx_ros.msg import SegmentationStatus
+from segrgbx_ros.ros_messages import image_message
+
+HERE = Path(__file__).parent
+SIZES = ((640, 480), (1280, 720), (1920, 1080))
+GOAL_MS = 5.0
+UP_S = 60.0
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """Milliseconds from the RGB image's publication to the mask's arrival, without the model."""
+
+    size: str
+    frames: int
+    total_p50: float
+    added_p50: float
+    added_p95: float
+    goal: float | None
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """Of one node under overload; ages in milliseconds at the mask's arrival."""
+
+    node: str
+    sent: int
+    masks: int
+    age_p50: float
+    age_p95: float
+    age_max: float
+    age_first_tenth_p50: float
+    age_last_tenth_p50: float
+    cpu_percent: float
+
+
+def tiny_model(folder: Path) -> str:
+    """The smallest preset, untrained: its time is the same as trained."""
+    labels = load_label_set("street")
+    torch.manual_seed(0)
+    model = build_model("b0", len(labels))
+    save_model(folder, model, ModelCard("tiny", "untrained", model.config, ("thermal",), labels))
+    return str(folder)
+
+
+@contextmanager
+def process(*command: str) -> Iterator[subprocess.Popen[str]]:
+    """A child that is ended by Ctrl-C."""
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield child
+    finally:
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(20)
+        except subprocess.TimeoutExpired:
+            child.kill()
+
+
+def node_command(model: str, *told: str) -> list[str]:
+    """Our node, as its executable starts it."""
+    parameters = ["modality:=thermal", f"model:={model}", "device:=cpu", *told]
+    flags = [part for p in parameters for part in ("-p", p)]
+    script = HERE.parent / "scripts" / "segrgbx_node"
+    return [sys.executable, str(script), "--ros-args", *flags]
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Bench:
+    """A client in its own context: publishes single pairs and waits for what comes back."""
+
+    def __init__(self) -> None:
+        self.context = Context()
+        rclpy.init(context=self.context)
+        self.node = Node("bench", context=self.context)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self.arrived: dict[str, float] = {}
+        self.status: SegmentationStatus | None = None
+        self.publishers = {
+            name: self.node.create_publisher(Image, name, 5)
+            for name in ("x/image_raw", "rgb/image_raw")
+        }
+
+    def listen(self) -> None:
+        self.node.create_subscription(Image, "segrgbx/mask", self._mask, 5)
+        self.node.create_subscription(SegmentationStatus, "segrgbx/status", self._status, 5)
+
+    def _mask(self, _: Image) -> None:
+        self.arrived["mask"] = time.perf_counter()
+
+    def _status(self, status: SegmentationStatus) -> None:
+        self.status = status
+
+    def spin_until(self, done: Any, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > until:
+                return False
+            self._executor.spin_once(timeout_sec=0.01)
+        return True
+
+    def pair(self, rgb: Any, x: Any) -> tuple[float, SegmentationStatus] | None:
+        """Milliseconds from RGB's publication to the mask, and the mask's status."""
+        self.arrived.clear()
+        self.status = None
+        header = Header(stamp=self.node.get_clock().now().to_msg(), frame_id="bench")
+        x_message, rgb_message = (
+            image_message(x, "mono8", header),
+            image_message(rgb, "rgb8", header),
+        )
+        self.publishers["x/image_raw"].publish(x_message)
+        self.spin_until(lambda: False, 0.02)
+        start = time.perf_counter()
+        self.publishers["rgb/image_raw"].publish(rgb_message)
+        if not self.spin_until(lambda: self.arrived and self.status is not None, 5.0):
+            return None
+        assert self.status is not None
+        return (self.arrived["mask"] - start) * 1e3, self.status
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+def overheads(model: str, rounds: int) -> list[Overhead]:
+    """One pair at a time, so that nothing waits for anything but its own way."""
+    bench, found = Bench(), []
+    bench.listen()
+    rng = np.random.default_rng(0)
+    pictures = {
+        (w, h): (
+            rng.integers(0, 256, (h, w, 3), np.uint8),
+            rng.integers(0, 256, (h // 2, w // 2), np.uint8),
+        )
+        for w, h in SIZES
+    }
+    samples: dict[tuple[int, int], list[tuple[float, float]]] = {size: [] for size in SIZES}
+    with process(*node_command(model)):
+        ready = lambda: bench.pair(*pictures[SIZES[0]]) is not None  # noqa: E731
+        if not bench.spin_until(ready, UP_S):
+            raise SystemExit("The node gave no mask within a minute.")
+        for number in range(rounds + 3):
+            for size in SIZES:
+                done = bench.pair(*pictures[size])
+                if done is not None and number >= 3:
+                    total, status = done
+                    own = status.encode_ms + status.model_ms
+                    samples[size].append((total, total - own))
+    bench.close()
+    for (width, height), values in samples.items():
+        total, added = np.array(values).T
+        found.append(
+            Overhead(
+                f"{width}x{height}",
+                len(values),
+                *(round(float(v), 2) for v in (np.median(total), *np.percentile(added, (50, 95)))),
+                GOAL_MS if (width, height) == SIZES[0] else None,
+            )
+        )
+    return found
+
+
+def publish_costs(rounds: int) -> dict[str, float]:
+    """Milliseconds to make and publish one output of 1920x1080, median; and the slow ways."""
+    bench = Bench()
+    width, height = SIZES[2]
+    labels = np.random.default_rng(0).integers(0, 10, (height, width)).astype(np.uint8)
+    colors = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    model = build_model("b0", 11)
+    del model
+    from segrgbx_core.segmentation import Segmentation
+
+    result = Segmentation(
+        labels, np.full(labels.shape, 0.5, np.float32), load_label_set("street"), "thermal"
+    )
+    publisher = bench.node.create_publisher(Image, "cost", 1)
+    info = bench.node.create_publisher(CameraInfo, "cost_info", 1)
+    heard: list[Any] = []
+    bench.node.create_subscription(Image, "cost", heard.append, 1)
+    header = Header()
+
+    def element_by_element() -> None:
+        Image(header=header, data=array("B", memoryview(labels).cast("B")))
+
+    cases = {
+        "mask": lambda: publisher.publish(image_message(labels, "mono8", header)),
+        "confidence": lambda: publisher.publish(
+            image_message(result.confidence_image(), "mono8", header)
+        ),
+        "color_mask": lambda: publisher.publish(
+            image_message(result.color_mask(), "rgb8", header)
+        ),
+        "overlay": lambda: publisher.publish(
+            image_message(result.overlay(colors), "rgb8", header)
+        ),
+        "camera_info": lambda: info.publish(CameraInfo(header=header)),
+        "mask message alone, our way": lambda: image_message(labels, "mono8", header),
+        "mask message alone, array('B', memoryview)": element_by_element,
+    }
+    costs: dict[str, list[float]] = {name: [] for name in cases}
+    for number in range(rounds + 2):
+        for name, run in cases.items():
+            start = time.perf_counter()
+            run()
+            if number >= 2:
+                costs[name].append((time.perf_counter() - start) * 1e3)
+            bench.spin_until(lambda: False, 0.01)
+    bench.close()
+    return {name: round(float(np.median(values)), 2) for name, values in costs.items()}
+
+
+def camera(size: tuple[int, int], rate: float, seconds: float, *topics: str) -> Any:
+    """Runs node_camera to its end and returns what it saw."""
+    command = [sys.executable, str(HERE / "node_camera.py"), f"{size[0]}x{size[1]}"]
+    done = subprocess.run(
+        [*command, f"{rate}", f"{seconds}", *topics], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def idle_cpu(model: str, seconds: float) -> float:
+    """Percent of one core at 30 Hz of 640x480 with inference switched off by ~/enable."""
+    bench = Bench()
+    with process(*node_command(model)) as child:
+        client = bench.node.create_client(SetBool, "segrgbx/enable")
+        if not bench.spin_until(client.service_is_ready, UP_S):
+            raise SystemExit("The node did not come up within a minute.")
+        time.sleep(8.0)
+        future = client.call_async(SetBool.Request(data=False))
+        bench.spin_until(future.done, 10.0)
+        before, start = cpu_seconds(child.pid), time.monotonic()
+        camera(SIZES[0], 30.0, seconds, "segrgbx/mask")
+        used = (cpu_seconds(child.pid) - before) / (time.monotonic() - start)
+    bench.close()
+    return round(100 * used, 1)
+
+
+def freshness(model: str, seconds: float, extra_ms: float) -> list[Freshness]:
+    """Both nodes one after the other, the camera at twice what the model sustains."""
+    segmenter = Segmenter(model, "cpu")
+    rgb = np.zeros((480, 640, 3), np.uint8)
+    x = np.random.default_rng(0).integers(0, 256, (240, 320), np.uint8)
+    times = []
+    for _ in range(12):
+        start = time.perf_counter()
+        segmenter(rgb, x, "thermal")
+        times.append(time.perf_counter() - start)
+    rate = 2.0 / (float(np.median(times[3:])) + extra_ms / 1e3)
+    rows = []
+    for name, command, topic in (
+        ("segrgbx", node_command(model), "segrgbx/mask"),
+        (
+            "straightforward",
+            [sys.executable, str(HERE / "straightforward_node.py"), "--ros-args", "-p",
+             f"model:={model}", "-p", f"extra_ms:={extra_ms}"],
+            "straightforward/mask",
+        ),
+    ):  # fmt: skip
+        with process(*command) as child:
+            time.sleep(20.0)
+            before, start = cpu_seconds(child.pid), time.monotonic()
+            seen = camera(SIZES[0], rate, seconds, topic)
+            used = (cpu_seconds(child.pid) - before) / (time.monotonic() - start)
+        rows.append(_fresh(name, seen["sent"], seen["ages_ms"][topic], used))
+    return rows
+
+
+def _fresh(name: str, sent: int, ages: Sequence[float], used: float) -> Freshness:
+    if len(ages) < 10:
+        raise SystemExit(f"{name} gave {len(ages)} masks only; nothing to compare.")
+    tenth = max(1, len(ages) // 10)
+    values = (
+        *np.percentile(ages, (50, 95)),
+        max(ages),
+        np.median(ages[:tenth]),
+        np.median(ages[-tenth:]),
+        100 * used,
+    )
+    return Freshness(name, sent, len(ages), *(round(float(v), 1) for v in values))
+
+
+def main() -> None:
+    """Prints each section; --json keeps all of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--overload-seconds", type=float, default=60.0)
+    told = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        model = tiny_model(Path(folder) / "tiny")
+        result = {
+            "environment": environment(("torch", "numpy", "rclpy")),
+            "rmw": os.environ.get("RMW_IMPLEMENTATION", "default"),
+            "ros_distro": os.environ.get("ROS_DISTRO", ""),
+            "overhead_ms": [asdict(row) for row in overheads(model, told.rounds)],
+            "publish_ms_1920x1080": publish_costs(20),
+            "idle_cpu_percent_30hz_640x480": idle_cpu(model, 20.0),
+            "overload": [asdict(row) for row in freshness(model, told.overload_seconds, 0.0)],
+        }
+    text = json.dumps(result, indent=2)
+    print(text)
+    if told.json is not None:
+        told.json.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

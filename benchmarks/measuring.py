@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Timing several cases in turn, as METHOD.md says, and what they ran on."""
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[1]
+WARM_UP = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """run does the work once. events: how many it takes, for a rate; None for one image.
+    goal: the most milliseconds of CPU time, or with events the least of millions a second."""
+
+    name: str
+    run: Callable[[], object]
+    events: int | None = None
+    goal: float | None = None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds: median, and the quartiles of the wall time. rate: millions of events a second
+    by CPU time. ratio: CPU time over the section's first case, in the same rounds."""
+
+    name: str
+    wall_ms: float
+    wall_quartiles_ms: tuple[float, float]
+    cpu_ms: float
+    rate: float | None
+    ratio: float
+    goal: float | None
+    reached: bool | None
+
+
+def timed(cases: Sequence[Case], rounds: int) -> list[Timing]:
+    """Each case once a round; the first rounds are not counted."""
+    wall = np.zeros((len(cases), rounds + WARM_UP))
+    cpu = np.zeros_like(wall)
+    for k in range(rounds + WARM_UP):
+        for i, case in enumerate(cases):
+            wall_start, cpu_start = time.perf_counter(), time.process_time()
+            case.run()
+            wall[i, k] = time.perf_counter() - wall_start
+            cpu[i, k] = time.process_time() - cpu_start
+    wall, cpu = 1e3 * wall[:, WARM_UP:], 1e3 * cpu[:, WARM_UP:]
+    return [_timing(case, wall[i], cpu[i], cpu[0]) for i, case in enumerate(cases)]
+
+
+def _timing(
+    case: Case,
+    wall: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    cpu: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    first: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+) -> Timing:
+    low, middle, high = (round(float(v), 3) for v in np.percentile(wall, (25, 50, 75)))
+    cpu_ms = float(np.median(cpu))
+    rate = None if case.events is None else round(case.events / cpu_ms / 1e3, 1)
+    reached = None
+    if case.goal is not None:
+        reached = cpu_ms <= case.goal if rate is None else rate >= case.goal
+    ratio = round(float(np.median(cpu / first)), 2)
+    return Timing(
+        case.name, middle, (low, high), round(cpu_ms, 3), rate, ratio, case.goal, reached
+    )
+
+
+def environment(packages: Sequence[str]) -> dict[str, str]:
+    """What the figures hold for."""
+    found = {
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "load": " ".join(f"{value:.2f}" for value in os.getloadavg()),
+        "python": platform.python_version(),
+        "commit": _git("rev-parse", "--short", "HEAD"),
+        "changes": "yes" if _git("status", "--porcelain") else "no",
+    }
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
+
+
+def show(title: str, timings: Sequence[Timing]) -> None:
+    """One section as a table."""
+    table = Table(title=title, title_justify="left")
+    for name in ("case", "wall ms (quartiles)", "CPU ms", "M events/s", "ratio", "goal"):
+        table.add_column(name, justify="left" if name == "case" else "right")
+    for t in timings:
+        low, high = t.wall_quartiles_ms
+        goal = ""
+        if t.goal is not None:
+            unit = "ms" if t.rate is None else "M/s"
+            goal = f"{t.goal:g} {unit} {'reached' if t.reached else 'MISSED'}"
+        rate = "" if t.rate is None else f"{t.rate:.1f}"
+        wall = f"{t.wall_ms:.2f} ({low:.2f} to {high:.2f})"
+        table.add_row(t.name, wall, f"{t.cpu_ms:.2f}", rate, f"{t.ratio:.2f}", goal)
+    Console(width=110).print(table)

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Event encodings, a module each, and the one table of them."""
+
+from collections.abc import Callable
+
+from segrgbx_ros.event_formats.decoded import NO_TRIGGERS, Decoded, PacketFormat, Triggers
+from segrgbx_ros.event_formats.event_array import EventArray
+from segrgbx_ros.event_formats.evt3 import Evt3
+from segrgbx_ros.event_formats.libcaer import Libcaer
+from segrgbx_ros.event_formats.libcaer_cmp import LibcaerCmp
+from segrgbx_ros.event_formats.mono import Mono, TriggerOnly
+
+EVENT_ARRAY = "event_array"
+"""Our name for the events of an EventArray message, which states no encoding."""
+
+FORMATS: dict[str, Callable[[], PacketFormat]] = {
+    "evt3": Evt3,
+    "mono": Mono,
+    "trigger": TriggerOnly,
+    "libcaer": Libcaer,
+    "libcaer_cmp": LibcaerCmp,
+    EVENT_ARRAY: EventArray,
+}
+
+__all__ = ["EVENT_ARRAY", "FORMATS", "NO_TRIGGERS", "Decoded", "PacketFormat", "Triggers"]

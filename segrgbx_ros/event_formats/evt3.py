@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""EVT 3.0, the format of Prophesee's sensors.
+
+Source of the words: https://docs.prophesee.ai/stable/data/encoding_formats/evt3.html. Time is 24
+bits of microseconds and wraps every 16.8 s.
+"""
+
+import numpy as np
+
+from segrgbx_ros.event_formats.decoded import Bytes, Decoded
+from segrgbx_ros.event_formats.word_vectors import VectorKinds
+from segrgbx_ros.event_formats.words import WordKinds, WordStream
+
+ADDR_Y, ADDR_X, VECT_BASE_X, VECT_12, VECT_8 = 0x0, 0x2, 0x3, 0x4, 0x5
+TIME_LOW, CONTINUED_4, TIME_HIGH = 0x6, 0x7, 0x8
+EXT_TRIGGER, OTHERS, CONTINUED_12 = 0xA, 0xE, 0xF
+KINDS = WordKinds(
+    line=ADDR_Y,
+    line_is_row=True,
+    single=ADDR_X,
+    vectors=VectorKinds(VECT_BASE_X, VECT_8, VECT_12),
+    time_low=TIME_LOW,
+    time_high=TIME_HIGH,
+    trigger=EXT_TRIGGER,
+    known=frozenset(
+        {
+            *(ADDR_Y, ADDR_X, VECT_BASE_X, VECT_12, VECT_8),
+            *(TIME_LOW, CONTINUED_4, TIME_HIGH),
+            *(EXT_TRIGGER, OTHERS, CONTINUED_12),
+        }
+    ),
+)
+_NO_BYTES = np.empty(0, np.uint8)
+
+
+class Evt3:
+    """Events of a stream of EVT 3.0 words, wherever it begins and its packets end.
+
+    OTHERS (the sensor's own monitoring) and the CONTINUED words that belong to them are passed
+    over. Events before the first time and row are `unplaced`. An odd byte at a packet's end is
+    half a word: it is joined with the next packet where that begins within a word too, which its
+    own odd length shows; otherwise the packet was cut.
+    """
+
+    host_clock = False
+
+    def __init__(self) -> None:
+        self._stream = WordStream(KINDS)
+        self._half = _NO_BYTES
+
+    def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
+        """Times are on the sensor's clock from its start, in whole microseconds."""
+        del time_base_ns
+        truncated = bool(len(self._half)) and len(payload) % 2 == 0
+        if len(self._half) and not truncated:
+            payload = np.concatenate([self._half, payload])
+        whole = len(payload) // 2 * 2
+        self._half = payload[whole:].copy()
+        words = payload[:whole].view(">u2" if big_endian else "<u2")
+        return self._stream.decode(words.astype(np.uint16, copy=False), 0, truncated)
+
+    def resume(self) -> None:
+        """Wait for time and row anew; the number of wraps is kept."""
+        self._stream.state.resume()
+        self._half = _NO_BYTES

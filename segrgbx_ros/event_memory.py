@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The latest events on the host's clock, and what is missing among them."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.readings import Events
+from segrgbx_ros.event_packets import EventChunk
+
+_Place = slice | npt.NDArray[np.bool_]
+
+
+@dataclass
+class _Held:
+    """A packet and its times on the host's clock, up to last_ns; used: it went into a window."""
+
+    chunk: EventChunk
+    t_ns: npt.NDArray[np.int64]
+    last_ns: int
+    used: bool = False
+
+    def inside(self, start_ns: int, end_ns: int) -> _Place | None:
+        """Where its events of that time are; None where there are none."""
+        if not len(self.t_ns) or self.last_ns < start_ns or self.t_ns.min() >= end_ns:
+            return None
+        if self.last_ns < end_ns and self.t_ns.min() >= start_ns:
+            return slice(None)
+        mask: npt.NDArray[np.bool_] = (self.t_ns >= start_ns) & (self.t_ns < end_ns)
+        return mask if mask.any() else None
+
+
+class EventMemory:
+    """Packets of one sensor in the order of their arrival.
+
+    events: how many are held. start_ns, end_ns: the time covered on the host's clock, both
+    included, None before the first packet.
+    """
+
+    def __init__(self) -> None:
+        self._held: deque[_Held] = deque()
+        self._gaps: deque[tuple[int, int]] = deque()
+        self._truncated = False
+        self.events = 0
+        self.start_ns: int | None = None
+        self.end_ns: int | None = None
+
+    @property
+    def unused(self) -> int:
+        """Packets that no window has taken yet."""
+        return sum(not held.used for held in self._held)
+
+    def add(self, chunk: EventChunk, span_ns: tuple[int, int], offset_ns: int) -> None:
+        """One more packet. span_ns: sensor time that it covers; offset_ns: to the host's clock."""
+        first, last = span_ns[0] + offset_ns, span_ns[1] + offset_ns
+        if self.start_ns is None or self.end_ns is None:
+            self.start_ns, self.end_ns = first, last
+        elif (chunk.after_loss or self._truncated) and first > self.end_ns:
+            self._gaps.append((self.end_ns + 1, first))
+        self.end_ns = max(self.end_ns, last)
+        self._truncated = chunk.truncated
+        t_ns = chunk.t_ns + offset_ns
+        self._held.append(_Held(chunk, t_ns, max(last, int(t_ns.max(initial=last)))))
+        self.events += len(chunk)
+
+    def window(self, start_ns: int, end_ns: int, tolerance_ns: int) -> Events | None:
+        """The events from start_ns to before end_ns; None where no packet reaches into it.
+
+        It is complete where no more than `tolerance_ns` of that time is missing.
+        """
+        missing = self.missing_ns(start_ns, end_ns)
+        if not self._held or missing >= end_ns - start_ns:
+            return None
+        taken: list[tuple[_Held, _Place]] = []
+        for held in self._held:
+            place = held.inside(start_ns, end_ns)
+            if place is not None:
+                held.used = True
+                taken.append((held, place))
+        chunk = self._held[-1].chunk
+        return Events(
+            x=np.concatenate([chunk.x[:0], *(h.chunk.x[i] for h, i in taken)]),
+            y=np.concatenate([chunk.y[:0], *(h.chunk.y[i] for h, i in taken)]),
+            polarity=np.concatenate(
+                [chunk.polarity[:0], *(h.chunk.polarity[i] for h, i in taken)]
+            ),
+            t_ns=np.concatenate([chunk.t_ns[:0], *(h.t_ns[i] for h, i in taken)]),
+            width=chunk.width,
+            height=chunk.height,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            complete=missing <= tolerance_ns,
+        )
+
+    def missing_ns(self, start_ns: int, end_ns: int) -> int:
+        """How much of that time is not covered: before the first packet, after the last one, and
+        where packets were lost."""
+        if self.start_ns is None or self.end_ns is None:
+            return end_ns - start_ns
+        uncovered = [(start_ns, self.start_ns), *self._gaps, (self.end_ns + 1, end_ns)]
+        return sum(max(0, min(b, end_ns) - max(a, start_ns)) for a, b in uncovered)
+
+    def forget_before(self, stamp_ns: int, at_most: int) -> tuple[int, int]:
+        """Let go of packets older than the stamp, then of the oldest while more than `at_most`
+        events are held. Returns how many packets left unused for either reason."""
+        old = crowded = 0
+        while self._held and self._held[0].last_ns < stamp_ns:
+            old += self._leave()
+        while self.events > at_most and len(self._held) > 1:
+            crowded += self._leave()
+        while self._gaps and self.start_ns is not None and self._gaps[0][1] <= self.start_ns:
+            self._gaps.popleft()
+        return old, crowded
+
+    def _leave(self) -> bool:
+        """The oldest packet goes; True where it was never used."""
+        held = self._held.popleft()
+        self.events -= len(held.chunk)
+        self.start_ns = max(self.start_ns or held.last_ns, held.last_ns)
+        return not held.used
