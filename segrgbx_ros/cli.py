@@ -9,9 +9,19 @@ from typing import NoReturn
 from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.output import DiskFullError
 from segrgbx_core.resources import version
-from segrgbx_ros.commands import evaluate, info, replay, scenes, segment, summary, train
+from segrgbx_ros.commands import (
+    encode,
+    evaluate,
+    info,
+    inspect,
+    replay,
+    scenes,
+    segment,
+    summary,
+    train,
+)
 
-COMMANDS = (scenes, segment, replay, summary, info, train, evaluate)
+COMMANDS = (scenes, inspect, encode, segment, replay, summary, info, train, evaluate)
 USER_MISTAKE, INCOMPLETE, INTERRUPTED = 2, 1, 130
 
 

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image messages to arrays and back; messages of rosbags and of rclpy alike.
 
-rosbags-image converts colours. It takes rows to be tightly packed and reads compressed images
-with 8 bits only, so padding is cut off here first, and compressed data is decoded here.
+rosbags-image converts colours, and cv_bridge in the live node (`images_cv_bridge`); what neither
+does is done here first: padding is cut off, bytes are brought to this machine's order, and
+compressed pictures are decoded with all their bits.
 """
 
-import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, cast
 
 import cv2
 import numpy as np
@@ -16,45 +17,22 @@ import numpy.typing as npt
 from rosbags.image import ImageError, message_to_cvimage
 
 from segrgbx_core.errors import BagError
-from segrgbx_core.frame import Reading, RgbImage
+from segrgbx_core.frame import RgbImage
+from segrgbx_core.image_files import is_cut
+from segrgbx_core.readings import ImageReading
+from segrgbx_ros.compressed_depth import decode_compressed_depth, is_compressed_depth
+from segrgbx_ros.image_encodings import (
+    LABEL_PIXEL_BYTES,
+    PLANAR,
+    READING_PIXEL_BYTES,
+    RGB_PIXEL_BYTES,
+    value_bytes,
+)
 from segrgbx_ros.message_types import IMAGE, NS_PER_S, message
 
 if TYPE_CHECKING:
     from rosbags.typesys.store import Msg
     from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__Image as RosbagsImage
-
-RGB_PIXEL_BYTES: Mapping[str, int] = {
-    "rgb8": 3,
-    "bgr8": 3,
-    "rgba8": 4,
-    "bgra8": 4,
-    "rgb16": 6,
-    "bgr16": 6,
-    "rgba16": 8,
-    "bgra16": 8,
-    "bayer_rggb8": 1,
-    "bayer_bggr8": 1,
-    "bayer_gbrg8": 1,
-    "bayer_grbg8": 1,
-    "bayer_rggb16": 2,
-    "bayer_bggr16": 2,
-    "bayer_gbrg16": 2,
-    "bayer_grbg16": 2,
-    "yuv422": 2,
-    "uyvy": 2,
-    "yuv422_yuy2": 2,
-    "yuyv": 2,
-}
-READING_PIXEL_BYTES: Mapping[str, int] = {
-    "mono8": 1,
-    "8UC1": 1,
-    "mono16": 2,
-    "16UC1": 2,
-    "32FC1": 4,
-}
-LABEL_PIXEL_BYTES: Mapping[str, int] = {"mono8": 1, "8UC1": 1}
-
-DEPTH_HEADER_BYTES = 12
 
 
 class Time(Protocol):
@@ -95,14 +73,32 @@ AnyImage = ImageMessage | CompressedImageMessage
 
 
 @dataclass(frozen=True)
-class _Packed:
-    """An image without row padding, as rosbags-image expects it."""
+class PackedImage:
+    """An image message without row padding, in this machine's byte order.
+
+    height: rows of data, which are half as many again as the picture's for nv12 and nv21. step:
+    bytes of a row. data: (height * step,) uint8.
+    """
 
     height: int
     width: int
     encoding: str
     is_bigendian: int
+    step: int
     data: npt.NDArray[np.uint8]
+
+
+Convert: TypeAlias = Callable[[PackedImage, str | None], npt.NDArray[Any]]
+"""A packed image to an array of another encoding, or of its own where that is None."""
+
+
+def convert_offline(image: PackedImage, encoding: str | None) -> npt.NDArray[Any]:
+    """`Convert` by rosbags-image; 16 bits become 8 by rounding, as in cv_bridge."""
+    source = cast("RosbagsImage", image)
+    if encoding == "rgb8" and image.encoding.endswith("16"):
+        deep = message_to_cvimage(source, "rgb16").astype(np.uint32)
+        return ((deep * 255 + 32767) // 65535).astype(np.uint8)
+    return message_to_cvimage(source, encoding)
 
 
 def stamp_ns(header: Header) -> int:
@@ -110,12 +106,12 @@ def stamp_ns(header: Header) -> int:
     return int(header.stamp.sec) * NS_PER_S + int(header.stamp.nanosec)
 
 
-def rgb_from_message(msg: AnyImage, topic: str) -> RgbImage:
+def rgb_from_message(msg: AnyImage, topic: str, convert: Convert = convert_offline) -> RgbImage:
     """(H, W, 3) uint8, red first, from any colour encoding; 16 bits are scaled to 8.
 
     Raises BagError for another encoding, data of the wrong length, or an undecodable picture.
     """
-    if _is_compressed(msg):
+    if is_compressed(msg):
         image = _decompressed(msg, topic, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         if image.ndim != 3:
             raise BagError(
@@ -125,7 +121,7 @@ def rgb_from_message(msg: AnyImage, topic: str) -> RgbImage:
         return cast(RgbImage, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
     packed = _packed(cast(ImageMessage, msg), topic, RGB_PIXEL_BYTES, "an RGB image")
     try:
-        image = message_to_cvimage(cast("RosbagsImage", packed), "rgb8")
+        image = convert(packed, "rgb8")
     except (ImageError, cv2.error) as err:
         raise BagError(
             f"An image on topic {topic} ({packed.encoding}, {packed.width}x{packed.height}) could "
@@ -134,21 +130,32 @@ def rgb_from_message(msg: AnyImage, topic: str) -> RgbImage:
     return cast(RgbImage, np.ascontiguousarray(image))
 
 
-def reading_from_message(msg: AnyImage, topic: str) -> Reading:
-    """The second sensor's values as recorded: (h, w) uint8, uint16 or float32, native byte order.
+def reading_from_message(
+    msg: AnyImage,
+    topic: str,
+    convert: Convert = convert_offline,
+    accepted: Mapping[str, int] = READING_PIXEL_BYTES,
+    colour: bool = False,
+) -> ImageReading:
+    """The second sensor's values as recorded: (h, w) uint8, uint16 or float32.
 
+    accepted: the encodings of one channel to take, with the bytes of a pixel. colour: colour
+    images are taken too, as (h, w, 3) uint8, red first.
     Raises BagError for another encoding, data of the wrong length, or an undecodable picture.
     """
-    if _is_compressed(msg):
-        return _compressed_reading(msg, topic)
-    packed = _packed(cast(ImageMessage, msg), topic, READING_PIXEL_BYTES, "an X reading")
-    image = message_to_cvimage(cast("RosbagsImage", packed))
-    return cast(Reading, np.ascontiguousarray(image))
+    if is_compressed(msg):
+        return _compressed_reading(msg, topic, colour)
+    raw = cast(ImageMessage, msg)
+    if colour and raw.encoding in RGB_PIXEL_BYTES:
+        return rgb_from_message(msg, topic, convert)
+    taken = {**accepted, **RGB_PIXEL_BYTES} if colour else accepted
+    packed = _packed(raw, topic, taken, "an X reading")
+    return cast(ImageReading, np.ascontiguousarray(convert(packed, None)))
 
 
 def labels_from_message(msg: AnyImage, topic: str) -> npt.NDArray[np.uint8]:
     """Class ids (H, W) uint8 from mono8; BagError for anything else."""
-    if _is_compressed(msg):
+    if is_compressed(msg):
         image = _decompressed(msg, topic, cv2.IMREAD_UNCHANGED)
         if image.ndim != 2 or image.dtype != np.uint8 or "jp" in msg.format.lower():
             raise BagError(
@@ -157,8 +164,7 @@ def labels_from_message(msg: AnyImage, topic: str) -> npt.NDArray[np.uint8]:
             )
         return cast("npt.NDArray[np.uint8]", image)
     packed = _packed(cast(ImageMessage, msg), topic, LABEL_PIXEL_BYTES, "a label image")
-    image = message_to_cvimage(cast("RosbagsImage", packed))
-    return cast("npt.NDArray[np.uint8]", np.ascontiguousarray(image))
+    return cast("npt.NDArray[np.uint8]", np.ascontiguousarray(convert_offline(packed, None)))
 
 
 def image_message(
@@ -183,68 +189,93 @@ def image_message(
     )
 
 
-def _is_compressed(msg: AnyImage) -> TypeGuard[CompressedImageMessage]:
+def check_whole(msg: AnyImage, topic: str) -> str:
+    """The encoding and size of an image whose data is of the length its header states.
+
+    Of compressed ones only the format is told, and whether the data ends as it should.
+    Raises BagError for a header that contradicts itself, and for data that is cut short.
+    """
+    if is_compressed(msg):
+        data = bytes(np.frombuffer(msg.data, np.uint8))
+        if not data or (not is_compressed_depth(msg.format) and is_cut(data)):
+            raise _undecodable(msg, topic, len(data))
+        return msg.format.strip()
+    raw = cast(ImageMessage, msg)
+    known = {**READING_PIXEL_BYTES, **RGB_PIXEL_BYTES}
+    if raw.encoding in known:
+        _rows(raw, topic, known[raw.encoding])
+    return f"{raw.encoding} {raw.width}x{raw.height}"
+
+
+def is_compressed(msg: AnyImage) -> TypeGuard[CompressedImageMessage]:
+    """Whether the message is a CompressedImage."""
     return hasattr(msg, "format")
 
 
-def _packed(msg: ImageMessage, topic: str, accepted: Mapping[str, int], what: str) -> _Packed:
-    """The message checked and its row padding cut off."""
+def _packed(msg: ImageMessage, topic: str, accepted: Mapping[str, int], what: str) -> PackedImage:
+    """The message checked, its row padding cut off and its byte order brought to this machine's.
+
+    8-bit encodings ignore is_bigendian, as drivers set it at will there.
+    """
     if msg.encoding not in accepted:
         raise BagError(
             f"Topic {topic} has encoding '{msg.encoding}', which {what} cannot have; accepted: "
             f"{', '.join(accepted)}."
         )
     row = msg.width * accepted[msg.encoding]
+    rows = _rows(msg, topic, accepted[msg.encoding])
+    tight = np.ascontiguousarray(rows[:, :row]).reshape(-1)
+    native_big = sys.byteorder == "big"
+    if bool(msg.is_bigendian) != native_big:
+        tight = tight.view(f"u{value_bytes(msg.encoding)}").byteswap().view(np.uint8)
+    return PackedImage(len(rows), msg.width, msg.encoding, int(native_big), row, tight)
+
+
+def _rows(msg: ImageMessage, topic: str, pixel_bytes: int) -> npt.NDArray[np.uint8]:
+    """(rows, step) uint8 as stored; BagError where size, step and data contradict each other."""
+    row = msg.width * pixel_bytes
     if msg.width < 1 or msg.height < 1 or msg.step < row:
         raise BagError(
             f"An image on topic {topic} states {msg.width}x{msg.height} {msg.encoding} with step "
             f"{msg.step}; expected a size of at least 1x1 and a step of at least {row} bytes."
         )
     data = np.frombuffer(msg.data, np.uint8)
-    if data.size != msg.step * msg.height:
+    rows = msg.height * 3 // 2 if msg.encoding in PLANAR else msg.height
+    if data.size != msg.step * rows:
         raise BagError(
             f"An image on topic {topic} has {data.size} bytes of data, but its step {msg.step} "
-            f"times its height {msg.height} is {msg.step * msg.height}; it is cut short or its "
-            "header is wrong."
+            f"times its height {rows} is {msg.step * rows}; it is cut short or its header is "
+            "wrong."
         )
-    tight = np.ascontiguousarray(data.reshape(msg.height, msg.step)[:, :row])
-    return _Packed(msg.height, msg.width, msg.encoding, msg.is_bigendian, tight.reshape(-1))
+    return data.reshape(rows, msg.step)
 
 
-def _decompressed(
-    msg: CompressedImageMessage, topic: str, flags: int, skip: int = 0
-) -> npt.NDArray[Any]:
-    data = np.frombuffer(msg.data, np.uint8)[skip:]
-    image = cv2.imdecode(data, flags) if data.size else None
+def _decompressed(msg: CompressedImageMessage, topic: str, flags: int) -> npt.NDArray[Any]:
+    data = np.frombuffer(msg.data, np.uint8)
+    image = cv2.imdecode(data, flags) if data.size and not is_cut(data.tobytes()) else None
     if image is None:
-        raise BagError(
-            f"A compressed image on topic {topic} (format '{msg.format}', {data.size} bytes) "
-            "cannot be decoded; expected whole JPEG or PNG data."
-        )
+        raise _undecodable(msg, topic, data.size)
     return image
 
 
-def _compressed_reading(msg: CompressedImageMessage, topic: str) -> Reading:
+def _undecodable(msg: CompressedImageMessage, topic: str, size: int) -> BagError:
+    return BagError(
+        f"A compressed image on topic {topic} (format '{msg.format}', {size} bytes) cannot be "
+        "decoded; expected whole JPEG or PNG data."
+    )
+
+
+def _compressed_reading(msg: CompressedImageMessage, topic: str, colour: bool) -> ImageReading:
     """image_transport's `compressed` and `compressedDepth` forms, depth of bits kept."""
-    is_depth = "compressedDepth" in msg.format
-    image = _decompressed(msg, topic, cv2.IMREAD_UNCHANGED, DEPTH_HEADER_BYTES if is_depth else 0)
+    if is_compressed_depth(msg.format):
+        return decode_compressed_depth(np.frombuffer(msg.data, np.uint8), msg.format, topic)
+    image = _decompressed(msg, topic, cv2.IMREAD_UNCHANGED)
+    if colour and image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8:
+        return cast(ImageReading, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
     if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
         raise BagError(
             f"Topic {topic} has compressed pictures of shape {image.shape} and type {image.dtype} "
             f"(format '{msg.format}'), which an X reading cannot have; expected one channel of 8 "
             "or 16 bits: a coloured picture has lost its readings, record the raw topic."
         )
-    if is_depth and re.match(r"\s*32FC1", msg.format):
-        return _inverse_depth(msg, cast("npt.NDArray[np.uint16]", image))
-    return cast(Reading, image)
-
-
-def _inverse_depth(
-    msg: CompressedImageMessage, quantised: npt.NDArray[np.uint16]
-) -> npt.NDArray[np.float32]:
-    """Metres float32 from compressed_depth_image_transport: depth = a / (q - b), q = 0 is NaN."""
-    a, b = np.frombuffer(msg.data, np.uint8)[4:DEPTH_HEADER_BYTES].view("<f4")
-    with np.errstate(divide="ignore"):
-        metres: npt.NDArray[np.float32] = a / (quantised.astype(np.float32) - b)
-    metres[quantised == 0] = np.nan
-    return metres
+    return cast(ImageReading, image)

@@ -15,7 +15,7 @@ an interval later as its forerunners did, would be nearer to the X.
 from bisect import bisect_left, insort
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from segrgbx_core.errors import InputError
@@ -23,6 +23,8 @@ from segrgbx_core.errors import InputError
 R = TypeVar("R")
 X = TypeVar("X")
 T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
+X_co = TypeVar("X_co", covariant=True)
 
 Policy = Literal["approximate", "exact", "rgb_only"]
 POLICIES: tuple[Policy, ...] = ("approximate", "exact", "rgb_only")
@@ -59,13 +61,13 @@ class PairingSettings:
 
 
 @dataclass(frozen=True)
-class Pair(Generic[R, X]):
+class Pair(Generic[R_co, X_co]):
     """An RGB and its X, None without X; the X stamp includes the offset."""
 
     rgb_stamp_ns: int
-    rgb: R
+    rgb: R_co
     x_stamp_ns: int | None
-    x: X | None
+    x: X_co | None
 
     @property
     def skew_ns(self) -> int | None:
@@ -94,7 +96,7 @@ class PairingCounts:
         return {**self.rgb_dropped, **self.x_dropped}
 
 
-class _Stream(Generic[T]):
+class Stream(Generic[T]):
     """One side's waiting items in stamp order, and what has become of the others."""
 
     def __init__(self, name: str, settings: PairingSettings) -> None:
@@ -170,10 +172,24 @@ class Pairing(Generic[R, X]):
         """on_unpaired hears stamp, RGB and reason of each RGB given up for want of an X."""
         self.settings = settings or PairingSettings()
         self._slop = 0 if self.settings.policy == "exact" else self.settings.slop_ns
-        self._rgb: _Stream[R] = _Stream("rgb", self.settings)
-        self._x: _Stream[X] = _Stream("x", self.settings)
+        self._rgb: Stream[R] = Stream("rgb", self.settings)
+        self._x: Stream[X] = Stream("x", self.settings)
         self._paired = 0
+        self._restarts = 0
         self._on_unpaired = on_unpaired
+
+    @property
+    def restarts(self) -> int:
+        """How often time has jumped back."""
+        return self._restarts
+
+    def retune(self, slop_ns: int, x_time_offset_ns: int) -> None:
+        """Another slop and offset from here on; what waits is judged by the new slop.
+
+        Raises InputError as PairingSettings does.
+        """
+        self.settings = replace(self.settings, slop_ns=slop_ns, x_time_offset_ns=x_time_offset_ns)
+        self._slop = 0 if self.settings.policy == "exact" else slop_ns
 
     @property
     def counts(self) -> PairingCounts:
@@ -217,9 +233,17 @@ class Pairing(Generic[R, X]):
             self._x.give_up(self._x.stamps[-1] + 1, "x_unused")
         return done
 
+    def settle_until(self, rgb_stamp_ns: int) -> list[Pair[R, X]]:
+        """Decide every waiting RGB up to that stamp with what is there: it has waited enough."""
+        done: list[Pair[R, X]] = []
+        while self._rgb.stamps and self._rgb.stamps[0] <= rgb_stamp_ns:
+            done += self._settle_oldest("rgb_without_x")
+        return done
+
     def _restart_if(self, jumped: bool) -> list[Pair[R, X]]:
         if not jumped:
             return []
+        self._restarts += 1
         done = self.flush()
         self._rgb.forget()
         self._x.forget()

@@ -1,33 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a pair of messages to labels and pictures: the same steps live and in a replay.
 
-pair of messages -> decode -> frame -> segmenter -> outputs. A frame that cannot be used is
-counted under a reason, its sentence is kept, and the next one is tried.
+pair of messages -> decode -> frame -> encode and align -> segmenter -> outputs. A frame that
+cannot be used is counted under a reason, its sentence is kept, and the next one is tried.
 """
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from segrgbx_core.encoding import Planes
+from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.frame import Reading, RgbImage, RgbxFrame
 from segrgbx_core.labels import UNLABELLED
 from segrgbx_core.segmentation import Segmentation
-from segrgbx_ros.images import AnyImage, reading_from_message, rgb_from_message
+from segrgbx_ros.images import AnyImage, Convert, convert_offline, rgb_from_message
 from segrgbx_ros.pairing import Pair
+from segrgbx_ros.x_readings import XDecoder, XInput
 
-MessagePair = Pair[AnyImage, AnyImage]
+MessagePair: TypeAlias = Pair[AnyImage, XInput]
+T = TypeVar("T")
+
+RGB_ALONE = "none"
+JUMP_NS = 1_000_000_000
 
 
 class FrameSegmenter(Protocol):
     """What the pipeline needs of `segrgbx_core.Segmenter`."""
 
     def __call__(
-        self, rgb: RgbImage, x: Reading | None = None, modality: str | None = None
+        self, rgb: RgbImage, x: Reading | Planes | None = None, modality: str | None = None
     ) -> Segmentation:
         """Labels and confidence of RGB's size; raises SegRgbxError for what it cannot use."""
         ...
@@ -35,11 +43,20 @@ class FrameSegmenter(Protocol):
 
 @dataclass(frozen=True)
 class SegmentedFrame:
-    """timings_ms: milliseconds by stage: "decode", "encode", "model"."""
+    """planes: what the model was given of X, None for RGB alone.
+
+    timings_ms: milliseconds by stage: "decode", "encode", "model".
+    """
 
     frame: RgbxFrame
     segmentation: Segmentation
     timings_ms: dict[str, float]
+    planes: Planes | None = None
+
+    @property
+    def x_used(self) -> bool:
+        """Whether X took part; it does not where it has no valid pixel."""
+        return self.segmentation.modality != RGB_ALONE
 
 
 @dataclass(frozen=True)
@@ -65,15 +82,32 @@ class Refusals:
 
 
 class Pipeline:
-    """Decodes and segments one pair after the other."""
+    """Decodes, encodes and segments one pair after the other.
+
+    encoder, decode_x: how X is encoded and aligned, and its messages read; made for the modality
+    with default settings where None. convert: how RGB images are read, offline or in the live
+    node. A step back in time of more than a second makes the encoder forget what came before.
+    """
 
     def __init__(
-        self, segmenter: FrameSegmenter, modality: str, rgb_topic: str, x_topic: str | None
+        self,
+        segmenter: FrameSegmenter,
+        modality: str,
+        rgb_topic: str,
+        x_topic: str | None,
+        encoder: Encoder | None = None,
+        decode_x: XDecoder | None = None,
+        convert: Convert = convert_offline,
     ) -> None:
         self._segmenter = segmenter
         self._modality = modality
         self._rgb_topic = rgb_topic
-        self._x_topic = x_topic or ""
+        self._convert = convert
+        if modality != RGB_ALONE:
+            encoder = encoder or Encoder(modality)
+            decode_x = decode_x or XDecoder(modality, x_topic or "", convert)
+        self._encoder, self._decode_x = encoder, decode_x
+        self._last_ns = 0
         self.refusals = Refusals()
         self.segmented = 0
 
@@ -83,32 +117,56 @@ class Pipeline:
         frame = self._decoded(pair)
         if frame is None:
             return None
-        decode_ms = (time.perf_counter() - start) * 1e3
-        try:
-            modality = None if frame.x is None else frame.modality
-            result = self._segmenter(frame.rgb, frame.x, modality)
-        except SegRgbxError as err:
-            self.refusals.add("refused_by_segmenter", str(err))
+        decoded = time.perf_counter()
+        planes = self._try(lambda: self._encoded(frame), "refused_by_encoding")
+        if planes is None and frame.x is not None:
+            return None
+        encoded = time.perf_counter()
+        modality = None if planes is None else frame.modality
+        result = self._try(
+            lambda: self._segmenter(frame.rgb, planes, modality), "refused_by_segmenter"
+        )
+        if result is None:
             return None
         self.segmented += 1
-        return SegmentedFrame(frame, result, {"decode": decode_ms, **result.timings_ms})
+        timings = {"decode": (decoded - start) * 1e3, **result.timings_ms}
+        timings["encode"] = (encoded - decoded) * 1e3 + timings.get("encode", 0.0)
+        return SegmentedFrame(frame, result, timings, planes)
+
+    def reset(self) -> None:
+        """Forgets earlier frames, for the first one of another recording."""
+        if self._encoder is not None:
+            self._encoder.reset()
+
+    def _try(self, step: Callable[[], T], reason: str) -> T | None:
+        try:
+            return step()
+        except SegRgbxError as err:
+            self.refusals.add(reason, str(err))
+            return None
 
     def _decoded(self, pair: MessagePair) -> RgbxFrame | None:
-        try:
-            rgb = rgb_from_message(pair.rgb, self._rgb_topic)
-        except SegRgbxError as err:
-            self.refusals.add("undecodable_rgb", str(err))
+        rgb = self._try(
+            lambda: rgb_from_message(pair.rgb, self._rgb_topic, self._convert), "undecodable_rgb"
+        )
+        if rgb is None:
             return None
         x: Reading | None = None
-        if pair.x is not None:
-            try:
-                x = reading_from_message(pair.x, self._x_topic)
-            except SegRgbxError as err:
-                self.refusals.add("undecodable_x", str(err))
+        message, decode = pair.x, self._decode_x
+        if message is not None and decode is not None:
+            x = self._try(lambda: decode(message), "undecodable_x")
+            if x is None:
                 return None
         frame_id = pair.rgb.header.frame_id
-        stamps = (pair.rgb_stamp_ns, pair.x_stamp_ns)
-        return RgbxFrame(rgb, x, self._modality, *stamps, frame_id)
+        return RgbxFrame(rgb, x, self._modality, pair.rgb_stamp_ns, pair.x_stamp_ns, frame_id)
+
+    def _encoded(self, frame: RgbxFrame) -> Planes | None:
+        if frame.x is None or self._encoder is None:
+            return None
+        if frame.rgb_stamp_ns < self._last_ns - JUMP_NS:
+            self._encoder.reset()
+        self._last_ns = frame.rgb_stamp_ns
+        return self._encoder(frame.x, (frame.rgb.shape[0], frame.rgb.shape[1]))
 
 
 def render(done: SegmentedFrame, overlay_alpha: float = 0.5) -> Outputs:

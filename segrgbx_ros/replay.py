@@ -9,6 +9,7 @@ from segrgbx_ros.bag_reader import BagReader
 from segrgbx_ros.replay_options import RGB_ALONE, Progress, ReplayOptions
 from segrgbx_ros.replay_output import claim_replay_output
 from segrgbx_ros.replay_run import ReplayRun
+from segrgbx_ros.replay_sensor import make_pairing, make_pipeline
 from segrgbx_ros.summary import ReplaySummary
 from segrgbx_ros.topics import find_topics
 
@@ -32,11 +33,15 @@ def replay(
             bag, options.modality, options.rgb_topic, options.x_topic, options.gt_topic
         )
         if segmenter is None:
-            segmenter = Segmenter(options.model, options.device, options.precision)
+            segmenter = Segmenter(
+                options.model, options.device, options.precision, label_set=options.label_set
+            )
         if options.modality != RGB_ALONE:
             segmenter.card.check_modality(options.modality)
+        pairing = make_pairing(options, bag, topics)
+        pipeline = make_pipeline(options, bag, topics, segmenter)
         claim_replay_output(options.out, options.force)
-        run = ReplayRun(options, bag, topics, segmenter, progress)
+        run = ReplayRun(options, bag, topics, segmenter, pairing, pipeline, progress)
         summary = run.finish()
     write_whole(options.out / "summary.json", summary.to_json().encode())
     return summary

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a replay is asked to do, and what it tells on the way."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import modality_named
+from segrgbx_ros.sensor_options import SensorOptions
 from segrgbx_ros.topics import TopicsTaken
 
 RGB_ALONE = "none"
@@ -19,7 +20,8 @@ class ReplayOptions:
     modality: a name of the modality table, or "none" for RGB alone. Topics that are None are
     found by type and name; gt_topic "none" leaves ground truth out. slop_s, x_time_offset_s:
     seconds. force: an output folder that holds files may be used. max_frames: stop after so many
-    masks. Raises InputError for a value out of range.
+    masks. label_set: for a model over a union, the one to answer in. sensor: how X is encoded and
+    aligned. Raises InputError for a value out of range.
     """
 
     bag: Path
@@ -35,6 +37,8 @@ class ReplayOptions:
     precision: str = "auto"
     force: bool = False
     max_frames: int | None = None
+    label_set: str | Path | None = None
+    sensor: SensorOptions = field(default_factory=SensorOptions)
 
     def __post_init__(self) -> None:
         if self.modality != RGB_ALONE:

@@ -3,6 +3,7 @@
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -11,16 +12,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.encoding import encode
 from segrgbx_core.errors import OutputError
 from segrgbx_core.evaluation.pictures import four_up
 from segrgbx_core.image_files import write_png
 from segrgbx_core.labels import LabelSet
 from segrgbx_core.output import claim_output, disk_errors
 from segrgbx_ros.bag_writer import ResultWriter
+from segrgbx_ros.frame_status import frame_status
 from segrgbx_ros.images import Header
 from segrgbx_ros.message_types import STATUS, message
-from segrgbx_ros.pipeline import SegmentedFrame, mean_confidence, render
+from segrgbx_ros.pipeline import SegmentedFrame, render
 
 if TYPE_CHECKING:
     from rosbags.typesys.store import Msg
@@ -33,12 +34,12 @@ OWN_PICTURE = re.compile(r"\d{6}\.png")
 class FrameContext:
     """What goes with a segmented frame into the result.
 
-    dropped: RGB images given up so far. truth: (H, W) uint8 or None.
+    dropped: RGB images given up so far, by reason. truth: (H, W) uint8 or None.
     """
 
     header: Header
     log_time_ns: int
-    dropped: int
+    dropped: Mapping[str, int]
     camera_info: "Msg | None"
     truth: npt.NDArray[np.uint8] | None
 
@@ -85,6 +86,8 @@ class ReplayOutput:
         self._panel_stride = max(1, -(-expected_frames // PANELS))
         self._bag: ResultWriter | None = None
         self._count = 0
+        self._panel_due, self._panels = True, 0
+        self._spare: tuple[str, SegmentedFrame, FrameContext] | None = None
 
     def __enter__(self) -> "ReplayOutput":
         return self
@@ -95,6 +98,8 @@ class ReplayOutput:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if kind is None and not self._panels and self._spare is not None:
+            self._write_panel(*self._spare)
         if self._bag is not None:
             self._bag.__exit__(kind, value, trace)
 
@@ -113,9 +118,18 @@ class ReplayOutput:
         output_ms = (time.perf_counter() - start) * 1e3
         self._count += 1
         bag.write_status(context.log_time_ns, self._status(done, context, output_ms))
-        if (self._count - 1) % self._panel_stride == 0:
-            self._write_panel(name, done, context)
+        self._show(name, done, context)
         return output_ms
+
+    def _show(self, name: str, done: SegmentedFrame, context: FrameContext) -> None:
+        """A four-up picture now and then; of a frame without a valid X only if all are so."""
+        self._panel_due |= (self._count - 1) % self._panel_stride == 0
+        if done.frame.x is not None and not done.x_used:
+            self._spare = self._spare or (name, done, context)
+        elif self._panel_due:
+            self._write_panel(name, done, context)
+            self._panel_due = False
+            self._panels += 1
 
     def _opened(self) -> ResultWriter:
         if self._bag is None:
@@ -126,29 +140,19 @@ class ReplayOutput:
         return self._bag
 
     def _write_panel(self, name: str, done: SegmentedFrame, context: FrameContext) -> None:
-        frame = done.frame
-        planes = None if frame.x is None else encode(frame.modality, frame.x).data
-        picture = four_up(frame.rgb, planes, done.segmentation, context.truth)
+        planes = done.planes if done.x_used else None
+        picture = four_up(
+            done.frame.rgb,
+            None if planes is None else planes.data,
+            done.segmentation,
+            context.truth,
+            None if planes is None else planes.valid,
+        )
         write_png(self._out / "panels" / name, picture)
 
     def _status(self, done: SegmentedFrame, context: FrameContext, output_ms: float) -> "Msg":
-        frame, skew_ns = done.frame, done.frame.skew_ns
-        return message(
-            STATUS,
-            header=cast("Msg", context.header),
-            modality=done.segmentation.modality,
-            x_used=frame.x is not None,
-            x_reason="" if frame.x is not None else "modality none: RGB alone was asked for",
-            skew_ms=float("nan") if skew_ns is None else skew_ns / 1e6,
-            decode_ms=done.timings_ms.get("decode", float("nan")),
-            encode_ms=done.timings_ms.get("encode", float("nan")),
-            model_ms=done.timings_ms.get("model", float("nan")),
-            output_ms=output_ms,
-            frames_segmented=self._count,
-            frames_dropped=context.dropped,
-            mean_confidence=mean_confidence(done.segmentation),
-            model=self._model,
-        )
+        status = frame_status(done, self._model, self._count, context.dropped, output_ms)
+        return message(STATUS, header=cast("Msg", context.header), **vars(status))
 
 
 def _restamped(context: FrameContext) -> "Msg | None":

@@ -3,7 +3,6 @@
 
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from rosbags.serde import SerdeError
@@ -15,10 +14,11 @@ from segrgbx_ros.bag_reader import BagReader
 from segrgbx_ros.ground_truth import GroundTruth, class_map
 from segrgbx_ros.images import AnyImage, stamp_ns
 from segrgbx_ros.message_types import typestore
-from segrgbx_ros.pairing import Pair, Pairing, PairingSettings
-from segrgbx_ros.pipeline import Pipeline
+from segrgbx_ros.pairing import Pair
+from segrgbx_ros.pipeline import MessagePair, Pipeline
 from segrgbx_ros.replay_options import Progress, ReplayOptions
 from segrgbx_ros.replay_output import FrameContext, ReplayOutput
+from segrgbx_ros.replay_pairing import ArrivedRgb, ReplayPair, ReplayPairing
 from segrgbx_ros.summary import (
     Frames,
     FrameStatistics,
@@ -28,19 +28,12 @@ from segrgbx_ros.summary import (
     versions,
 )
 from segrgbx_ros.topics import TopicsTaken
+from segrgbx_ros.wording import counted
 
 if TYPE_CHECKING:
     from rosbags.typesys.store import Msg
 
 TRUTH_WAIT_NS = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class _Arrived:
-    """A message whose pixels are still as recorded."""
-
-    msg: AnyImage
-    log_time_ns: int
 
 
 class ReplayRun:
@@ -52,27 +45,23 @@ class ReplayRun:
         bag: BagReader,
         topics: TopicsTaken,
         segmenter: Segmenter,
+        pairing: ReplayPairing,
+        pipeline: Pipeline,
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self._options, self._bag, self._topics = options, bag, topics
         self._segmenter, self._report = segmenter, progress
-        self._pairing: Pairing[_Arrived, _Arrived] = Pairing(
-            PairingSettings(
-                slop_ns=round(options.slop_s * 1e9),
-                x_time_offset_ns=round(options.x_time_offset_s * 1e9),
-                policy="rgb_only" if topics.x is None else "approximate",
-            )
-        )
-        self._pipeline = Pipeline(segmenter, options.modality, topics.rgb, topics.x)
+        self._pairing, self._pipeline = pairing, pipeline
         self._statistics = FrameStatistics(segmenter.label_set)
         self._truth: GroundTruth | None = None
         if topics.ground_truth is not None:
             classes = class_map(bag, topics, segmenter.label_set)
             self._truth = GroundTruth(topics.ground_truth, classes, segmenter.label_set)
         self._camera_info = self._first_camera_info()
-        self._waiting: deque[Pair[_Arrived, _Arrived]] = deque()
+        self._waiting: deque[ReplayPair] = deque()
         self._unreadable: Counter[str] = Counter()
-        self._first_stamps: dict[str, int] = {}
+        self._first_rgb_ns: int | None = None
+        self._without_x = 0
         self._rgb_total = self._count(topics.rgb)
 
     def finish(self) -> ReplaySummary:
@@ -111,27 +100,27 @@ class ReplayRun:
 
     def _take(self, message: BagMessage) -> None:
         """Hand one message to whom it concerns."""
+        if message.topic == self._topics.x:
+            self._waiting.extend(self._pairing.add_x(message))
+            return
+        role = self._role(message.topic)
         try:
             msg = typestore().deserialize_cdr(message.data, message.msgtype)
         except SerdeError:
-            self._unreadable[f"unreadable_{self._role(message.topic)}_message"] += 1
+            self._unreadable[f"unreadable_{role}_message"] += 1
             return
-        if message.topic == self._topics.camera_info:
+        if role == "camera_info":
             self._camera_info = cast("Msg", msg)
             return
         image = cast(AnyImage, msg)
         stamp = stamp_ns(image.header)
-        role = self._role(message.topic)
-        self._first_stamps.setdefault(role, stamp)
         if role == "ground_truth" and self._truth is not None:
             self._truth.add(stamp, image)
         elif role == "rgb":
-            arrived = _Arrived(image, message.log_time_ns)
+            self._first_rgb_ns = stamp if self._first_rgb_ns is None else self._first_rgb_ns
+            arrived = ArrivedRgb(image, message.log_time_ns)
             self._waiting.extend(self._pairing.add_rgb(stamp, arrived))
             self._tell()
-        elif role == "x":
-            arrived = _Arrived(image, message.log_time_ns)
-            self._waiting.extend(self._pairing.add_x(stamp, arrived))
 
     def _release(self, output: ReplayOutput, before_ns: int | None) -> None:
         """Segment the decided pairs whose ground truth is there or will not come any more."""
@@ -143,16 +132,12 @@ class ReplayRun:
                     return
             self._segment(self._waiting.popleft(), output)
 
-    def _segment(self, pair: Pair[_Arrived, _Arrived], output: ReplayOutput) -> None:
-        messages: Pair[AnyImage, AnyImage] = Pair(
-            pair.rgb_stamp_ns,
-            pair.rgb.msg,
-            pair.x_stamp_ns,
-            None if pair.x is None else pair.x.msg,
-        )
+    def _segment(self, pair: ReplayPair, output: ReplayOutput) -> None:
+        messages: MessagePair = Pair(pair.rgb_stamp_ns, pair.rgb.msg, pair.x_stamp_ns, pair.x)
         done = self._pipeline.process(messages)
         if done is None:
             return
+        self._without_x += pair.x is not None and not done.x_used
         truth = None
         if self._truth is not None:
             truth = self._truth.score(pair.rgb_stamp_ns, done.segmentation.labels)
@@ -181,7 +166,7 @@ class ReplayRun:
             skew_ms=self._statistics.skew_ms(),
             model=self._segmenter.card.name,
             card=ModelFacts(card.description, card.license, card.modalities, dict(card.training)),
-            class_colors={c.name: c.color for c in card.label_set.classes},
+            class_colors={c.name: c.color for c in self._segmenter.label_set.classes},
             modality=self._options.modality,
             device=str(self._segmenter.device),
             precision=self._segmenter.precision,
@@ -193,44 +178,59 @@ class ReplayRun:
             ),
             mean_confidence=self._statistics.mean_confidence(),
             class_fractions=self._statistics.class_fractions(),
-            problems=dict(self._pipeline.refusals.first),
-            notes=self._truth.notes() if self._truth is not None else [],
+            problems={**self._pairing.first_problem, **self._pipeline.refusals.first},
+            notes=self._notes(),
         )
 
     def _frames(self) -> Frames:
         counts = self._pairing.counts
         dropped = Counter(counts.dropped)
         dropped.update(self._pipeline.refusals.counts)
-        dropped.update(self._unreadable)
+        dropped.update(self._all_unreadable())
         not_reached = counts.rgb_pending + len(self._waiting)
         if not_reached:
             dropped["after_max_frames"] = not_reached
         return Frames(
             counts.rgb_in + self._unreadable["unreadable_rgb_message"],
-            counts.x_in + self._unreadable["unreadable_x_message"],
+            counts.x_in + self._pairing.unreadable["unreadable_x_message"],
             counts.paired,
             self._pipeline.segmented,
             {reason: n for reason, n in sorted(dropped.items()) if n},
         )
+
+    def _all_unreadable(self) -> Counter[str]:
+        return self._unreadable + self._pairing.unreadable
+
+    def _notes(self) -> list[str]:
+        said = self._pairing.notes()
+        if self._without_x:
+            said.append(
+                f"{self._without_x} of {counted(self._pipeline.segmented, 'mask')} come of RGB "
+                "alone, since no pixel of their X was valid."
+            )
+        return [*said, *(self._truth.notes() if self._truth is not None else [])]
 
     def _nothing_segmented(self) -> BagError | InputError:
         """Why a replay ends without a single mask."""
         refusals = self._pipeline.refusals
         if refusals.counts:
             return InputError(refusals.first[refusals.counts.most_common(1)[0][0]])
+        if self._pairing.first_problem and not self._pairing.counts.x_in:
+            return BagError(next(iter(self._pairing.first_problem.values())))
         frames = self._frames()
         reasons = ", ".join(f"{reason} {n}" for reason, n in frames.dropped.items()) or "none"
         if frames.dropped.get("invalid_rgb_stamp") or frames.dropped.get("invalid_x_stamp"):
             hint = "images need stamps above zero: check the driver's clock"
         else:
+            first = {"rgb": self._first_rgb_ns, "x": self._pairing.first_x_ns}
             starts = ", ".join(
-                f"{role} {stamp / 1e9:.3f} s" for role, stamp in self._first_stamps.items()
+                f"{role} {stamp / 1e9:.3f} s" for role, stamp in first.items() if stamp is not None
             )
-            hint = f"first stamps: {starts}; raise --slop or give --x-time-offset"
+            hint = f"first stamps: {starts}; {self._pairing.way_out}"
         if self._bag.loss is not None:
             hint = self._bag.loss.rstrip(".")
         return BagError(
-            f"No frame of {self._options.bag} could be paired within {self._options.slop_s} s "
+            f"No frame of {self._options.bag} {self._pairing.missed} "
             f"({frames.rgb_in} RGB, {frames.x_in} X; dropped: {reasons}); {hint}."
         )
 
@@ -249,12 +249,12 @@ class ReplayRun:
         except SerdeError:
             return None
 
-    def _rgb_dropped(self) -> int:
-        return (
-            sum(self._pairing.counts.rgb_dropped.values())
-            + sum(self._pipeline.refusals.counts.values())
-            + self._unreadable["unreadable_rgb_message"]
-        )
+    def _rgb_dropped(self) -> dict[str, int]:
+        """RGB images given up so far, by reason."""
+        dropped = Counter(self._pairing.counts.rgb_dropped)
+        dropped.update(self._pipeline.refusals.counts)
+        dropped["unreadable_rgb_message"] += self._unreadable["unreadable_rgb_message"]
+        return dict(dropped)
 
     def _role(self, topic: str) -> str:
         topics = self._topics

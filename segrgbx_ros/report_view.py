@@ -4,13 +4,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from segrgbx_ros.summary import ReplaySummary
+from segrgbx_ros.summary import ReplaySummary, Skew
 from segrgbx_ros.wording import (
     HARMLESS,
     UNPAIRED,
     counted,
     milliseconds,
+    readings,
     reason_in_words,
+    sensor,
     share,
     spoken,
 )
@@ -74,7 +76,7 @@ class ReportView:
 def view_of(summary: ReplaySummary) -> ReportView:
     """The summary in words."""
     recording = summary.recording
-    x_name = "RGB alone" if summary.topics.x is None else f"RGB with {spoken(summary.modality)}"
+    x_name = "RGB alone" if summary.topics.x is None else f"RGB with {sensor(summary.modality)}"
     return ReportView(
         title=Path(recording.path).name or recording.path,
         subtitle=f"{recording.duration_s:.1f} s of {x_name}, segmented by model {summary.model}",
@@ -96,7 +98,7 @@ def view_of(summary: ReplaySummary) -> ReportView:
 
 def _tiles(summary: ReplaySummary) -> str:
     """What the four pictures of a panel are."""
-    x = "no X" if summary.topics.x is None else spoken(summary.modality)
+    x = "no X" if summary.topics.x is None else sensor(summary.modality)
     below = "segmentation" if summary.topics.ground_truth is None else "ground truth"
     return f"RGB, {x}, {below}, segmentation over RGB"
 
@@ -116,17 +118,19 @@ def _notices(summary: ReplaySummary) -> tuple[str, ...]:
     """What a reader of the figures should know though nothing went wrong."""
     unpaired = sum(summary.frames.dropped.get(reason, 0) for reason in UNPAIRED)
     said = []
-    if unpaired:
+    whole = f"{unpaired} of {counted(summary.frames.rgb_in, 'RGB image')}"
+    if unpaired and summary.modality == "event":
+        said.append(f"{whole} had no event in the window before them and got no mask.")
+    elif unpaired:
         said.append(
-            f"{unpaired} of {counted(summary.frames.rgb_in, 'RGB image')} had no X reading near "
-            "enough in time and got no mask; a larger --slop pairs more of them, with more motion "
-            "between the two."
+            f"{whole} had no X reading near enough in time and got no mask; a larger --slop pairs "
+            "more of them, with more motion between the two."
         )
     return (*said, *summary.notes)
 
 
 def _figures(summary: ReplaySummary) -> tuple[Figure, ...]:
-    frames, skew = summary.frames, summary.skew_ms
+    frames, skew = summary.frames, _distances(summary)
     found = []
     if summary.miou is not None:
         note = f"pixel accuracy {share(summary.pixel_accuracy)}, "
@@ -149,6 +153,11 @@ def _figures(summary: ReplaySummary) -> tuple[Figure, ...]:
     if summary.mean_confidence is not None:
         found.append(Figure("Mean confidence", f"{summary.mean_confidence:.2f}", note="0 to 1"))
     return tuple(found)
+
+
+def _distances(summary: ReplaySummary) -> Skew | None:
+    """None for events, whose windows end where the RGB image is."""
+    return None if summary.modality == "event" else summary.skew_ms
 
 
 def _bars(summary: ReplaySummary) -> tuple[Bar, ...]:
@@ -185,7 +194,7 @@ def _stages(summary: ReplaySummary) -> tuple[Row, ...]:
 
 
 def _skew(summary: ReplaySummary) -> Row | None:
-    skew = summary.skew_ms
+    skew = _distances(summary)
     if skew is None:
         return None
     return Row("RGB to X", tuple(milliseconds(v) for v in (skew.p50, skew.p95, skew.max)))
@@ -195,7 +204,7 @@ def _frames(summary: ReplaySummary) -> tuple[Row, ...]:
     frames = summary.frames
     rows = [Row("RGB images in", (str(frames.rgb_in),))]
     if summary.topics.x is not None:
-        rows.append(Row(f"{spoken(summary.modality).capitalize()} in", (str(frames.x_in),)))
+        rows.append(Row(f"{readings(summary.modality).capitalize()} in", (str(frames.x_in),)))
         rows.append(Row("Pairs", (str(frames.paired),)))
     rows.append(Row("Segmented", (str(frames.segmented),)))
     rows += [
@@ -209,7 +218,7 @@ def _topics(summary: ReplaySummary) -> tuple[Row, ...]:
     topics = summary.topics
     roles = (
         ("RGB", topics.rgb),
-        (spoken(summary.modality).capitalize(), topics.x),
+        (sensor(summary.modality).capitalize(), topics.x),
         ("Ground truth", topics.ground_truth),
         ("Classes", topics.ground_truth_labels),
         ("Calibration", topics.camera_info),

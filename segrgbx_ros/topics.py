@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from segrgbx_core.errors import BagError
 from segrgbx_core.modality import MODALITIES, modality_named
 from segrgbx_ros.bag_reader import BagReader, BagTopic
-from segrgbx_ros.message_types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, LABEL_INFO
+from segrgbx_ros.message_types import (
+    CAMERA_INFO,
+    COMPRESSED_IMAGE,
+    EVENT_TYPES,
+    IMAGE,
+    LABEL_INFO,
+    POINT_CLOUD,
+)
 
 IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 COLOR_WORDS = ("rgb", "color", "colour")
@@ -20,13 +27,21 @@ NO_TOPIC = "none"
 
 @dataclass(frozen=True)
 class TopicsTaken:
-    """x: None where RGB alone is segmented; the other three where the recording has none."""
+    """x: None where RGB alone is segmented; the others where the recording has none."""
 
     rgb: str
     x: str | None
     ground_truth: str | None
     ground_truth_labels: str | None
     camera_info: str | None
+    x_camera_info: str | None = None
+
+
+def x_types(modality: str) -> tuple[str, ...]:
+    """The message types that can be this sensor's."""
+    if modality == "event":
+        return EVENT_TYPES
+    return (*IMAGE_TYPES, POINT_CLOUD) if modality == "depth" else IMAGE_TYPES
 
 
 def find_topics(
@@ -39,7 +54,7 @@ def find_topics(
     """The topics to use: those told, else the only fitting ones by type and name.
 
     ground_truth "none" leaves it out. Raises BagError, which lists what there is, where a told
-    topic is not there or no image topic, where none or several fit, and where one is empty.
+    topic is not there or of no fitting type, where none or several fit, and where one is empty.
     """
     images = [t for t in bag.topics if t.msgtype in IMAGE_TYPES]
     if not images:
@@ -47,25 +62,40 @@ def find_topics(
             f"{bag.path} has no image topic ({IMAGE} or {COMPRESSED_IMAGE}); it has "
             f"{_listed(bag.topics)}."
         )
-    x_name = None
-    if modality != "none":
-        named = [t for t in images if _is_x(t, modality)]
-        x_name = _taken(bag, images, x, named, f"{modality} (X)", "--x-topic")
+    x_name = None if modality == NO_TOPIC else _x(bag, modality, x)
     colored = [t for t in images if t.name != x_name]
-    rgb_name = _taken(bag, images, rgb, _rgb_candidates(colored), "RGB", "--rgb-topic")
+    search = _Search(bag, images, "an image", "image topics")
+    rgb_name = search.taken(rgb, _rgb_candidates(colored), "RGB", "--rgb-topic")
     if rgb_name == x_name:
         raise BagError(
             f"Topic {rgb_name} is asked to be RGB and X at once; choose two with --rgb-topic and "
             "--x-topic."
         )
-    truth = _truth(bag, images, ground_truth)
+    truth = _truth(search, ground_truth)
     return TopicsTaken(
         rgb_name,
         x_name,
         truth,
         None if truth is None else _sibling(bag, truth, "label_info", LABEL_INFO),
         _sibling(bag, rgb_name, "camera_info", CAMERA_INFO),
+        None if x_name is None else _sibling(bag, x_name, "camera_info", CAMERA_INFO),
     )
+
+
+def _x(bag: BagReader, modality: str, told: str | None) -> str:
+    """The X topic: by name among images; by type alone where the type says it, as for events."""
+    fitting = [t for t in bag.topics if t.msgtype in x_types(modality)]
+    named = [t for t in fitting if t.msgtype in IMAGE_TYPES and _is_x(t, modality)]
+    spoken = modality.replace("_", " ")
+    if modality == "event":
+        search = _Search(bag, fitting, "events", "event topics", EVENT_TYPES)
+        return search.taken(told, fitting, f"{spoken} (X)", "--x-topic")
+    if not any(t.count for t in named):
+        named = [t for t in fitting if t.msgtype == POINT_CLOUD] or named
+    search = _Search(bag, fitting, "an image", "image topics")
+    if modality == "depth":
+        search = _Search(bag, fitting, "an image or a cloud", "image and cloud topics")
+    return search.taken(told, named, f"{spoken} (X)", "--x-topic")
 
 
 def _is_x(topic: BagTopic, modality: str) -> bool:
@@ -91,61 +121,71 @@ def _rgb_candidates(images: Sequence[BagTopic]) -> list[BagTopic]:
     return []
 
 
-def _truth(bag: BagReader, images: Sequence[BagTopic], told: str | None) -> str | None:
+def _truth(search: "_Search", told: str | None) -> str | None:
     if told == NO_TOPIC:
         return None
     found = [
         t
-        for t in images
+        for t in search.fitting
         if TRUTH_NAME.search(t.name.lower()) and not OWN_RESULT.search(t.name.lower())
     ]
     if told is None and not any(t.count for t in found):
         return None
-    return _taken(bag, images, told, found, "ground truth", "--gt-topic")
+    return search.taken(told, found, "ground truth", "--gt-topic")
 
 
-def _taken(
-    bag: BagReader,
-    images: Sequence[BagTopic],
-    told: str | None,
-    found: Sequence[BagTopic],
-    what: str,
-    option: str,
-) -> str:
-    """The told topic, or the one found; BagError otherwise."""
-    if told is not None:
-        return _checked(bag, images, told, option)
-    filled = _raw_preferred([t for t in found if t.count])
-    if len(filled) == 1:
-        return filled[0].name
-    if filled:
+@dataclass(frozen=True)
+class _Search:
+    """The topics of fitting types in a recording, and how a sentence calls them.
+
+    kinds: types to name where the recording has no topic of any.
+    """
+
+    bag: BagReader
+    fitting: Sequence[BagTopic]
+    what: str
+    plural: str
+    kinds: Sequence[str] = ()
+
+    def taken(self, told: str | None, found: Sequence[BagTopic], role: str, option: str) -> str:
+        """The told topic, or the one found; BagError otherwise."""
+        if told is not None:
+            return self._checked(told, option)
+        filled = _raw_preferred([t for t in found if t.count])
+        if len(filled) == 1:
+            return filled[0].name
+        if filled:
+            raise BagError(
+                f"{self.bag.path} has several topics that may be {role}: {_listed(filled)}; "
+                f"choose one with {option}."
+            )
+        if found:
+            raise _empty(found[0].name, option)
+        if not self.fitting:
+            raise BagError(
+                f"{self.bag.path} has no topic that can be {role} ({', '.join(self.kinds)}); it "
+                f"has {_listed(self.bag.topics)}."
+            )
         raise BagError(
-            f"{bag.path} has several topics that may be {what}: {_listed(filled)}; choose one "
-            f"with {option}."
+            f"{self.bag.path} has no topic whose name says {role}; its {self.plural} are "
+            f"{_listed(self.fitting)}: choose one with {option}."
         )
-    if found:
-        raise _empty(found[0].name, option)
-    raise BagError(
-        f"{bag.path} has no topic whose name says {what}; its image topics are "
-        f"{_listed(images)}: choose one with {option}."
-    )
 
-
-def _checked(bag: BagReader, images: Sequence[BagTopic], told: str, option: str) -> str:
-    topic = bag.topic(told)
-    if topic is None:
-        raise BagError(
-            f"Topic {told} ({option}) is not in {bag.path}; its image topics are "
-            f"{_listed(images)}."
-        )
-    if topic.msgtype not in IMAGE_TYPES:
-        raise BagError(
-            f"Topic {told} ({option}) has type {topic.msgtype}, not an image; the image topics "
-            f"are {_listed(images)}."
-        )
-    if not topic.count:
-        raise _empty(told, option)
-    return told
+    def _checked(self, told: str, option: str) -> str:
+        topic = self.bag.topic(told)
+        if topic is None:
+            raise BagError(
+                f"Topic {told} ({option}) is not in {self.bag.path}; its {self.plural} are "
+                f"{_listed(self.fitting)}."
+            )
+        if topic.msgtype not in {t.msgtype for t in self.fitting}:
+            raise BagError(
+                f"Topic {told} ({option}) has type {topic.msgtype}, not {self.what}; the "
+                f"{self.plural} are {_listed(self.fitting)}."
+            )
+        if not topic.count:
+            raise _empty(told, option)
+        return told
 
 
 def _empty(name: str, option: str) -> BagError:

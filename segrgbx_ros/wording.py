@@ -3,7 +3,9 @@
 
 REASONS = {
     "rgb_without_x": "RGB without an X near enough in time",
-    "x_unused": "X that no RGB was nearest to",
+    "rgb_without_events": "RGB without an event in its window",
+    "x_without_events": "event packet without an event",
+    "x_unused": "X that went with no RGB",
     "duplicate_rgb": "RGB with a stamp seen before",
     "duplicate_x": "X with a stamp seen before",
     "late_rgb": "RGB that came too late",
@@ -17,12 +19,13 @@ REASONS = {
     "unreadable_rgb_message": "RGB message that is damaged",
     "unreadable_x_message": "X message that is damaged",
     "unreadable_ground_truth_message": "ground truth message that is damaged",
+    "refused_by_encoding": "pair whose X could not be encoded",
     "refused_by_segmenter": "pair that the model refused",
     "after_max_frames": "RGB after the asked number of frames",
 }
 # A second sensor of another rate always leaves some over, and a limit was asked for.
-HARMLESS = ("x_unused", "after_max_frames")
-UNPAIRED = ("rgb_without_x",)
+HARMLESS = ("x_unused", "x_without_events", "after_max_frames")
+UNPAIRED = ("rgb_without_x", "rgb_without_events")
 
 
 def reason_in_words(reason: str) -> str:
@@ -45,6 +48,16 @@ def milliseconds(value: float) -> str:
     if value < 10:
         return f"{value:.2f}"
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def readings(modality: str) -> str:
+    """What a recording holds of a sensor, as its messages are counted."""
+    return {"event": "event packets"}.get(modality, f"{spoken(modality)} readings")
+
+
+def sensor(modality: str) -> str:
+    """What a sensor gives, beside "RGB with"."""
+    return {"event": "events"}.get(modality, spoken(modality))
 
 
 def spoken(name: str) -> str:

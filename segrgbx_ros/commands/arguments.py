@@ -4,11 +4,14 @@
 import argparse
 import math
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from segrgbx_core.modality import MODALITIES
 
 if TYPE_CHECKING:
+    from segrgbx_ros.sensor_options import SensorOptions
+
     Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
@@ -42,6 +45,66 @@ def add_modality(parser: argparse.ArgumentParser, required: bool) -> None:
     """--modality."""
     parser.add_argument(
         "--modality", choices=tuple(MODALITIES), required=required, help="what the X sensor is"
+    )
+
+
+def add_label_set(parser: argparse.ArgumentParser) -> None:
+    """--label-set."""
+    parser.add_argument(
+        "--label-set",
+        metavar="NAME|FILE.yaml",
+        help="for a model over a union of label sets: the one to answer in (default: the union)",
+    )
+
+
+def add_sensor(parser: argparse.ArgumentParser) -> None:
+    """--set and how X comes onto RGB's grid, as a group of its own in the help."""
+    group = parser.add_argument_group(
+        "the X sensor",
+        "What its numbers mean, and how it comes onto the RGB image.\n"
+        "`segrgbx info --settings MODALITY` lists what --set can be given: units, scale and\n"
+        "range, a mosaic's layout, the rows and columns of a tiled light field. Examples:\n"
+        "--set unit=centikelvin, --set layout=0,135,45,90, --set rows=3 --set columns=3.",
+    )
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="NAME=VALUE",
+        help="a setting of the sensor's encoding; may be given several times",
+    )
+    group.add_argument(
+        "--align",
+        choices=("none", "resize", "homography", "reproject"),
+        help="onto RGB's grid: none and resize are for equal fields of view; reproject is for "
+        "depth, with both calibrations (default: as the files below ask, else none)",
+    )
+    for option, what in (
+        ("--homography", "matrix: 3x3, from X pixels to RGB pixels"),
+        ("--extrinsic", "matrix: 4x4, or translation and rotation, from X to RGB in metres"),
+        ("--rgb-camera", "RGB's calibration, as camera_calibration saves it"),
+        ("--x-camera", "X's calibration"),
+    ):
+        group.add_argument(option, type=Path, metavar="FILE.yaml", help=what)
+
+
+def sensor_options(args: argparse.Namespace) -> "SensorOptions":
+    """What `add_sensor` and, where there are, the options of event windows were given.
+
+    Raises InputError for options that contradict each other.
+    """
+    from segrgbx_ros.sensor_options import SensorOptions
+
+    window = {name: value for name, value in vars(args).items() if name.startswith("window_")}
+    return SensorOptions(
+        settings=tuple(args.settings),
+        align=args.align,
+        homography=args.homography,
+        extrinsic=args.extrinsic,
+        rgb_camera=args.rgb_camera,
+        x_camera=args.x_camera,
+        **window,
     )
 
 

@@ -5,6 +5,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from segrgbx_core.modality import MODALITIES
 from segrgbx_ros.commands import arguments
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     parser.add_argument(
         "--table", action="store_true", help="what every model size costs, by part, beside CMX"
     )
+    parser.add_argument(
+        "--settings",
+        choices=tuple(MODALITIES),
+        metavar="MODALITY",
+        help="the settings of a sensor's encoding, as --set of replay and segment takes them",
+    )
     parser.set_defaults(run=run)
 
 
@@ -40,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     """Loads the model, so that a damaged one is told here, and prints the three parts."""
     if args.table:
         return _table(as_json=args.json)
+    if args.settings is not None:
+        return _settings(args.settings, as_json=args.json)
     from segrgbx_core.model import load_model, summarize
     from segrgbx_ros.commands.terminal import output
     from segrgbx_ros.machine import this_machine
@@ -67,6 +76,21 @@ def _table(as_json: bool) -> int:
         print(json.dumps(table_as_json(rows), indent=2))
     else:
         print_table(output(), rows)
+    return 0
+
+
+def _settings(modality: str, as_json: bool) -> int:
+    from dataclasses import asdict
+
+    from segrgbx_ros.commands.info_settings import print_settings
+    from segrgbx_ros.commands.terminal import output
+    from segrgbx_ros.sensor_settings import setting_lines
+
+    lines = setting_lines(modality)
+    if as_json:
+        print(json.dumps([asdict(line) for line in lines], indent=2))
+    else:
+        print_settings(output(), modality, lines)
     return 0
 
 
@@ -114,11 +138,12 @@ def _print_cost(console: "Console", cost: "ModelSummary") -> None:
     from rich.table import Table
 
     config = cost.config
+    encoder = config.preset if config.preset.startswith("pvt") else f"MiT-{config.preset}"
     blocks = "shared blocks" if config.shared_blocks else "unshared blocks"
     parts = ", ".join(config.components) or "no further components"
     console.print(
         f"[bold]Cost[/bold] of one {cost.width}x{cost.height} pair "
-        f"(MiT-{config.preset}, {blocks}, {parts})"
+        f"({encoder}, {blocks}, {parts})"
     )
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("  part")

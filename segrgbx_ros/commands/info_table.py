@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`segrgbx info --table`: what every model size costs, by part, beside CMX."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -8,15 +9,11 @@ if TYPE_CHECKING:
 
     from segrgbx_core.model import ModelSummary, SizeRow
 
-NOTES = (
-    "CMX: the same parts with unshared blocks and no further components, computed as here. "
-    "CMNeXt has no column: its X stream is of blocks of its own, whose sizes this package does "
-    "not know."
-)
-
 
 def table_as_json(rows: "tuple[SizeRow, ...]") -> dict[str, object]:
     """The same numbers for programs; parameters and macs are whole counts."""
+    from segrgbx_core.model import CMNEXT
+
     first = rows[0].shared
     return {
         "height": first.height,
@@ -27,7 +24,7 @@ def table_as_json(rows: "tuple[SizeRow, ...]") -> dict[str, object]:
             {"preset": row.preset, "shared_blocks": _sums(row.shared), "cmx": _sums(row.cmx)}
             for row in rows
         ],
-        "cmnext": None,
+        "cmnext": asdict(CMNEXT),
     }
 
 
@@ -42,7 +39,18 @@ def print_table(console: "Console", rows: "tuple[SizeRow, ...]") -> None:
     _print_parts(console, "parameters, M", rows, "parameters", 1e6)
     what = f"multiply-adds of one {first.width}x{first.height} pair, G"
     _print_parts(console, what, rows, "macs", 1e9)
-    console.print(NOTES, style="dim")
+    console.print(_notes(), style="dim", highlight=False)
+
+
+def _notes() -> str:
+    from segrgbx_core.model import CMNEXT
+
+    return (
+        "CMX: the same parts with unshared blocks and no further components, computed as here. "
+        f"CMNeXt: not computed here, as its X stream is of other blocks; its owners give "
+        f"{CMNEXT.parameters / 1e6:.2f} M parameters and {CMNEXT.flops / 1e9:.2f} GFLOPs for "
+        f"{CMNEXT.preset} with one X, without the image's size ({CMNEXT.source})."
+    )
 
 
 def _print_parts(

@@ -9,6 +9,9 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.image_files import IMAGE_SUFFIXES, READING_SUFFIXES
 
 NAMES_SHOWN = 5
+# Sensors one of whose readings may be a folder of images, and what the others' files end in.
+IN_FOLDERS = ("polarization", "light_field")
+SUFFIXES = {"event": (".npz",)}
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,17 @@ class Found:
     remarks: tuple[str, ...] = ()
 
 
-def find_pairs(rgb: Path | None, x: Path | None, rgbx: Path | None) -> Found:
+def find_pairs(
+    rgb: Path | None, x: Path | None, rgbx: Path | None, modality: str | None = None
+) -> Found:
     """The pairs that the three arguments of the command name.
 
+    modality: says what X's files end in, and whether a folder may be one reading.
     Raises InputError where they contradict each other, a path does not exist, a folder holds no
     image or two of one stem, or no stem is in both folders.
     """
     if rgb is not None and rgbx is None:
-        return _alone(rgb, both=False) if x is None else _together(rgb, x)
+        return _alone(rgb, both=False) if x is None else _together(rgb, x, modality)
     if rgb is not None or rgbx is None:
         raise InputError("Give the images either as --rgb (with or without --x) or as --rgbx.")
     if x is not None:
@@ -53,15 +59,18 @@ def _alone(path: Path, both: bool) -> Found:
     return Found((Pair(path.stem, path, None, both),), several=False)
 
 
-def _together(rgb: Path, x: Path) -> Found:
+def _together(rgb: Path, x: Path, modality: str | None) -> Found:
     _need(rgb)
     _need(x)
-    if rgb.is_dir() != x.is_dir():
+    one_reading = x.is_dir() and not rgb.is_dir() and modality in IN_FOLDERS
+    if rgb.is_dir() != x.is_dir() and not one_reading:
         folder, file = (rgb, x) if rgb.is_dir() else (x, rgb)
         raise InputError(f"{folder} is a folder and {file} a file; give two files or two folders.")
     if not rgb.is_dir():
         return Found((Pair(rgb.stem, rgb, x),), several=False)
-    images, readings = _by_stem(rgb, IMAGE_SUFFIXES), _by_stem(x, READING_SUFFIXES)
+    suffixes = SUFFIXES.get(modality or "", READING_SUFFIXES)
+    images = _by_stem(rgb, IMAGE_SUFFIXES)
+    readings = _by_stem(x, suffixes, folders=modality in IN_FOLDERS)
     pairs = tuple(Pair(s, p, readings[s]) for s, p in images.items() if s in readings)
     if not pairs:
         raise InputError(
@@ -80,10 +89,17 @@ def _need(path: Path) -> None:
         raise InputError(f"{path} does not exist; check the path.")
 
 
-def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> Mapping[str, Path]:
+def _by_stem(folder: Path, suffixes: tuple[str, ...], folders: bool = False) -> Mapping[str, Path]:
+    """Files by name without ending; with folders, folders by name too."""
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in suffixes)
+    if folders:
+        files += sorted(p for p in folder.iterdir() if p.is_dir())
     if not files:
-        raise InputError(f"{folder} holds no image; expected files ending {', '.join(suffixes)}.")
+        what = "image" if suffixes[0] in IMAGE_SUFFIXES else "reading"
+        raise InputError(
+            f"{folder} holds no {what}; expected files ending {', '.join(suffixes)}"
+            f"{', or folders of images' if folders else ''}."
+        )
     found: dict[str, Path] = {}
     for file in files:
         if file.stem in found:

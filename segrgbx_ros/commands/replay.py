@@ -47,8 +47,25 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         metavar="S",
         help="added to every X stamp, in seconds (default: 0)",
     )
-    parser.add_argument("--max-frames", type=arguments.positive_count, metavar="N")
+    parser.add_argument(
+        "--window-ms",
+        type=arguments.number,
+        default=50.0,
+        metavar="MS",
+        help="events: length of the window that ends at the RGB stamp (default: 50)",
+    )
+    parser.add_argument(
+        "--window-events",
+        type=arguments.positive_count,
+        metavar="N",
+        help="events: the last N before the RGB stamp, within --window-ms",
+    )
+    parser.add_argument(
+        "--max-frames", type=arguments.positive_count, metavar="N", help="stop after N masks"
+    )
     arguments.add_model(parser)
+    arguments.add_label_set(parser)
+    arguments.add_sensor(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     arguments.add_force(parser)
     parser.set_defaults(run=run)
@@ -76,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
             precision=args.precision,
             force=args.force,
             max_frames=args.max_frames,
+            label_set=args.label_set,
+            sensor=arguments.sensor_options(args),
         )
     )
     write_report(args.out)

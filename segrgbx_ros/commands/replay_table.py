@@ -10,7 +10,14 @@ from rich.table import Table
 
 from segrgbx_ros.summary import ReplaySummary
 from segrgbx_ros.topics import TopicsTaken
-from segrgbx_ros.wording import counted, milliseconds, reason_in_words, share, spoken
+from segrgbx_ros.wording import (
+    counted,
+    milliseconds,
+    readings,
+    reason_in_words,
+    share,
+    spoken,
+)
 
 
 def topic_lines(topics: TopicsTaken) -> list[tuple[str, str]]:
@@ -39,7 +46,7 @@ def print_summary(console: Console, summary: ReplaySummary, folder: Path) -> Non
 
 def _lines(summary: ReplaySummary) -> list[tuple[str, str]]:
     frames, skew = summary.frames, summary.skew_ms
-    x_in = "" if summary.topics.x is None else f" and {frames.x_in} {spoken(summary.modality)}"
+    x_in = "" if summary.topics.x is None else f" and {frames.x_in} {readings(summary.modality)}"
     lines = [
         ("model", f"{summary.model} on {summary.device}"),
         ("frames in", f"{frames.rgb_in} RGB{x_in}"),
@@ -54,7 +61,7 @@ def _lines(summary: ReplaySummary) -> list[tuple[str, str]]:
         for stage, t in summary.stage_ms.items()
     ]
     lines.append(("ms p50 / p95", ", ".join(times)))
-    if skew is not None:
+    if skew is not None and summary.modality != "event":
         p50, p95, largest = (milliseconds(v) for v in (skew.p50, skew.p95, skew.max))
         lines.append(("skew ms", f"{p50} / {p95}, largest {largest}"))
     return lines

@@ -14,6 +14,7 @@ from segrgbx_core.frame import Reading, RgbImage
 from segrgbx_ros.commands import arguments
 
 if TYPE_CHECKING:
+    from segrgbx_core.encoding.stream import Encoder
     from segrgbx_core.segmentation import Segmentation
     from segrgbx_core.segmenter import Segmenter
     from segrgbx_ros.commands.pairs import Pair
@@ -23,7 +24,7 @@ ROWS = 12
 
 @dataclass(frozen=True)
 class Done:
-    """One file's line of the table."""
+    """One file's line of the table; x_valid: share of X's pixels with a measurement, 0..1."""
 
     stem: str
     width: int
@@ -31,6 +32,7 @@ class Done:
     shares: tuple[tuple[str, float], ...]
     confidence: float
     milliseconds: float
+    x_valid: float | None
 
 
 def add_parser(subparsers: "arguments.Subparsers") -> None:
@@ -43,13 +45,20 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     )
     parser.add_argument("--rgb", type=Path, metavar="PATH", help="an RGB image, or a folder")
     parser.add_argument(
-        "--x", type=Path, metavar="PATH", help="its X reading (PNG, JPEG, TIFF, .npy), or a folder"
+        "--x",
+        type=Path,
+        metavar="PATH",
+        help="its X reading, or a folder of readings: PNG, JPEG, TIFF or .npy; events .npz; "
+        "polarization also a folder with 0, 45, 90 and 135 .png; light field a folder with "
+        "<row>_<column>.png, or a tiled image with --set rows=R --set columns=C",
     )
     parser.add_argument(
         "--rgbx", type=Path, metavar="PATH", help="a 4-channel PNG (RGB and X), or a folder"
     )
     arguments.add_modality(parser, required=False)
     arguments.add_model(parser)
+    arguments.add_label_set(parser)
+    arguments.add_sensor(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     arguments.add_force(parser)
     parser.set_defaults(run=run)
@@ -63,17 +72,22 @@ def run(args: argparse.Namespace) -> int:
     from segrgbx_ros.commands.terminal import notices, progress
 
     _need_modality_with_x(args)
-    found = find_pairs(args.rgb, args.x, args.rgbx)
+    found = find_pairs(args.rgb, args.x, args.rgbx, args.modality)
     for sentence in found.remarks:
         notices().print(sentence, markup=False)
-    segmenter = Segmenter(args.model, device=args.device, precision=args.precision)
+    encoder = _encoder(args)
+    segmenter = Segmenter(
+        args.model, device=args.device, precision=args.precision, label_set=args.label_set
+    )
+    if args.modality is not None:
+        segmenter.card.check_modality(args.modality)
     claim_output(args.out, args.force)
     done: list[Done] = []
     failed = 0
     with progress() as bar:
         for pair in bar.track(found.pairs, description="segmenting"):
             try:
-                done.append(_segment_one(segmenter, pair, args.modality, args.out))
+                done.append(_segment_one(segmenter, encoder, pair, args.modality, args.out))
             except InputError as err:
                 if not found.several:
                     raise
@@ -96,10 +110,31 @@ def _need_modality_with_x(args: argparse.Namespace) -> None:
         )
 
 
-def _segment_one(segmenter: "Segmenter", pair: "Pair", modality: str | None, out: Path) -> Done:
-    rgb, reading = _read(pair)
+def _encoder(args: argparse.Namespace) -> "Encoder | None":
+    from segrgbx_ros.sensor_options import Geometry, make_encoder
+
+    options = arguments.sensor_options(args)
+    if args.modality is None:
+        if options.settings or options.alignment != "none":
+            raise InputError("--set and --align are for an X reading; give one with --x.")
+        return None
+    return make_encoder(args.modality, options, Geometry().with_files(options))
+
+
+def _segment_one(
+    segmenter: "Segmenter",
+    encoder: "Encoder | None",
+    pair: "Pair",
+    modality: str | None,
+    out: Path,
+) -> Done:
+    rgb, reading = _read(pair, modality)
     start = time.perf_counter()
-    result = segmenter(rgb, reading, modality=modality)
+    planes = None
+    if reading is not None and encoder is not None:
+        encoder.reset()
+        planes = encoder(reading, (rgb.shape[0], rgb.shape[1]))
+    result = segmenter(rgb, planes, modality=modality)
     milliseconds = (time.perf_counter() - start) * 1e3
     _write(result, rgb, out, pair.stem)
     return Done(
@@ -109,15 +144,17 @@ def _segment_one(segmenter: "Segmenter", pair: "Pair", modality: str | None, out
         _shares(result),
         float(result.confidence.mean()),
         milliseconds,
+        result.x_valid,
     )
 
 
-def _read(pair: "Pair") -> tuple[RgbImage, Reading | None]:
-    from segrgbx_core.image_files import read_reading, read_rgb, read_rgbx
+def _read(pair: "Pair", modality: str | None) -> tuple[RgbImage, Reading | None]:
+    from segrgbx_core.image_files import read_rgb, read_rgbx, read_x
 
     if pair.both:
         return read_rgbx(pair.rgb)
-    return read_rgb(pair.rgb), None if pair.x is None else read_reading(pair.x)
+    rgb = read_rgb(pair.rgb)
+    return rgb, None if pair.x is None or modality is None else read_x(pair.x, modality)
 
 
 def _write(result: "Segmentation", rgb: RgbImage, out: Path, stem: str) -> None:
@@ -145,12 +182,19 @@ def _spoken(shares: tuple[tuple[str, float], ...]) -> str:
     return ", ".join(named) or "none"
 
 
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
+
+
 def _print_table(done: list[Done], failed: int, out: Path) -> None:
     from rich.table import Table
 
     from segrgbx_ros.commands.terminal import output
 
     table = Table("file", "size", "classes seen", box=None, pad_edge=False)
+    with_x = any(item.x_valid is not None for item in done)
+    if with_x:
+        table.add_column("X valid", justify="right")
     table.add_column("confidence", justify="right")
     table.add_column("ms", justify="right")
     for item in done[:ROWS]:
@@ -158,6 +202,7 @@ def _print_table(done: list[Done], failed: int, out: Path) -> None:
             item.stem,
             f"{item.width}x{item.height}",
             _spoken(item.shares),
+            *([_percent(item.x_valid)] if with_x else []),
             f"{item.confidence:.2f}",
             f"{item.milliseconds:.0f}",
         )

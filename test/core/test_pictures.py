@@ -55,8 +55,8 @@ def test_hot_is_brighter_than_cold_in_false_colours() -> None:
     assert means[0] < means[1] < means[2]
 
 
-def test_planes_of_other_sensors_are_shown_as_they_are() -> None:
-    rgb, segmentation = made(320, 240, "depth")
+def test_planes_of_events_are_shown_as_they_are() -> None:
+    rgb, segmentation = made(320, 240, "event")
     planes = np.full((3, 240, 320), 0.6, np.float32)
     assert tile_centres(four_up(rgb, planes, segmentation), 240)[1] == (153, 153, 153)
 

@@ -11,15 +11,21 @@ FIELDS = {
     "header": "std_msgs/Header",
     "modality": "string",
     "x_used": "boolean",
+    "x_held": "boolean",
     "x_reason": "string",
     "skew_ms": "double",
+    "age_ms": "double",
     "decode_ms": "double",
     "encode_ms": "double",
     "model_ms": "double",
     "output_ms": "double",
     "frames_segmented": "uint64",
     "frames_dropped": "uint64",
+    "drop_reasons": "sequence<string>",
+    "drop_counts": "sequence<uint64>",
     "mean_confidence": "float",
+    "class_fractions": "sequence<float>",
+    "unlabelled_fraction": "float",
     "model": "string",
 }
 
@@ -44,6 +50,8 @@ def test_a_message_survives_the_wire() -> None:
         model_ms=41.5,
         frames_segmented=7,
         frames_dropped=2**40,
+        drop_reasons=["superseded"],
+        drop_counts=[2**40],
         mean_confidence=0.75,
         model="demo",
     )
@@ -52,6 +60,7 @@ def test_a_message_survives_the_wire() -> None:
     received = deserialize_message(serialize_message(sent), SegmentationStatus)
     assert math.isnan(received.skew_ms)
     received.skew_ms = sent.skew_ms = 0.0
+    assert list(received.drop_counts) == [2**40]
     assert received == sent
 
 

@@ -18,7 +18,7 @@ from segrgbx_core.resources import version
 from segrgbx_ros import cli
 from segrgbx_ros.commands import info
 
-NAMES = ("scenes", "segment", "replay", "summary", "info", "train")
+NAMES = ("scenes", "inspect", "segment", "replay", "summary", "info", "train")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,28 @@ def test_each_help_ends_with_an_example_that_parses(
     last = capsys.readouterr().out.rstrip().splitlines()[-1].split()
     assert last[:2] == ["segrgbx", name]
     assert cli.build_parser().parse_args(last[1:]).command == name
+
+
+def test_replay_tells_the_sensor(
+    drive: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--set and --homography reach the encoder: a range that holds nothing changes the masks."""
+    (tmp_path / "h.yaml").write_text("matrix: [2, 0, 0, 0, 2, 0, 0, 0, 1]")
+    told = (
+        "--set",
+        "clip_min=20000",
+        "--set",
+        "clip_max=40000",
+        "--homography",
+        str(tmp_path / "h.yaml"),
+    )
+    found = []
+    for name, more in (("plain", ()), ("told", told)):
+        assert replay(drive, model, tmp_path / name, "--slop", "0.2", *more) == 0
+        found.append(json.loads((tmp_path / name / "summary.json").read_text()))
+    assert found[0]["mean_confidence"] != found[1]["mean_confidence"]
+    assert replay(drive, model, tmp_path / "bad", "--set", "hue=1") == 2
+    assert "Thermal has no setting 'hue'" in capsys.readouterr().err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

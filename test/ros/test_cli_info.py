@@ -60,3 +60,16 @@ def test_a_damaged_model_is_told(
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x07")
     assert main(["info", str(tmp_path)]) == 2
     assert "has sha256" in capsys.readouterr().err
+
+
+def test_settings_of_a_sensor(capsys: pytest.CaptureFixture[str]) -> None:
+    """As a table with what the names mean, and as JSON; no model is loaded for it."""
+    assert main(["info", "--settings", "polarization"]) == 0
+    said = capsys.readouterr().out
+    assert "given as --set name=value" in said
+    assert "layout" in said
+    assert "90,45,135,0" in said
+    assert "row by row" in said
+    assert main(["info", "--settings", "light_field", "--json"]) == 0
+    lines = {line["name"]: line for line in json.loads(capsys.readouterr().out)}
+    assert lines["rows"] == {"name": "rows", "kind": "whole number or none", "default": "none"}

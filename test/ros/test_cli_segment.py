@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from segrgbx_core.event_files import write_events
 from segrgbx_core.image_files import read_labels, read_rgb, write_png
 from segrgbx_core.labels import load_label_set
+from segrgbx_core.labels_unified import load_membership
+from segrgbx_core.modality import MODALITIES
 from segrgbx_core.model import ModelCard, build_model, save_model
+from segrgbx_core.readings import Events
 from segrgbx_ros.cli import main
 
 RNG = np.random.default_rng(5)
@@ -212,3 +216,154 @@ def test_a_missing_model_is_said(tmp_path: Path, capsys: Captured) -> None:
     assert segment("no_such_model", tmp_path / "out", "--rgb", rgb) == 2
     assert "Model 'no_such_model' was not found; shipped models:" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def knows_all(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An untrained small model's folder, for every sensor."""
+    torch.manual_seed(0)
+    network = build_model("b0", 10, head_width=16)
+    folder = tmp_path_factory.mktemp("all")
+    card = ModelCard(
+        "all", "untrained", network.config, tuple(MODALITIES), load_label_set("street")
+    )
+    save_model(folder, network, card)
+    return str(folder)
+
+
+def write_reading(place: Path, modality: str) -> Path:
+    """One reading of 32x24 pixels as the modality's files are laid out; where it lies."""
+    place.parent.mkdir(exist_ok=True)
+    bytes_ = RNG.integers(0, 200, (24, 32)).astype(np.uint8)
+    if modality == "event":
+        path = place.with_suffix(".npz")
+        at = np.arange(20)
+        write_events(
+            path,
+            Events(
+                at.astype(np.uint16),
+                at.astype(np.uint16),
+                at % 2 == 0,
+                at * 1000,
+                32,
+                24,
+                0,
+                10**8,
+            ),
+        )
+        return path
+    if modality == "polarization":
+        place.mkdir()
+        for angle in ("0", "45", "90", "135"):
+            write_png(place / f"{angle}.png", np.roll(bytes_, int(angle)))
+        return place
+    if modality == "light_field":
+        place.mkdir()
+        for row, column in np.ndindex(3, 3):
+            write_png(place / f"{row}_{column}.png", np.roll(bytes_, -column, 1))
+        return place
+    return write_x(place.with_suffix(".png"))
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_every_sensor_as_one_pair_and_in_folders(
+    knows_all: str, tmp_path: Path, modality: str, capsys: Captured
+) -> None:
+    scale = ("--set", "unit=mm") if modality == "depth" else ()
+    for stem in ("a", "b"):
+        write_rgb(tmp_path / "rgb" / f"{stem}.png")
+        write_reading(tmp_path / "x" / stem, modality)
+    one = next(path for path in (tmp_path / "x").iterdir() if path.stem == "a")
+    pair = ("--rgb", tmp_path / "rgb" / "a.png", "--x", one, "--modality", modality, *scale)
+    assert segment(knows_all, tmp_path / "one", *pair) == 0
+    assert "X valid" in capsys.readouterr().out
+    folders = ("--rgb", tmp_path / "rgb", "--x", tmp_path / "x", "--modality", modality, *scale)
+    assert segment(knows_all, tmp_path / "many", *folders) == 0
+    assert [n for n in names(tmp_path / "many") if "mask" in n] == ["a_mask.png", "b_mask.png"]
+    for name in ("a_mask.png", "a_confidence.png"):
+        np.testing.assert_array_equal(
+            read_labels(tmp_path / "one" / name), read_labels(tmp_path / "many" / name)
+        )
+
+
+def test_a_tiled_light_field_equals_its_views(knows_all: str, tmp_path: Path) -> None:
+    rgb = write_rgb(tmp_path / "a.png")
+    views = write_reading(tmp_path / "views", "light_field")
+    rows = [
+        np.hstack([read_labels(views / f"{row}_{column}.png") for column in range(3)])
+        for row in range(3)
+    ]
+    write_png(tmp_path / "tiled.png", np.vstack(rows))
+    common = ("--rgb", rgb, "--modality", "light_field")
+    assert segment(knows_all, tmp_path / "o1", *common, "--x", views) == 0
+    tiled = ("--x", tmp_path / "tiled.png", "--set", "rows=3", "--set", "columns=3")
+    assert segment(knows_all, tmp_path / "o2", *common, *tiled) == 0
+    np.testing.assert_array_equal(
+        read_labels(tmp_path / "o1" / "a_confidence.png"),
+        read_labels(tmp_path / "o2" / "a_confidence.png"),
+    )
+
+
+def test_settings_and_alignment_change_the_result(model: str, tmp_path: Path) -> None:
+    rgb, x = write_rgb(tmp_path / "a.png"), write_x(tmp_path / "b.png")
+    (tmp_path / "h.yaml").write_text("matrix: [1.0, 0, 16, 0, 1.0, 12, 0, 0, 1]")
+    common = ("--rgb", rgb, "--x", x, "--modality", "thermal")
+    results = []
+    for name, more in (
+        ("plain", ()),
+        ("range", ("--set", "clip_min=20000", "--set", "clip_max=40000")),
+        ("aligned", ("--homography", tmp_path / "h.yaml")),
+    ):
+        assert segment(model, tmp_path / name, *common, *more) == 0
+        results.append(read_labels(tmp_path / name / "a_confidence.png"))
+    assert (results[0] != results[1]).any()
+    assert (results[0] != results[2]).any()
+
+
+def test_stills_do_not_remember_each_other(model: str, tmp_path: Path) -> None:
+    """The thermal range of a video is smoothed; a folder's images are no video."""
+    for stem in ("a", "b"):
+        write_rgb(tmp_path / "rgb" / f"{stem}.png")
+        write_x(tmp_path / "x" / f"{stem}.png")
+    hot = (RNG.integers(29000, 31000, (24, 32)) * 2).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / "x" / "a.png"), hot)
+    both = ("--rgb", tmp_path / "rgb", "--x", tmp_path / "x", "--modality", "thermal")
+    alone = ("--rgb", tmp_path / "rgb/b.png", "--x", tmp_path / "x/b.png", "--modality", "thermal")
+    assert segment(model, tmp_path / "o1", *both) == 0
+    assert segment(model, tmp_path / "o2", *alone) == 0
+    np.testing.assert_array_equal(
+        read_labels(tmp_path / "o1" / "b_confidence.png"),
+        read_labels(tmp_path / "o2" / "b_confidence.png"),
+    )
+
+
+def test_a_label_set_of_a_union(tmp_path: Path, capsys: Captured) -> None:
+    union = load_membership("mfnet").unified
+    torch.manual_seed(0)
+    network = build_model("b0", len(union), head_width=16)
+    save_model(
+        tmp_path / "m", network, ModelCard("u", "untrained", network.config, ("thermal",), union)
+    )
+    rgb = write_rgb(tmp_path / "a.png")
+    argv = (str(tmp_path / "m"), tmp_path / "out", "--rgb", rgb)
+    assert segment(*argv, "--label-set", "mfnet") == 0
+    assert read_labels(tmp_path / "out" / "a_mask.png").max() < len(load_label_set("mfnet"))
+    capsys.readouterr()
+    assert segment(*argv, "--force", "--label-set", "nowhere") == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_sentences_about_the_sensor(model: str, tmp_path: Path, capsys: Captured) -> None:
+    rgb, x = write_rgb(tmp_path / "a.png"), write_x(tmp_path / "b.png")
+    pair = ("--rgb", rgb, "--x", x, "--modality")
+    cases: list[tuple[tuple[str | Path, ...], str]] = [
+        ((*pair, "thermal", "--set", "hue=1"), "Thermal has no setting 'hue'; it has clip_min"),
+        ((*pair, "thermal", "--set", "unit=celsius"), "celsius"),
+        ((*pair, "thermal", "--align", "homography"), "give --homography FILE.yaml"),
+        ((*pair, "thermal", "--extrinsic", x), "is not readable YAML"),
+        (("--rgb", rgb, "--set", "unit=mm"), "--set and --align are for an X reading; give one"),
+        ((*pair, "depth"), "Model 'tiny' was trained with thermal, not with depth"),
+    ]
+    for argv, words in cases:
+        assert segment(model, tmp_path / "out", *argv) == 2
+        assert words in capsys.readouterr().err

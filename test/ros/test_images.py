@@ -101,6 +101,43 @@ def test_yuv_grey_is_grey(encoding: str, pixels: list[int]) -> None:
     assert np.ptp(rgb) <= 1
 
 
+@pytest.mark.parametrize("encoding", ["nv12", "nv21"])
+@pytest.mark.parametrize("padding", [0, 3])
+def test_planar_yuv(encoding: str, padding: int) -> None:
+    """Four rows of brightness over two of colour: grey but for a blue cast in the left half."""
+    stored = np.full((6, 4), 128, np.uint8)
+    stored[:4] = 90
+    stored[4:, 0 if encoding == "nv12" else 1] = 200
+    data, step = padded(stored, padding)
+    rgb = rgb_from_message(image(data, 4, 4, encoding, step), "/rgb")
+    assert rgb.shape == (4, 4, 3)
+    assert np.ptp(rgb[:, 2:]) <= 1
+    assert (rgb[:, :2, 2] > rgb[:, :2, 0].astype(int) + 50).all()
+
+
+def test_sixteen_bits_are_rounded_to_eight() -> None:
+    """x / 257: 128 is nearer to 0, 129 nearer to 1."""
+    stored = np.array([[[0, 128, 129], [65534, 65407, 65406]]], np.uint16)
+    data, step = padded(stored, 0)
+    rgb = rgb_from_message(image(data, 2, 1, "rgb16", step), "/rgb")
+    assert rgb.tolist() == [[[0, 0, 1], [255, 255, 254]]]
+
+
+def test_byte_order_says_nothing_of_single_bytes() -> None:
+    data = np.arange(6, dtype=np.uint8)
+    msg = image(data, 3, 2, "mono8", 3, big=1)
+    assert reading_from_message(msg, "/t").tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_a_picture_that_breaks_off_is_not_filled_with_grey() -> None:
+    rng = np.random.default_rng(0)
+    for ending in (".png", ".jpg"):
+        whole = cv2.imencode(ending, rng.integers(0, 256, (32, 32, 3)).astype(np.uint8))[1]
+        cut = compressed(whole.tobytes()[: whole.size // 2], ending[1:])
+        with pytest.raises(BagError, match=r"cannot be decoded; expected whole"):
+            rgb_from_message(cut, "/rgb")
+
+
 @pytest.mark.parametrize("big", [0, 1])
 @pytest.mark.parametrize("padding", [0, 6])
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ def test_people_read_millions_and_shares(rows: tuple[SizeRow, ...]) -> None:
     assert ["preset", "encoder", "scene_part", "together", "CMX", "of", "CMX"] in lines
     assert "25 classes" in text.getvalue()
     assert "640x480" in text.getvalue()
-    assert "CMNeXt has no column" in " ".join(text.getvalue().split())
+    notes = " ".join(text.getvalue().split())
+    assert "CMNeXt: not computed here" in notes
+    assert "58.69 M parameters and 62.94 GFLOPs for b2 with one X" in notes
 
 
 def test_programs_read_whole_counts(rows: tuple[SizeRow, ...]) -> None:
@@ -41,4 +43,5 @@ def test_programs_read_whole_counts(rows: tuple[SizeRow, ...]) -> None:
     assert entry["preset"] == "b1"
     assert entry["shared_blocks"]["parameters"] == 2_000_000
     assert entry["cmx"]["parts"]["encoder"] == {"parameters": 3_500_000, "macs": 3_000_000_000}
-    assert found["cmnext"] is None
+    assert (found["cmnext"]["preset"], found["cmnext"]["parameters"]) == ("b2", 58_690_000)
+    assert "DELIVER" in found["cmnext"]["source"]

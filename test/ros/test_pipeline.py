@@ -6,14 +6,19 @@ import math
 import numpy as np
 import pytest
 
+from segrgbx_core.align import Homography
+from segrgbx_core.encoding import Planes
+from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import InputError
 from segrgbx_core.frame import Reading, RgbImage
 from segrgbx_core.labels import load_label_set
+from segrgbx_core.readings import Events
 from segrgbx_core.segmentation import Segmentation
-from segrgbx_ros.images import AnyImage, image_message
+from segrgbx_ros.images import AnyImage, PackedImage, convert_offline, image_message
 from segrgbx_ros.message_types import header
 from segrgbx_ros.pairing import Pair
-from segrgbx_ros.pipeline import Pipeline, mean_confidence, render
+from segrgbx_ros.pipeline import MessagePair, Pipeline, mean_confidence, render
+from segrgbx_ros.x_readings import XDecoder
 
 LABELS = load_label_set("street")
 RGB = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
@@ -21,24 +26,26 @@ X = np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.uint16)
 
 
 class ThresholdSegmenter:
-    """Class 1 where X is above 4, else 0; refuses readings that hold 99."""
+    """Class 1 where plane 0 is above one half, else 0; refuses RGB images that hold 99."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str | None, bool]] = []
 
     def __call__(
-        self, rgb: RgbImage, x: Reading | None = None, modality: str | None = None
+        self, rgb: RgbImage, x: Reading | Planes | None = None, modality: str | None = None
     ) -> Segmentation:
         self.calls.append((modality, x is not None))
-        if x is not None and (x == 99).any():
-            raise InputError("The reading holds 99; expected anything else.")
-        labels = np.zeros(rgb.shape[:2], np.uint8) if x is None else (x > 4).astype(np.uint8)
+        if (rgb == 99).any():
+            raise InputError("The image holds 99; expected anything else.")
+        labels = np.zeros(rgb.shape[:2], np.uint8)
+        if isinstance(x, Planes) and x.valid.shape == labels.shape:
+            labels = (x.data[0] > 0.5).astype(np.uint8)
         confidence = np.full(rgb.shape[:2], 0.5, np.float32)
         timings = {"encode": 1.0, "model": 2.0}
         return Segmentation(labels, confidence, LABELS, modality or "none", timings)
 
 
-def pair(rgb: AnyImage | None = None, x: AnyImage | None = None) -> Pair[AnyImage, AnyImage]:
+def pair(rgb: AnyImage | None = None, x: AnyImage | None = None) -> MessagePair:
     head = header(1_000, "rgb_frame")
     rgb = rgb or image_message(RGB, "rgb8", head)  # type: ignore[arg-type, assignment]
     x = x or image_message(X, "mono16", head)  # type: ignore[arg-type, assignment]
@@ -57,16 +64,22 @@ def test_messages_become_a_segmented_frame() -> None:
     assert done.frame.frame_id == "rgb_frame"
     assert set(done.timings_ms) == {"decode", "encode", "model"}
     assert done.timings_ms["decode"] > 0
+    assert done.timings_ms["encode"] > 1.0
+    assert done.planes is not None
+    assert done.planes.valid.all()
+    assert done.x_used
     assert done.segmentation.labels.tolist() == [[0, 0, 0, 0], [1, 1, 1, 1]]
 
 
 def test_rgb_alone() -> None:
     segmenter = ThresholdSegmenter()
-    alone: Pair[AnyImage, AnyImage] = Pair(1_000, pair().rgb, None, None)
+    alone: MessagePair = Pair(1_000, pair().rgb, None, None)
     done = Pipeline(segmenter, "none", "/rgb", None).process(alone)
     assert done is not None
     assert segmenter.calls == [(None, False)]
     assert done.frame.skew_ns is None
+    assert done.planes is None
+    assert not done.x_used
 
 
 def test_a_bad_frame_is_counted_and_the_next_one_works() -> None:
@@ -74,20 +87,24 @@ def test_a_bad_frame_is_counted_and_the_next_one_works() -> None:
     pipeline = Pipeline(ThresholdSegmenter(), "thermal", "/rgb", "/x")
     grey = image_message(X, "mono16", head)  # type: ignore[arg-type]
     colour = image_message(RGB, "rgb8", head)  # type: ignore[arg-type]
-    poison = image_message(np.full((2, 4), 99, np.uint16), "mono16", head)  # type: ignore[arg-type]
+    signed = image_message(X.astype(np.int16), "16SC1", head)  # type: ignore[arg-type]
+    poison = image_message(np.full((2, 4, 3), 99, np.uint8), "rgb8", head)  # type: ignore[arg-type]
     assert pipeline.process(pair(rgb=grey)) is None  # type: ignore[arg-type]
+    assert pipeline.process(pair(x=signed)) is None  # type: ignore[arg-type]
     assert pipeline.process(pair(x=colour)) is None  # type: ignore[arg-type]
-    assert pipeline.process(pair(x=poison)) is None  # type: ignore[arg-type]
-    assert pipeline.process(pair(x=poison)) is None  # type: ignore[arg-type]
+    assert pipeline.process(pair(rgb=poison)) is None  # type: ignore[arg-type]
+    assert pipeline.process(pair(rgb=poison)) is None  # type: ignore[arg-type]
     assert pipeline.process(pair()) is not None
     assert pipeline.segmented == 1
     assert pipeline.refusals.counts == {
         "undecodable_rgb": 1,
         "undecodable_x": 1,
+        "refused_by_encoding": 1,
         "refused_by_segmenter": 2,
     }
     assert "Topic /rgb has encoding 'mono16'" in pipeline.refusals.first["undecodable_rgb"]
-    assert "Topic /x has encoding 'rgb8'" in pipeline.refusals.first["undecodable_x"]
+    assert "Topic /x has encoding '16SC1'" in pipeline.refusals.first["undecodable_x"]
+    assert "color_map" in pipeline.refusals.first["refused_by_encoding"]
     assert "holds 99" in pipeline.refusals.first["refused_by_segmenter"]
 
 
@@ -115,3 +132,56 @@ def test_confidence_is_of_labelled_pixels() -> None:
     assert mean_confidence(Segmentation(labels, confidence, LABELS, "none")) == 0.25
     nowhere = np.full((1, 2), 255, np.uint8)
     assert math.isnan(mean_confidence(Segmentation(nowhere, confidence, LABELS, "none")))
+
+
+def test_the_encoder_aligns_onto_rgb() -> None:
+    """X seen one pixel further right: its left column is nowhere, and invalid."""
+    shift = Homography(np.array([[1.0, 0, 1], [0, 1, 0], [0, 0, 1]]))
+    encoder = Encoder("thermal", None, shift)
+    done = Pipeline(ThresholdSegmenter(), "thermal", "/rgb", "/x", encoder).process(pair())
+    assert done is not None
+    assert done.planes is not None
+    assert done.planes.valid.tolist() == [[False, True, True, True]] * 2
+
+
+def test_a_step_back_in_time_is_a_new_recording() -> None:
+    class Counting(Encoder):
+        resets = 0
+
+        def reset(self) -> None:
+            super().reset()
+            self.resets += 1
+
+    encoder = Counting("thermal")
+    pipeline = Pipeline(ThresholdSegmenter(), "thermal", "/rgb", "/x", encoder)
+    one = pair()
+    for stamp_s in (10, 11, 10.5, 12, 3):
+        stamp = round(stamp_s * 1e9)
+        assert pipeline.process(Pair(stamp, one.rgb, stamp, one.x)) is not None
+    assert encoder.resets == 1
+
+
+def test_a_window_of_events_is_a_reading_already() -> None:
+    one = np.array([1], np.uint16)
+    events = Events(one, one, np.array([True]), np.array([50]), 4, 2, 0, 100)
+    pipeline = Pipeline(ThresholdSegmenter(), "event", "/rgb", "/events")
+    done = pipeline.process(Pair(100, pair().rgb, 100, events))
+    assert done is not None
+    assert done.frame.x is events
+    assert done.planes is not None
+    assert done.planes.valid.shape == (2, 4)
+
+
+def test_images_are_converted_as_told() -> None:
+    seen = []
+
+    def convert(image: PackedImage, encoding: str | None) -> np.ndarray:  # type: ignore[type-arg]
+        seen.append((image.encoding, encoding))
+        return convert_offline(image, encoding)
+
+    decode = XDecoder("thermal", "/x", convert)
+    pipeline = Pipeline(
+        ThresholdSegmenter(), "thermal", "/rgb", "/x", decode_x=decode, convert=convert
+    )
+    assert pipeline.process(pair()) is not None
+    assert seen == [("rgb8", "rgb8"), ("mono16", None)]

@@ -181,6 +181,8 @@ def test_result_headers_and_status(tmp_path: Path, segmenter: Segmenter) -> None
     assert last.x_used is True  # type: ignore[attr-defined]
     assert last.skew_ms == pytest.approx(3.0)  # type: ignore[attr-defined]
     assert (last.modality, last.model) == ("thermal", "tiny")  # type: ignore[attr-defined]
+    assert last.frames_dropped == sum(last.drop_counts)  # type: ignore[attr-defined]
+    assert sum(last.class_fractions) + last.unlabelled_fraction == pytest.approx(1.0, abs=1e-5)  # type: ignore[attr-defined]
     assert min(last.decode_ms, last.encode_ms, last.model_ms, last.output_ms) > 0  # type: ignore[attr-defined]
 
 

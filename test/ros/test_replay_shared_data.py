@@ -17,6 +17,7 @@ from segrgbx_ros.bag_writer import BagWriter
 from segrgbx_ros.images import image_message, reading_from_message, rgb_from_message
 from segrgbx_ros.message_types import IMAGE, header, typestore
 from segrgbx_ros.replay import ReplayOptions, replay
+from segrgbx_ros.sensor_options import SensorOptions
 
 START = 1_700_000_000_000_000_000
 FRAME_NS = 100_000_000
@@ -71,7 +72,11 @@ def test_replay_of_real_pairs(tmp_path: Path, recording: Path, pairs: list[Path]
         "tiny", "untrained", model.config, ("thermal",), labels, Preprocessing(short_side=96)
     )
     segmenter = Segmenter(LoadedModel(model, card), "cpu")
-    summary = replay(ReplayOptions(recording, "thermal", tmp_path / "out"), segmenter=segmenter)
+    as_stills = SensorOptions(settings=("range_memory=0",))
+    summary = replay(
+        ReplayOptions(recording, "thermal", tmp_path / "out", sensor=as_stills),
+        segmenter=segmenter,
+    )
     assert summary.frames.segmented == summary.frames.paired == PAIRS
     assert summary.frames.dropped == {}
     assert summary.skew_ms is not None

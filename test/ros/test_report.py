@@ -102,7 +102,7 @@ def test_it_says_the_figures(tmp_path: Path) -> None:
         "0.700",
         "of 50",
         "7 of 50 RGB images had no X reading near enough in time",
-        "Dropped: X that no RGB was nearest to",
+        "Dropped: X that went with no RGB",
         '<code>/thermal/image_raw</code></td><td class="n">45</td>',
         "<dd>cpu in float32</dd>",
         "2.9.9",
@@ -186,7 +186,7 @@ def test_summary_command_prints_it_again(
     for words in (
         "50 RGB and 45 thermal",
         "7 RGB without an X near enough in time",
-        "2 X that no RGB was nearest to",
+        "2 X that went with no RGB",
         "0.700 over 43 frames, pixel accuracy 0.910",
         "decode 0.50 / 0.90, model 181 / 241",
         "12.2 / 27.0, largest 29.5",

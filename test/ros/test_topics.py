@@ -15,8 +15,10 @@ from segrgbx_ros.images import image_message
 from segrgbx_ros.message_types import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
+    EVENT_PACKET,
     IMAGE,
     LABEL_INFO,
+    POINT_CLOUD,
     header,
     label_info,
     message,
@@ -30,6 +32,7 @@ CAMERA = PinholeCamera(2, 2, 1.0, 1.0, 0.5, 0.5, "camera")
 
 def bag_with(folder: Path, *topics: str, empty: tuple[str, ...] = ()) -> Path:
     """A recording with one message a topic; the name's end tells the type."""
+    folder.mkdir(exist_ok=True)
     path = folder / "bag"
     contents = {
         IMAGE: image_message(np.zeros((2, 2), np.uint8), "mono8", HEAD),  # type: ignore[arg-type]
@@ -38,6 +41,29 @@ def bag_with(folder: Path, *topics: str, empty: tuple[str, ...] = ()) -> Path:
         ),
         CAMERA_INFO: camera_info(CAMERA, HEAD),  # type: ignore[arg-type]
         LABEL_INFO: label_info(load_label_set("street"), HEAD),
+        EVENT_PACKET: message(
+            EVENT_PACKET,
+            header=HEAD,
+            height=2,
+            width=2,
+            seq=0,
+            time_base=0,
+            encoding="mono",
+            is_bigendian=False,
+            events=np.zeros(0, np.uint8),
+        ),
+        POINT_CLOUD: message(
+            POINT_CLOUD,
+            header=HEAD,
+            height=1,
+            width=0,
+            fields=[],
+            is_bigendian=False,
+            point_step=12,
+            row_step=0,
+            data=np.zeros(0, np.uint8),
+            is_dense=True,
+        ),
     }
     with BagWriter(path) as bag:
         for topic in (*topics, *empty):
@@ -46,6 +72,8 @@ def bag_with(folder: Path, *topics: str, empty: tuple[str, ...] = ()) -> Path:
                 ("compressed", COMPRESSED_IMAGE),
                 ("camera_info", CAMERA_INFO),
                 ("label_info", LABEL_INFO),
+                ("events", EVENT_PACKET),
+                ("points", POINT_CLOUD),
             ):
                 kind = other if topic.endswith(end) else kind
             bag.add_topic(topic, kind)
@@ -75,6 +103,7 @@ def test_the_usual_names(tmp_path: Path) -> None:
         "/ground_truth/mask",
         "/ground_truth/label_info",
         "/rgb/camera_info",
+        "/thermal/camera_info",
     )
 
 
@@ -190,3 +219,50 @@ def test_empty_topic(tmp_path: Path) -> None:
 def test_an_empty_topic_gives_way_to_a_filled_one(tmp_path: Path) -> None:
     path = bag_with(tmp_path, "/rgb/image_raw", "/thermal/b", empty=("/thermal/a",))
     assert found(path).x == "/thermal/b"
+
+
+def test_events_are_found_by_their_type_alone(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/rgb/image_raw", "/prophesee/cd_events", "/event_image")
+    assert found(path, "event").x == "/prophesee/cd_events"
+
+
+@pytest.mark.parametrize(
+    ("topics", "told", "words"),
+    [
+        (["/a/events", "/b/events"], {}, r"several topics that may be event \(X\): /a/events"),
+        ([], {}, r"no topic that can be event \(X\) \(event_camera_msgs/.*; it has /rgb"),
+        (
+            ["/a/events"],
+            {"x": "/rgb"},
+            r"/rgb \(--x-topic\) has type sensor_msgs/msg/Image, not ev",
+        ),
+        (["/a/events"], {"x": "/b"}, r"/b \(--x-topic\) is not in .* its event topics are /a/ev"),
+    ],
+)
+def test_event_topics_that_cannot_be_taken(
+    tmp_path: Path, topics: list[str], told: dict[str, str], words: str
+) -> None:
+    with pytest.raises(BagError, match=words):
+        found(bag_with(tmp_path, "/rgb", *topics), "event", **told)
+
+
+def test_events_are_no_other_sensor(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/rgb", "/events")
+    with pytest.raises(BagError, match=r"/events \(--x-topic\) has type event_camera_msgs/"):
+        found(path, "thermal", x="/events")
+
+
+def test_a_cloud_is_depth_where_no_image_is(tmp_path: Path) -> None:
+    cloud = bag_with(tmp_path / "a", "/rgb/image_raw", "/lidar/points")
+    assert found(cloud, "depth").x == "/lidar/points"
+    both = bag_with(tmp_path / "b", "/rgb/image_raw", "/lidar/points", "/depth/image_raw")
+    assert found(both, "depth").x == "/depth/image_raw"
+    assert found(both, "depth", x="/lidar/points").x == "/lidar/points"
+    with pytest.raises(BagError, match=r"has type sensor_msgs/msg/PointCloud2, not an image"):
+        found(both, "thermal", x="/lidar/points")
+
+
+def test_polarization_and_light_field_by_name(tmp_path: Path) -> None:
+    path = bag_with(tmp_path, "/rgb/image_raw", "/polarization/image_raw", "/light_field/tiles")
+    assert found(path, "polarization").x == "/polarization/image_raw"
+    assert found(path, "light_field").x == "/light_field/tiles"

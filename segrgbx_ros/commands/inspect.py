@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`segrgbx inspect`: what is in a recording, what it can serve as, and what is wrong with it."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segrgbx_ros.commands import arguments
+
+if TYPE_CHECKING:
+    from segrgbx_ros.inspection import Inspection
+
+
+def add_parser(subparsers: "arguments.Subparsers") -> None:
+    """Adds the subcommand."""
+    parser = arguments.new_parser(
+        subparsers,
+        "inspect",
+        "Show what is in a recording: each topic's rate, stamps, encoding and what it can serve "
+        "as, event counts, and what is wrong.",
+        "segrgbx inspect drive_bag",
+    )
+    parser.add_argument("bag", type=Path, metavar="BAG", help="a bag's folder, or its one file")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Reads the whole recording, with a progress bar; status 1 where it breaks off."""
+    from segrgbx_ros.commands.inspect_table import print_inspection
+    from segrgbx_ros.commands.terminal import output
+
+    found = _inspected(args.bag)
+    if args.json:
+        print(json.dumps(_as_json(found), indent=2, allow_nan=False))
+    else:
+        print_inspection(output(), found)
+    return 0 if found.complete else 1
+
+
+def _inspected(path: Path) -> "Inspection":
+    from segrgbx_ros.bag_reader import BagReader
+    from segrgbx_ros.commands.terminal import progress
+    from segrgbx_ros.inspection import inspect
+
+    with BagReader(path) as bag, progress() as bar:
+        task = bar.add_task("reading", total=sum(topic.count for topic in bag.topics))
+        return inspect(bag, lambda: bar.advance(task))
+
+
+def _as_json(found: "Inspection") -> dict[str, object]:
+    from dataclasses import asdict
+
+    return asdict(found)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""image_transport's `compressedDepth`: PNG or RVL behind a header of 12 bytes.
+
+RVL writes a depth image as runs of zeros and of differences between neighbours, each number in
+groups of three bits (A. D. Wilson, "Fast Lossless Depth Image Compression", 2017). 32FC1 images
+travel as quantised inverse depth, q = a / z + b, with a and b in the header.
+"""
+
+import re
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.errors import BagError
+
+HEADER_BYTES = 12
+RVL_SIZE_BYTES = 8
+MOST_PIXELS = 1 << 28
+
+Quantised = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+def is_compressed_depth(form: str) -> bool:
+    """Whether a CompressedImage's format names this transport."""
+    return "compressedDepth" in form
+
+
+def decode_compressed_depth(
+    data: npt.NDArray[np.uint8], form: str, topic: str
+) -> npt.NDArray[np.uint16] | npt.NDArray[np.float32]:
+    """(H, W) uint16 as recorded, or float32 metres with NaN where nothing was measured.
+
+    data: (N,) uint8, the message's bytes. form: its format, such as "16UC1; compressedDepth rvl";
+    without a name at the end it is PNG, as older publishers write it.
+    Raises BagError for another name, and for data that is cut short or damaged.
+    """
+    packing = form.partition("compressedDepth")[2].strip() or "png"
+    if packing not in ("png", "rvl"):
+        raise BagError(
+            f"Topic {topic} has compressedDepth pictures packed as '{packing}' (format '{form}'); "
+            "png and rvl are known: set the publisher's format to one of them."
+        )
+    body = data[HEADER_BYTES:]
+    quantised = _from_png(body) if packing == "png" else _from_rvl(body)
+    if quantised is None:
+        raise BagError(
+            f"A compressedDepth picture on topic {topic} (format '{form}', {data.size} bytes) "
+            f"cannot be decoded; expected whole {packing.upper()} data of one channel with 16 "
+            "bits."
+        )
+    if not re.match(r"\s*32FC1", form):
+        return quantised
+    return _metres(data, quantised)
+
+
+def _from_png(body: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16] | None:
+    image = cv2.imdecode(body, cv2.IMREAD_UNCHANGED) if body.size else None
+    if image is None or image.ndim != 2 or image.dtype != np.uint16:
+        return None
+    return np.asarray(image, np.uint16)
+
+
+def _from_rvl(body: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16] | None:
+    """Columns and rows as two little-endian words, then the code; None where it breaks off."""
+    if body.size < RVL_SIZE_BYTES:
+        return None
+    columns, rows = (int(n) for n in body[:RVL_SIZE_BYTES].view("<u4"))
+    if not 0 < columns * rows <= MOST_PIXELS:
+        return None
+    flat = _rvl_pixels(_rvl_numbers(body[RVL_SIZE_BYTES:]), columns * rows)
+    return None if flat is None else flat.reshape(rows, columns)
+
+
+def _rvl_numbers(code: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """The numbers of the code: groups of four bits, most significant group of a word first.
+
+    A group holds three bits of the number, lowest first; its top bit says that more follow.
+    """
+    swapped = code[: code.size // 4 * 4].reshape(-1, 4)[:, ::-1].reshape(-1)
+    groups = np.stack([swapped >> 4, swapped & 15], axis=1).reshape(-1)
+    last = np.flatnonzero(groups < 8)
+    first = np.concatenate([[0], last[:-1] + 1])
+    if not last.size:
+        return np.empty(0, np.int64)
+    groups = groups[: last[-1] + 1]
+    place = np.arange(groups.size) - np.repeat(first, last - first + 1)
+    parts = (groups & 7).astype(np.int64) << np.minimum(3 * place, 60)
+    return np.add.reduceat(parts, first)
+
+
+def _rvl_pixels(numbers: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.uint16] | None:
+    """Runs in turn: so many zeros, so many others, and their zigzag differences."""
+    runs = _rvl_runs(numbers.tolist(), count)
+    if runs is None:
+        return None
+    starts, places, lengths = np.array(runs, np.int64).reshape(-1, 3).T
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    zigzag = numbers[np.repeat(starts, lengths) + within]
+    pixels = np.zeros(count, np.uint16)
+    values = np.cumsum((zigzag >> 1) ^ -(zigzag & 1))
+    pixels[np.repeat(places, lengths) + within] = values.astype(np.uint16)
+    return pixels
+
+
+def _rvl_runs(numbers: list[int], count: int) -> list[tuple[int, int, int]] | None:
+    """Each run's first difference, first pixel and length; None where the code breaks off."""
+    runs = []
+    at = filled = 0
+    while filled < count:
+        if at + 2 > len(numbers):
+            return None
+        place, length = filled + numbers[at], numbers[at + 1]
+        runs.append((at + 2, place, length))
+        at += 2 + length
+        filled = place + length
+    return runs if filled == count and at <= len(numbers) else None
+
+
+def _metres(
+    data: npt.NDArray[np.uint8], quantised: npt.NDArray[np.uint16]
+) -> npt.NDArray[np.float32]:
+    """z = a / (q - b), with q = 0 for no measurement."""
+    a, b = data[4:HEADER_BYTES].view("<f4")
+    with np.errstate(divide="ignore"):
+        metres: npt.NDArray[np.float32] = a / (quantised.astype(np.float32) - b)
+    metres[quantised == 0] = np.nan
+    return metres

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of a sensor's encoding from text: `name=value`, typed by the settings' own fields."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from inspect import getdoc
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from segrgbx_core.encoding import ENCODINGS, Settings
+from segrgbx_core.errors import InputError
+from segrgbx_core.modality import modality_named
+
+
+@dataclass(frozen=True)
+class SettingLine:
+    """One setting in words."""
+
+    name: str
+    kind: str
+    default: str
+
+
+def settings_from_text(modality: str, texts: Sequence[str]) -> Settings | None:
+    """The modality's settings with these `name=value` texts applied; None without any.
+
+    Raises InputError for an unknown name, a value of another type, and what the settings refuse.
+    """
+    if not texts:
+        return None
+    kind = ENCODINGS[modality_named(modality).name].settings
+    types = _settable(kind)
+    values: dict[str, object] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not value:
+            raise InputError(f"Setting '{text}' is not of the form name=value.")
+        if name not in types:
+            raise InputError(
+                f"{modality.replace('_', ' ').capitalize()} has no setting '{name}'; it has "
+                f"{', '.join(types)}: see `segrgbx info --settings {modality}`."
+            )
+        values[name] = _typed(name, value, types[name])
+    return kind(**values)  # type: ignore[arg-type]
+
+
+def setting_lines(modality: str) -> tuple[SettingLine, ...]:
+    """Every setting of the modality's encoding that text can give."""
+    kind = ENCODINGS[modality_named(modality).name].settings
+    types = _settable(kind)
+    made: Any = kind()
+    return tuple(
+        SettingLine(name, _in_words(hint), _shown(getattr(made, name)))
+        for name, hint in types.items()
+    )
+
+
+def settings_text(modality: str) -> str:
+    """What the settings mean, as their class says."""
+    return getdoc(ENCODINGS[modality_named(modality).name].settings) or ""
+
+
+def _settable(kind: type[Settings]) -> dict[str, Any]:
+    """Field names and types, without those that are objects, such as a camera."""
+    hints = get_type_hints(kind)
+    plain = {f.name: hints[f.name] for f in fields(kind)}
+    return {name: hint for name, hint in plain.items() if _is_plain(hint)}
+
+
+def _is_plain(hint: Any) -> bool:
+    origin = get_origin(hint)
+    if origin in (Union, UnionType, tuple):
+        return all(_is_plain(part) for part in get_args(hint) if part is not Ellipsis)
+    return origin is Literal or hint in (bool, int, float, str, NoneType)
+
+
+def _typed(name: str, text: str, hint: Any) -> object:
+    """The text as the type; InputError where it is none of it."""
+    choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if NoneType in choices and text.lower() == "none":
+        return None
+    for choice in choices:
+        try:
+            return _one(text, choice)
+        except ValueError:
+            continue
+    raise InputError(f"Setting {name} is '{text}'; expected {_in_words(hint)}.")
+
+
+def _one(text: str, kind: Any) -> object:
+    """The text as exactly this type; ValueError where it is none."""
+    if get_origin(kind) is Literal:
+        if text in get_args(kind):
+            return text
+        raise ValueError(text)
+    if get_origin(kind) is tuple:
+        return _tuple(text)
+    if kind is bool and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if kind in (int, float, str):
+        return kind(text)
+    raise ValueError(text)
+
+
+def _tuple(text: str) -> object:
+    """Numbers in brackets, such as [[3, 4], [5, 6]], as tuples within tuples."""
+
+    def frozen(value: object) -> object:
+        return tuple(frozen(v) for v in value) if isinstance(value, list) else value
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as err:
+        raise ValueError(text) from err
+    if not isinstance(value, list):
+        raise ValueError(text)
+    return frozen(value)
+
+
+def _in_words(hint: Any) -> str:
+    """The type as a user would say it."""
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(_in_words(part) for part in get_args(hint))
+    if origin is Literal:
+        return " or ".join(str(choice) for choice in get_args(hint))
+    if origin is tuple:
+        inner = [_in_words(part) for part in get_args(hint) if part is not Ellipsis]
+        more = ", ..." if Ellipsis in get_args(hint) else ""
+        return f"[{', '.join(inner)}{more}]"
+    words = {bool: "true or false", int: "whole number", float: "number", str: "word"}
+    return words.get(hint, "none")
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return str([list(v) if isinstance(v, tuple) else v for v in value])
+    return str(value).lower() if isinstance(value, bool) else str(value)
