@@ -10,6 +10,7 @@ PACKAGE = "segrgbx_ros"
 ROOT = Path(__file__).resolve().parent
 
 CLIP = ["open_clip_torch>=3,<4", "peft>=0.15,<1"]
+ONNX = ["onnx>=1.16,<2", "onnxruntime>=1.19,<2", "onnxscript>=0.5,<1"]
 TEST = [
     "hypothesis>=6.100,<7",
     "pytest>=7.4,<10",
@@ -56,6 +57,12 @@ setup(
     entry_points={"console_scripts": ["segrgbx = segrgbx_ros.cli:main"]},
     python_requires=">=3.10,<3.13",
     install_requires=requirements(),
-    extras_require={"clip": CLIP, "test": TEST, "lint": LINT, "dev": CLIP + TEST + LINT},
+    extras_require={
+        "clip": CLIP,
+        "onnx": ONNX,
+        "test": TEST,
+        "lint": LINT,
+        "dev": CLIP + ONNX + TEST + LINT,
+    },
     zip_safe=False,
 )

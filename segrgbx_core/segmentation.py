@@ -48,7 +48,8 @@ class Segmentation:
     """labels: (H, W) uint8 class ids, 255 unlabelled; confidence: (H, W) float32 in 0..1.
 
     timings_ms: milliseconds by stage ("encode", "model"). modality: the one used, "none" where
-    RGB alone was segmented.
+    RGB alone was segmented. x_valid: share of X's pixels that hold a measurement, in 0..1 (NaN in
+    a raw reading is none), None where no X came.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -56,6 +57,7 @@ class Segmentation:
     label_set: LabelSet
     modality: str
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    x_valid: float | None = None
 
     def color_mask(self) -> RgbImage:
         """Display colours (H, W, 3) uint8."""

@@ -38,7 +38,7 @@ class Segmenter:
     model: a shipped name, a model folder's path, or a model already loaded. device: "auto",
     "cpu", "cuda" or "cuda:N". precision: "auto", "float32", "bf16" or "fp16". scene_refresh: for
     video, how long one look at the scene serves; None looks at each frame anew. label_set: for a
-    model over a union of label sets, the one to answer in, by name or file.
+    model over a union of label sets, the one to answer in, by name or file, or already read.
     Raises ModelError for a model folder that cannot be used or a model over another union than
     the label set's, LabelError for a label set that cannot be used, and InputError for a device
     or precision that is unknown or absent.
@@ -50,7 +50,7 @@ class Segmenter:
         device: str = "auto",
         precision: str = "auto",
         scene_refresh: SceneRefresh | None = None,
-        label_set: str | Path | None = None,
+        label_set: str | Path | Membership | None = None,
     ) -> None:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
@@ -69,13 +69,15 @@ class Segmenter:
         return self.card.label_set if self._active is None else self._active.label_set
 
     def __call__(
-        self, rgb: RgbImage, x: Reading | None = None, modality: str | None = None
+        self, rgb: RgbImage, x: Reading | Planes | None = None, modality: str | None = None
     ) -> Segmentation:
         """One image with the second sensor's reading, or alone.
 
         rgb: (H, W, 3) uint8, red first. x: the raw reading as the modality's encoding takes it
-        (thermal: (h, w) uint8, uint16 or float32), of RGB's aspect ratio to 2 %; None segments
-        RGB alone. modality: may be left out where the model knows exactly one.
+        (thermal: (h, w) uint8, uint16 or float32), or planes already encoded and aligned, which
+        are taken as they are; either of RGB's field of view and, to 2 %, aspect ratio, at any
+        size. None, or planes without a valid pixel, segments RGB alone. modality: may be left out
+        where the model knows exactly one.
         Returns labels and confidence of RGB's size.
         Raises InputError for images that cannot be used and ModelError for a modality the model
         was not trained with.
@@ -83,12 +85,16 @@ class Segmenter:
         start = time.perf_counter()
         _check_rgb(rgb)
         name = self._modality(x, modality)
-        rgb_in, x_in = self._tensors(rgb, None if x is None else encode(name, x), name)
+        planes = None if x is None else _planes(x, name)
+        x_valid = None if planes is None else float(planes.valid.mean())
+        if not x_valid:
+            planes, name = None, NO_MODALITY
+        rgb_in, x_in = self._tensors(rgb, planes, name)
         encoded = time.perf_counter()
         labels, confidence = self._infer(rgb_in, x_in, name, (rgb.shape[0], rgb.shape[1]))
         done = time.perf_counter()
         timings = {"encode": (encoded - start) * 1e3, "model": (done - encoded) * 1e3}
-        return Segmentation(labels, confidence, self.label_set, name, timings)
+        return Segmentation(labels, confidence, self.label_set, name, timings, x_valid)
 
     def segment(self, frame: RgbxFrame) -> Segmentation:
         """As a call with the frame's images."""
@@ -109,7 +115,7 @@ class Segmenter:
             self._infer(grey, grey if self.card.modalities else None, name, size)
         self.forget_scene()
 
-    def _modality(self, x: Reading | None, modality: str | None) -> str:
+    def _modality(self, x: Reading | Planes | None, modality: str | None) -> str:
         if modality not in (None, NO_MODALITY):
             modality_named(modality)
         if x is None:
@@ -141,8 +147,8 @@ class Segmenter:
             x_image = None
             if planes is not None:
                 _check_aspect(rgb.shape[1::-1], planes.valid.shape[::-1], modality)
-                data = torch.from_numpy(planes.data).to(self.device)[None]
-                valid = torch.from_numpy(planes.valid).to(self.device)[None]
+                data = _on(self.device, planes.data)
+                valid = _on(self.device, planes.valid)
                 x_image = prepare.normalise_x(*resize_x(data, valid, size))
                 x_image = x_image.contiguous(memory_format=torch.channels_last)
         self._wait()
@@ -186,8 +192,13 @@ class Segmenter:
             torch.cuda.synchronize(self.device)
 
 
-def _membership(label_set: str | Path, card: ModelCard) -> Membership:
-    member = load_membership(label_set)
+def _on(device: torch.device, array: npt.NDArray[np.float32] | npt.NDArray[np.bool_]) -> Tensor:
+    """The array as a batch of one; a view, read-only or mirrored array is copied first."""
+    return torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device)[None]
+
+
+def _membership(label_set: str | Path | Membership, card: ModelCard) -> Membership:
+    member = label_set if isinstance(label_set, Membership) else load_membership(label_set)
     if member.unified.names != card.label_set.names:
         raise ModelError(
             f"Model '{card.name}' answers in the classes of '{card.label_set.name}', but label "
@@ -220,6 +231,34 @@ def _check_rgb(rgb: RgbImage) -> None:
         raise InputError(
             f"The RGB image has values of type {rgb.dtype}; expected uint8 in 0..255: scale and "
             "convert it with .astype(numpy.uint8)."
+        )
+
+
+def _planes(x: Reading | Planes, modality: str) -> Planes:
+    """The reading's planes, encoded unless they are already."""
+    if isinstance(x, Planes):
+        _check_planes(x, modality)
+        return x
+    return encode(modality, x)
+
+
+def _check_planes(planes: Planes, modality: str) -> None:
+    data, valid = planes.data, planes.valid
+    if data.ndim != 3 or data.shape != (3, *valid.shape) or 0 in data.shape:
+        raise InputError(
+            f"The {modality} planes have shape {data.shape} and validity {valid.shape}; expected "
+            "(3, height, width) and (height, width)."
+        )
+    if data.dtype != np.float32 or valid.dtype != np.bool_:
+        raise InputError(
+            f"The {modality} planes hold {data.dtype} and validity {valid.dtype}; expected "
+            "float32 in 0..1 and bool."
+        )
+    bad = int(data.size - np.isfinite(data).sum())
+    if bad:
+        raise InputError(
+            f"The {modality} planes hold {bad} values that are not finite; mark such pixels "
+            "invalid, with 0 in the planes, or leave the frame out."
         )
 
 

@@ -7,7 +7,15 @@ from segrgbx_core.model.import_report import ImportReport, LeftOver, Taken
 from segrgbx_core.model.importing import import_weights
 from segrgbx_core.model.preprocessing import Preprocessing, resize_rgb, resize_x
 from segrgbx_core.model.segrgbx import ModelConfig, SegRgbX, build_model
-from segrgbx_core.model.summary import ModelSummary, PartCost, SizeRow, size_table, summarize
+from segrgbx_core.model.summary import (
+    CMNEXT,
+    ModelSummary,
+    PartCost,
+    PublishedCost,
+    SizeRow,
+    size_table,
+    summarize,
+)
 from segrgbx_core.model.weights import (
     LoadedModel,
     load_model,
@@ -17,6 +25,7 @@ from segrgbx_core.model.weights import (
 )
 
 __all__ = [
+    "CMNEXT",
     "ImportReport",
     "LeftOver",
     "LoadedModel",
@@ -25,6 +34,7 @@ __all__ = [
     "ModelSummary",
     "PartCost",
     "Preprocessing",
+    "PublishedCost",
     "SegRgbX",
     "SizeRow",
     "Taken",

@@ -19,8 +19,8 @@ from segrgbx_core.model.checkpoint_names import (
     renamed,
 )
 from segrgbx_core.model.import_report import ImportReport, LeftOver, Taken
+from segrgbx_core.model.look_alike import sizes_of_another
 from segrgbx_core.model.mix_transformer import PRESETS
-from segrgbx_core.model.pyramid_transformer import PYRAMID_PRESETS
 from segrgbx_core.model.segrgbx import SegRgbX
 
 ENCODER_TENSORS = re.compile(r"^encoder\.stages\.\d\.(embeddings|blocks|norms)\.")
@@ -42,7 +42,8 @@ def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> I
     _check_model(model, layout)
     own = model.state_dict()
     taken, left_over, parts = _sorted_out(model, layout, found)
-    alike = _looks_like(layout, found, model.config.preset)
+    named = {renamed(re.sub(WRAPPED, "", k), layout.rules).replace("@", "0"): k for k in found}
+    alike = sizes_of_another({own: found[k] for own, k in named.items()}, model.config.preset)
     _check_known(layout, {name for entry in taken for name in entry.own}, own, alike)
     values = _values(parts, own)
     missing = tuple(name for name in own if name not in values and not _is_counter(name))
@@ -160,28 +161,6 @@ def _check_values(
             )
         if not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{_start(layout.name)} has values for {name} that are not finite.")
-
-
-def _looks_like(layout: Layout, found: Mapping[str, Tensor], preset: str) -> str:
-    """Which other preset the checkpoint's sizes are those of, as a part of a sentence."""
-    named = {renamed(re.sub(WRAPPED, "", k), layout.rules).replace("@", "0"): k for k in found}
-    depths, widths = [0] * 4, [0] * 4
-    ratio = 0
-    for own, name in named.items():
-        block = re.match(r"encoder\.stages\.(\d)\.blocks\.0\.(\d+)\.", own)
-        if block:
-            depths[int(block[1])] = max(depths[int(block[1])], int(block[2]) + 1)
-        if re.match(r"encoder\.stages\.\d\.embeddings\.0\.proj\.bias$", own):
-            widths[int(own.split(".")[2])] = found[name].shape[0]
-        if own == "encoder.stages.0.blocks.0.0.mlp.fc1.weight":
-            ratio = found[name].shape[0] // found[name].shape[1]
-    sizes = (tuple(widths), tuple(depths), ratio)
-    known = {name: (s.widths, s.depths, s.mlp_ratio) for name, s in PRESETS.items()}
-    known |= {name: (s.widths, s.depths, s.mlp_ratios[0]) for name, s in PYRAMID_PRESETS.items()}
-    alike = [name for name, its in known.items() if its == sizes]
-    if not alike or preset in alike:
-        return ""
-    return f", whose sizes are those of {' or '.join(alike)}"
 
 
 def _is_counter(name: str) -> bool:

@@ -18,6 +18,24 @@ PARTS = ("encoder", "frm", "ffm", "head")
 
 
 @dataclass(frozen=True)
+class PublishedCost:
+    """Sizes as a model's owners give them, which were not counted here. preset: its encoder's;
+    flops: floating-point operations, by their own way of counting."""
+
+    name: str
+    preset: str
+    parameters: int
+    flops: int
+    source: str
+
+
+# For RGB with one further image; for which image size is not said there.
+CMNEXT = PublishedCost(
+    "CMNeXt", "b2", 58_690_000, 62_940_000_000, "github.com/jamycheung/DELIVER, model zoo"
+)
+
+
+@dataclass(frozen=True)
 class PartCost:
     """parameters: numbers learned. macs: multiply-accumulates of one frame."""
 

@@ -21,6 +21,7 @@ from segrgbx_core.model.card import (
     card_text,
     load_card,
 )
+from segrgbx_core.model.look_alike import sizes_of_another
 from segrgbx_core.model.segrgbx import SegRgbX
 from segrgbx_core.output import disk_errors, write_whole
 from segrgbx_core.resources import share_dir
@@ -113,7 +114,7 @@ def load_model(name_or_folder: str | Path) -> LoadedModel:
     with torch.device("meta"):
         model = SegRgbX(card.architecture)
     expected = {k: v for k, v in model.state_dict().items() if _is_stored(k)}
-    _check_tensors(expected, tensors, folder)
+    _check_tensors(expected, tensors, folder, card.architecture.preset)
     model.to_empty(device="cpu")
     state = {key: tensor.float() for key, tensor in tensors.items()}
     counters = {k: torch.zeros_like(v) for k, v in model.state_dict().items() if not _is_stored(k)}
@@ -174,19 +175,20 @@ def _read_tensors(folder: Path, card: ModelCard) -> dict[str, Tensor]:
 
 
 def _check_tensors(
-    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], folder: Path
+    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], folder: Path, preset: str
 ) -> None:
+    alike = sizes_of_another(found, preset)
     missing, unexpected = expected.keys() - found.keys(), found.keys() - expected.keys()
     if missing or unexpected:
         raise ModelError(
             f"The weights in {folder} are not of the architecture its card names: "
             f"{len(missing)} tensors are missing{_some(missing)} and {len(unexpected)} are "
-            f"unexpected{_some(unexpected)}{_looks_like(unexpected)}."
+            f"unexpected{_some(unexpected)}{_looks_like(unexpected)}{alike}."
         )
     for key in sorted(expected):
         if expected[key].shape != found[key].shape:
             raise ModelError(
-                f"Tensor {key} in {folder} has shape {tuple(found[key].shape)}; the card's "
+                f"Tensor {key} in {folder} has shape {tuple(found[key].shape)}{alike}; the card's "
                 f"architecture needs {tuple(expected[key].shape)}: correct the preset, class "
                 "count or head width in the card."
             )

@@ -16,7 +16,8 @@ from segrgbx_core.datasets import FolderDataset, render_stills
 from segrgbx_core.errors import RecipeError, SegRgbxError
 from segrgbx_core.evaluation.dataset import evaluate
 from segrgbx_core.labels import UNLABELLED
-from segrgbx_core.model import ModelCard, save_model
+from segrgbx_core.labels_unified import Membership, load_membership
+from segrgbx_core.model import ModelCard, active_logits, import_weights, save_model
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.model.weights import LoadedModel
 from segrgbx_core.output import claim_output, disk_errors
@@ -48,8 +49,27 @@ def train(path: Path, out: Path, resume: bool = False, force: bool = False) -> P
     training = _Training(recipe, path, out, Console())
     if resume:
         restore(training.state, out / CHECKPOINT)
+    else:
+        training.import_start()
     training.fix_clip(tuned=resume)
     return training.run()
+
+
+def union_of(recipe: Recipe, path: Path, data: FolderDataset) -> Membership | None:
+    """How the samples' classes lie in the union that the model answers over; None without one.
+
+    Raises LabelError for a set that cannot be used, and RecipeError where it is not the samples'.
+    """
+    if recipe.label_set is None:
+        return None
+    beside = path.parent / recipe.label_set
+    member = load_membership(beside if beside.is_file() else recipe.label_set)
+    if member.label_set.names != data.label_set.names:
+        raise RecipeError(
+            f"{path.name}: label_set is '{member.label_set.name}', but {data.folder} has the "
+            f"classes of '{data.label_set.name}'; name the samples' own set."
+        )
+    return member
 
 
 def class_weights(data: FolderDataset, power: float) -> torch.Tensor:
@@ -80,11 +100,12 @@ class _Training:
         self._recipe, self._path, self._out, self._console = recipe, path, out, console
         self._data = self._samples(recipe.data.train, "train")
         self._held_out = self._samples(recipe.data.validation, "validation")
-        if len(self._data.label_set) != recipe.model.num_classes:
+        self._active = union_of(recipe, path, self._data)
+        self._label_set = self._active.unified if self._active else self._data.label_set
+        if len(self._label_set) != recipe.model.num_classes:
             raise RecipeError(
                 f"{path.name}: model.num_classes is {recipe.model.num_classes}, but label set "
-                f"'{self._data.label_set.name}' has {len(self._data.label_set)} classes; make "
-                "them equal."
+                f"'{self._label_set.name}' has {len(self._label_set)} classes; make them equal."
             )
         self._preprocessing = Preprocessing(short_side=recipe.short_side)
         self._batches = TrainingBatches(
@@ -93,6 +114,15 @@ class _Training:
         self._weights = class_weights(self._data, recipe.optimiser.class_balance)
         self._use_x = recipe.augment.x_dropout < 1.0
         self.state: TrainingState = fresh_state(recipe)
+
+    def import_start(self) -> None:
+        """Fills the model from the checkpoint that the recipe starts from, and says what came."""
+        if self._recipe.start_from is None:
+            return
+        checkpoint = (self._path.parent / self._recipe.start_from).resolve()
+        report = import_weights(self.state.model, checkpoint)
+        self.state.averaged.load_state_dict(self.state.model.state_dict())
+        self._console.print(report.text(), markup=False, highlight=False)
 
     def fix_clip(self, tuned: bool) -> None:
         """Tunes MA-CLIP's tower where the recipe asks for it and it is not, and keeps it fixed."""
@@ -143,6 +173,8 @@ class _Training:
             group["lr"] = learning_rate(recipe, state.step)
         state.model.train()
         logits = state.model(batch.rgb, batch.x, self._data.modality, batch.present)
+        if self._active is not None:
+            logits = active_logits(logits, self._active)
         loss = F.cross_entropy(logits, batch.labels, self._weights, ignore_index=UNLABELLED)
         value = float(loss.detach())
         if not math.isfinite(value):
@@ -162,7 +194,8 @@ class _Training:
     def _validate(self, loss: float) -> None:
         """Scores the averaged weights, keeps them where they are the best, and checkpoints."""
         state = self.state
-        segmenter = Segmenter(LoadedModel(state.averaged, self._card()), "cpu")
+        loaded = LoadedModel(state.averaged, self._card())
+        segmenter = Segmenter(loaded, "cpu", label_set=self._active)
         miou = evaluate(segmenter, self._held_out, self._use_x).overall.miou or 0.0
         self._console.print(f"step {state.step}: loss {loss:.3f}, validation mIoU {miou:.3f}")
         with disk_errors(self._out), (self._out / LOG).open("a") as file:
@@ -192,7 +225,7 @@ class _Training:
             description=recipe.description,
             architecture=state.model.config,
             modalities=(self._data.modality,) if self._use_x else (),
-            label_set=self._data.label_set,
+            label_set=self._label_set,
             preprocessing=self._preprocessing,
             training=provenance,
             license=recipe.license,

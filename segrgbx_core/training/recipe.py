@@ -105,8 +105,14 @@ class ClipStage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training. short_side: pixels of the image's shorter side at inference. clip_tuning:
-    None leaves MA-CLIP's tower, where the model has one, to the training itself."""
+    """One training.
+
+    short_side: pixels of the image's shorter side at inference. clip_tuning: None leaves MA-CLIP's
+    tower, where the model has one, to the training itself. start_from: a checkpoint of another
+    project, from the recipe's folder, that fills the parts it has. label_set: the samples' set, by
+    name or by a file from the recipe's folder, where the model is to answer over the union that
+    the set is a part of.
+    """
 
     name: str
     description: str
@@ -117,6 +123,8 @@ class Recipe:
     augment: Augment = field(default_factory=Augment)
     short_side: int | None = None
     clip_tuning: ClipStage | None = None
+    start_from: str | None = None
+    label_set: str | None = None
     license: str = "Apache-2.0"
 
 

@@ -2,6 +2,7 @@
 """Model folders: saving and loading, and one sentence for each thing that can be wrong."""
 
 import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -263,6 +264,20 @@ def test_weights_of_unshared_blocks_are_recognised(tmp_path: Path) -> None:
     save_model(tmp_path, unshared, _card(unshared))
     _edit_card(tmp_path, "architecture", "shared_blocks", value=True)
     assert "look like this project's model with unshared blocks" in _refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("preset", "words"),
+    [
+        ("b1", r"has shape \(128,\), whose sizes are those of b1; .* needs \(64,\)"),
+        ("b2", r"are unexpected \(.*\), which look like .*, whose sizes are those of b2\."),
+    ],
+)
+def test_weights_of_another_preset_are_recognised(tmp_path: Path, preset: str, words: str) -> None:
+    other = build_model(preset, 2, head_width=16)
+    save_model(tmp_path, other, _card(other))
+    _edit_card(tmp_path, "architecture", "preset", value="b0")
+    assert re.search(words, _refusal(tmp_path))
 
 
 def test_modality_not_trained_for_names_those_that_were(model: SegRgbX) -> None:

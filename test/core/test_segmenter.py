@@ -14,6 +14,7 @@ import torch
 
 import segrgbx_core
 from segrgbx_core import Segmenter, build_model, encode, load_model
+from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.frame import RgbxFrame
 from segrgbx_core.labels import LabelClass, LabelSet
@@ -89,7 +90,8 @@ def test_labels_and_confidence_are_those_of_the_logits(segmenter: Segmenter) -> 
 def test_x_changes_the_result_and_its_absence_is_named(segmenter: Segmenter) -> None:
     with_x = segmenter(_rgb(), _thermal(), "thermal")
     alone = segmenter(_rgb(), None, "thermal")
-    assert alone.modality == "none"
+    assert (alone.modality, alone.x_valid) == ("none", None)
+    assert (with_x.modality, with_x.x_valid) == ("thermal", 1.0)
     assert not np.array_equal(with_x.confidence, alone.confidence)
 
 
@@ -141,11 +143,12 @@ def test_x_of_another_aspect_is_refused_in_words(segmenter: Segmenter) -> None:
         assert word in str(caught.value)
 
 
-def test_nan_in_x_is_invalid_and_harmless(segmenter: Segmenter) -> None:
+def test_nan_in_x_is_invalid_counted_and_harmless(segmenter: Segmenter) -> None:
     x = np.linspace(280.0, 300.0, 64 * 96, dtype=np.float32).reshape(64, 96)
-    x[:10] = np.nan
+    x[:16] = np.nan
     result = segmenter(_rgb(), x)
     assert np.isfinite(result.confidence).all()
+    assert result.x_valid == 0.75
 
 
 def test_x_without_a_valid_pixel_is_refused(segmenter: Segmenter) -> None:
@@ -171,6 +174,88 @@ def test_wrong_rgb_is_refused_in_words(
 ) -> None:
     with pytest.raises(InputError, match=sentence):
         segmenter(rgb)
+
+
+def test_planes_already_encoded_are_taken_as_they_are(segmenter: Segmenter) -> None:
+    rgb, thermal = _rgb(), _thermal(32, 48)
+    planes = encode("thermal", thermal)
+    raw, ready = segmenter(rgb, thermal), segmenter(rgb, planes)
+    assert np.array_equal(ready.confidence, raw.confidence)
+    assert ready.modality == "thermal"
+    # Encoding is not the identity, so a second one would show.
+    again = segmenter(rgb, encode("thermal", planes.data[0]))
+    assert not np.array_equal(again.confidence, ready.confidence)
+
+
+def test_planes_may_be_views_and_need_not_be_writable(segmenter: Segmenter) -> None:
+    planes = encode("thermal", _thermal())
+    mirrored = Planes(planes.data[:, :, ::-1], planes.valid[:, ::-1])
+    for array in (planes.data, planes.valid):
+        array.setflags(write=False)
+    copied = Planes(mirrored.data.copy(), mirrored.valid.copy())
+    expected = segmenter(_rgb(), copied)
+    assert np.array_equal(segmenter(_rgb(), mirrored).confidence, expected.confidence)
+    segmenter(_rgb(), planes)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (32, 48)])
+def test_what_planes_hold_where_invalid_does_not_matter(
+    segmenter: Segmenter, size: tuple[int, int]
+) -> None:
+    planes = encode("thermal", _thermal(*size))
+    valid = planes.valid.copy()
+    valid[: size[0] // 2] = False
+    zero, one = (
+        segmenter(_rgb(), Planes(np.where(valid, planes.data, fill).astype(np.float32), valid))
+        for fill in (0.0, 1.0)
+    )
+    np.testing.assert_allclose(zero.confidence, one.confidence, atol=1e-6)
+    assert not np.array_equal(zero.confidence, segmenter(_rgb(), planes).confidence)
+
+
+def test_planes_without_a_valid_pixel_are_no_x(segmenter: Segmenter) -> None:
+    empty = Planes(np.zeros((3, 64, 96), np.float32), np.zeros((64, 96), np.bool_))
+    result = segmenter(_rgb(), empty, "thermal")
+    assert (result.modality, result.x_valid) == ("none", 0.0)
+    assert np.array_equal(result.labels, segmenter(_rgb()).labels)
+
+
+ONES = np.ones((64, 96), np.bool_)
+
+
+@pytest.mark.parametrize(
+    ("planes", "sentence"),
+    [
+        (
+            Planes(np.zeros((64, 96), np.float32), ONES),
+            r"thermal planes have shape \(64, 96\) and validity \(64, 96\); expected \(3, height",
+        ),
+        (
+            Planes(np.zeros((3, 64, 95), np.float32), ONES),
+            r"\(3, 64, 95\) and validity \(64, 96\)",
+        ),
+        (Planes(np.zeros((3, 0, 0), np.float32), ONES[:0, :0]), r"shape \(3, 0, 0\)"),
+        (Planes(np.zeros((3, 64, 96)), ONES), "hold float64 and validity bool; expected float32"),  # type: ignore[arg-type]
+        (
+            Planes(np.full((3, 64, 96), np.nan, np.float32), ONES),
+            "hold 18432 values that are not finite; mark such pixels invalid",
+        ),
+        (Planes(np.zeros((3, 64, 64), np.float32), ONES[:, :64]), "64x64 .* crop or register"),
+    ],
+)
+def test_wrong_planes_are_refused_in_words(
+    segmenter: Segmenter, planes: Planes, sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        segmenter(_rgb(), planes)
+
+
+def test_planes_keep_the_rules_of_modalities(segmenter: Segmenter) -> None:
+    planes = encode("thermal", _thermal())
+    with pytest.raises(ModelError, match="was trained with thermal, not with depth"):
+        segmenter(_rgb(), planes, "depth")
+    with pytest.raises(InputError, match=r"name it .*trained with: thermal, depth"):
+        Segmenter(_loaded(("thermal", "depth")))(_rgb(), planes)
 
 
 def test_modality_may_be_left_out_only_where_there_is_one(segmenter: Segmenter) -> None:

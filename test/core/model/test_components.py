@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """MA-CLIP, modality-aligned embedding and DSRM in the assembled model, each switched on or off."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -25,26 +26,17 @@ from segrgbx_core.model.components import COMPONENTS
 from segrgbx_core.model.ma_clip import SceneEmbeddings
 
 SWITCHES = [s for n in (1, 2, 3) for s in combinations(COMPONENTS, n) if s != ("ma_clip",)]
+Awake = Callable[[ModelConfig], SegRgbX]
 EVERY_SENSOR = ("event", "thermal", "depth", "polarization", "light_field")
 
 
-def _awake(components: tuple[str, ...], seed: int = 5, classes: int = 4) -> SegRgbX:
-    """A model whose gates are open, as after training."""
-    torch.manual_seed(seed)
-    model = build_model("b0", classes, components, head_width=16).eval()
-    with torch.no_grad():
-        model.head.classifier.weight.normal_(0.0, 0.1)
-        for embedding in model.modality_embedding or ():
-            embedding.gate.normal_(0.0, 1.0)  # type: ignore[union-attr,operator]
-        for block in (model.dsrm or {}).values():
-            block.control.weight.normal_(0.0, 0.05)  # type: ignore[union-attr,operator]
-            block.control.bias.normal_(0.0, 0.5)  # type: ignore[union-attr,operator]
-    return model
-
-
 @pytest.fixture(scope="module")
-def full() -> SegRgbX:
-    return _awake(COMPONENTS)
+def full(awake: Awake) -> SegRgbX:
+    return awake(_config(COMPONENTS))
+
+
+def _config(components: tuple[str, ...]) -> ModelConfig:
+    return ModelConfig("b0", 4, components, head_width=16)
 
 
 def _pair(batch: int, height: int = 64, width: int = 96) -> tuple[Tensor, Tensor]:
@@ -77,49 +69,16 @@ def test_outline_has_no_tensor_of_the_components() -> None:
 
 
 @pytest.mark.parametrize("components", SWITCHES)
-def test_open_gates_change_the_logits(components: tuple[str, ...]) -> None:
+def test_open_gates_change_the_logits(components: tuple[str, ...], awake: Awake) -> None:
     rgb, x = _pair(1, 32, 32)
+    model = awake(_config(components))
+    outline = awake(_config(()))
+    outline.load_state_dict(
+        {k: v for k, v in model.state_dict().items() if k in outline.state_dict()}
+    )
     with torch.no_grad():
-        awake = _awake(components)(rgb, x, "thermal")
-        plain = _awake(())(rgb, x, "thermal")
-    assert (awake - plain).abs().max() > 1e-3
-
-
-@pytest.mark.parametrize("size", [(63, 95), (65, 33), (1, 40), (7, 5)])
-def test_logits_have_the_input_size(full: SegRgbX, size: tuple[int, int]) -> None:
-    rgb, x = _pair(2, *size)
-    with torch.no_grad():
-        logits = full(rgb, x, "thermal")
-    assert logits.shape == (2, 4, *size)
-    assert torch.isfinite(logits).all()
-
-
-@pytest.mark.parametrize("components", [COMPONENTS, ("modality_embedding", "dsrm")])
-def test_each_sample_of_a_mixed_batch_gets_what_it_gets_alone(
-    components: tuple[str, ...],
-) -> None:
-    model = _awake(components)
-    rgb, x = _pair(4)
-    x[1] = float("nan")
-    names = ["thermal", "event", "none", "depth"]
-    present = torch.tensor([True, False, True, True])
-    with torch.no_grad():
-        mixed = model(rgb, x, names, present)
-        alone = [
-            model(rgb[:1], x[:1], "thermal"),
-            model(rgb[1:2], None),
-            model(rgb[2:3], None, "depth"),
-            model(rgb[3:], x[3:], "depth"),
-        ]
-    torch.testing.assert_close(mixed, torch.cat(alone), atol=1e-5, rtol=0.0)
-
-
-def test_absent_x_is_an_x_without_a_valid_pixel(full: SegRgbX) -> None:
-    rgb, x = _pair(1)
-    with torch.no_grad():
-        alone = full(rgb, None)
-        zeros = full(rgb, torch.zeros_like(x), "thermal")
-    torch.testing.assert_close(alone, zeros, atol=1e-6, rtol=0.0)
+        difference = model(rgb, x, "thermal") - outline(rgb, x, "thermal")
+    assert difference.abs().max() > 1e-3
 
 
 def test_the_sensor_named_matters(full: SegRgbX) -> None:
@@ -130,8 +89,10 @@ def test_the_sensor_named_matters(full: SegRgbX) -> None:
 
 
 @pytest.mark.parametrize("components", SWITCHES)
-def test_gradients_reach_every_parameter_left_on(components: tuple[str, ...]) -> None:
-    model = _awake(components).train()
+def test_gradients_reach_every_parameter_left_on(
+    components: tuple[str, ...], awake: Awake
+) -> None:
+    model = awake(_config(components)).train()
     count = len(EVERY_SENSOR) + 1
     rgb, x = _pair(count, 32, 32)
     model(rgb, x, [*EVERY_SENSOR, "none"]).square().mean().backward()
@@ -141,8 +102,8 @@ def test_gradients_reach_every_parameter_left_on(components: tuple[str, ...]) ->
             assert embedding.prompts.grad.flatten(1).any(1).all()  # type: ignore[union-attr]
 
 
-def test_frozen_tower_gets_no_gradient_and_the_rest_does() -> None:
-    model = _awake(COMPONENTS).train()
+def test_frozen_tower_gets_no_gradient_and_the_rest_does(awake: Awake) -> None:
+    model = awake(_config(COMPONENTS)).train()
     assert model.ma_clip is not None
     model.ma_clip.freeze()
     rgb, x = _pair(2, 32, 32)
@@ -180,20 +141,6 @@ def test_dsrm_stands_at_the_stages_asked_for() -> None:
         assert model(*_pair(1, 32, 32), "thermal").shape == (1, 4, 32, 32)
 
 
-def test_saved_model_loads_bit_equal_and_holds_no_text_tower(
-    tmp_path: Path, full: SegRgbX
-) -> None:
-    save_model(tmp_path, full, _card(full), dtype=torch.float32)
-    loaded = load_model(tmp_path)
-    assert loaded.card.architecture == full.config
-    state = full.state_dict()
-    for key, value in loaded.model.state_dict().items():
-        assert torch.equal(value, state[key]) or key.endswith("num_batches_tracked")
-    rgb, x = _pair(1)
-    with torch.no_grad():
-        assert torch.equal(loaded.model(rgb, x, "thermal"), full(rgb, x, "thermal"))
-
-
 def test_card_without_the_components_settings_is_an_outline(tmp_path: Path) -> None:
     model = build_model("b0", 4, head_width=16)
     save_model(tmp_path, model, _card(model))
@@ -214,26 +161,6 @@ def test_weights_with_components_do_not_load_as_an_outline(tmp_path: Path, full:
     (tmp_path / "card.yaml").write_text(card.replace(listed, "  components: []\n"))
     with pytest.raises(ModelError, match="look like this project's model with component ma_clip"):
         load_model(tmp_path)
-
-
-def test_forward_compiles_without_a_break(full: SegRgbX) -> None:
-    rgb, x = _pair(2, 32, 32)
-    present = torch.tensor([True, False])
-    compiled = torch.compile(full, fullgraph=True, backend="eager")
-    with torch.no_grad():
-        torch.testing.assert_close(
-            compiled(rgb, x, ["thermal", "depth"], present),
-            full(rgb, x, ["thermal", "depth"], present),
-        )
-
-
-def test_bfloat16_stays_near_float32(full: SegRgbX) -> None:
-    rgb, x = _pair(1, 32, 32)
-    with torch.no_grad():
-        exact = full(rgb, x, "thermal")
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            near = full(rgb, x, "thermal")
-    assert (near.float() - exact).abs().max() < 0.05 * exact.abs().max()
 
 
 def test_new_parts_cost_less_than_fifteen_percent_of_b2() -> None:

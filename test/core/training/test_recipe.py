@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipes say everything, and only what is known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.model.components import COMPONENTS
 from segrgbx_core.resources import share_dir
 from segrgbx_core.training.loop import learning_rate
 from segrgbx_core.training.recipe import load_recipe
@@ -44,19 +46,26 @@ def test_the_rate_warms_up_and_decays_to_nothing(tmp_path: Path) -> None:
     assert rates[10] == 0.0
 
 
-@pytest.mark.parametrize("name", ["demo", "demo_rgb_only"])
+@pytest.mark.parametrize("name", ["demo", "demo_outline", "demo_rgb_only"])
 def test_the_shipped_recipes_load(name: str) -> None:
     assert load_recipe(share_dir() / "config" / "train" / f"{name}.yaml").name == name
 
 
-def test_the_baseline_differs_from_the_demo_in_the_absence_of_x_alone() -> None:
+def test_the_demos_recipes_differ_in_what_they_compare_alone() -> None:
     folder = share_dir() / "config" / "train"
-    demo, rgb_only = (load_recipe(folder / f"{n}.yaml") for n in ("demo", "demo_rgb_only"))
-    assert demo.data == rgb_only.data
-    assert demo.optimiser == rgb_only.optimiser
-    assert demo.model == rgb_only.model
-    assert demo.seed == rgb_only.seed
-    assert rgb_only.augment.x_dropout == 1.0
+    demo, outline, rgb_only = (
+        load_recipe(folder / f"{n}.yaml") for n in ("demo", "demo_outline", "demo_rgb_only")
+    )
+    for other in (outline, rgb_only):
+        assert other.data == demo.data
+        assert other.optimiser == demo.optimiser
+        assert other.seed == demo.seed
+        assert other.short_side == demo.short_side
+    assert demo.augment == outline.augment
+    assert demo.model.components == COMPONENTS
+    assert outline.model.components == ()
+    assert outline.model == rgb_only.model
+    assert rgb_only.augment == replace(outline.augment, x_dropout=1.0)
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """A very small training, whole: it learns, resumes bit-equal and leaves a model that loads."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from segrgbx_core import Segmenter
 from segrgbx_core.datasets import FolderDataset, render_stills
-from segrgbx_core.errors import RecipeError, SegRgbxError
-from segrgbx_core.model import load_model
+from segrgbx_core.errors import ModelError, RecipeError, SegRgbxError
+from segrgbx_core.evaluation.dataset import evaluate
+from segrgbx_core.labels import LabelClass, load_label_set
+from segrgbx_core.model import SegRgbX, build_model, load_model
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.scenes import DriveSettings
-from segrgbx_core.training import train
+from segrgbx_core.training import loop, train
 from segrgbx_core.training.augment import TrainingBatches
 from segrgbx_core.training.loop import class_weights
-from segrgbx_core.training.recipe import Augment
+from segrgbx_core.training.recipe import Augment, load_recipe
 
 RECIPE = """
 name: tiny
@@ -55,8 +59,6 @@ def test_a_resumed_training_ends_bit_equal(tmp_path: Path, data: Path) -> None:
     # The rate depends on the number of steps, so the first half runs under the same recipe.
     half_way = tmp_path / "half"
     stop_after = 2
-    from segrgbx_core.training import loop
-
     validate = loop._Training._validate
 
     def interrupted(self: "loop._Training", loss: float) -> None:
@@ -144,6 +146,92 @@ def test_rare_classes_weigh_more_and_the_mean_is_one(data: Path) -> None:
     assert weight[int(share.argmax())] == weight.min()
     assert float((weight.numpy() * share / share.sum()).sum()) == pytest.approx(1.0, abs=0.01)
     assert class_weights(dataset, 0.0).tolist() == pytest.approx([1.0] * 10)
+
+
+def original_names(model: SegRgbX) -> dict[str, torch.Tensor]:
+    """RGB's encoder under the names of SegFormer's own repository."""
+    state = {}
+    for name, value in model.encoder.state_dict().items():
+        found = re.match(r"stages\.(\d)\.(embeddings|blocks|norms)\.0\.(.*)", name)
+        if found is None:
+            continue
+        stage, kind, rest = int(found[1]) + 1, found[2], found[3]
+        rest = rest.replace("attn.reduce_norm", "attn.norm").replace("attn.reduce", "attn.sr")
+        rest = rest.replace("mlp.dwconv", "mlp.dwconv.dwconv")
+        start = {"embeddings": "patch_embed", "blocks": "block", "norms": "norm"}[kind]
+        state[f"{start}{stage}.{rest}"] = value
+    return state
+
+
+def test_a_training_starts_from_another_projects_weights(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(77)
+    source = build_model("b0", 10)
+    torch.save(original_names(source), tmp_path / "mit_b0.pth")
+    path = recipe(tmp_path, data, 1)
+    slow = path.read_text().replace("1.0e-3", "1.0e-8")
+    path.write_text(slow + "start_from: mit_b0.pth\n")
+    folder = train(path, tmp_path / "out")
+    assert "a SegFormer checkpoint with the original names: " in capsys.readouterr().out
+    found, expected = weights(folder), source.state_dict()
+    for stream in "01":
+        kept = found[f"encoder.stages.0.embeddings.{stream}.proj.weight"]
+        given = expected["encoder.stages.0.embeddings.0.proj.weight"]
+        torch.testing.assert_close(kept, given, atol=1e-3, rtol=1e-3)
+    path.write_text(slow + "start_from: absent.pth\n")
+    with pytest.raises(ModelError, match=r"absent\.pth does not exist"):
+        train(path, tmp_path / "other")
+
+
+def union_recipe(tmp_path: Path, data: Path, text: str = "label_set: street_part.yaml\n") -> Path:
+    """A recipe over a union in which a kerb is told from a sidewalk, which the samples do not."""
+    classes = load_label_set("street").classes
+    union = [*classes, LabelClass("curb", (1, 2, 3))]
+    for name, listed in (("all", union), ("street_part", classes)):
+        lines = [f"- {{name: {c.name}, color: {list(c.color)}, meets: {c.name}}}" for c in listed]
+        content = f"name: {name}\nunified: all.yaml\nclasses:\n" + "\n".join(lines)
+        both = content.replace("meets: sidewalk", "meets: [sidewalk, curb]")
+        (tmp_path / f"{name}.yaml").write_text(both)
+    path = recipe(tmp_path, data, 2)
+    path.write_text(path.read_text().replace("num_classes: 10", "num_classes: 11") + text)
+    return path
+
+
+def test_a_set_trains_a_model_over_its_union(tmp_path: Path, data: Path) -> None:
+    folder = train(union_recipe(tmp_path, data), tmp_path / "out")
+    card = load_model(folder).card
+    assert card.label_set.names[-1] == "curb"
+    assert len(card.label_set) == 11
+    assert 0.0 < float(card.training["validation_miou"]) <= 1.0
+    samples = FolderDataset(data)
+    segmenter = Segmenter(folder, "cpu", label_set=tmp_path / "street_part.yaml")
+    assert evaluate(segmenter, samples).overall.miou == pytest.approx(
+        float(card.training["validation_miou"]), abs=0.02
+    )
+
+
+def test_only_the_classes_of_the_active_set_learn(tmp_path: Path, data: Path) -> None:
+    """A unified class that no class of the set meets gets no gradient, the met ones do."""
+    path = union_recipe(tmp_path, data)
+    part = tmp_path / "street_part.yaml"
+    part.write_text(part.read_text().replace("[sidewalk, curb]", "sidewalk"))
+    made = loop._Training(load_recipe(path), path, tmp_path / "out", Console())
+    seen = []
+    made.state.model.head.classifier.bias.register_hook(lambda g: seen.append(g.clone()))
+    made._step()
+    assert seen[0].shape == (11,)
+    assert seen[0][:10].all()
+    assert seen[0][10] == 0.0
+
+
+def test_a_label_set_that_is_not_the_samples_is_refused(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(RecipeError, match=r"label_set is 'mfnet', but .* of 'street'; name the"):
+        train(union_recipe(tmp_path, data, "label_set: mfnet\n"), tmp_path / "out")
+    path = union_recipe(tmp_path, data)
+    path.write_text(path.read_text().replace("num_classes: 11", "num_classes: 10"))
+    with pytest.raises(RecipeError, match="num_classes is 10, but label set 'all' has 11"):
+        train(path, tmp_path / "out")
 
 
 def test_user_mistakes_are_said_in_words(tmp_path: Path, data: Path) -> None:
