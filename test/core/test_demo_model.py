@@ -10,7 +10,9 @@ from segrgbx_core.datasets import FolderDataset, render_stills
 from segrgbx_core.evaluation.dataset import evaluate
 from segrgbx_core.labels import load_label_set
 from segrgbx_core.model import model_folder
+from segrgbx_core.resources import share_dir
 from segrgbx_core.scenes import DriveSettings
+from segrgbx_core.training.recipe import load_recipe
 
 MEBIBYTE = 1 << 20
 HELD_OUT_SEED = 2_000_000
@@ -30,6 +32,12 @@ def test_the_card_says_plainly_what_it_is() -> None:
     assert card.modalities == ("thermal",)
     assert card.label_set == load_label_set("street")
     assert card.training["recipe"] == "demo.yaml"
+
+
+def test_it_is_the_architecture_in_full_as_its_recipe_says() -> None:
+    architecture = load_model("demo").card.architecture
+    assert set(architecture.components) == {"ma_clip", "modality_embedding", "dsrm"}
+    assert architecture == load_recipe(share_dir() / "config/train/demo.yaml").model
 
 
 def test_the_file_is_small() -> None:
