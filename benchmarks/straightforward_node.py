@@ -6,7 +6,6 @@ queues of 10 and a synchronizer queue of 30, and the model runs where the pair a
 """
 
 import sys
-import time
 
 import rclpy
 from message_filters import ApproximateTimeSynchronizer, Subscriber
@@ -20,12 +19,11 @@ from segrgbx_ros.ros_messages import image_message
 
 
 class StraightforwardNode(Node):
-    """Publishes `straightforward/mask`; slowed by `extra_ms`, as bench_node slows the other."""
+    """Publishes `straightforward/mask`."""
 
     def __init__(self) -> None:
         super().__init__("straightforward")
         model = self.declare_parameter("model", "demo").value
-        self._extra_s = self.declare_parameter("extra_ms", 0.0).value / 1e3
         self._segmenter = Segmenter(model, "cpu")
         self._publisher = self.create_publisher(Image, "~/mask", 10)
         rgb = Subscriber(self, Image, "rgb/image_raw", qos_profile=10)
@@ -34,7 +32,6 @@ class StraightforwardNode(Node):
         self._sync.registerCallback(self._segment)
 
     def _segment(self, rgb: Image, x: Image) -> None:
-        time.sleep(self._extra_s)
         result = self._segmenter(rgb_from_message(rgb, "rgb"), reading_from_message(x, "x"))
         self._publisher.publish(image_message(result.labels, "mono8", rgb.header))
 

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The live node with RGB and thermal: `ros2 launch segrgbx_ros thermal.launch.py`."""
+
+from launch import LaunchDescription
+
+from segrgbx_ros.launch_description import node_launch
+
+
+def generate_launch_description() -> LaunchDescription:
+    """One process, the node; `--show-args` lists what it can be told."""
+    return node_launch("thermal")

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The facts by which the node judges itself, gathered once a second."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from segrgbx_ros.measurements import Spread
+
+
+@dataclass(frozen=True)
+class InputHealth:
+    """One input.
+
+    topic, type_name: what is subscribed to. argument: the launch argument that names it, and
+    transport the parameter of its form. publishers: node and type of each publisher of the topic.
+    incompatible: for each publisher whose QoS does not fit, its node and the policy. others: other
+    topics of the type. since_last_s: None before the first message. stamp_lag_s: node's clock at
+    arrival minus stamp, median. zero_stamps: messages without a stamp.
+    """
+
+    name: str
+    topic: str
+    type_name: str
+    argument: str
+    transport: str
+    hz: float
+    count: int
+    since_last_s: float | None
+    publishers: Sequence[tuple[str, str]]
+    incompatible: Sequence[tuple[str, str]]
+    others: Sequence[str]
+    stamp_lag_s: float | None
+    zero_stamps: int
+
+
+@dataclass(frozen=True)
+class OutputHealth:
+    """subscribers: of each output. incompatible: output, subscriber's node and policy of each
+    subscriber that can receive nothing."""
+
+    mask_topic: str
+    subscribers: Mapping[str, int]
+    incompatible: Sequence[tuple[str, str, str]]
+    hz: float
+
+
+@dataclass(frozen=True)
+class ModelHealth:
+    """memory_bytes: of the device, taken by this process; None on the CPU."""
+
+    name: str
+    device: str
+    precision: str
+    memory_bytes: int | None
+    defects: int
+
+
+@dataclass(frozen=True)
+class Health:
+    """Everything a finding may rest on.
+
+    state: of the lifecycle. state_s: seconds in it. clock_apart_s: X's clock minus RGB's as far as
+    the arrivals tell. pairs_hz: jobs for the model. drops: RGB images without a mask, by reason;
+    new_drops: those of the last second. x_drops: X readings of no use, by reason. refusal: the
+    newest sentence on an unusable frame, None where none came in the last ten seconds. doubt: why
+    X's values look wrong. restarts: how often stamps have jumped back.
+    """
+
+    node: str
+    state: str
+    state_s: float
+    enabled: bool
+    modality: str
+    missing_x: str
+    slop_s: float
+    x_time_offset_s: float
+    sim_time_missing: bool
+    failure: str | None
+    inputs: Sequence[InputHealth]
+    outputs: OutputHealth | None
+    model: ModelHealth | None
+    pairs_hz: float
+    skew_ms: Spread | None
+    age_ms: Spread | None
+    stage_ms: Mapping[str, Spread]
+    clock_apart_s: float | None
+    x_state: str
+    drops: Mapping[str, int] = field(default_factory=dict)
+    new_drops: Mapping[str, int] = field(default_factory=dict)
+    x_drops: Mapping[str, int] = field(default_factory=dict)
+    frames_segmented: int = 0
+    restarts: int = 0
+    refusal: str | None = None
+    doubt: str | None = None

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What there is to know of one parameter of the node: type, default, unit, bounds and text."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import inf, isfinite, isnan
+from typing import TypeVar
+
+Value = bool | int | float | str | tuple[float, ...]
+V = TypeVar("V", bound=Value)
+KINDS: dict[type, str] = {
+    bool: "bool",
+    int: "integer",
+    float: "double",
+    str: "string",
+    tuple: "double array",
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter as ROS knows it.
+
+    low, high: inclusive bounds. choices: the accepted words, empty for any. dynamic: may be set
+    while the node runs. A default of NaN means "not set"; then NaN is accepted.
+    """
+
+    name: str
+    default: Value
+    text: str
+    unit: str = ""
+    low: float = -inf
+    high: float = inf
+    choices: tuple[str, ...] = ()
+    dynamic: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The type in ROS's words."""
+        return KINDS[type(self.default)]
+
+    @property
+    def optional(self) -> bool:
+        """Whether NaN stands for "not set"."""
+        return isinstance(self.default, float) and isnan(self.default)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether ROS can hold the bounds, too: both are finite, and NaN is no value."""
+        return not self.optional and isfinite(self.low) and isfinite(self.high)
+
+    def refusal(self, value: object) -> str | None:
+        """Why the value cannot be taken, in one sentence; None when it can."""
+        if type(value) is not type(self.default):
+            kind = KINDS.get(type(value), type(value).__name__)
+            remedy = f": write {float(value)}" if type(value) is int else ""
+            return f"Parameter {self.name} is {value!r} ({kind}); expected a {self.kind}{remedy}."
+        if self.choices and value not in self.choices:
+            return (
+                f"Parameter {self.name} is '{value}'; expected one of {', '.join(self.choices)}."
+            )
+        numbers = value if isinstance(value, tuple) else (value,)
+        if any(self._outside(n) for n in numbers if isinstance(n, (int, float))):
+            return f"Parameter {self.name} is {value}; expected {self.range_words}."
+        return None
+
+    def _outside(self, number: float) -> bool:
+        if isinstance(number, float) and isnan(number):
+            return not self.optional
+        return not (isfinite(number) and self.low <= number <= self.high)
+
+    @property
+    def range_words(self) -> str:
+        """The bounds with their unit."""
+        unit = f" {self.unit}" if self.unit else ""
+        if isfinite(self.low) and isfinite(self.high):
+            return f"{self.low:g} to {self.high:g}{unit}"
+        if isfinite(self.low):
+            return f"{self.low:g} or more{unit}"
+        return f"a finite number{unit and ' of' + unit}"
+
+
+def parameter(
+    name: str,
+    default: V,
+    text: str,
+    unit: str = "",
+    low: float = -inf,
+    high: float = inf,
+    choices: Iterable[str] = (),
+    dynamic: bool = False,
+) -> V:
+    """A field of the struct that carries its specification."""
+    spec = Parameter(name, default, text, unit, low, high, tuple(choices), dynamic)
+    declared: V = field(default=default, metadata={"spec": spec})
+    return declared

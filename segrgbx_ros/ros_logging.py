@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the core says through Python's logging, in the node's ROS log."""
+
+import logging
+from typing import Any
+
+CORE_LOGGER = "segrgbx"
+
+
+class RosLogHandler(logging.Handler):
+    """Hands records to a node's logger until it is detached."""
+
+    def __init__(self, logger: Any) -> None:
+        super().__init__(logging.INFO)
+        self._logger = logger
+        self._core = logging.getLogger(CORE_LOGGER)
+        self._core.addHandler(self)
+        if self._core.level == logging.NOTSET:
+            self._core.setLevel(logging.INFO)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line; rclpy wants a call of its own for each severity."""
+        text = self.format(record)
+        if record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        elif record.levelno >= logging.INFO:
+            self._logger.info(text)
+        else:
+            self._logger.debug(text)
+
+    def detach(self) -> None:
+        """No more records from here on."""
+        self._core.removeHandler(self)
