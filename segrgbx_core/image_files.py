@@ -56,7 +56,7 @@ def read_reading(path: Path) -> ImageReading:
     sensor's own unit. Three equal channels become one; float64 becomes float32.
     Raises InputError for a file that is missing or unreadable and for other types.
     """
-    values = _decoded_npy(path) if path.suffix.lower() == ".npy" else _decoded(path)
+    values = read_pixels(path)
     if values.ndim == 3 and values.shape[2] == 4:
         raise InputError(
             f"{path} has four channels; give it as --rgbx if it holds RGB and X together, or "
@@ -75,6 +75,14 @@ def read_reading(path: Path) -> ImageReading:
     if values.ndim not in (2, 3) or 0 in values.shape:
         raise InputError(f"{path} holds an array of shape {values.shape}; expected one image.")
     return np.ascontiguousarray(values)
+
+
+def read_pixels(path: Path) -> Pixels:
+    """An image or `.npy` file as stored: any number of channels, red first, any type of number.
+
+    Raises InputError for a file that is missing or cannot be decoded.
+    """
+    return _decoded_npy(path) if path.suffix.lower() == ".npy" else _decoded(path)
 
 
 def read_x(path: Path, modality: str, grid: tuple[int, int] | None = None) -> Reading:
@@ -121,7 +129,7 @@ def _views(folder: Path) -> LightFieldViews:
 
 
 def _polarizer_images(folder: Path) -> PolarizerImages:
-    found = {path.stem: path for path in folder.iterdir() if path.suffix in READING_SUFFIXES}
+    found = {p.stem: p for p in folder.iterdir() if p.suffix.lower() in READING_SUFFIXES}
     missing = [angle for angle in _ANGLES if angle not in found]
     if missing:
         raise InputError(

@@ -5,6 +5,7 @@ Thermal and depth images, and raw polarization mosaics, are plain arrays; what d
 one array has a class here.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,10 @@ import numpy.typing as npt
 from segrgbx_core.errors import InputError
 
 ImageReading = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
+
+MOST_EVENT_PIXELS = 1 << 26
+"""A stated size of an event sensor beyond this is damaged data: the largest have 2^20."""
+_EVENT_TYPES = {"x": np.uint16, "y": np.uint16, "polarity": np.bool_, "t_ns": np.int64}
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class Events:
     necessarily in order. width, height: of the sensor in pixels. start_ns, end_ns: the window,
     start included, end excluded. complete: False where the sensor is known to have dropped
     events within the window.
-    Raises InputError where the arrays differ in length, or an event lies outside the sensor.
+    Raises InputError for another type, where the arrays differ in length, for a size that no
+    sensor has, and where an event lies outside it.
     """
 
     x: npt.NDArray[np.uint16]
@@ -38,6 +44,18 @@ class Events:
     complete: bool = True
 
     def __post_init__(self) -> None:
+        for name, expected in _EVENT_TYPES.items():
+            found = getattr(self, name).dtype
+            if found != expected:
+                raise InputError(
+                    f"The events' {name} has values of type {found}; expected "
+                    f"{np.dtype(expected)}: convert it with astype."
+                )
+        if min(self.width, self.height) < 1 or self.width * self.height > MOST_EVENT_PIXELS:
+            raise InputError(
+                f"The event sensor is stated to have {self.width}x{self.height} pixels; expected "
+                "its true size."
+            )
         lengths = {len(self.x), len(self.y), len(self.polarity), len(self.t_ns)}
         if len(lengths) != 1:
             raise InputError(
@@ -107,8 +125,13 @@ class LightFieldViews:
                 f"and {len(self.columns)} columns; expected (views, height, width) with as many "
                 "of each."
             )
-        if len({*zip(self.rows.tolist(), self.columns.tolist(), strict=True)}) != count:
-            raise InputError("Two views of the light field have the same row and column.")
+        places = Counter(zip(self.rows.tolist(), self.columns.tolist(), strict=True))
+        (row, column), times = max(places.items(), key=lambda item: item[1], default=((0, 0), 1))
+        if times > 1:
+            raise InputError(
+                f"{times} views of the light field are at row {row}, column {column}; expected "
+                "one view a place: check the files' names."
+            )
 
 
 Reading = ImageReading | Events | PolarizerImages | PolarizationState | LightFieldViews

@@ -10,6 +10,8 @@ from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.output import DiskFullError
 from segrgbx_core.resources import version
 from segrgbx_ros.commands import (
+    data,
+    embeddings,
     encode,
     evaluate,
     info,
@@ -21,7 +23,19 @@ from segrgbx_ros.commands import (
     train,
 )
 
-COMMANDS = (scenes, inspect, encode, segment, replay, summary, info, train, evaluate)
+COMMANDS = (
+    scenes,
+    inspect,
+    encode,
+    segment,
+    replay,
+    summary,
+    info,
+    data,
+    train,
+    evaluate,
+    embeddings,
+)
 USER_MISTAKE, INCOMPLETE, INTERRUPTED = 2, 1, 130
 
 

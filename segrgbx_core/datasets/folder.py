@@ -5,44 +5,37 @@ What x/ holds for each modality is what `read_x` reads; a light field or polariz
 be a folder, named as its stem.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import yaml
 
+from segrgbx_core.datasets.samples import Place, Sample
+from segrgbx_core.encoding import Settings
 from segrgbx_core.errors import InputError
-from segrgbx_core.frame import RgbImage
 from segrgbx_core.image_files import read_labels, read_rgb, read_x
 from segrgbx_core.labels import UNLABELLED, LabelSet, load_label_set
 from segrgbx_core.modality import modality_named
-from segrgbx_core.readings import Reading
+
+__all__ = ["MANIFEST", "FolderDataset", "Sample"]
 
 MANIFEST = "dataset.yaml"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """rgb: (H, W, 3) uint8; x: the raw reading; labels: (H, W) uint8, 255 unlabelled."""
-
-    stem: str
-    rgb: RgbImage
-    x: Reading
-    labels: npt.NDArray[np.uint8]
-    condition: str
 
 
 class FolderDataset:
     """Labelled RGB-X pairs below one folder, in the order of their stems.
 
     The manifest holds `modality`, `label_set` (a shipped name, or a YAML file beside it) and
-    optionally `conditions`, a mapping from stem to a word such as day or night, and, for light
-    fields whose views lie side by side in one image, `x: {rows: 3, columns: 3}`.
+    optionally `conditions`, a mapping from stem to a word such as day or night; `video: true`
+    where the stems in order are the frames of one video; and, for light fields whose views lie
+    side by side in one image, `x: {rows: 3, columns: 3}`. split: what the samples are said to be
+    of. incomplete: pairs that lack a file are in `missing` instead of refused.
     Raises InputError where the folder, its manifest or a pair's file is missing.
     """
 
-    def __init__(self, folder: Path) -> None:
+    name = "folder"
+    settings: Settings | None = None
+
+    def __init__(self, folder: Path, split: str = "", incomplete: bool = False) -> None:
         self.folder = folder
         manifest = self._manifest()
         self.modality = modality_named(str(manifest.get("modality"))).name
@@ -54,15 +47,32 @@ class FolderDataset:
             raise InputError(
                 f"{folder / MANIFEST}: 'conditions' is not a mapping of stem to word."
             )
-        self._conditions = {str(k): str(v) for k, v in conditions.items()}
         self._grid = self._tiles(manifest.get("x"))
-        self._x_files = {p.stem if p.is_file() else p.name: p for p in self._files("x")}
-        self._label_files = {p.stem: p for p in self._files("labels")}
-        self._rgb_files = self._files("rgb")
-        for rgb in self._rgb_files:
-            for kind, found in (("x", self._x_files), ("labels", self._label_files)):
-                if rgb.stem not in found:
-                    raise InputError(f"{rgb} has no partner in {folder / kind}; add or remove it.")
+        words = {str(k): str(v) for k, v in conditions.items()}
+        places = self._paired(words, split, manifest.get("video") is True)
+        lacking = {place: place.lacking() for place in places}
+        self.places = tuple(place for place, files in lacking.items() if not files)
+        self.missing = tuple(place for place, files in lacking.items() if files)
+        if self.missing and not incomplete:
+            first = self.missing[0]
+            kind = lacking[first][0].parent
+            raise InputError(f"{first.rgb} has no partner in {kind}; add or remove it.")
+
+    def _paired(self, conditions: dict[str, str], split: str, video: bool) -> list[Place]:
+        x_files = {p.stem if p.is_file() else p.name: p for p in self._files("x")}
+        label_files = {p.stem: p for p in self._files("labels")}
+        return [
+            Place(
+                rgb.stem,
+                split,
+                rgb,
+                (x_files.get(rgb.stem, self.folder / "x" / rgb.stem),),
+                label_files.get(rgb.stem, self.folder / "labels" / f"{rgb.stem}.png"),
+                conditions.get(rgb.stem, ""),
+                sequence=str(self.folder) if video else None,
+            )
+            for rgb in self._files("rgb")
+        ]
 
     def _manifest(self) -> dict[object, object]:
         path = self.folder / MANIFEST
@@ -102,27 +112,31 @@ class FolderDataset:
         return files
 
     def __len__(self) -> int:
-        return len(self._rgb_files)
+        return len(self.places)
 
     @property
     def stems(self) -> tuple[str, ...]:
         """The samples' names, in order."""
-        return tuple(p.stem for p in self._rgb_files)
+        return tuple(place.stem for place in self.places)
 
-    def __getitem__(self, index: int) -> Sample:
-        path = self._rgb_files[index]
-        rgb = read_rgb(path)
-        labels = read_labels(self._label_files[path.stem])
+    def sequence(self, index: int) -> str | None:
+        """The video that the sample is a frame of; None for a single shot."""
+        return self.places[index].sequence
+
+    def __getitem__(self, index: int, /) -> Sample:
+        place = self.places[index]
+        rgb = read_rgb(place.rgb)
+        labels = read_labels(place.labels)
         if labels.shape != rgb.shape[:2]:
             raise InputError(
-                f"{self._label_files[path.stem]} is {labels.shape[1]}x{labels.shape[0]} and its "
-                f"image {rgb.shape[1]}x{rgb.shape[0]}; labels need the image's size."
+                f"{place.labels} is {labels.shape[1]}x{labels.shape[0]} and its image "
+                f"{rgb.shape[1]}x{rgb.shape[0]}; labels need the image's size."
             )
         beyond = labels[(labels >= len(self.label_set)) & (labels != UNLABELLED)]
         if beyond.size:
             raise InputError(
-                f"{self._label_files[path.stem]} has label {int(beyond[0])}; label set "
+                f"{place.labels} has label {int(beyond[0])}; label set "
                 f"'{self.label_set.name}' has 0 to {len(self.label_set) - 1} and 255."
             )
-        x = read_x(self._x_files[path.stem], self.modality, self._grid)
-        return Sample(path.stem, rgb, x, labels, self._conditions.get(path.stem, ""))
+        x = read_x(place.x[0], self.modality, self._grid)
+        return Sample(place.stem, rgb, x, labels, place.condition, split=place.split)

@@ -48,8 +48,10 @@ def _start(folder: Path) -> None:
         (folder / kind).mkdir(parents=True, exist_ok=True)
 
 
-def _finish(folder: Path, modality: str, conditions: dict[str, str]) -> None:
+def _finish(folder: Path, modality: str, conditions: dict[str, str], video: bool = False) -> None:
     content: dict[str, object] = {"modality": modality, "label_set": "street"}
+    if video:
+        content["video"] = True
     if modality == "light_field":
         content["x"] = {"rows": GRID, "columns": GRID}
     content["conditions"] = conditions
@@ -74,7 +76,7 @@ def write_dataset(drive: Drive, folder: Path, on_frame: Callable[[], None] | Non
         conditions[stem] = rgb.condition
         if on_frame is not None:
             on_frame()
-    _finish(folder, drive.settings.modality, conditions)
+    _finish(folder, drive.settings.modality, conditions, video=True)
 
 
 def _still(folder: Path, settings: DriveSettings) -> tuple[str, str]:

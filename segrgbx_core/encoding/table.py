@@ -50,12 +50,15 @@ ENCODINGS: dict[str, Encoding] = {
 }
 
 
-def encode(modality: str, reading: Reading, settings: Settings | None = None) -> Planes:
+def encode(modality: str, reading: Reading | Planes, settings: Settings | None = None) -> Planes:
     """A reading of the named modality to planes; the units and errors of its own encoder.
 
+    Planes, as some datasets hold instead of readings, are returned as they are.
     Raises InputError for an unknown modality, and for a reading or settings of another modality.
     """
     name = modality_named(modality).name
+    if isinstance(reading, Planes):
+        return reading
     encoding = ENCODINGS[name]
     for what, given, expected in (
         ("reading", reading, encoding.readings),

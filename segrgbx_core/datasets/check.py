@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A walk through every file of a copy of a dataset: what is there, what is missing or odd."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.datasets.findings import (
+    ClassShare,
+    DatasetCheck,
+    Findings,
+    SplitCounts,
+)
+from segrgbx_core.datasets.samples import LabelledPairs, Place
+from segrgbx_core.datasets.table import (
+    DatasetOptions,
+    dataset_named,
+    open_whatever_it_lacks,
+    splits_in,
+)
+from segrgbx_core.encoding import Planes
+from segrgbx_core.errors import InputError, LabelError
+from segrgbx_core.image_files import IMAGE_SUFFIXES
+from segrgbx_core.labels import UNLABELLED, LabelSet
+
+Splits = Mapping[str, LabelledPairs]
+
+MOST_BAD = 0.1
+_OTHER_CLASSES = 0.5
+_AHEAD = 16
+
+UNUSABLE, STRANGE = "samples that cannot be used", "samples with labels of no class"
+EVEN, BLANK = "samples with one X value everywhere", "samples without any label"
+SHARED, UNLISTED = "samples in two splits", "images in no split"
+ABSENT = "classes that never occur"
+OTHERS = "splits with another number of samples than the owners'"
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What reading one sample told. counts: (256,) pixels of each label."""
+
+    place: Place
+    size: str = ""
+    counts: npt.NDArray[np.int64] | None = None
+    even: bool = False
+    unusable: str = ""
+    strange: str = ""
+
+
+@dataclass
+class _Totals:
+    """Over all samples that could be read."""
+
+    pixels: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
+    occurs: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
+    sizes: Counter[str] = field(default_factory=Counter)
+    bad: Counter[str] = field(default_factory=Counter)
+    strange: int = 0
+    walked: int = 0
+
+    def add(self, seen: _Seen) -> None:
+        self.walked += 1
+        if seen.counts is None:
+            self.bad[seen.place.split] += 1
+            self.strange += bool(seen.strange)
+            return
+        self.sizes[seen.size] += 1
+        self.pixels += seen.counts
+        self.occurs += seen.counts > 0
+
+
+def splits_for_check(
+    name: str, root: Path, split: str | None, options: DatasetOptions | None = None
+) -> Splits:
+    """The split, or all there are, whatever they lack.
+
+    Raises InputError for an unknown dataset, split or X, another layout, without any sample, or
+    where folders side by side are of several sensors or label sets.
+    """
+    wanted = splits_in(name, root) if split is None else (split,)
+    found = {each: open_whatever_it_lacks(name, root, each, options) for each in wanted}
+    if not any(len(data) or data.missing for data in found.values()):
+        layout = dataset_named(name).layout
+        raise InputError(f"{root} names no sample of {', '.join(wanted)}; expected {layout}.")
+    kinds = {(data.modality, data.label_set.names): split for split, data in found.items()}
+    if len(kinds) > 1:
+        raise InputError(
+            f"{root} holds folders of several sensors or label sets, among them "
+            f"{' and '.join(kinds.values())}; choose one with --split."
+        )
+    return found
+
+
+def check(
+    name: str,
+    root: Path,
+    splits: Splits,
+    x: str | None = None,
+    most_bad: float = MOST_BAD,
+    on_sample: Callable[[], None] | None = None,
+) -> DatasetCheck:
+    """Reads every sample of the splits, on all processor cores.
+
+    x: which X they were opened with. most_bad: share of the samples, 0 to 1, that may be
+    unusable; beyond it the walk stops. on_sample: called after each sample.
+    """
+    totals, problems, notes = _Totals(), Findings(), Findings()
+    _missing(splits, problems)
+    stopped = _walk(splits, totals, problems, most_bad, on_sample)
+    first = next(iter(splits.values()))
+    if stopped is None:
+        _shared(splits, problems)
+        if set(splits) == set(splits_in(name, root)) and first.modality != "light_field":
+            _unlisted(splits, notes)
+        _absent(first.label_set, totals, notes)
+    counts = tuple(_counted(name, split, data, totals) for split, data in splits.items())
+    _compared(counts, notes)
+    return DatasetCheck(
+        dataset=name,
+        folder=str(root),
+        modality=first.modality,
+        x=x or next(iter(dataset_named(name).sources), None),
+        label_set=first.label_set.name,
+        splits=counts,
+        classes=_shares(first.label_set, totals),
+        unlabelled=int(totals.pixels[UNLABELLED]) / max(1, int(totals.pixels.sum())),
+        sizes=dict(totals.sizes.most_common()),
+        problems=problems.all(),
+        notes=notes.all(),
+        stopped=stopped,
+    )
+
+
+def _missing(splits: Splits, problems: Findings) -> None:
+    for split, data in splits.items():
+        for place in data.missing:
+            lacking = place.lacking()
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            problems.add(f"samples of {split} that lack a file", f"no {lacking[0]}{more}")
+
+
+def _walk(
+    splits: Splits,
+    totals: _Totals,
+    problems: Findings,
+    most_bad: float,
+    on_sample: Callable[[], None] | None,
+) -> str | None:
+    """Why it stopped early, or None."""
+    jobs = [(data, i) for data in splits.values() for i in range(len(data))]
+    for seen in _looked_at(jobs):
+        totals.add(seen)
+        _judge(seen, problems)
+        if on_sample is not None:
+            on_sample()
+        bad = totals.bad.total()
+        if bad <= most_bad * len(jobs):
+            continue
+        why = (
+            f"{bad} of the first {totals.walked} samples cannot be used, more than {most_bad:.0%} "
+            f"of all {len(jobs)}, so the rest was not read"
+        )
+        if totals.strange > _OTHER_CLASSES * totals.walked:
+            name = next(iter(splits.values())).label_set.name
+            return f"{why}; the labels are not those of label set '{name}'"
+        return why
+    return None
+
+
+def _looked_at(jobs: list[tuple[LabelledPairs, int]]) -> Iterator[_Seen]:
+    """In order, a few ahead on other threads: decoding leaves Python's lock."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(jobs), _AHEAD):
+            yield from pool.map(_look, jobs[start : start + _AHEAD])
+
+
+def _look(job: tuple[LabelledPairs, int]) -> _Seen:
+    data, index = job
+    place = data.places[index]
+    try:
+        sample = data[index]
+    except LabelError as err:
+        return _Seen(place, strange=str(err))
+    except InputError as err:
+        return _Seen(place, unusable=str(err))
+    height, width = sample.labels.shape
+    counts = np.bincount(sample.labels.ravel(), minlength=256)
+    x = sample.x.data if isinstance(sample.x, Planes) else sample.x
+    even = isinstance(x, np.ndarray) and bool((x == x.flat[0]).all())
+    return _Seen(place, f"{width}x{height}", counts.astype(np.int64), even)
+
+
+def _judge(seen: _Seen, problems: Findings) -> None:
+    if seen.counts is None:
+        what = UNUSABLE if seen.unusable else STRANGE
+        problems.add(what, seen.unusable or seen.strange)
+        return
+    if seen.even:
+        problems.add(EVEN, str(seen.place.x[0]))
+    if seen.counts[UNLABELLED] == seen.counts.sum():
+        problems.add(BLANK, str(seen.place.labels))
+
+
+def _shared(splits: Splits, problems: Findings) -> None:
+    for (one, some), (other, others) in combinations(splits.items(), 2):
+        mine = {place.rgb for place in (*some.places, *some.missing)}
+        for place in (*others.places, *others.missing):
+            if place.rgb in mine:
+                problems.add(SHARED, f"{place.stem} is in {one} and {other}")
+
+
+def _unlisted(splits: Splits, notes: Findings) -> None:
+    """Images beside those of the samples."""
+    known = {place.rgb for data in splits.values() for place in (*data.places, *data.missing)}
+    for folder in sorted({path.parent for path in known}):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.suffix.lower() in IMAGE_SUFFIXES and path not in known:
+                notes.add(UNLISTED, str(path))
+
+
+def _absent(label_set: LabelSet, totals: _Totals, notes: Findings) -> None:
+    absent = [name for i, name in enumerate(label_set.names) if not totals.pixels[i]]
+    if absent and totals.pixels.any():
+        notes.add(ABSENT, ", ".join(absent), len(absent))
+
+
+def _shares(label_set: LabelSet, totals: _Totals) -> tuple[ClassShare, ...]:
+    labelled = max(1, int(totals.pixels[: len(label_set)].sum()))
+    return tuple(
+        ClassShare(name, int(totals.pixels[i]) / labelled, int(totals.occurs[i]))
+        for i, name in enumerate(label_set.names)
+    )
+
+
+def _counted(name: str, split: str, data: LabelledPairs, totals: _Totals) -> SplitCounts:
+    conditions = Counter(place.condition for place in data.places if place.condition)
+    faults = Counter(place.fault for place in data.places if place.fault)
+    return SplitCounts(
+        name=split,
+        samples=len(data) - totals.bad[split],
+        missing=len(data.missing),
+        bad=totals.bad[split],
+        published=dataset_named(name).counts.get(split),
+        conditions=dict(sorted(conditions.items())),
+        faults=dict(sorted(faults.items())),
+    )
+
+
+def _compared(counts: tuple[SplitCounts, ...], notes: Findings) -> None:
+    for split in counts:
+        there = split.samples + split.bad + split.missing
+        if split.published not in (None, there):
+            notes.add(OTHERS, f"{split.name} has {there} of {split.published}")

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the readers of published datasets share: complete samples, and sizes that fit."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from segrgbx_core.datasets.samples import Labels, Place, Sample
+from segrgbx_core.encoding import Planes, Settings
+from segrgbx_core.errors import InputError
+from segrgbx_core.frame import RgbImage
+from segrgbx_core.labels import LabelSet, load_label_set
+from segrgbx_core.readings import Events, LightFieldViews, PolarizationState, Reading
+from segrgbx_core.readings import PolarizerImages as Polarizers
+
+_SAME_ASPECT = 0.02
+
+
+class FileDataset(ABC):
+    """One split of a published dataset; a subclass finds its files and reads them.
+
+    Samples that lack a file are in `missing` and left out of the others.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        places: Iterable[Place],
+        modality: str,
+        label_set: str,
+        settings: Settings | None = None,
+    ) -> None:
+        """label_set: name of a shipped one."""
+        self.name = name
+        self.folder = folder
+        self.modality = modality
+        self.label_set: LabelSet = load_label_set(label_set)
+        self.settings = settings
+        found = {place: bool(place.lacking()) for place in places}
+        self.places = tuple(place for place, lacks in found.items() if not lacks)
+        self.missing = tuple(place for place, lacks in found.items() if lacks)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The samples' names, in order."""
+        return tuple(place.stem for place in self.places)
+
+    def sequence(self, index: int) -> str | None:
+        """The video that the sample is a frame of; None for a single shot."""
+        return self.places[index].sequence
+
+    @abstractmethod
+    def _pair(self, place: Place) -> tuple[RgbImage, Reading | Planes]:
+        """Reads the two images."""
+
+    @abstractmethod
+    def _labels(self, place: Place) -> Labels:
+        """Reads the labels, in the numbers of the label set."""
+
+    def __getitem__(self, index: int, /) -> Sample:
+        place = self.places[index]
+        rgb, x = self._pair(place)
+        labels = self._labels(place)
+        check_sizes(place, rgb, x, labels)
+        return Sample(place.stem, rgb, x, labels, place.condition, place.fault, place.split)
+
+
+def check_sizes(place: Place, rgb: RgbImage, x: Reading | Planes, labels: Labels) -> None:
+    """Raises InputError where labels have another size than the image, or X has; planes, which
+    are pictures of X at any scale, may have another size of the same aspect."""
+    image, size = _spoken(rgb.shape), x_size(x)
+    if labels.shape != rgb.shape[:2]:
+        raise InputError(
+            f"{place.labels} is {_spoken(labels.shape)} and its image {place.rgb.name} {image}; "
+            "labels need the image's size."
+        )
+    aspect = (size[1] / size[0]) / (rgb.shape[1] / rgb.shape[0])
+    if size == rgb.shape[:2] or (isinstance(x, Planes) and abs(aspect - 1) <= _SAME_ASPECT):
+        return
+    raise InputError(
+        f"{place.x[0]} is {_spoken(size)} and its image {place.rgb.name} {image}; expected X of "
+        f"the image's {'aspect' if isinstance(x, Planes) else 'size'}."
+    )
+
+
+def x_size(x: Reading | Planes) -> tuple[int, int]:
+    """Height and width in pixels; of a light field those of one view."""
+    if isinstance(x, Planes):
+        return x.valid.shape[0], x.valid.shape[1]
+    if isinstance(x, Events):
+        return x.height, x.width
+    if isinstance(x, LightFieldViews):
+        return x.views.shape[1], x.views.shape[2]
+    if isinstance(x, Polarizers):
+        return x.intensity.shape[1], x.intensity.shape[2]
+    image = x.dolp if isinstance(x, PolarizationState) else np.asarray(x)
+    return image.shape[0], image.shape[1]
+
+
+def _spoken(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MFNet: RGB and thermal of streets by day and night, 9 classes with 'unlabeled' counted.
+
+Ha et al., "MFNet: Towards Real-Time Semantic Segmentation for Autonomous Vehicles with
+Multi-Spectral Scenes", IROS 2017. Thermal is 8-bit counts after the camera's gain control.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from segrgbx_core.datasets.file_dataset import FileDataset
+from segrgbx_core.datasets.file_layout import Folder, listed, need_split, subfolder, wrong_layout
+from segrgbx_core.datasets.samples import Labels, Place
+from segrgbx_core.datasets.stored_images import from_zero, ids_of_numbers, numbers_in
+from segrgbx_core.frame import RgbImage
+from segrgbx_core.image_files import read_reading, read_rgb, read_rgbx
+from segrgbx_core.readings import Reading
+
+LAYOUT = (
+    "images/ (PNG with thermal as the fourth channel), labels/ and train.txt, val.txt, test.txt, "
+    "or a repack's rgb/, ther/, labels/ and lists"
+)
+_SPLITS = ("train", "val", "test")
+_LIGHT = {"D": "day", "N": "night"}
+
+
+def splits(root: Path) -> tuple[str, ...]:
+    """The splits that a list names. Raises InputError for another layout."""
+    _folders(root)
+    return tuple(name for name in _SPLITS if (root / f"{name}.txt").is_file())
+
+
+class Mfnet(FileDataset):
+    """One split of MFNet, in the owners' layout or a repack with rgb/ and ther/."""
+
+    def __init__(self, root: Path, split: str) -> None:
+        need_split(root, split, splits(root))
+        super().__init__("mfnet", root, _places(root, split), "thermal", "mfnet")
+
+    def _pair(self, place: Place) -> tuple[RgbImage, Reading]:
+        if place.x == (place.rgb,):
+            return read_rgbx(place.rgb)
+        return read_rgb(place.rgb), read_reading(place.x[0])
+
+    def _labels(self, place: Place) -> Labels:
+        numbers = numbers_in(place.labels)
+        return ids_of_numbers(numbers, from_zero(self.label_set), place.labels)
+
+
+def _folders(root: Path) -> tuple[Path, Path, Path]:
+    """Of RGB, thermal and labels; the first two are one in the owners' layout."""
+    labels = subfolder(root, "labels", "label")
+    together = subfolder(root, "images")
+    apart = subfolder(root, "rgb"), subfolder(root, "ther", "thermal", "th")
+    if labels is not None and apart[0] is not None and apart[1] is not None:
+        return apart[0], apart[1], labels
+    if labels is not None and together is not None:
+        return together, together, labels
+    raise wrong_layout(root, f"MFNet's {LAYOUT}")
+
+
+def _places(root: Path, split: str) -> Iterator[Place]:
+    rgb_at, x_at, labels_at = _folders(root)
+    rgb = Folder(rgb_at, ".png" if rgb_at == x_at else ".jpg")
+    x = rgb if rgb_at == x_at else Folder(x_at, ".jpg")
+    labels = Folder(labels_at, ".png")
+    for stem in listed(root / f"{split}.txt"):
+        yield Place(
+            stem,
+            split,
+            rgb.file(stem),
+            (x.file(stem),),
+            labels.file(stem),
+            condition=_LIGHT.get(stem.removesuffix("_flip")[-1:], ""),
+        )

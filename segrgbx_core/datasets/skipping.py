@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A dataset in which a few files cannot be read: skipped and counted, up to a stated share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from segrgbx_core.datasets.samples import LabelledPairs, Place, Sample
+from segrgbx_core.datasets.table import BAD_SHARE
+from segrgbx_core.encoding import Settings
+from segrgbx_core.errors import InputError, LabelError, SegRgbxError
+from segrgbx_core.labels import LabelSet
+
+
+class Skipping:
+    """The same samples, with the next good one in the place of one that cannot be read.
+
+    Which one stands in depends on the files alone, so that a training which goes on later, or on
+    several processes, sees the same. on_skip: hears the error of each bad sample once. bad: errors
+    by index, of this process.
+    """
+
+    def __init__(
+        self,
+        data: LabelledPairs,
+        share: float = BAD_SHARE,
+        on_skip: Callable[[str], None] | None = None,
+    ) -> None:
+        """share: of the samples, 0 to 1, that may be bad."""
+        if not 0 <= share <= 1:
+            raise InputError(f"The share of samples to skip is {share}; expected 0 to 1.")
+        self._data = data
+        self._share = share
+        self._on_skip = on_skip
+        self.bad: dict[int, str] = {}
+
+    @property
+    def name(self) -> str:
+        """Of the dataset."""
+        return self._data.name
+
+    @property
+    def folder(self) -> Path:
+        """Of the dataset."""
+        return self._data.folder
+
+    @property
+    def modality(self) -> str:
+        """Of X."""
+        return self._data.modality
+
+    @property
+    def label_set(self) -> LabelSet:
+        """Of the labels."""
+        return self._data.label_set
+
+    @property
+    def settings(self) -> Settings | None:
+        """Of the encoding."""
+        return self._data.settings
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Of all samples, bad ones included."""
+        return self._data.places
+
+    @property
+    def missing(self) -> tuple[Place, ...]:
+        """Of samples that lack a file."""
+        return self._data.missing
+
+    def sequence(self, index: int) -> str | None:
+        """The video that the sample is a frame of; None for a single shot."""
+        return self._data.sequence(index)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int, /) -> Sample:
+        """The sample, or the next one that can be read, the first after the last.
+
+        Raises InputError where more than the share cannot be read.
+        """
+        for step in range(len(self)):
+            at = (index + step) % len(self)
+            if at in self.bad:
+                continue
+            try:
+                return self._data[at]
+            except (InputError, LabelError) as err:
+                self._note(at, err)
+        raise InputError(f"None of the {len(self)} samples of {self.folder} can be read.")
+
+    def _note(self, index: int, err: SegRgbxError) -> None:
+        self.bad[index] = str(err)
+        if len(self.bad) > self._share * len(self):
+            raise InputError(
+                f"{len(self.bad)} of {len(self)} samples of {self.folder} cannot be used, more "
+                f"than the {self._share:.1%} that may be skipped; the last: {err} (`segrgbx data "
+                "check` lists all)"
+            ) from err
+        if self._on_skip is not None:
+            self._on_skip(str(err))

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which reader opens which dataset, in one table."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segrgbx_core.datasets import deliver, mfnet, nyu_depth_v2, urbanlf, zju_rgbp
+from segrgbx_core.datasets.file_layout import need_split, wrong_layout
+from segrgbx_core.datasets.folder import MANIFEST, FolderDataset
+from segrgbx_core.datasets.samples import LabelledPairs
+from segrgbx_core.errors import InputError
+
+BAD_SHARE = 0.01
+WHOLE = "all"
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """What the files do not say.
+
+    x: which X where a set has several, None for the first. depth_scale: what is stored for one
+    metre. labels_from: the number of the first class in label images, 0 or 1. None is the set's
+    own way. Raises InputError for a scale or number that cannot be.
+    """
+
+    x: str | None = None
+    depth_scale: float | None = None
+    labels_from: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.depth_scale is not None and not 0 < self.depth_scale < float("inf"):
+            raise InputError(
+                f"depth_scale is {self.depth_scale}; expected what is stored for one metre, "
+                "above 0."
+            )
+        if self.labels_from not in (None, 0, 1):
+            raise InputError(f"labels_from is {self.labels_from}; expected 0 or 1.")
+
+
+@dataclass(frozen=True)
+class DatasetKind:
+    """One row of the table.
+
+    layout: what the root holds, in a line. sources: the choices of X, the default first; empty
+    where there is one alone. takes: the further options that mean something. counts: the owners'
+    samples in each split.
+    """
+
+    layout: str
+    splits: Callable[[Path], tuple[str, ...]]
+    open: Callable[[Path, str, DatasetOptions], LabelledPairs]
+    sources: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def _folder_splits(root: Path) -> tuple[str, ...]:
+    if (root / MANIFEST).is_file():
+        return (WHOLE,)
+    found = sorted(p.parent.name for p in root.glob(f"*/{MANIFEST}"))
+    if not found:
+        raise wrong_layout(root, f"rgb/, x/, labels/ and {MANIFEST}, or folders that hold them")
+    return tuple(found)
+
+
+def _open_folder(root: Path, split: str, _options: DatasetOptions) -> LabelledPairs:
+    need_split(root, split, _folder_splits(root))
+    return FolderDataset(root if split == WHOLE else root / split, split, incomplete=True)
+
+
+def _open_deliver(root: Path, split: str, options: DatasetOptions) -> LabelledPairs:
+    return deliver.Deliver(root, split, options.x or deliver.SOURCES[0], options.depth_scale)
+
+
+def _open_mfnet(root: Path, split: str, _options: DatasetOptions) -> LabelledPairs:
+    return mfnet.Mfnet(root, split)
+
+
+def _open_nyu(root: Path, split: str, options: DatasetOptions) -> LabelledPairs:
+    labels_from = 1 if options.labels_from is None else options.labels_from
+    x = options.x or nyu_depth_v2.SOURCES[0]
+    return nyu_depth_v2.NyuDepthV2(root, split, x, options.depth_scale, labels_from)
+
+
+def _open_zju(root: Path, split: str, _options: DatasetOptions) -> LabelledPairs:
+    return zju_rgbp.ZjuRgbp(root, split)
+
+
+def _urbanlf(parts: tuple[str, ...], counts: tuple[int, int, int]) -> DatasetKind:
+    def opened(root: Path, split: str, options: DatasetOptions) -> LabelledPairs:
+        return urbanlf.UrbanLF(root, split, options.x or "33", parts)
+
+    return DatasetKind(
+        urbanlf.LAYOUT,
+        lambda root: urbanlf.splits(root, parts),
+        opened,
+        sources=("33", "8", "80"),
+        counts=dict(zip(("train", "val", "test"), counts, strict=True)),
+    )
+
+
+_FOLDER = DatasetKind(f"rgb/, x/, labels/ and {MANIFEST}", _folder_splits, _open_folder)
+
+DATASETS: dict[str, DatasetKind] = {
+    "deliver": DatasetKind(
+        deliver.LAYOUT,
+        deliver.splits,
+        _open_deliver,
+        sources=deliver.SOURCES,
+        takes=("depth_scale",),
+        counts={"train": 3983, "val": 2005, "test": 1897},
+    ),
+    "mfnet": DatasetKind(
+        mfnet.LAYOUT,
+        mfnet.splits,
+        _open_mfnet,
+        counts={"train": 784, "val": 392, "test": 393},
+    ),
+    "nyu_depth_v2": DatasetKind(
+        nyu_depth_v2.LAYOUT,
+        nyu_depth_v2.splits,
+        _open_nyu,
+        sources=nyu_depth_v2.SOURCES,
+        takes=("depth_scale", "labels_from"),
+        counts={"train": 795, "test": 654},
+    ),
+    "zju_rgbp": DatasetKind(
+        zju_rgbp.LAYOUT, zju_rgbp.splits, _open_zju, counts={"train": 344, "val": 50}
+    ),
+    "urbanlf": _urbanlf(urbanlf.PARTS, (752, 108, 214)),
+    "urbanlf_real": _urbanlf(("real",), (580, 80, 164)),
+    "urbanlf_synthetic": _urbanlf(("synthetic",), (172, 28, 50)),
+    "scenes": _FOLDER,
+    "folder": _FOLDER,
+}
+
+
+def dataset_named(name: str) -> DatasetKind:
+    """The table's row; InputError names the known ones."""
+    if name not in DATASETS:
+        raise InputError(f"Dataset '{name}' is unknown; expected one of {', '.join(DATASETS)}.")
+    return DATASETS[name]
+
+
+def splits_in(name: str, root: Path) -> tuple[str, ...]:
+    """The splits of the named dataset that root holds.
+
+    Raises InputError for an unknown dataset, and for a layout that is not its own.
+    """
+    found = dataset_named(name).splits(root)
+    if not found:
+        raise wrong_layout(root, dataset_named(name).layout)
+    return found
+
+
+def open_dataset(
+    name: str,
+    root: Path,
+    split: str,
+    options: DatasetOptions | None = None,
+    bad_share: float = BAD_SHARE,
+) -> LabelledPairs:
+    """One split of a dataset; samples that lack a file are left out and in its `missing`.
+
+    bad_share: of the samples, 0 to 1, that may lack a file.
+    Raises InputError for an unknown dataset, split or X, an option that the set has no use for,
+    another layout, a split without a sample, or one that lacks more than bad_share.
+    """
+    data = open_whatever_it_lacks(name, root, split, options)
+    listed = len(data) + len(data.missing)
+    if not listed:
+        expected = dataset_named(name).layout
+        raise InputError(f"Split '{split}' of {root} names no sample; expected {expected}.")
+    if not len(data) or len(data.missing) > bad_share * listed:
+        first = data.missing[0].lacking()[0]
+        raise InputError(
+            f"{len(data.missing)} of {listed} samples of split '{split}' lack a file, {first} the "
+            f"first, more than the {bad_share:.0%} that may be left out; `segrgbx data check "
+            f"{root} --dataset {name}` lists them."
+        )
+    return data
+
+
+def open_whatever_it_lacks(
+    name: str, root: Path, split: str, options: DatasetOptions | None = None
+) -> LabelledPairs:
+    """As `open_dataset`, with no word about how many samples lack a file."""
+    kind, options = dataset_named(name), options or DatasetOptions()
+    _check_options(name, kind, options)
+    return kind.open(root, split, options)
+
+
+def _check_options(name: str, kind: DatasetKind, options: DatasetOptions) -> None:
+    if options.x is not None and options.x not in kind.sources:
+        known = ", ".join(kind.sources) if kind.sources else "the one it has"
+        raise InputError(f"Dataset '{name}' has no X '{options.x}'; expected {known}.")
+    for option in ("depth_scale", "labels_from"):
+        if getattr(options, option) is not None and option not in kind.takes:
+            raise InputError(f"Dataset '{name}' has no use for {option}; leave it out.")
