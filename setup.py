@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent
 
 CLIP = ["open_clip_torch>=3,<4", "peft>=0.15,<1"]
 ONNX = ["onnx>=1.16,<2", "onnxruntime>=1.19,<2", "onnxscript>=0.5,<1"]
+TENSORBOARD = ["tensorboard>=2.16,<3"]
 TEST = [
     "hypothesis>=6.100,<7",
     "pytest>=7.4,<10",
@@ -60,9 +61,10 @@ setup(
     extras_require={
         "clip": CLIP,
         "onnx": ONNX,
+        "tensorboard": TENSORBOARD,
         "test": TEST,
         "lint": LINT,
-        "dev": CLIP + ONNX + TEST + LINT,
+        "dev": CLIP + ONNX + TENSORBOARD + TEST + LINT,
     },
     zip_safe=False,
 )

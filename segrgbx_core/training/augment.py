@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples to batches: encoding, joint geometry, colour on RGB alone, noise on X alone."""
+"""Samples to batches: encoding, joint geometry, colour on RGB alone, sensor noise on X alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,86 +9,116 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from segrgbx_core.datasets import FolderDataset
-from segrgbx_core.encoding import encode
+from segrgbx_core.datasets import LabelledPairs, encoded
+from segrgbx_core.encoding import Planes
+from segrgbx_core.encoding.mirror import mirrored
 from segrgbx_core.model.preprocessing import Preprocessing, resize_x
-from segrgbx_core.training.recipe import Augment
+from segrgbx_core.training.mixture import Mixture, shares_of
+from segrgbx_core.training.recipe import Augment, Data
+from segrgbx_core.training.sensor_noise import disturbed
+
+_Row = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """rgb, x: (B, 3, H, W) float32 normalised; labels: (B, H, W) int64; present: (B,) bool."""
+    """rgb, x: (B, 3, H, W) float32 normalised; labels: (B, H, W) int64; present: (B,) bool.
+
+    modalities, sources, stems: of each sample its sensor, the number of its source and its name.
+    """
 
     rgb: Tensor
     x: Tensor
     labels: Tensor
     present: Tensor
+    modalities: tuple[str, ...]
+    sources: tuple[int, ...]
+    stems: tuple[str, ...]
+
+
+def mixture_of(sources: Sequence[LabelledPairs], data: Data, seed: int) -> Mixture:
+    """The order in which a training goes through its sources."""
+    sizes = [len(source) for source in sources]
+    shares = shares_of(sizes, data.size_power)
+    names = [source.modality for source in sources]
+    return Mixture(sizes, names, shares, seed, data.batches == "by_modality")
 
 
 class TrainingBatches:
     """Batches by step number: the same seed and step give the same batch, in any process."""
 
     def __init__(
-        self, data: FolderDataset, augment: Augment, preprocessing: Preprocessing, seed: int
+        self,
+        sources: Sequence[LabelledPairs],
+        mixture: Mixture,
+        augment: Augment,
+        preprocessing: Preprocessing,
+        seed: int,
     ) -> None:
-        self._data = data
+        self._sources = sources
+        self._mixture = mixture
         self._augment = augment
         self._preprocessing = preprocessing
         self._seed = seed
         height, width = augment.crop
         ratio = width / height
-        self._geometry = v2.Compose(
-            [
-                v2.RandomResizedCrop(
-                    augment.crop, augment.area, (ratio * 0.9, ratio * 1.1), antialias=True
-                ),
-                v2.RandomHorizontalFlip(augment.flip),
-            ]
+        self._crop = v2.RandomResizedCrop(
+            augment.crop, augment.area, (ratio * 0.9, ratio * 1.1), antialias=True
         )
         j = augment.jitter
         self._color = v2.ColorJitter(brightness=j, contrast=j, saturation=j, hue=j * 0.1)
 
-    def _order(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
-        return torch.randperm(len(self._data), generator=generator)
-
-    def batch(self, step: int, size: int) -> Batch:
-        """The step's batch of that size; every epoch shows each sample once, in a new order."""
-        places = range(step * size, (step + 1) * size)
-        orders = {p // len(self._data): self._order(p // len(self._data)) for p in places}
-        rows = []
-        for place in places:
-            epoch, at = divmod(place, len(self._data))
+    def batch(self, step: int, size: int, part: int = 0, parts: int = 1) -> Batch:
+        """The step's batch of that size, or of `parts` equal parts that one: every parts-th
+        sample from number `part` on."""
+        places = self._mixture.batch(step, size)
+        rows, found, stems = list[_Row](), list[int](), list[str]()
+        for i in range(part, size, parts):
+            source, index = places[i]
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self._seed * 7_919 + place)
-                rows.append(self._sample(int(orders[epoch][at])))
+                torch.manual_seed(self._seed * 7_919 + step * size + i)
+                stem, row = self._sample(self._sources[source], index)
+            rows.append(row)
+            found.append(source)
+            stems.append(stem)
         rgb, x, labels, present = (torch.stack(column) for column in zip(*rows, strict=True))
-        return Batch(rgb, x, labels, present)
+        names = tuple(self._sources[source].modality for source in found)
+        return Batch(rgb, x, labels, present, names, tuple(found), tuple(stems))
 
-    def _sample(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        sample = self._data[index]
-        planes = encode(self._data.modality, sample.x)
+    def _sample(self, source: LabelledPairs, index: int) -> tuple[str, _Row]:
+        sample = source[index]
+        planes = encoded(source, sample)
         data, valid = torch.from_numpy(planes.data)[None], torch.from_numpy(planes.valid)[None]
-        data, valid = resize_x(data, valid, sample.labels.shape)
-        data = self._shifted(data)
-        rgb, x, mask = self._geometry(
-            tv_tensors.Image(torch.from_numpy(sample.rgb).permute(2, 0, 1)),
-            tv_tensors.Image(data[0]),
-            tv_tensors.Mask(torch.stack([torch.from_numpy(sample.labels), valid[0].byte()])),
-        )
+        data, valid = self._shifted(*resize_x(data, valid, sample.labels.shape))
+        image = torch.from_numpy(sample.rgb).permute(2, 0, 1)
+        labels = torch.from_numpy(sample.labels)
+        rgb, x, labels, valid = self._framed(image, data[0], labels, valid[0])
+        if torch.rand(1) < self._augment.flip:
+            rgb, labels = rgb.flip(-1), labels.flip(-1)
+            turned = mirrored(Planes(x.numpy(), valid.numpy()), source.modality)
+            x, valid = torch.from_numpy(turned.data), torch.from_numpy(turned.valid)
         rgb = self._color(rgb)
-        noise = torch.rand(()) * self._augment.x_noise
-        gain = 1 + (torch.rand(()) - 0.5) * 0.3
-        x = ((x - 0.5) * gain + 0.5 + noise * torch.randn(x.shape[1:])).clamp(0, 1)
-        labels = mask[0].long()
-        ready_rgb = self._preprocessing.normalise_rgb(rgb.as_subclass(Tensor)[None])[0]
-        ready_x = self._preprocessing.normalise_x(
-            x.as_subclass(Tensor)[None], mask[1:2].bool().as_subclass(Tensor)
-        )[0]
+        x, valid = disturbed(x, valid, source.modality, self._augment.x_noise)
+        ready_rgb = self._preprocessing.normalise_rgb(rgb[None])[0]
+        ready_x = self._preprocessing.normalise_x(x[None], valid[None])[0]
         present = torch.rand(()) >= self._augment.x_dropout
-        return ready_rgb, ready_x, labels.as_subclass(Tensor), present
+        return sample.stem, (ready_rgb, ready_x, labels.long(), present)
 
-    def _shifted(self, planes: Tensor) -> Tensor:
+    def _framed(self, rgb: Tensor, x: Tensor, labels: Tensor, valid: Tensor) -> _Row:
+        """The same random cut of all four; invalid pixels have no weight in X's new values."""
+        layers = x if bool(valid.all()) else torch.cat([x, valid[None].float()])
+        cut = self._crop(
+            tv_tensors.Image(rgb),
+            tv_tensors.Image(layers),
+            tv_tensors.Mask(torch.stack([labels, valid.byte()])),
+        )
+        rgb, layers, masks = (layer.as_subclass(Tensor) for layer in cut)
+        data, kept = layers[:3], masks[1].bool()
+        if len(layers) == 4:
+            data = (data / layers[3].clamp_min(1e-6)).clamp(0, 1) * kept
+        return rgb, data, masks[0], kept
+
+    def _shifted(self, planes: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         reach = self._augment.x_shift
         down, right = (int(v) for v in torch.randint(-reach, reach + 1, (2,)))
-        return torch.roll(planes, (down, right), (2, 3))
+        return planes.roll((down, right), (2, 3)), valid.roll((down, right), (1, 2))

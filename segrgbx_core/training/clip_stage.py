@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The first stage of a training with MA-CLIP: its tower tuned on the recipe's own samples."""
 
+import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -8,14 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segrgbx_core.datasets import FolderDataset
-from segrgbx_core.datasets.folder import Sample
-from segrgbx_core.encoding import encode
+from segrgbx_core.datasets import LabelledPairs, Sample, encoded
+from segrgbx_core.encoding import Planes
+from segrgbx_core.encoding.mirror import mirrored
 from segrgbx_core.labels import UNLABELLED, LabelSet
 from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.preprocessing import Preprocessing, resize_x
+from segrgbx_core.training.augment import mixture_of
 from segrgbx_core.training.clip_towers import ClipTowers
 from segrgbx_core.training.clip_tuning import ClipBatch, ClipTuning, tune_clip
+from segrgbx_core.training.mixture import Mixture
 from segrgbx_core.training.recipe import Recipe
 
 _LEAST_SHARE = 0.01
@@ -31,46 +35,77 @@ def classes_seen(sample: Sample, label_set: LabelSet) -> tuple[str, ...]:
 
 
 def clip_batches(
-    data: FolderDataset, preprocessing: Preprocessing, clip: MaClip, size: int, seed: int
+    sources: Sequence[LabelledPairs],
+    mixture: Mixture,
+    preprocessing: Preprocessing,
+    clip: MaClip,
+    size: int,
+    seed: int,
 ) -> Iterator[ClipBatch]:
     """Endless batches of `size` samples as the tower reads them, half of them mirrored.
 
-    The same seed gives the same batches; each sample comes once before any comes again.
+    The same seed gives the same batches; of each source, each sample comes once before any comes
+    again.
     """
     generator = torch.Generator().manual_seed(seed)
-    waiting: list[int] = []
-    while True:
-        while len(waiting) < size:
-            waiting += torch.randperm(len(data), generator=generator).tolist()
-        chosen, waiting = waiting[:size], waiting[size:]
-        samples = [data[index] for index in chosen]
-        pairs = [_read(sample, data.modality, preprocessing, clip) for sample in samples]
-        mirrored = torch.rand(size, generator=generator) < 0.5
-        rgb, x = (torch.cat(column) for column in zip(*pairs, strict=True))
+    waiting: list[list[int]] = [[] for _ in sources]
+    for step in itertools.count():
+        wanted = [source for source, _ in mixture.batch(step, size)]
+        chosen = _chosen(sources, wanted, waiting, generator)
+        mirror = torch.rand(size, generator=generator) < 0.5
+        samples = [sources[source][index] for source, index in chosen]
+        names = tuple(sources[source].modality for source, _ in chosen)
+        rows = [
+            _read(sources[s], sample, bool(flip), preprocessing, clip)
+            for (s, _), sample, flip in zip(chosen, samples, mirror, strict=True)
+        ]
+        rgb, x = (torch.cat(column) for column in zip(*rows, strict=True))
         yield ClipBatch(
-            rgb=torch.where(mirrored[:, None, None, None], rgb.flip(3), rgb),
-            x=torch.where(mirrored[:, None, None, None], x.flip(3), x),
-            modalities=(data.modality,) * size,
-            classes=tuple(classes_seen(sample, data.label_set) for sample in samples),
+            rgb=rgb,
+            x=x,
+            modalities=names,
+            classes=tuple(
+                classes_seen(sample, sources[s].label_set)
+                for (s, _), sample in zip(chosen, samples, strict=True)
+            ),
             conditions=tuple(sample.condition or None for sample in samples),
         )
 
 
+def _chosen(
+    sources: Sequence[LabelledPairs],
+    wanted: Sequence[int],
+    waiting: list[list[int]],
+    generator: torch.Generator,
+) -> list[tuple[int, int]]:
+    """A sample of each wanted source; `waiting` holds those that are still to come."""
+    for source, count in sorted(Counter(wanted).items()):
+        while len(waiting[source]) < count:
+            waiting[source] += torch.randperm(len(sources[source]), generator=generator).tolist()
+    return [(source, waiting[source].pop(0)) for source in wanted]
+
+
 def _read(
-    sample: Sample, modality: str, preprocessing: Preprocessing, clip: MaClip
+    source: LabelledPairs, sample: Sample, mirror: bool, preprocessing: Preprocessing, clip: MaClip
 ) -> tuple[Tensor, Tensor]:
-    planes = encode(modality, sample.x)
+    planes, device = encoded(source, sample), clip.input_scale.device
+    if mirror:
+        # The images themselves are flipped at the end, when they are small.
+        turned = mirrored(planes, source.modality).data[..., ::-1]
+        planes = Planes(np.ascontiguousarray(turned), planes.valid)
     valid = torch.from_numpy(planes.valid)[None]
     data, valid = resize_x(torch.from_numpy(planes.data)[None], valid, sample.labels.shape)
     rgb = preprocessing.normalise_rgb(torch.from_numpy(sample.rgb).permute(2, 0, 1)[None])
+    x = preprocessing.normalise_x(data, valid)
     with torch.no_grad():
-        return clip.as_read(rgb, 0), clip.as_read(preprocessing.normalise_x(data, valid), 1)
+        pair = clip.as_read(rgb.to(device), 0), clip.as_read(x.to(device), 1)
+    return (pair[0].flip(3), pair[1].flip(3)) if mirror else pair
 
 
 def tune_towers(
     recipe: Recipe,
     folder: Path,
-    data: FolderDataset,
+    sources: Sequence[LabelledPairs],
     preprocessing: Preprocessing,
     clips: Sequence[MaClip],
     on_step: Callable[[int, float], None] | None = None,
@@ -85,12 +120,14 @@ def tune_towers(
     torch.manual_seed(recipe.seed)
     weights = None if stage.weights is None else (folder / stage.weights).resolve()
     towers = ClipTowers(recipe.model.clip, weights, stage.lora)
+    towers.to(clips[0].input_scale.device)
     if towers.statistics is not None:
         for clip in clips:
             rgb, x = preprocessing.rgb_mean, preprocessing.x_mean
             clip.set_input_statistics((rgb, preprocessing.rgb_std), towers.statistics, 0)
             clip.set_input_statistics((x, preprocessing.x_std), towers.statistics, 1)
-    batches = clip_batches(data, preprocessing, clips[0], stage.batch, recipe.seed)
+    mixture = mixture_of(sources, recipe.data, recipe.seed)
+    batches = clip_batches(sources, mixture, preprocessing, clips[0], stage.batch, recipe.seed)
     tuning = ClipTuning(
         learning_rate=stage.learning_rate, steps=stage.steps, objective=stage.objective
     )

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training recipes: YAML files that say everything a training depends on."""
 
-import types
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Literal
 
 import yaml
 
@@ -12,8 +11,7 @@ from segrgbx_core.errors import RecipeError
 from segrgbx_core.model.segrgbx import ModelConfig
 from segrgbx_core.training.clip_objective import ClipObjective
 from segrgbx_core.training.clip_towers import LoraSettings
-
-T = TypeVar("T")
+from segrgbx_core.training.recipe_fields import filled
 
 
 @dataclass(frozen=True)
@@ -30,22 +28,49 @@ class ScenesSource:
 
 @dataclass(frozen=True)
 class Source:
-    """Where samples come from: a dataset folder (relative to the recipe), or scenes."""
+    """Where samples come from: scenes, or a folder (relative to the recipe).
+
+    dataset: whose layout the folder has, a name of `segrgbx data`'s; None is the plain folder
+    format. split, x, depth_scale, labels_from: of that dataset, as `segrgbx data` has them; the
+    split is train where none is named. label_set: the samples' set, where it is another than the
+    recipe's `label_set`.
+    """
 
     folder: str | None = None
     scenes: ScenesSource | None = None
+    dataset: str | None = None
+    split: str | None = None
+    x: str | None = None
+    depth_scale: float | None = None
+    labels_from: int | None = None
+    label_set: str | None = None
 
     def __post_init__(self) -> None:
         if (self.folder is None) == (self.scenes is None):
             raise RecipeError("A data source needs exactly one of 'folder' and 'scenes'.")
+        of_dataset = (self.split, self.x, self.depth_scale, self.labels_from)
+        if self.dataset is None and of_dataset != (None,) * 4:
+            raise RecipeError(
+                "A data source has split, x, depth_scale or labels_from, but no 'dataset' that "
+                "they belong to; name it, or leave them out."
+            )
+        if self.dataset is not None and self.folder is None:
+            raise RecipeError(f"Dataset '{self.dataset}' has no 'folder'; give its root.")
 
 
 @dataclass(frozen=True)
 class Data:
-    """Samples to train on and samples to choose the best weights by."""
+    """Samples to train on and samples to choose the best weights by, of one sensor or several.
 
-    train: Source
-    validation: Source
+    size_power: a source of n samples is drawn in proportion to n to this power; 1 as if all were
+    one set, 0 all sources alike. batches: "mixed", each sample of a batch with its own sensor, or
+    "by_modality", each batch of one sensor alone.
+    """
+
+    train: tuple[Source, ...]
+    validation: tuple[Source, ...]
+    size_power: float = 0.5
+    batches: Literal["mixed", "by_modality"] = "mixed"
 
 
 @dataclass(frozen=True)
@@ -54,8 +79,9 @@ class Augment:
 
     crop: height and width in pixels. area: share of the image a crop covers, least and most.
     jitter: relative change of RGB brightness, contrast and saturation. x_noise: standard
-    deviation added to the X planes, at most. x_dropout: share of samples trained without X.
-    x_shift: pixels by which X is moved against RGB, at most.
+    deviation added to the X planes, at most, and the measure of each sensor's other faults (see
+    sensor_noise). x_dropout: share of samples trained without X. x_shift: pixels by which X is
+    moved against RGB, at most.
     """
 
     crop: tuple[int, int] = (192, 256)
@@ -68,15 +94,28 @@ class Augment:
 
 
 @dataclass(frozen=True)
+class HardPixels:
+    """Learning from hard pixels alone: those whose true class has less probability than
+    `threshold`, and never fewer than the share `least` of the labelled ones."""
+
+    threshold: float = 0.7
+    least: float = 0.1
+
+
+@dataclass(frozen=True)
 class Optimiser:
     """AdamW with linear warm-up and polynomial decay.
 
-    class_balance: loss weight of a class is its frequency to minus this power. ema: decay of the
-    averaged weights that are kept.
+    batch: samples a step, over all processes. accumulate: parts of a batch that go through the
+    network one after the other, for want of memory. class_balance: loss weight of a class is its
+    frequency to minus this power. ema: decay of the averaged weights that are kept. precision:
+    "auto", "float32", "bf16" or "fp16"; "auto" is float32 on the CPU. ohem: None learns from all
+    pixels.
     """
 
     steps: int
     batch: int = 8
+    accumulate: int = 1
     learning_rate: float = 6e-4
     weight_decay: float = 0.01
     warm_up: int = 100
@@ -85,6 +124,8 @@ class Optimiser:
     gradient_clip: float = 1.0
     ema: float = 0.995
     validate_every: int = 250
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    ohem: HardPixels | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +152,7 @@ class Recipe:
     tower, where the model has one, to the training itself. start_from: a checkpoint of another
     project, from the recipe's folder, that fills the parts it has. label_set: the samples' set, by
     name or by a file from the recipe's folder, where the model is to answer over the union that
-    the set is a part of.
+    the set is a part of; a source may name another part of the same union.
     """
 
     name: str
@@ -128,49 +169,6 @@ class Recipe:
     license: str = "Apache-2.0"
 
 
-def _value(kind: Any, given: object, place: str) -> Any:
-    if is_dataclass(kind) and isinstance(kind, type):
-        return _filled(kind, given, place)
-    origin, options = get_origin(kind), get_args(kind)
-    if origin is types.UnionType:
-        if given is None:
-            return None
-        return _value(next(o for o in options if o is not type(None)), given, place)
-    if origin is tuple:
-        if not isinstance(given, list):
-            raise RecipeError(f"{place} is {given!r}; expected a list.")
-        kinds = [options[0]] * len(given) if options[-1] is Ellipsis else list(options)
-        if len(kinds) != len(given):
-            raise RecipeError(f"{place} has {len(given)} values; expected {len(kinds)}.")
-        return tuple(_value(k, v, place) for k, v in zip(kinds, given, strict=True))
-    if kind is float and isinstance(given, int) and not isinstance(given, bool):
-        return float(given)
-    if not isinstance(given, kind) or (kind is not bool and isinstance(given, bool)):
-        raise RecipeError(f"{place} is {given!r}; expected {kind.__name__}.")
-    return given
-
-
-def _filled(kind: type[T], given: object, place: str) -> T:
-    if not isinstance(given, dict):
-        raise RecipeError(f"{place} is {given!r}; expected a mapping.")
-    hints = get_type_hints(kind)
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
-    unknown = [str(k) for k in given if k not in known]
-    if unknown:
-        raise RecipeError(
-            f"{place} has unknown keys {', '.join(unknown)}; known: {', '.join(known)}."
-        )
-    missing = [
-        n
-        for n, f in known.items()
-        if n not in given and f.default is MISSING and f.default_factory is MISSING
-    ]
-    if missing:
-        raise RecipeError(f"{place} lacks {', '.join(missing)}.")
-    values = {k: _value(hints[k], v, f"{place}.{k}") for k, v in given.items()}
-    return kind(**values)
-
-
 def load_recipe(path: Path) -> Recipe:
     """The recipe in a YAML file.
 
@@ -183,7 +181,7 @@ def load_recipe(path: Path) -> Recipe:
         content = yaml.safe_load(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as err:
         raise RecipeError(f"{path} is not readable YAML ({err.__class__.__name__}).") from err
-    recipe = _filled(Recipe, content, path.name)
+    recipe = filled(Recipe, content, path.name)
     _check(recipe, path.name)
     return recipe
 
@@ -201,15 +199,30 @@ def _check(recipe: Recipe, place: str) -> None:
         ("augment.x_noise", recipe.augment.x_noise, 0.0, 1.0),
         ("augment.x_shift", recipe.augment.x_shift, 0, 64),
         ("augment.crop", min(recipe.augment.crop), 32, 4096),
+        ("data.size_power", recipe.data.size_power, 0.0, 1.0),
+        ("optimiser.accumulate", recipe.optimiser.accumulate, 1, recipe.optimiser.batch // 2),
     )
     for name, value, low, high in bounds:
         if not low <= value <= high:
             raise RecipeError(f"{place}: {name} is {value}; expected {low} to {high}.")
     _check_clip(recipe, place)
+    _check_hard_pixels(recipe, place)
+    for name, sources in (("train", recipe.data.train), ("validation", recipe.data.validation)):
+        if not sources:
+            raise RecipeError(f"{place}: data.{name} is empty; name one source or more.")
     low_area, high_area = recipe.augment.area
     if not 0 < low_area <= high_area <= 1:
         raise RecipeError(
             f"{place}: augment.area is {recipe.augment.area}; expected 0 < a <= b <= 1."
+        )
+
+
+def _check_hard_pixels(recipe: Recipe, place: str) -> None:
+    hard = recipe.optimiser.ohem
+    if hard is not None and not (0 < hard.threshold <= 1 and 0 < hard.least <= 1):
+        raise RecipeError(
+            f"{place}: optimiser.ohem is threshold {hard.threshold} and least {hard.least}; "
+            "expected both above 0 and up to 1."
         )
 
 

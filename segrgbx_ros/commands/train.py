@@ -4,6 +4,7 @@
 import argparse
 from pathlib import Path
 
+from segrgbx_core.errors import InputError
 from segrgbx_ros.commands import arguments
 
 
@@ -12,21 +13,50 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     parser = arguments.new_parser(
         subparsers,
         "train",
-        "Train a model as a recipe says; an interrupted training goes on with --resume.",
+        "Train a model as a recipe says; an interrupted training goes on with --resume. On "
+        "several GPUs: torchrun --nproc-per-node N --no-python segrgbx train ...",
         "segrgbx train config/train/demo.yaml --out out/my_model",
     )
     parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="the training recipe")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing: learn one batch by heart, and say whether that works and how long "
+        "the training would take",
+    )
+    parser.add_argument(
+        "--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or cuda:N"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes that read samples ahead; 0 (default) reads between steps",
+    )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="write TensorBoard's files to OUT/tensorboard"
+    )
     arguments.add_force(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Trains and says where the model is."""
-    from segrgbx_core.training import train
+    """Trains and says where the model is, or checks the recipe alone."""
+    from segrgbx_core.training import Machine, check, train
     from segrgbx_ros.commands.terminal import output
 
-    folder = train(args.recipe, args.out, resume=args.resume, force=args.force)
+    if args.check:
+        found = check(args.recipe, args.device)
+        output().print(found.text, markup=False, highlight=False, soft_wrap=True)
+        return 0 if found.learnt else 1
+    if args.out is None:
+        raise InputError("The training has no output folder; name one with --out DIR.")
+    if args.workers < 0:
+        raise InputError(f"--workers is {args.workers}; expected 0 or more.")
+    machine = Machine(args.device, args.workers, args.tensorboard)
+    folder = train(args.recipe, args.out, args.resume, args.force, machine)
     output().print(f"The model is in {folder}", markup=False, soft_wrap=True)
     return 0

@@ -17,7 +17,9 @@ from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import train
+from segrgbx_core.training.board import Board
 from segrgbx_core.training.clip_stage import classes_seen, clip_batches
+from segrgbx_core.training.mixture import Mixture
 from segrgbx_core.training.recipe import load_recipe
 
 RECIPE = """
@@ -52,8 +54,9 @@ def _recipe(tmp_path: Path, data: Path, components: str, more: str, steps: int =
 
 def test_batches_repeat_by_seed_and_show_each_sample_once(data: Path) -> None:
     dataset, clip = FolderDataset(data), MaClip()
+    one = Mixture([3], ["thermal"], [1.0], 1)
     runs = [
-        list(islice(clip_batches(dataset, Preprocessing(), clip, 3, seed), 2))
+        list(islice(clip_batches([dataset], one, Preprocessing(), clip, 3, seed), 2))
         for seed in (1, 1, 2)
     ]
     first, again, other = (run[0] for run in runs)
@@ -85,12 +88,12 @@ def test_training_tunes_the_tower_and_then_leaves_it(
     tuned: list[dict[str, torch.Tensor]] = []
     run = loop._Training.run
 
-    def watched(training: loop._Training) -> Path:
+    def watched(training: loop._Training, workers: int, board: Board) -> Path:
         clip = training.state.model.ma_clip
         assert clip is not None
         assert not any(p.requires_grad for p in clip.visual.parameters())
         tuned.append({k: v.clone() for k, v in clip.visual.state_dict().items()})
-        return run(training)
+        return run(training, workers, board)
 
     monkeypatch.setattr(loop._Training, "run", watched)
     path = _recipe(tmp_path, data, ALL, TUNING)

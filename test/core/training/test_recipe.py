@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from segrgbx_core.datasets import DATASETS
 from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.labels_unified import load_membership
+from segrgbx_core.modality import MODALITIES
+from segrgbx_core.model import SegRgbX
 from segrgbx_core.model.components import COMPONENTS
 from segrgbx_core.resources import share_dir
-from segrgbx_core.training.loop import learning_rate
 from segrgbx_core.training.recipe import load_recipe
+from segrgbx_core.training.step import learning_rate
 
 GOOD = """
 name: t
@@ -31,8 +35,9 @@ def written(tmp_path: Path, text: str) -> Path:
 
 def test_a_recipe_and_its_defaults(tmp_path: Path) -> None:
     recipe = load_recipe(written(tmp_path, GOOD))
-    assert recipe.data.train.scenes is not None
-    assert recipe.data.train.scenes.count == 4
+    (source,) = recipe.data.train
+    assert source.scenes is not None
+    assert source.scenes.count == 4
     assert recipe.model.preset == "b0"
     assert recipe.augment.crop == (192, 256)
 
@@ -44,6 +49,34 @@ def test_the_rate_warms_up_and_decays_to_nothing(tmp_path: Path) -> None:
     # Half of the six steps after warm-up are left: 0.5 ** 0.9.
     assert rates[7] == pytest.approx(0.5**0.9)
     assert rates[10] == 0.0
+
+
+def test_sources_may_be_many_and_of_many_kinds(tmp_path: Path) -> None:
+    many = GOOD.replace(
+        "train: {scenes: {count: 4, first_seed: 0}}",
+        "train: [{folder: a}, {dataset: mfnet, folder: b, split: train}, "
+        "{scenes: {count: 1, first_seed: 5, modality: depth}}]",
+    )
+    sources = load_recipe(written(tmp_path, many)).data.train
+    assert [source.folder for source in sources] == ["a", "b", None]
+    assert sources[1].dataset == "mfnet"
+    assert sources[2].scenes is not None
+    assert sources[2].scenes.modality == "depth"
+
+
+def test_the_general_recipe_has_every_sensor_and_a_small_model() -> None:
+    recipe = load_recipe(share_dir() / "config" / "train" / "general.yaml")
+    assert set(recipe.model.modalities) == set(MODALITIES)
+    assert recipe.model.components == COMPONENTS
+    for sources in (recipe.data.train, recipe.data.validation):
+        scenes = [source.scenes for source in sources if source.scenes is not None]
+        assert {s.modality for s in scenes} == set(MODALITIES)
+        assert len({s.count for s in scenes}) == 1
+        # No street is seen with two sensors, and none is both learnt and validated.
+        seeds = [set(range(s.first_seed, s.first_seed + s.count)) for s in scenes]
+        assert sum(map(len, seeds)) == len(set().union(*seeds))
+    size = sum(p.numel() for p in SegRgbX(recipe.model).parameters())
+    assert size * 2 < 20e6
 
 
 @pytest.mark.parametrize("name", ["demo", "demo_outline", "demo_rgb_only"])
@@ -80,6 +113,29 @@ def test_the_demos_recipes_differ_in_what_they_compare_alone() -> None:
         (GOOD + "augment: {area: [0.9, 0.1]}", "augment.area"),
         (GOOD + "model: {preset: b7}", "'b7' is unknown; expected one of b0"),
         (GOOD.replace("scenes: {count: 4, first_seed: 0}", ""), "exactly one of 'folder' and"),
+        (GOOD.replace("{scenes: {count: 4, first_seed: 0}}", "[]"), "data.train is empty; name"),
+        (
+            GOOD.replace("{scenes: {count: 4, first_seed: 0}}", "[3]"),
+            r"train\[0\] is 3; exp",
+        ),
+        (GOOD.replace("scenes: {count: 4, first_seed: 0}", "folder: a, split: b"), "no 'dataset'"),
+        (GOOD.replace("first_seed: 0}}", "first_seed: 0}, dataset: mfnet}"), "has no 'folder'"),
+        (
+            GOOD.replace("data:", "data:\n  batches: odd"),
+            "'odd'; expected mixed or by_mo",
+        ),
+        (
+            GOOD.replace("data:", "data:\n  size_power: 2"),
+            "size_power is 2.0; expected 0.0",
+        ),
+        (
+            GOOD.replace("steps: 10", "steps: 10, accumulate: 8"),
+            "accumulate is 8; expected 1 to",
+        ),
+        (
+            GOOD.replace("steps: 10", "steps: 10, ohem: {least: 0}"),
+            "ohem is threshold 0.7 and",
+        ),
         ("a: [", "not readable YAML"),
     ],
 )
@@ -91,3 +147,20 @@ def test_wrong_recipes_are_refused_in_words(tmp_path: Path, text: str, words: st
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
     with pytest.raises(SegRgbxError, match=r"absent.yaml was not found"):
         load_recipe(tmp_path / "absent.yaml")
+
+
+def test_the_five_datasets_recipe_names_what_there_is() -> None:
+    recipe = load_recipe(share_dir() / "config" / "train" / "five_datasets.yaml")
+    modalities = set()
+    for source in (*recipe.data.train, *recipe.data.validation):
+        assert source.dataset in DATASETS
+        assert source.label_set is not None
+        member = load_membership(source.label_set)
+        assert len(member.unified) == recipe.model.num_classes
+        assert source.split in DATASETS[source.dataset].counts
+        assert source.x is None or source.x in DATASETS[source.dataset].sources
+        modalities.add(source.dataset)
+    assert len(modalities) == 5
+    # Nothing that the best is chosen by is learnt from, nor is a test split touched.
+    assert {source.split for source in recipe.data.train} == {"train"}
+    assert {source.split for source in recipe.data.validation} == {"val"}

@@ -19,7 +19,11 @@ from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import loop, train
 from segrgbx_core.training.augment import TrainingBatches
-from segrgbx_core.training.loop import class_weights
+from segrgbx_core.training.board import Board
+from segrgbx_core.training.mixture import Mixture
+from segrgbx_core.training.objective import class_shares, class_weights
+from segrgbx_core.training.parts import Place, TrainingParts
+from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import Augment, load_recipe
 
 RECIPE = """
@@ -49,6 +53,12 @@ def recipe(tmp_path: Path, data: Path, steps: int, dropout: float = 0.1) -> Path
     return path
 
 
+def batches_of(folder: Path, augment: Augment, seed: int) -> TrainingBatches:
+    data = FolderDataset(folder)
+    mixture = Mixture([len(data)], [data.modality], [1.0], seed)
+    return TrainingBatches([data], mixture, augment, Preprocessing(), seed)
+
+
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return dict(load_model(folder).model.state_dict())
 
@@ -61,8 +71,8 @@ def test_a_resumed_training_ends_bit_equal(tmp_path: Path, data: Path) -> None:
     stop_after = 2
     validate = loop._Training._validate
 
-    def interrupted(self: "loop._Training", loss: float) -> None:
-        validate(self, loss)
+    def interrupted(self: "loop._Training", loss: float, board: Board) -> None:
+        validate(self, loss, board)
         if self.state.step == stop_after:
             raise KeyboardInterrupt
 
@@ -86,13 +96,15 @@ def test_the_trained_folder_segments(tmp_path: Path, data: Path) -> None:
     assert result.labels.shape == sample.labels.shape
     assert segmenter.card.training["recipe"] == "tiny2.yaml"
     assert segmenter.card.modalities == ("thermal",)
-    assert (tmp_path / "out" / "log.csv").read_text().count("\n") == 1
+    log = (tmp_path / "out" / "log.csv").read_text().splitlines()
+    assert log[0] == "step,seconds,loss,miou,thermal"
+    assert [line.split(",")[0] for line in log[1:]] == ["2"]
 
 
 def test_a_training_begun_anew_begins_its_log_anew(tmp_path: Path, data: Path) -> None:
     for _ in range(2):
         train(recipe(tmp_path, data, 2), tmp_path / "out", force=True)
-    assert (tmp_path / "out" / "log.csv").read_text().count("\n") == 1
+    assert (tmp_path / "out" / "log.csv").read_text().count("\n") == 2
 
 
 def test_training_without_x_makes_a_model_of_rgb_alone(tmp_path: Path, data: Path) -> None:
@@ -102,9 +114,7 @@ def test_training_without_x_makes_a_model_of_rgb_alone(tmp_path: Path, data: Pat
 
 def test_a_batch_is_the_same_in_every_process_and_every_step_differs(data: Path) -> None:
     def batches() -> TrainingBatches:
-        return TrainingBatches(
-            FolderDataset(data), Augment(crop=(64, 64)), Preprocessing(), seed=3
-        )
+        return batches_of(data, Augment(crop=(64, 64)), seed=3)
 
     a, b = batches().batch(5, 2), batches().batch(5, 2)
     assert torch.equal(a.rgb, b.rgb)
@@ -128,7 +138,7 @@ def test_rgb_x_and_labels_are_cropped_and_flipped_together(tmp_path: Path) -> No
     write_png(tmp_path / "labels" / "a.png", labels)
     _finish(tmp_path, "thermal", {})
     augment = Augment(crop=(64, 64), jitter=0.0, x_noise=0.0, x_shift=0)
-    batches = TrainingBatches(FolderDataset(tmp_path), augment, Preprocessing(), seed=1)
+    batches = batches_of(tmp_path, augment, seed=1)
     for step in range(6):
         batch = batches.batch(step, 2)
         inside = batch.labels == 1
@@ -139,13 +149,13 @@ def test_rgb_x_and_labels_are_cropped_and_flipped_together(tmp_path: Path) -> No
 
 def test_rare_classes_weigh_more_and_the_mean_is_one(data: Path) -> None:
     dataset = FolderDataset(data)
-    weight = class_weights(dataset, 0.5)
+    weight = class_weights(class_shares(dataset), 0.5)
     labels = np.concatenate([dataset[i].labels.ravel() for i in range(len(dataset))])
     share = np.bincount(labels, minlength=10) + 1 / len(labels)
     assert weight[int(share.argmin())] == weight.max()
     assert weight[int(share.argmax())] == weight.min()
     assert float((weight.numpy() * share / share.sum()).sum()) == pytest.approx(1.0, abs=0.01)
-    assert class_weights(dataset, 0.0).tolist() == pytest.approx([1.0] * 10)
+    assert class_weights(class_shares(dataset), 0.0).tolist() == pytest.approx([1.0] * 10)
 
 
 def original_names(model: SegRgbX) -> dict[str, torch.Tensor]:
@@ -216,10 +226,11 @@ def test_only_the_classes_of_the_active_set_learn(tmp_path: Path, data: Path) ->
     path = union_recipe(tmp_path, data)
     part = tmp_path / "street_part.yaml"
     part.write_text(part.read_text().replace("[sidewalk, curb]", "sidewalk"))
-    made = loop._Training(load_recipe(path), path, tmp_path / "out", Console())
+    place = Place(tmp_path / "out", torch.device("cpu"), Ranks(), Console())
+    made = TrainingParts(load_recipe(path), path, place)
     seen = []
     made.state.model.head.classifier.bias.register_hook(lambda g: seen.append(g.clone()))
-    made._step()
+    made.stepper([made.batches.batch(0, 2)], 1e-3)
     assert seen[0].shape == (11,)
     assert seen[0][:10].all()
     assert seen[0][10] == 0.0
@@ -249,12 +260,16 @@ def test_user_mistakes_are_said_in_words(tmp_path: Path, data: Path) -> None:
         train(recipe(tmp_path, data, 2), full)
 
 
-def test_a_diverged_loss_stops_in_words(
+def test_a_diverged_loss_stops_and_keeps_the_batch(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         torch.nn.functional, "cross_entropy", lambda *_a, **_k: torch.tensor(float("nan"))
     )
-    words = r"loss is nan at step 0; lower optimiser.learning_rate"
+    words = r"loss is nan at step 0; the batch is kept in .*bad_batch.pt \(samples 0000.*lower opt"
     with pytest.raises(SegRgbxError, match=words):
         train(recipe(tmp_path, data, 2), tmp_path / "out")
+    kept = torch.load(tmp_path / "out" / "bad_batch.pt", weights_only=True)
+    assert kept["rgb"].shape == (2, 3, 64, 64)
+    assert kept["modalities"] == ("thermal", "thermal")
+    assert len(kept["stems"]) == 2

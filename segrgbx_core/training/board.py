@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a training writes down as it goes: a table of validations, and TensorBoard's curves."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from segrgbx_core.errors import RecipeError
+from segrgbx_core.output import disk_errors
+from segrgbx_core.training.state import TrainingState
+from segrgbx_core.training.validation import ValidationScores
+
+LOG, BOARD = "log.csv", "tensorboard"
+
+
+def log_validation(out: Path, state: TrainingState, loss: float, scores: ValidationScores) -> None:
+    """Adds a row to log.csv: step, seconds, loss, mIoU, and each sensor's mIoU.
+
+    Raises OutputError where the disk refuses.
+    """
+    path = out / LOG
+    values = [f"{value:.4f}" for value in (loss, scores.miou, *scores.by_modality.values())]
+    with disk_errors(path):
+        fresh = not path.is_file()
+        with path.open("a") as file:
+            if fresh:
+                file.write(",".join(("step,seconds,loss,miou", *scores.by_modality)) + "\n")
+            file.write(",".join((str(state.step), f"{state.seconds:.0f}", *values)) + "\n")
+
+
+class Board:
+    """TensorBoard's files below a folder; without one, nothing is written.
+
+    Raises RecipeError where the package is missing.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._writer: Any = None
+        if folder is None:
+            return
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as err:
+            raise RecipeError(
+                "TensorBoard's files need the package tensorboard, which is not installed; run "
+                "pip install 'tensorboard>=2.16,<3', or leave --tensorboard out."
+            ) from err
+        self._writer = SummaryWriter(str(folder))
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Points of the named curves."""
+        if self._writer is not None:
+            for name, value in values.items():
+                self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Writes what is still held back."""
+        if self._writer is not None:
+            self._writer.close()

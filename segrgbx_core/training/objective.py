@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loss of a batch whose samples may come from sources with different classes.
+
+Weighted cross entropy, sum over pixels of w(label) (-log p(label)) / sum of w(label). Both sums
+run over all samples of the step, whatever their source and whichever part or process holds them,
+so that cutting a batch changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from segrgbx_core.datasets import LabelledPairs
+from segrgbx_core.labels import UNLABELLED
+from segrgbx_core.labels_unified import Membership
+from segrgbx_core.model import active_logits
+from segrgbx_core.training.recipe import HardPixels
+from segrgbx_core.training.sources import LabelledSource
+
+_WEIGHTING_SAMPLES = 200
+
+
+def class_shares(samples: LabelledPairs) -> Tensor:
+    """(classes,) float64, each class's share of the pixels of about 200 evenly spaced samples."""
+    counts = np.ones(len(samples.label_set))
+    for index in range(0, len(samples), max(1, len(samples) // _WEIGHTING_SAMPLES)):
+        labels = samples[index].labels
+        counts += np.bincount(labels[labels != UNLABELLED], minlength=len(counts))
+    return torch.from_numpy(counts / counts.sum())
+
+
+def class_weights(shares: Tensor, power: float) -> Tensor:
+    """(classes,) float32 loss weights, frequency to minus `power`; mean 1 over the pixels."""
+    weight = shares**-power
+    return (weight / (weight * shares).sum()).float()
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Samples of one label set. sources: numbers of those that have it; weights: (classes,)."""
+
+    sources: frozenset[int]
+    active: Membership | None
+    weights: Tensor
+
+
+class Objective:
+    """The loss over a recipe's sources, drawn by `shares`; on the device it is given.
+
+    hard: learns from hard pixels alone. Then the mean is over those of each part of a batch.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[LabelledSource],
+        shares: Sequence[float],
+        power: float,
+        hard: HardPixels | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self._hard = hard
+        by_set: dict[tuple[str, ...], list[int]] = {}
+        for i, source in enumerate(sources):
+            by_set.setdefault(source.samples.label_set.names, []).append(i)
+        self._answers = []
+        for numbers in by_set.values():
+            whole = sum(shares[i] for i in numbers)
+            found = sum(class_shares(sources[i].samples) * (shares[i] / whole) for i in numbers)
+            assert isinstance(found, Tensor)
+            weights = class_weights(found, power).to(device)
+            self._answers.append(_Answers(frozenset(numbers), sources[numbers[0]].active, weights))
+
+    def weight(self, labels: Tensor, sources: Sequence[int]) -> Tensor:
+        """The sum of the labels' weights, a scalar: what the loss of a step is divided by."""
+        total = labels.new_zeros((), dtype=torch.float32)
+        for answers in self._answers:
+            rows = _rows(sources, answers, labels.device)
+            if rows is not None:
+                total = total + _weight(labels[rows], answers.weights)
+        return total
+
+    def loss(
+        self, logits: Tensor, labels: Tensor, sources: Sequence[int], whole: Tensor
+    ) -> Tensor:
+        """A part's contribution to the step's loss, a scalar.
+
+        logits: (B, classes of the model, H, W); labels: (B, H, W) int64; sources: of each sample;
+        whole: the weight of all parts of the step.
+        """
+        parts = []
+        for answers in self._answers:
+            rows = _rows(sources, answers, labels.device)
+            if rows is None:
+                continue
+            own, truth = logits[rows].float(), labels[rows]
+            if answers.active is not None:
+                own = active_logits(own, answers.active)
+            weight = _weight(truth, answers.weights)
+            if weight > 0:
+                parts.append(self._mean(own, truth, answers.weights) * (weight / whole))
+        return torch.stack(parts).sum() if parts else logits.float().sum() * 0.0
+
+    def _mean(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+        if self._hard is None:
+            return F.cross_entropy(logits, labels, weights, ignore_index=UNLABELLED)
+        each = F.cross_entropy(logits, labels, weights, ignore_index=UNLABELLED, reduction="none")
+        chosen = hard_pixels(logits.detach(), labels, self._hard)
+        return each[chosen].sum() / weights[labels[chosen]].sum()
+
+
+def hard_pixels(logits: Tensor, labels: Tensor, hard: HardPixels) -> Tensor:
+    """(B, H, W) bool: labelled pixels whose true class has less probability than the threshold,
+    or, where those are too few, the least probable ones up to the least share."""
+    labelled = labels != UNLABELLED
+    truth = labels.where(labelled, 0)
+    sure = logits.softmax(1).gather(1, truth[:, None])[:, 0].masked_fill(~labelled, 2.0)
+    count = max(1, int(hard.least * int(labelled.sum())))
+    limit = sure.flatten().kthvalue(count).values.clamp_min(hard.threshold)
+    return (sure <= limit) & labelled
+
+
+def _rows(
+    sources: Sequence[int], answers: _Answers, device: torch.device
+) -> Tensor | slice | None:
+    """Which samples of a batch are of that label set; None without any."""
+    mine = [i for i, source in enumerate(sources) if source in answers.sources]
+    if len(mine) == len(sources):
+        return slice(None)
+    return torch.tensor(mine, device=device) if mine else None
+
+
+def _weight(labels: Tensor, weights: Tensor) -> Tensor:
+    return weights[labels[labels != UNLABELLED]].sum()

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processes of one training: alone, or as many as torchrun started."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+
+_PATIENCE = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process's number and how many there are; every method is called by all of them."""
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes and speaks."""
+        return self.rank == 0
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum over all processes, at each of them."""
+        if self.world == 1:
+            return values
+        found = values.clone()
+        dist.all_reduce(found)
+        return found
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up anywhere."""
+        return bool(self.total(torch.tensor(float(flag), device=self._device())) > 0)
+
+    def gathered(self, value: Tensor) -> list[Tensor]:
+        """Each process's tensor, in order."""
+        if self.world == 1:
+            return [value]
+        found: list[Any] = [None] * self.world
+        dist.all_gather_object(found, value)
+        return found
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.world > 1:
+            dist.barrier()
+
+    def share_first(self, module: nn.Module) -> None:
+        """Gives all processes the first one's tensors."""
+        if self.world > 1:
+            for tensor in module.state_dict().values():
+                dist.broadcast(tensor, 0)
+
+    def _device(self) -> torch.device:
+        nccl = self.world > 1 and dist.get_backend() == "nccl"
+        return torch.device("cuda" if nccl else "cpu")
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[Ranks]:
+    """The processes that torchrun started, which meet here and part at the end; or one alone."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Ranks()
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
+    try:
+        yield Ranks(dist.get_rank(), world)
+    finally:
+        dist.destroy_process_group()
+
+
+class SharedBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation over the samples of all processes, on any device.
+
+    torch's own SyncBatchNorm runs on accelerators alone. The variance is taken about the common
+    mean, in a second exchange, for the sake of float32.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002, torch's name
+        """(B, C, H, W) to the same."""
+        if not self.training:
+            return super().forward(input)
+        count = input.new_tensor(float(input.numel() / input.shape[1]))
+        sums = _summed(torch.cat([input.sum((0, 2, 3)), count[None]]))
+        mean, whole = sums[:-1] / sums[-1], sums[-1].detach()
+        apart = input - mean[:, None, None]
+        variance = _summed(apart.square().sum((0, 2, 3))) / whole
+        self._keep(mean.detach(), variance.detach() * whole / (whole - 1))
+        out = apart * (variance + self.eps).rsqrt()[:, None, None]
+        return out * self.weight[:, None, None] + self.bias[:, None, None]
+
+    def _keep(self, mean: Tensor, variance: Tensor) -> None:
+        assert self.momentum is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance, self.momentum)
+
+
+def _summed(values: Tensor) -> Tensor:
+    """Over all processes; gradients run back to each."""
+    found: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+    return found
+
+
+def share_batch_norms(module: nn.Module) -> None:
+    """Replaces every batch normalisation by one over all processes, with the same tensors."""
+    for name, child in module.named_children():
+        if type(child) is nn.BatchNorm2d:
+            shared = SharedBatchNorm(child.num_features, child.eps, child.momentum)
+            shared.weight, shared.bias = child.weight, child.bias
+            for buffer, tensor in child.named_buffers():
+                shared.register_buffer(buffer, tensor)
+            setattr(module, name, shared.train(child.training))
+        else:
+            share_batch_norms(child)
+
+
+def local_device(device: torch.device) -> torch.device:
+    """The device of this process: of several on one machine each takes a GPU of its own."""
+    number = os.environ.get("LOCAL_RANK")
+    if number is None or str(device) != "cuda":
+        return device
+    return torch.device("cuda", int(number))

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sources of a recipe, opened: labelled pairs of any origin, and what their classes mean."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from segrgbx_core.datasets import (
+    DatasetOptions,
+    FolderDataset,
+    LabelledPairs,
+    Skipping,
+    open_dataset,
+    render_stills,
+)
+from segrgbx_core.errors import RecipeError
+from segrgbx_core.labels import LabelSet
+from segrgbx_core.labels_unified import Membership, load_membership
+from segrgbx_core.scenes import DriveSettings
+from segrgbx_core.training.recipe import Recipe, ScenesSource, Source
+
+log = logging.getLogger("segrgbx")
+
+
+@dataclass(frozen=True)
+class LabelledSource:
+    """One of a recipe's sources, opened. active: how its classes lie in the union that the model
+    answers over; None where the model answers in them."""
+
+    samples: LabelledPairs
+    active: Membership | None
+
+    @property
+    def answers(self) -> LabelSet:
+        """The classes that a model over this source has."""
+        return self.samples.label_set if self.active is None else self.active.unified
+
+
+def render(folder: Path, scenes: ScenesSource, on_frame: Callable[[], None] | None = None) -> None:
+    """Renders what of the scenes is not in the folder yet."""
+    settings = DriveSettings(
+        modality=scenes.modality,
+        width=scenes.width,
+        height=scenes.height,
+        seed=scenes.first_seed,
+        conditions=scenes.conditions,
+    )
+    render_stills(folder, settings, scenes.count, on_frame)
+
+
+def scenes_folders(sources: tuple[Source, ...], below: Path) -> list[Path | None]:
+    """Where each source's scenes are rendered; None for one on disk already.
+
+    A single source has the folder itself; of several each has its own, named by its place and
+    sensor.
+    """
+    if len(sources) == 1:
+        return [below if sources[0].scenes else None]
+    return [
+        below / f"{i}_{source.scenes.modality}" if source.scenes else None
+        for i, source in enumerate(sources)
+    ]
+
+
+def open_sources(
+    recipe: Recipe, path: Path, sources: tuple[Source, ...], below: Path
+) -> list[LabelledSource]:
+    """The sources with their samples, scenes being rendered below that folder.
+
+    Raises RecipeError, LabelError and InputError for what cannot be used together.
+    """
+    opened = []
+    for source, rendered in zip(sources, scenes_folders(sources, below), strict=True):
+        samples = Skipping(_pairs(source, path.parent, rendered), on_skip=_say_skipped)
+        active = union_of(source.label_set or recipe.label_set, path, samples)
+        opened.append(LabelledSource(samples, active))
+    _check_classes(recipe, path, opened)
+    _check_modalities(recipe, path, opened)
+    return opened
+
+
+def _pairs(source: Source, parent: Path, rendered: Path | None) -> LabelledPairs:
+    if rendered is not None:
+        return FolderDataset(rendered)
+    assert source.folder is not None
+    root = (parent / source.folder).resolve()
+    if source.dataset is None:
+        return FolderDataset(root)
+    options = DatasetOptions(source.x, source.depth_scale, source.labels_from)
+    return open_dataset(source.dataset, root, source.split or "train", options)
+
+
+def _say_skipped(sentence: str) -> None:
+    log.warning("A sample is left out: %s", sentence)
+
+
+def union_of(label_set: str | None, path: Path, samples: LabelledPairs) -> Membership | None:
+    """How the samples' classes lie in the union that the model answers over; None without one.
+
+    Raises LabelError for a set that cannot be used, and RecipeError where it is not the samples'.
+    """
+    if label_set is None:
+        return None
+    beside = path.parent / label_set
+    member = load_membership(beside if beside.is_file() else label_set)
+    if member.label_set.names != samples.label_set.names:
+        raise RecipeError(
+            f"{path.name}: label_set is '{member.label_set.name}', but {samples.folder} has the "
+            f"classes of '{samples.label_set.name}'; name the samples' own set."
+        )
+    return member
+
+
+def _check_classes(recipe: Recipe, path: Path, sources: list[LabelledSource]) -> None:
+    first = sources[0].answers
+    for source in sources:
+        if source.answers.names != first.names:
+            raise RecipeError(
+                f"{path.name}: {source.samples.folder} has the classes of "
+                f"'{source.answers.name}' and {sources[0].samples.folder} those of "
+                f"'{first.name}'; give each source a label_set that "
+                "is a part of one union."
+            )
+    if len(first) != recipe.model.num_classes:
+        raise RecipeError(
+            f"{path.name}: model.num_classes is {recipe.model.num_classes}, but label set "
+            f"'{first.name}' has {len(first)} classes; make them equal."
+        )
+
+
+def _check_modalities(recipe: Recipe, path: Path, sources: list[LabelledSource]) -> None:
+    known = recipe.model.modalities
+    missing = sorted({s.samples.modality for s in sources} - set(known))
+    if recipe.model.components and missing:
+        raise RecipeError(
+            f"{path.name}: the sources are of {', '.join(missing)}, which model.modalities "
+            f"({', '.join(known)}) lacks; add them there."
+        )

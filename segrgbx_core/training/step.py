@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One step of a training: a batch through the network, in parts and processes, and an update."""
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.model.placement import autocast
+from segrgbx_core.output import disk_errors
+from segrgbx_core.training.augment import Batch
+from segrgbx_core.training.objective import Objective
+from segrgbx_core.training.ranks import Ranks, share_batch_norms
+from segrgbx_core.training.recipe import Recipe
+from segrgbx_core.training.state import TrainingState
+
+BAD_BATCH = "bad_batch.pt"
+PartOfBatch = Callable[[int], Batch]
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """The rate of that step, counted from 0: linear warm-up, then polynomial decay to 0."""
+    o = recipe.optimiser
+    if step < o.warm_up:
+        return o.learning_rate * (step + 1) / o.warm_up
+    left = 1 - (step - o.warm_up) / max(1, o.steps - o.warm_up)
+    return float(o.learning_rate * max(left, 0.0) ** o.power)
+
+
+class Stepper:
+    """Takes steps with a state's model, which it prepares for several processes where there are.
+
+    precision: as `choose_precision` gives it. out: where a batch goes that cannot be learnt from.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        state: TrainingState,
+        objective: Objective,
+        ranks: Ranks,
+        device: torch.device,
+        precision: str,
+        out: Path,
+    ) -> None:
+        self._recipe, self._state, self._objective = recipe, state, objective
+        self._ranks, self._device, self._precision, self._out = ranks, device, precision, out
+        self._network: nn.Module = state.model
+        if ranks.world > 1:
+            share_batch_norms(state.model)
+            self._network = DistributedDataParallel(state.model, find_unused_parameters=True)
+
+    def __call__(self, parts: Sequence[Batch], rate: float) -> float:
+        """Learns from this process's parts of the step's batch and returns the whole's loss.
+
+        Raises SegRgbxError for a loss that is no number, and where memory runs out.
+        """
+        state = self._state
+        for group in state.optimiser.param_groups:
+            group["lr"] = rate
+        state.model.train()
+        state.optimiser.zero_grad(set_to_none=True)
+        try:
+            loss = self._backward([self._moved(part) for part in parts])
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as err:
+            if not _is_out_of_memory(err):
+                raise
+            self._say_memory(err)
+        state.scaler.unscale_(state.optimiser)
+        limit = self._recipe.optimiser.gradient_clip
+        torch.nn.utils.clip_grad_norm_(state.model.parameters(), limit)
+        state.scaler.step(state.optimiser)
+        state.scaler.update()
+        state.average.update_parameters(state.model)
+        state.step += 1
+        return loss
+
+    def _backward(self, parts: Sequence[Batch]) -> float:
+        """Gradients of the step's loss, which it returns."""
+        weights = [self._objective.weight(part.labels, part.sources) for part in parts]
+        whole = self._ranks.total(torch.stack(weights).sum())
+        found = whole.new_zeros(())
+        for i, part in enumerate(parts):
+            with self._apart(last=i + 1 == len(parts)):
+                with autocast(self._precision, self._device):
+                    logits = self._network(part.rgb, part.x, part.modalities, part.present)
+                loss = self._objective.loss(logits, part.labels, part.sources, whole)
+                self._check(loss, part)
+                # Gradients are averaged over the processes, while the losses are to be added.
+                scaled = self._state.scaler.scale(loss * self._ranks.world)
+                scaled.backward()  # type: ignore[no-untyped-call]
+            found = found + loss.detach()
+        return float(self._ranks.total(found))
+
+    def _apart(self, last: bool) -> AbstractContextManager[object]:
+        """Exchanges gradients with the last part alone."""
+        several = isinstance(self._network, DistributedDataParallel)
+        if several and not last:
+            assert isinstance(self._network, DistributedDataParallel)
+            return self._network.no_sync()
+        return nullcontext()
+
+    def _moved(self, part: Batch) -> Batch:
+        if self._device.type == "cpu":
+            return part
+        rgb, x, labels, present = (
+            tensor.to(self._device, non_blocking=True)
+            for tensor in (part.rgb, part.x, part.labels, part.present)
+        )
+        return replace(part, rgb=rgb, x=x, labels=labels, present=present)
+
+    def _check(self, loss: Tensor, part: Batch) -> None:
+        value = float(loss.detach())
+        if math.isfinite(value):
+            return
+        path = self._out / f"{self._ranks.rank or ''}{BAD_BATCH}"
+        with disk_errors(path):
+            torch.save({"step": self._state.step, **vars(part)}, path)
+        raise SegRgbxError(
+            f"The loss is {value} at step {self._state.step}; the batch is kept in {path} "
+            f"(samples {', '.join(part.stems[:4])}{', ...' if len(part.stems) > 4 else ''}): look "
+            "at it, or lower optimiser.learning_rate, and resume from the last checkpoint."
+        )
+
+    def _say_memory(self, err: BaseException) -> NoReturn:
+        o, crop = self._recipe.optimiser, self._recipe.augment.crop
+        raise SegRgbxError(
+            f"Memory ran out at step {self._state.step} with batch {o.batch} in {o.accumulate} "
+            f"part(s) of {crop[0]}x{crop[1]}; double optimiser.accumulate, or lower "
+            "optimiser.batch or augment.crop, and go on with --resume."
+        ) from err
+
+
+def _is_out_of_memory(err: BaseException) -> bool:
+    """Whether it is about memory; torch on the CPU says so in a RuntimeError's words alone."""
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(err, kinds) or "can't allocate memory" in str(err)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two processes on the CPU train as one with the whole batch does."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from segrgbx_core.datasets import render_stills
+from segrgbx_core.scenes import DriveSettings
+from segrgbx_core.training.parts import Place, TrainingParts
+from segrgbx_core.training.ranks import Ranks, SharedBatchNorm, share_batch_norms
+from segrgbx_core.training.recipe import load_recipe
+from segrgbx_core.training.validation import validate
+
+RECIPE = """
+name: tiny
+description: for a test
+seed: 5
+model: {{preset: b0, num_classes: 10, head_width: 32, components: [modality_embedding]}}
+data:
+  train: {{folder: {data}}}
+  validation: {{folder: {data}}}
+augment: {{crop: [64, 64]}}
+optimiser: {{steps: 3, batch: 4, learning_rate: 1.0e-3, warm_up: 1, validate_every: 3,
+  accumulate: {accumulate}}}
+short_side: 64
+"""
+
+# What a layer drops at random is drawn by each process for its own samples, so that nothing may
+# be dropped where numbers are to agree.
+PROGRAM = """
+import sys
+from pathlib import Path
+import torch
+from segrgbx_core.training import loop
+from segrgbx_core.training.parts import TrainingParts
+
+class Quiet(TrainingParts):
+    def __init__(self, *given):
+        super().__init__(*given)
+        for module in self.state.model.modules():
+            for name in ("p", "rate", "drop_prob"):
+                if isinstance(getattr(module, name, None), float):
+                    setattr(module, name, 0.0)
+
+losses, stems = [], []
+step = loop._Training._step
+def noted(training, parts):
+    losses.append(step(training, parts))
+    stems.append([stem for part in parts for stem in part.stems])
+    return losses[-1]
+
+loop.TrainingParts, loop._Training._step = Quiet, noted
+recipe, out = (Path(given) for given in sys.argv[1:3])
+loop.train(recipe, out, machine=loop.Machine(device="cpu"))
+import os
+rank = os.environ.get("RANK", "0")
+torch.save({"losses": losses, "stems": stems}, out / f"seen{rank}.pt")
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stills")
+    render_stills(folder, DriveSettings(width=96, height=72, seed=0), 5)
+    return folder
+
+
+def _trained(tmp_path: Path, data: Path, name: str, world: int, accumulate: int = 1) -> Path:
+    recipe, program, out = tmp_path / f"{name}.yaml", tmp_path / "program.py", tmp_path / name
+    recipe.write_text(RECIPE.format(data=data, accumulate=accumulate))
+    program.write_text(PROGRAM)
+    start = [sys.executable]
+    if world > 1:
+        port = f"--rdzv-endpoint=localhost:{20_000 + os.getpid() % 20_000}"
+        start += ["-m", "torch.distributed.run", f"--nproc-per-node={world}", port]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [*start, str(program), str(recipe), str(out)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return out
+
+
+def _saved(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = torch.load(path, weights_only=True)
+    return content
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(tmp_path: Path, data: Path) -> None:
+    one, two = (_trained(tmp_path, data, name, n) for n, name in ((1, "one"), (2, "two")))
+    alone = _saved(one / "seen0.pt")
+    shares = [_saved(two / f"seen{rank}.pt") for rank in range(2)]
+    for share in shares:
+        assert share["losses"] == pytest.approx(alone["losses"], rel=1e-4)
+    for whole, first, second in zip(
+        alone["stems"], shares[0]["stems"], shares[1]["stems"], strict=True
+    ):
+        assert sorted(whole) == sorted(first + second)
+        assert len(first) == len(second) == 2
+    a, b = (_saved(folder / "checkpoint.pt")["model"] for folder in (one, two))
+    # Others may have gradients of rounding alone, which the optimiser blows up to full steps.
+    for key in ("head.classifier.weight", "head.norm.running_var"):
+        torch.testing.assert_close(b[key], a[key], rtol=1e-3, atol=1e-4)
+    # Five samples, so that the two shares of the validation differ in size.
+    logs = [(folder / "log.csv").read_text().splitlines()[1].split(",") for folder in (one, two)]
+    assert float(logs[1][3]) == pytest.approx(float(logs[0][3]), abs=2e-3)
+
+
+@dataclass(frozen=True)
+class _Alone(Ranks):
+    """One of two processes, whose partner's numbers never come."""
+
+    seen: list[torch.Tensor] = field(default_factory=list)
+
+    def total(self, values: torch.Tensor) -> torch.Tensor:
+        self.seen.append(values.clone())
+        return values
+
+
+def test_the_shares_of_a_validation_add_up_to_the_whole(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(RECIPE.format(data=data, accumulate=1))
+    place = Place(tmp_path, torch.device("cpu"), Ranks(), Console(quiet=True))
+    parts = TrainingParts(load_recipe(path), path, place)
+    counts = []
+    for rank, world in ((0, 1), (0, 2), (1, 2)):
+        ranks = _Alone(rank, world)
+        validate(parts.state.averaged, parts.card(), parts.held_out, True, place.device, ranks)
+        counts.append(ranks.seen[0])
+    whole, first, second = counts
+    assert whole.sum() == 5 * 96 * 72
+    # Three and two of the five samples.
+    assert first.sum() == 3 * 96 * 72
+    assert torch.equal(first + second, whole)
+
+
+def test_batch_norms_become_shared_and_keep_their_tensors() -> None:
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4)).eval()
+    before = model.state_dict()
+    image = torch.randn(2, 3, 5, 5)
+    expected = model(image)
+    share_batch_norms(model)
+    assert isinstance(model[1], SharedBatchNorm)
+    assert not model[1].training
+    for key, value in model.state_dict().items():
+        assert value.data_ptr() == before[key].data_ptr(), key
+    assert torch.equal(model(image), expected)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One model of several sensors, whole: the general recipe made tiny, and its parts one by one."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from rich.console import Console
+
+from segrgbx_core import Segmenter
+from segrgbx_core.datasets import FolderDataset
+from segrgbx_core.datasets.scenes import _finish, _start, _still
+from segrgbx_core.errors import RecipeError
+from segrgbx_core.modality import MODALITIES
+from segrgbx_core.model import load_model
+from segrgbx_core.resources import share_dir
+from segrgbx_core.scenes import DriveSettings
+from segrgbx_core.training import train
+from segrgbx_core.training.parts import Place, TrainingParts
+from segrgbx_core.training.ranks import Ranks
+from segrgbx_core.training.recipe import load_recipe
+
+Recipe = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def stills(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two stills of each sensor."""
+    folders = {}
+    for name in MODALITIES:
+        folder = folders[name] = tmp_path_factory.mktemp(name)
+        _start(folder)
+        drive = DriveSettings(modality=name, width=96, height=72)
+        words = dict(_still(folder, DriveSettings(**{**vars(drive), "seed": s})) for s in (0, 1))
+        _finish(folder, name, words)
+    return folders
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, stills: dict[str, Path]) -> Callable[..., Path]:
+    """The general recipe with tiny scenes and two steps, changed as asked."""
+
+    def written(**changes: Recipe) -> Path:
+        shipped = share_dir() / "config" / "train" / "general.yaml"
+        content: Recipe = yaml.safe_load(shipped.read_text("utf-8"))
+        folders = [{"folder": str(folder)} for folder in stills.values()]
+        content["data"] = {"train": folders, "validation": folders}
+        content["clip_tuning"] |= {"steps": 2, "batch": 5}
+        content["optimiser"] |= {"steps": 2, "batch": 5, "warm_up": 1, "validate_every": 2}
+        content["augment"]["crop"] = [64, 64]
+        content["short_side"] = 64
+        for section, change in changes.items():
+            content[section] |= change
+        path = tmp_path / "tiny.yaml"
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    return written
+
+
+def _parts(path: Path, out: Path) -> TrainingParts:
+    place = Place(out, torch.device("cpu"), Ranks(), Console(quiet=True))
+    return TrainingParts(load_recipe(path), path, place)
+
+
+def test_the_general_recipe_trains_one_model_of_all_sensors(
+    recipe: Callable[..., Path], stills: dict[str, Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("open_clip", reason="needs open_clip and peft: pip install .[clip]")
+    folder = train(recipe(), tmp_path / "out")
+    assert set(load_model(folder).card.modalities) == set(MODALITIES)
+    assert (folder / "model.safetensors").stat().st_size < 20e6
+    header, row = (tmp_path / "out" / "log.csv").read_text().splitlines()
+    names, values = header.split(",")[4:], [float(v) for v in row.split(",")[3:]]
+    assert names == list(MODALITIES)
+    assert values[0] == pytest.approx(sum(values[1:]) / 5, abs=1e-4)
+    segmenter = Segmenter(folder, "cpu")
+    for name, place in stills.items():
+        sample = FolderDataset(place)[0]
+        assert segmenter(sample.rgb, sample.x, name).modality == name
+    assert segmenter(sample.rgb).labels.shape == (72, 96)
+
+
+def test_a_mixed_batch_holds_every_sensor_and_each_sample_its_own(
+    recipe: Callable[..., Path], tmp_path: Path
+) -> None:
+    parts = _parts(recipe(), tmp_path)
+    batch = parts.batches.batch(0, 5)
+    assert set(batch.modalities) == set(MODALITIES)
+    for name, source in zip(batch.modalities, batch.sources, strict=True):
+        assert parts.sources[source].samples.modality == name
+    heard: list[Any] = []
+    parts.state.model.register_forward_pre_hook(lambda _m, given: heard.append(given[2]))
+    parts.stepper([batch], 1e-3)
+    assert heard == [batch.modalities]
+
+
+def test_a_batch_of_one_modality_when_asked(
+    recipe: Callable[..., Path], stills: dict[str, Path], tmp_path: Path
+) -> None:
+    folders = [{"folder": str(folder)} for folder in stills.values()]
+    parts = _parts(recipe(data={"batches": "by_modality", "train": folders}), tmp_path)
+    batches = [parts.batches.batch(step, 4).modalities for step in range(5)]
+    assert all(len(set(names)) == 1 for names in batches)
+    assert {names[0] for names in batches} == set(MODALITIES)
+
+
+def test_two_halves_are_the_batch(recipe: Callable[..., Path], tmp_path: Path) -> None:
+    batches = _parts(recipe(), tmp_path).batches
+    whole = batches.batch(3, 4)
+    for part in (0, 1):
+        half = batches.batch(3, 4, part, 2)
+        assert torch.equal(half.rgb, whole.rgb[part::2])
+        assert torch.equal(half.x, whole.x[part::2])
+        assert half.stems == whole.stems[part::2]
+
+
+def test_scenes_of_several_sensors_are_rendered_apart(
+    recipe: Callable[..., Path], tmp_path: Path
+) -> None:
+    tiny = {"count": 1, "first_seed": 3, "width": 96, "height": 72}
+    train_on = [{"scenes": {**tiny, "modality": name}} for name in ("depth", "event")]
+    path = recipe(data={"train": train_on, "validation": train_on[:1]})
+    parts = _parts(path, tmp_path / "out")
+    folders = sorted(p.name for p in (tmp_path / "out" / "data" / "train").iterdir())
+    assert folders == ["0_depth", "1_event"]
+    assert parts.modalities == ("depth", "event")
+
+
+def test_sources_that_do_not_go_together_are_refused_in_words(
+    recipe: Callable[..., Path], stills: dict[str, Path], tmp_path: Path
+) -> None:
+    few = ["depth", "thermal", "event", "light_field"]
+    path = recipe(model={"modalities": few})
+    with pytest.raises(RecipeError, match=r"are of polarization, which model.modalities \(depth"):
+        _parts(path, tmp_path)
+    one, other = ({"folder": str(stills[name])} for name in ("depth", "event"))
+    path = recipe(data={"train": one, "validation": [one, other]})
+    with pytest.raises(RecipeError, match="validation has event, which no training source has"):
+        _parts(path, tmp_path)
+    path = recipe(data={"train": [one, {**one, "label_set": "mfnet"}], "validation": one})
+    with pytest.raises(RecipeError, match=r"label_set is 'mfnet', but .* classes of 'street'"):
+        _parts(path, tmp_path)
