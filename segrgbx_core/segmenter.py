@@ -83,18 +83,31 @@ class Segmenter:
         was not trained with.
         """
         start = time.perf_counter()
-        _check_rgb(rgb)
-        name = self._modality(x, modality)
-        planes = None if x is None else _planes(x, name)
-        x_valid = None if planes is None else float(planes.valid.mean())
-        if not x_valid:
-            planes, name = None, NO_MODALITY
+        planes, name, x_valid = self._read(rgb, x, modality)
         rgb_in, x_in = self._tensors(rgb, planes, name)
         encoded = time.perf_counter()
         labels, confidence = self._infer(rgb_in, x_in, name, (rgb.shape[0], rgb.shape[1]))
         done = time.perf_counter()
         timings = {"encode": (encoded - start) * 1e3, "model": (done - encoded) * 1e3}
         return Segmentation(labels, confidence, self.label_set, name, timings, x_valid)
+
+    def probabilities(
+        self,
+        rgb: RgbImage,
+        x: Reading | Planes | None = None,
+        modality: str | None = None,
+        scale: float = 1.0,
+    ) -> Tensor:
+        """Each class's probability at each pixel, (classes, H, W) float32 on the device.
+
+        scale: the network sees the images this many times as large as in a call.
+        """
+        planes, name, _ = self._read(rgb, x, modality)
+        rgb_in, x_in = self._tensors(rgb, planes, name, scale)
+        with torch.inference_mode():
+            found = self._probabilities(rgb_in, x_in, name, (rgb.shape[0], rgb.shape[1]))[0]
+        self._require_numbers(bool(found.isfinite().all()), rgb_in, x_in)
+        return found
 
     def segment(self, frame: RgbxFrame) -> Segmentation:
         """As a call with the frame's images."""
@@ -114,6 +127,16 @@ class Segmenter:
         for _ in range(iterations):
             self._infer(grey, grey if self.card.modalities else None, name, size)
         self.forget_scene()
+
+    def _read(
+        self, rgb: RgbImage, x: Reading | Planes | None, modality: str | None
+    ) -> tuple[Planes | None, str, float | None]:
+        """X's planes with its modality and valid share; RGB alone where no pixel is valid."""
+        _check_rgb(rgb)
+        name = self._modality(x, modality)
+        planes = None if x is None else _planes(x, name)
+        x_valid = None if planes is None else float(planes.valid.mean())
+        return (planes, name, x_valid) if x_valid else (None, NO_MODALITY, x_valid)
 
     def _modality(self, x: Reading | Planes | None, modality: str | None) -> str:
         if modality not in (None, NO_MODALITY):
@@ -136,10 +159,11 @@ class Segmenter:
         )
 
     def _tensors(
-        self, rgb: RgbImage, planes: Planes | None, modality: str
+        self, rgb: RgbImage, planes: Planes | None, modality: str, scale: float = 1.0
     ) -> tuple[Tensor, Tensor | None]:
         prepare = self.card.preprocessing
-        size = prepare.inference_size(rgb.shape[0], rgb.shape[1])
+        height, width = prepare.inference_size(rgb.shape[0], rgb.shape[1])
+        size = (max(1, round(height * scale)), max(1, round(width * scale)))
         with torch.inference_mode():
             pixels = torch.from_numpy(np.require(rgb, requirements=["C", "W"])).to(self.device)
             image = prepare.normalise_rgb(resize_rgb(pixels.permute(2, 0, 1)[None], size))
@@ -158,24 +182,33 @@ class Segmenter:
         self, rgb: Tensor, x: Tensor | None, modality: str, size: tuple[int, int]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         with torch.inference_mode():
-            with autocast(self.precision, self.device):
-                scene = self._scene(rgb, x, modality)
-                logits: Tensor = self._model(rgb, x, modality, scene=scene)
-            logits = logits.float()
-            if self._active is not None:
-                logits = active_logits(logits, self._active)
-            if logits.shape[2:] != size:
-                logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)
-            confidence, labels = logits.softmax(1).max(1)
+            confidence, labels = self._probabilities(rgb, x, modality, size).max(1)
             shown = confidence[0].cpu().numpy()
             ids = labels[0].to(torch.uint8).cpu().numpy()
-        if not np.isfinite(shown).all():
-            require_finite(rgb, x)
-            raise ModelError(
-                f"Model '{self.card.name}' gave values that are not numbers in {self.precision}; "
-                "run it with precision float32."
-            )
+        self._require_numbers(bool(np.isfinite(shown).all()), rgb, x)
         return ids, shown
+
+    def _probabilities(
+        self, rgb: Tensor, x: Tensor | None, modality: str, size: tuple[int, int]
+    ) -> Tensor:
+        with autocast(self.precision, self.device):
+            scene = self._scene(rgb, x, modality)
+            logits: Tensor = self._model(rgb, x, modality, scene=scene)
+        logits = logits.float()
+        if self._active is not None:
+            logits = active_logits(logits, self._active)
+        if logits.shape[2:] != size:
+            logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)
+        return logits.softmax(1)
+
+    def _require_numbers(self, finite: bool, rgb: Tensor, x: Tensor | None) -> None:
+        if finite:
+            return
+        require_finite(rgb, x)
+        raise ModelError(
+            f"Model '{self.card.name}' gave values that are not numbers in {self.precision}; run "
+            "it with precision float32."
+        )
 
     def _scene(self, rgb: Tensor, x: Tensor | None, modality: str) -> SceneEmbeddings | None:
         """The scene of an earlier frame that still serves; None leaves the look to the model."""

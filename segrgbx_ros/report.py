@@ -37,17 +37,9 @@ def write_report(folder: Path) -> Path:
     where the disk refuses.
     """
     view = view_of(read_summary(folder))
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template(TEMPLATE).render(
-        report=view, panels=_panels(folder / "panels")
-    )
+    page = render_page(TEMPLATE, report=view, panels=_panels(folder / "panels"))
     path = folder / REPORT_FILE
-    write_whole(path, page.encode())
+    write_whole(path, page)
     return path
 
 
@@ -60,12 +52,30 @@ def _panels(folder: Path) -> list[Panel]:
 
 
 def _panel(file: Path, width: int) -> Panel:
+    number = int(file.stem) + 1 if file.stem.isdecimal() else 0
+    return panel_of(file, width, f"Frame {number}" if number else file.stem)
+
+
+def panel_of(file: Path, width: int, caption: str) -> Panel:
+    """A picture's file as a JPEG of at most that width in pixels.
+
+    Raises InputError for a file that is no picture.
+    """
     picture = cv2.cvtColor(read_rgb(file), cv2.COLOR_RGB2BGR)
     if picture.shape[1] > width:
         height = round(picture.shape[0] * width / picture.shape[1])
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
     source = "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
-    number = int(file.stem) + 1 if file.stem.isdecimal() else 0
-    caption = f"Frame {number}" if number else file.stem
     return Panel(source, caption, picture.shape[1], picture.shape[0])
+
+
+def render_page(template: str, **content: object) -> bytes:
+    """A page from one of the templates beside this file."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(**content).encode()

@@ -43,13 +43,15 @@ _AGREEMENT = 0.1
 _UNSURE, _SURE = 0.25, 0.5
 _PERCENTILES = (1.0, 99.0)
 _LEAST_SPREAD_PIXELS = 0.5
+_MOST_VIEWS = 32
+_MOST_DISPARITY = 256
 
 
 @dataclass(frozen=True)
 class LightFieldSettings:
     """Which views, how they lie to each other, and how disparity becomes 0..1.
 
-    rows, columns: of a tiled image, 1 or more; None finds them. views: "all" that are there, or
+    rows, columns: of a tiled image, 1 to 32; None finds them. views: "all" that are there, or
     one of UrbanLF's sets "8", "33" and "80". numbering: the way the view moves as the row's and as
     the column's number grows; "down,right" for UrbanLF and for tiles, "right,down" where files
     are named column first. disparity_min, disparity_max: pixels from a view to the next, searched
@@ -69,19 +71,21 @@ class LightFieldSettings:
     def __post_init__(self) -> None:
         parse_numbering(self.numbering)
         for name, number in (("rows", self.rows), ("columns", self.columns)):
-            if number is not None and number < 1:
+            if number is not None and not 1 <= number <= _MOST_VIEWS:
                 raise InputError(
-                    f"Light field {name} {number} is not a number of views; give 1 or more."
+                    f"Light field {name} {number} is not a number of views; give 1 to "
+                    f"{_MOST_VIEWS}."
                 )
         if self.views != "all" and self.views not in VIEW_SETS:
             raise InputError(
                 f"Light field views '{self.views}' is unknown; expected all, "
                 f"{', '.join(VIEW_SETS)}."
             )
-        if not -np.inf < self.disparity_min < self.disparity_max < np.inf:
+        low, high = self.disparity_min, self.disparity_max
+        if not -_MOST_DISPARITY <= low < high <= _MOST_DISPARITY:
             raise InputError(
-                f"Light field disparity_min {self.disparity_min} is not below disparity_max "
-                f"{self.disparity_max}; give pixels from a view to the next."
+                f"Light field disparity_min {low} is not below disparity_max {high}, or one is "
+                f"beyond {_MOST_DISPARITY}; give pixels from a view to the next."
             )
         if self.scaling not in get_args(Scaling):
             raise InputError(

@@ -73,7 +73,7 @@ class Encoder:
         if isinstance(alignment, Resize):
             return resize_planes(planes, rgb_size)
         if isinstance(alignment, Homography):
-            return warp_planes(planes, alignment, rgb_size, _published(reading, planes))
+            return warp_planes(planes, alignment, rgb_size, self._published(reading, planes))
         return planes
 
     def reset(self) -> None:
@@ -95,6 +95,13 @@ class Encoder:
         metres = depth_in_metres(reading, settings)
         return encode_metres(reproject(metres, reprojection), settings)
 
+    def _published(self, reading: Reading, planes: Planes) -> tuple[int, int]:
+        """(height, width) of the image that the planes show: a polarization mosaic has more
+        pixels than they. In a tiled light field one view is the image."""
+        if self._modality == "polarization" and isinstance(reading, np.ndarray):
+            return reading.shape[0], reading.shape[1]
+        return planes.valid.shape[0], planes.valid.shape[1]
+
 
 def _from_rgb_camera(modality: str, settings: Settings, reprojection: Reprojection) -> Settings:
     """The settings of the depth that the RGB camera would measure."""
@@ -107,11 +114,3 @@ def _from_rgb_camera(modality: str, settings: Settings, reprojection: Reprojecti
         return replace(settings, camera=reprojection.rgb_camera)
     x, y, z = (float(v) for v in reprojection.rgb_from_x[:3, :3] @ settings.gravity)
     return replace(settings, camera=reprojection.rgb_camera, gravity=(x, y, z))
-
-
-def _published(reading: Reading, planes: Planes) -> tuple[int, int]:
-    """(height, width) of the image that the planes show: a mosaic has more pixels than they."""
-    height, width = planes.valid.shape
-    if isinstance(reading, np.ndarray) and reading.shape == (2 * height, 2 * width):
-        return 2 * height, 2 * width
-    return height, width

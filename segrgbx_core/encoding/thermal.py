@@ -117,7 +117,10 @@ def _range(
     earlier: ThermalTone | None,
 ) -> tuple[ThermalRange, ThermalTone | None]:
     if not len(values):
-        raise InputError("The thermal image has no valid pixel.")
+        raise InputError(
+            "The thermal image has no valid pixel: all are NaN, saturated, dead, or what the "
+            "settings mark as invalid; check the camera's lens and shutter, and those settings."
+        )
     limits = settings.limits
     if limits is not None:
         return ThermalRange(*limits), earlier

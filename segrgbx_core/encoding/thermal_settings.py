@@ -52,6 +52,8 @@ class ThermalSettings:
                 f"Thermal scale is {self.scale} and offset {self.offset}; expected finite numbers "
                 "and a scale other than 0."
             )
+        if self.saturation is not None and np.isnan(self.saturation):
+            raise InputError("Thermal saturation is nan; expected a reading, or leave it out.")
         if not 0.0 <= self.range_memory < 1.0:
             raise InputError(
                 f"Thermal range_memory is {self.range_memory}; expected 0 (none) to below 1."
@@ -70,10 +72,11 @@ class ThermalSettings:
         if (
             self.clip_min is not None
             and self.clip_max is not None
-            and not self.clip_min < self.clip_max
+            and not -np.inf < self.clip_min < self.clip_max < np.inf
         ):
             raise InputError(
-                f"Thermal clip_min {self.clip_min} is not below clip_max {self.clip_max}."
+                f"Thermal clip_min {self.clip_min} is not below clip_max {self.clip_max}, or not "
+                "finite; give the range's cold and hot end."
             )
         if not 0.0 <= self.low_percentile < self.high_percentile <= 100.0:
             raise InputError(

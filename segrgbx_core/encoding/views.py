@@ -143,8 +143,9 @@ def related(grid: Grid, numbering: str) -> Views:
     if not bright.any():
         row, column = grid.places[reference]
         raise InputError(
-            f"The light field has {len(means)} view(s), and no second one that is half as bright "
-            f"as the central one {row}_{column}; disparity needs at least two views."
+            f"The light field has {len(means)} view{'s' * (len(means) > 1)}, and no second one "
+            f"that is half as bright as the central one {row}_{column}; disparity needs at least "
+            "two views."
         )
     steps = (grid.places[bright] - grid.places[reference]) @ np.array([down, across])
     gains = means[reference] / means[bright]

@@ -1,49 +1,94 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model's scores over a labelled dataset, as a whole and by condition."""
+"""A model's scores over labelled pairs, as a whole, by condition and by frame."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from segrgbx_core.datasets import FolderDataset
-from segrgbx_core.errors import InputError
-from segrgbx_core.evaluation.metrics import ConfusionMeter, Scores
+from segrgbx_core.datasets.samples import LabelledPairs, Sample
+from segrgbx_core.encoding import Planes, encode
+from segrgbx_core.evaluation.answers import check_classes
+from segrgbx_core.evaluation.metrics import ConfusionMeter, Counts, Scores, confusion_of
+from segrgbx_core.evaluation.protocol import Protocol
+from segrgbx_core.evaluation.views import ViewSegmenter
+from segrgbx_core.labels import LabelSet
+from segrgbx_core.readings import Reading
 from segrgbx_core.segmenter import Segmenter
+
+XOf = Callable[[int, Sample], Reading | Planes | None]
+
+
+@dataclass(frozen=True)
+class FrameScore:
+    """index: the sample's place in the dataset. miou: over the classes in this frame's truth or
+    prediction, None without a labelled pixel. pixel_accuracy: likewise."""
+
+    index: int
+    stem: str
+    condition: str
+    fault: str
+    miou: float | None
+    pixel_accuracy: float | None
 
 
 @dataclass(frozen=True)
 class DatasetScores:
-    """Over all samples, and over those of each condition that the dataset names."""
+    """Over all samples, over those of each condition, then of each sensor fault that the dataset
+    names, and of each frame. A frame with a condition and a fault counts in both."""
 
     overall: Scores
-    by_condition: Mapping[str, Scores]
+    by_condition: dict[str, Scores]
+    frames: tuple[FrameScore, ...] = ()
 
 
 def evaluate(
     segmenter: Segmenter,
-    data: FolderDataset,
+    data: LabelledPairs,
     use_x: bool = True,
     on_frame: Callable[[], None] | None = None,
+    protocol: Protocol | None = None,
+    x_of: XOf | None = None,
+    indices: Sequence[int] | None = None,
 ) -> DatasetScores:
-    """Segments every sample and counts at the labels' own size, single scale, no flip.
+    """Segments samples and counts at the labels' own size.
 
     use_x: False gives the model the RGB image alone. on_frame: called after each sample.
-    Raises InputError where model and dataset do not share their classes.
+    protocol: one pass without scales and flip where None. x_of: what stands for each sample's X
+    where it is degraded. indices: which samples, all where None.
+    Raises InputError where model and dataset do not share their classes, or a sample cannot be
+    read.
     """
-    if segmenter.label_set.names != data.label_set.names:
-        raise InputError(
-            f"Model '{segmenter.card.name}' knows the classes of label set "
-            f"'{segmenter.label_set.name}', but {data.folder} has those of "
-            f"'{data.label_set.name}'; choose a model trained on the same classes."
-        )
+    check_classes(segmenter, data)
+    see = ViewSegmenter(segmenter, protocol or Protocol())
     overall = ConfusionMeter(data.label_set)
     by_condition: dict[str, ConfusionMeter] = {}
-    for index in range(len(data)):
+    by_fault: dict[str, ConfusionMeter] = {}
+    frames = []
+    for index in range(len(data)) if indices is None else indices:
         sample = data[index]
-        result = segmenter(sample.rgb, sample.x if use_x else None, data.modality)
-        overall.update(result.labels, sample.labels)
-        if sample.condition:
-            meter = by_condition.setdefault(sample.condition, ConfusionMeter(data.label_set))
-            meter.update(result.labels, sample.labels)
+        result = see(
+            sample.rgb, _planes(data, index, sample, x_of) if use_x else None, data.modality
+        )
+        counts = confusion_of(result.labels, sample.labels, data.label_set)
+        overall.add(counts)
+        for meters, name in ((by_condition, sample.condition), (by_fault, sample.fault)):
+            if name:
+                meters.setdefault(name, ConfusionMeter(data.label_set)).add(counts)
+        frames.append(_frame_score(index, sample, counts, data.label_set))
         if on_frame is not None:
             on_frame()
-    return DatasetScores(overall.scores(), {k: m.scores() for k, m in by_condition.items()})
+    conditions = {name: meter.scores() for name, meter in (by_condition | by_fault).items()}
+    return DatasetScores(overall.scores(), conditions, tuple(frames))
+
+
+def _planes(data: LabelledPairs, index: int, sample: Sample, x_of: XOf | None) -> Planes | None:
+    x = sample.x if x_of is None else x_of(index, sample)
+    return None if x is None else encode(data.modality, x, data.settings)
+
+
+def _frame_score(index: int, sample: Sample, counts: Counts, label_set: LabelSet) -> FrameScore:
+    meter = ConfusionMeter(label_set)
+    meter.add(counts)
+    found = meter.scores()
+    return FrameScore(
+        index, sample.stem, sample.condition, sample.fault, found.miou, found.pixel_accuracy
+    )

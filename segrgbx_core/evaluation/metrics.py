@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torchmetrics.classification import MulticlassConfusionMatrix
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.labels import UNLABELLED, LabelSet
 
 LabelImage = npt.NDArray[np.uint8]
+Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +21,10 @@ class Scores:
     """Shares in 0..1; None where nothing was there to measure.
 
     miou: mean over the classes whose IoU is not None. per_class_iou: by class name; None for a
-    class that occurs neither in the truth nor in the prediction. pixel_accuracy: right pixels over
-    all pixels with a truth. confusion: (C, C) int64, rows truth, columns prediction; pixels
-    predicted as unlabelled are in no column, yet count against their class.
+    class that occurs neither in the truth nor in the prediction, 0 for one that is only
+    predicted. pixel_accuracy: right pixels over all pixels with a truth. confusion: (C, C) int64,
+    rows truth, columns prediction; pixels predicted as unlabelled are in no column, yet count
+    against their class.
     """
 
     miou: float | None
@@ -30,6 +32,54 @@ class Scores:
     pixel_accuracy: float | None
     frames: int
     confusion: npt.NDArray[np.int64]
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Classes in neither truth nor prediction, which the mean leaves out."""
+        return tuple(name for name, iou in self.per_class_iou.items() if iou is None)
+
+    @property
+    def only_predicted(self) -> tuple[str, ...]:
+        """Classes without a pixel of truth that were predicted all the same: 0 in the mean."""
+        seen = self.confusion.sum(axis=0), self.confusion.sum(axis=1)
+        names = tuple(self.per_class_iou)
+        return tuple(n for n, said, true in zip(names, *seen, strict=True) if said and not true)
+
+
+def confusion_of(predicted: LabelImage, truth: LabelImage, label_set: LabelSet) -> Counts:
+    """Pixel counts of one frame, (C + 1, C + 1) int64: rows truth, columns prediction.
+
+    predicted, truth: (H, W) uint8 class ids. 255 in the truth is ignored; 255 in the prediction
+    is the last column, and wrong wherever there is a truth.
+    Raises InputError where the two differ in size, LabelError for an id outside the set.
+    """
+    if predicted.shape != truth.shape or predicted.ndim != 2:
+        raise InputError(
+            f"The prediction has shape {predicted.shape} and the ground truth {truth.shape}; "
+            "expected the same (height, width)."
+        )
+    for labels, what in ((predicted, "prediction"), (truth, "ground truth")):
+        _check_ids(labels, what, label_set)
+    answers = np.where(predicted == UNLABELLED, len(label_set), predicted)
+    counts = multiclass_confusion_matrix(
+        torch.from_numpy(answers.astype(np.int64).ravel()),
+        torch.from_numpy(truth.astype(np.int64).ravel()),
+        num_classes=len(label_set) + 1,
+        ignore_index=UNLABELLED,
+        validate_args=False,
+    )
+    found: Counts = counts.numpy().astype(np.int64)
+    return found
+
+
+def _check_ids(labels: LabelImage, what: str, label_set: LabelSet) -> None:
+    outside = labels[(labels >= len(label_set)) & (labels != UNLABELLED)]
+    if outside.size:
+        raise LabelError(
+            f"The {what} holds class id {int(outside[0])}, but label set "
+            f"'{label_set.name}' has ids 0 to {len(label_set) - 1} "
+            f"(and {UNLABELLED} for unlabelled); use the label set it was made with."
+        )
 
 
 class ConfusionMeter:
@@ -41,47 +91,35 @@ class ConfusionMeter:
     def __init__(self, label_set: LabelSet) -> None:
         self._label_set = label_set
         self._frames = 0
-        self._matrix = MulticlassConfusionMatrix(
-            num_classes=len(label_set) + 1, ignore_index=UNLABELLED, validate_args=False
-        )
+        self._counts: Counts = np.zeros((len(label_set) + 1,) * 2, np.int64)
+
+    @property
+    def counts(self) -> Counts:
+        """What `confusion_of` gave, summed over the frames so far."""
+        return np.array(self._counts)
 
     def update(self, predicted: LabelImage, truth: LabelImage) -> None:
-        """Adds one frame.
+        """Adds one frame, with the units and errors of `confusion_of`."""
+        self.add(confusion_of(predicted, truth, self._label_set))
 
-        predicted, truth: (H, W) uint8 class ids. 255 in the truth is ignored; 255 in the
-        prediction is wrong wherever there is a truth.
-        Raises InputError where the two differ in size, LabelError for an id outside the set.
+    def add(self, counts: Counts, frames: int = 1) -> None:
+        """Adds frames counted before: another meter's counts, or (C, C) of `Scores.confusion`.
+
+        Raises InputError for counts of another number of classes.
         """
-        if predicted.shape != truth.shape or predicted.ndim != 2:
+        if counts.shape == (len(self._label_set),) * 2:
+            counts = np.pad(counts, (0, 1))
+        if counts.shape != self._counts.shape:
             raise InputError(
-                f"The prediction has shape {predicted.shape} and the ground truth {truth.shape}; "
-                "expected the same (height, width)."
+                f"The counts have shape {counts.shape}; label set '{self._label_set.name}' needs "
+                f"{self._counts.shape}."
             )
-        unlabelled = len(self._label_set)
-        answers = self._checked(predicted, "prediction")
-        answers = np.where(answers == UNLABELLED, unlabelled, answers)
-        targets = self._checked(truth, "ground truth")
-        self._matrix.update(
-            torch.from_numpy(answers.astype(np.int64).ravel()),
-            torch.from_numpy(targets.astype(np.int64).ravel()),
-        )
-        self._frames += 1
-
-    def _checked(self, labels: LabelImage, what: str) -> LabelImage:
-        outside = labels[(labels >= len(self._label_set)) & (labels != UNLABELLED)]
-        if outside.size:
-            raise LabelError(
-                f"The {what} holds class id {int(outside[0])}, but label set "
-                f"'{self._label_set.name}' has ids 0 to {len(self._label_set) - 1} "
-                f"(and {UNLABELLED} for unlabelled); use the label set it was made with."
-            )
-        return labels
+        self._counts += counts
+        self._frames += frames
 
     def scores(self) -> Scores:
         """What the frames so far amount to."""
-        counts = np.zeros((len(self._label_set) + 1,) * 2, np.int64)
-        if self._frames:
-            counts = self._matrix.compute().cpu().numpy().astype(np.int64)
+        counts = self._counts
         right = np.diag(counts)
         union = counts.sum(axis=0) + counts.sum(axis=1) - right
         iou = {
@@ -95,5 +133,5 @@ class ConfusionMeter:
             per_class_iou=iou,
             pixel_accuracy=float(right.sum() / total) if total else None,
             frames=self._frames,
-            confusion=counts[:-1, :-1],
+            confusion=counts[:-1, :-1].copy(),
         )

@@ -40,7 +40,7 @@ def four_up(
     tile_width = int(np.clip(width, *TILE_WIDTHS))
     size = (tile_width, max(1, round(height * tile_width / width)))
     shown = segmentation.labels if truth is None else truth
-    x_name = _spoken(segmentation.modality).capitalize()
+    x_name = spoken(segmentation.modality).capitalize()
     top = [
         captioned(resized(rgb, size), "RGB"),
         _no_x(size)
@@ -68,13 +68,13 @@ def legend(label_set: LabelSet, width: int, ids: tuple[int, ...] | None = None) 
     width: pixels. ids: the classes to show, all where None. Returns (rows, width, 3) uint8.
     """
     size = _text_size(width // 2)
-    font = _font(size)
+    face = font(size)
     chip, pad = round(size * 0.95), round(size * 0.8)
     chosen = range(len(label_set)) if ids is None else ids
     places: list[tuple[int, int, int]] = []
     x, y = pad, pad
     for i in chosen:
-        across = chip + pad // 2 + round(font.getlength(_spoken(label_set.names[i])))
+        across = chip + pad // 2 + round(face.getlength(spoken(label_set.names[i])))
         if x > pad and x + across > width - pad:
             x, y = pad, y + round(size * 1.75)
         places.append((i, x, y))
@@ -87,7 +87,7 @@ def legend(label_set: LabelSet, width: int, ids: tuple[int, ...] | None = None) 
         box = (left, up, left + chip, up + chip)
         draw.rounded_rectangle(box, chip // 4, fill=color, outline=FAINT)
         at = (left + chip + pad // 2, up + chip // 2)
-        draw.text(at, _spoken(label_set.names[i]), INK, font, anchor="lm")
+        draw.text(at, spoken(label_set.names[i]), INK, face, anchor="lm")
     return np.array(picture)
 
 
@@ -102,7 +102,8 @@ def _seen(segmentation: Segmentation, truth: Labels | None) -> tuple[int, ...] |
     return tuple(sorted(i for i in there if i < count))
 
 
-def _spoken(name: str) -> str:
+def spoken(name: str) -> str:
+    """A class's name as people write it."""
     return name.replace("_", " ")
 
 
@@ -115,7 +116,8 @@ def gap_of(tile_width: int) -> int:
     return max(2, tile_width // 160)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """Pillow's own font, so that pictures look the same on every machine."""
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 
@@ -130,8 +132,8 @@ def resized(image: RgbImage, size: tuple[int, int], exact: bool = False) -> RgbI
 def _no_x(size: tuple[int, int]) -> RgbImage:
     picture = Image.new("RGB", size, (38, 42, 51))
     middle = (size[0] // 2, size[1] // 2)
-    font = _font(round(_text_size(size[0]) * 1.4))
-    ImageDraw.Draw(picture).text(middle, "no X: RGB alone", FAINT, font, anchor="mm")
+    face = font(round(_text_size(size[0]) * 1.4))
+    ImageDraw.Draw(picture).text(middle, "no X: RGB alone", FAINT, face, anchor="mm")
     return captioned(np.array(picture), "X")
 
 
@@ -140,7 +142,7 @@ def captioned(tile: RgbImage, words: str) -> RgbImage:
     size = _text_size(tile.shape[1])
     band = Image.new("RGB", (tile.shape[1], round(size * 1.8)), BAND)
     draw = ImageDraw.Draw(band)
-    draw.text((size // 2, band.height // 2), words, INK, _font(size), anchor="lm")
+    draw.text((size // 2, band.height // 2), words, INK, font(size), anchor="lm")
     return np.vstack([np.array(band), tile])
 
 

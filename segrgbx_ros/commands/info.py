@@ -142,8 +142,7 @@ def _print_cost(console: "Console", cost: "ModelSummary") -> None:
     blocks = "shared blocks" if config.shared_blocks else "unshared blocks"
     parts = ", ".join(config.components) or "no further components"
     console.print(
-        f"[bold]Cost[/bold] of one {cost.width}x{cost.height} pair "
-        f"({encoder}, {blocks}, {parts})"
+        f"[bold]Cost[/bold] of one {cost.width}x{cost.height} pair ({encoder}, {blocks}, {parts})"
     )
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("  part")

@@ -232,6 +232,27 @@ def test_window_without_length() -> None:
         encode("event", events([(0, 0, True, 0)], length_ms=0))
 
 
+@pytest.mark.parametrize(
+    ("name", "dtype", "words"),
+    [
+        ("polarity", np.int8, "polarity has values of type int8; expected bool: convert it"),
+        ("x", np.int64, "x has values of type int64; expected uint16"),
+        ("y", np.float32, "y has values of type float32; expected uint16"),
+        ("t_ns", np.float64, "t_ns has values of type float64; expected int64"),
+    ],
+)
+def test_arrays_of_another_type(name: str, dtype: type, words: str) -> None:
+    reading = random_events(10)
+    with pytest.raises(InputError, match=words):
+        replace(reading, **{name: getattr(reading, name).astype(dtype)})
+
+
+@pytest.mark.parametrize("size", [(0, 48), (64, -1), (60_000, 60_000)])
+def test_sizes_that_no_sensor_has(size: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match=f"stated to have {size[0]}x{size[1]} pixels"):
+        replace(events([]), width=size[0], height=size[1])
+
+
 def test_events_outside_the_window() -> None:
     with pytest.raises(InputError, match=r"span 1 to 60 ms after .* window is 50 ms long"):
         encode("event", events([(0, 0, True, MS), (0, 0, True, 60 * MS)]))

@@ -68,6 +68,10 @@ def test_an_empty_window_is_a_window(tmp_path: Path) -> None:
             {"t_ns": START + np.array([0, 1, 1000])},
             f"with t_ns {START + 1000}, outside {START} to",
         ),
+        ({"complete": np.array([1, 0])}, r"holds complete as int64 of shape \(2,\); expected one"),
+        ({"complete": "no"}, "holds complete as <U2"),
+        ({"end_ns": np.int64(START)}, f"from start_ns {START} to end_ns {START}; exp"),
+        ({"width": np.int64(10**6), "height": np.int64(10**6)}, "to have 1000000x1000000 pixels"),
         ({"polarity": np.array([True])}, r"have lengths \[1, 3\]; expected one length"),
     ],
 )

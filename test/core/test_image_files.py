@@ -241,7 +241,9 @@ def test_x_of_four_polarizer_images(tmp_path: Path) -> None:
     found = read_x(folder, "polarization")
     assert isinstance(found, PolarizerImages)
     assert found.intensity[:, 0, 0].tolist() == [0, 1, 2, 3]
-    (folder / "90.png").unlink()
+    (folder / "90.png").rename(folder / "90.PNG")
+    assert isinstance(read_x(folder, "polarization"), PolarizerImages)
+    (folder / "90.PNG").unlink()
     with pytest.raises(InputError, match=r"lacks an image for 90 degrees; expected 0.png"):
         read_x(folder, "polarization")
     write_png(folder / "90.png", np.zeros((5, 5), np.uint8))

@@ -196,12 +196,14 @@ def test_filling_keeps_what_is_sure_and_takes_the_rest_from_around() -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"rows": 0}, "rows 0 is not a number of views; give 1 or more"),
+        ({"rows": 0}, "rows 0 is not a number of views; give 1 to 32"),
         ({"columns": -3}, "columns -3"),
         ({"views": "9"}, "views '9' is unknown; expected all, 8, 33, 80"),
         ({"numbering": "down"}, "numbering 'down' is unknown"),
         ({"disparity_min": 2, "disparity_max": 2}, "disparity_min 2 is not below disparity_max 2"),
-        ({"disparity_max": float("inf")}, "disparity_max inf"),
+        ({"disparity_max": float("inf")}, "disparity_max inf, or one is beyond 256"),
+        ({"disparity_max": 1e6}, "disparity_max 1000000.0, or one is beyond 256"),
+        ({"rows": 10**11}, "give 1 to 32"),
         ({"scaling": "log"}, "scaling 'log' is unknown; expected frame or range"),
     ],
 )

@@ -123,6 +123,12 @@ def test_a_light_field_of_one_view_is_refused_in_words() -> None:
         related(black, "down,right")
 
 
+def test_two_views_at_one_place() -> None:
+    views = np.zeros((3, 4, 5), np.uint8)
+    with pytest.raises(InputError, match="2 views of the light field are at row 5, column 6; exp"):
+        LightFieldViews(views, np.array([5, 5, 5]), np.array([6, 5, 6]))
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(3, 3), (2, 5), (9, 9), (4, 6)])
 def test_the_grid_of_a_tiled_image_is_found(rows: int, columns: int) -> None:
     image = tiled(rows, columns)

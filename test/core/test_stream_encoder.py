@@ -6,7 +6,13 @@ import pytest
 
 from segrgbx_core.align import Homography, Reprojection, Resize, resize_planes, warp_planes
 from segrgbx_core.camera_model import CameraModel
-from segrgbx_core.encoding import DepthSettings, PolarizationSettings, ThermalSettings, encode
+from segrgbx_core.encoding import (
+    DepthSettings,
+    LightFieldSettings,
+    PolarizationSettings,
+    ThermalSettings,
+    encode,
+)
 from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import InputError
 
@@ -51,6 +57,16 @@ def test_a_homography_of_a_mosaic_is_in_the_mosaics_pixels() -> None:
     expected = resize_planes(encode("polarization", mosaic), SIZE)
     inner = np.s_[:, 4:-4, 4:-4]
     np.testing.assert_allclose(planes.data[inner], expected.data[inner], atol=1e-3)
+
+
+def test_a_homography_of_a_tiled_light_field_is_in_one_views_pixels() -> None:
+    view = np.random.default_rng(0).integers(50, 200, SIZE).astype(np.uint8)
+    settings = LightFieldSettings(rows=2, columns=2)
+    tiles = np.tile(view, (2, 2))
+    planes = Encoder("light_field", settings, Homography(np.eye(3)))(tiles, SIZE)
+    expected = encode("light_field", tiles, settings)
+    assert np.array_equal(planes.valid, expected.valid)
+    np.testing.assert_allclose(planes.data, expected.data, atol=1e-6)
 
 
 def test_depth_is_reprojected_in_metres_before_it_is_encoded() -> None:

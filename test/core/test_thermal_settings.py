@@ -125,6 +125,8 @@ def test_telemetry_rows_are_cut(dtype: type) -> None:
         ({"unit": "fahrenheit"}, "unit 'fahrenheit' is unknown; expected raw"),
         ({"scale": 0.0}, "a scale other than 0"),
         ({"range_memory": 1.0}, "range_memory is 1.0"),
+        ({"saturation": float("nan")}, "saturation is nan"),
+        ({"clip_min": -np.inf, "clip_max": np.inf}, "clip_min -inf is not below .* or not finite"),
         ({"telemetry_rows": -1}, "telemetry_rows is -1"),
         ({"telemetry_at": "left"}, "at 'left'"),
         ({"color_map": "rainbows"}, "Colour map 'rainbows' is unknown"),

@@ -123,6 +123,7 @@ def test_a_bad_file_among_several_is_skipped(tmp_path: Path, capsys: Captured) -
         (["a.png", "--out", "c.png", "--set", "layout"], "Setting 'layout' is not of the form"),
         (["a.png", "--out", "c.png", "--set", "angle=3"], "Polarization has no setting 'angle'"),
         (["a.png", "--out", "c.png", "--set", "layout=1,2"], "layout '1,2' does not name 0, 45"),
+        (["b.png", "--out", "a.png/c.png"], "Cannot write a.png: a part of the path is a file"),
         (["--out", "c.png"], "FILE"),
     ],
 )

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""X made worse in a measured way: missing, noisy, shifted or late.
+
+drop, noise and delay act on the raw reading, before it is encoded, because that is where a sensor
+fails: noise then goes through the same ranking, rooting or counting as the sensor's own. shift
+acts on the planes: a wrong calibration moves the picture and changes no value, the uncovered
+border must count as not measured, which raw readings cannot say in every format, and a mosaic or
+an event window cannot be moved by a fraction of a pixel.
+
+What is random is drawn by sample and the same at every level, so that a curve shows the level.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from segrgbx_core.align import Homography, warp_planes
+from segrgbx_core.datasets.samples import LabelledPairs, Sample, encoded
+from segrgbx_core.encoding import Planes
+from segrgbx_core.errors import InputError
+from segrgbx_core.evaluation.dataset import XOf
+from segrgbx_core.evaluation.sensor_noise import noisy, usual_spread
+from segrgbx_core.readings import Reading
+
+_SHIFT_STREAM, _NOISE_STREAM = 1, 2
+
+
+@dataclass(frozen=True)
+class Kind:
+    """title: what becomes of X. axis: what a level counts. levels: the default ones. largest: the
+    highest that makes sense, None where the data decides. whole: only whole levels."""
+
+    title: str
+    axis: str
+    levels: tuple[float, ...]
+    largest: float | None = None
+    whole: bool = False
+
+
+KINDS = {
+    "drop": Kind("X missing", "share of frames without X", (0, 0.25, 0.5, 0.75, 1), largest=1.0),
+    "noise": Kind("X noisy", "standard deviation over X's usual range", (0, 0.02, 0.05, 0.1, 0.2)),
+    "shift": Kind("X shifted against RGB", "pixels of RGB", (0, 2, 4, 8, 16)),
+    "delay": Kind("X late", "frames", (0, 1, 2, 3, 5), whole=True),
+}
+
+
+def kind_named(name: str) -> Kind:
+    """The table's row; InputError names those there are."""
+    if name not in KINDS:
+        raise InputError(f"X cannot be degraded by '{name}'; expected one of {', '.join(KINDS)}.")
+    return KINDS[name]
+
+
+def check_levels(name: str, levels: tuple[float, ...]) -> None:
+    """Raises InputError for an unknown kind or a level that it does not have."""
+    kind = kind_named(name)
+    top = float("inf") if kind.largest is None else kind.largest
+    for level in levels:
+        if not (0 <= level <= top and np.isfinite(level)) or (kind.whole and level != int(level)):
+            raise InputError(
+                f"Degrading by {name} was given level {level:g}; expected "
+                f"{'whole numbers ' if kind.whole else ''}from 0"
+                f"{'' if kind.largest is None else f' to {kind.largest:g}'} ({kind.axis})."
+            )
+    if len(levels) < 2 or len(set(levels)) != len(levels):
+        raise InputError(
+            f"Degrading by {name} was given {len(set(levels))} different levels; a curve needs "
+            "two or more, each once."
+        )
+
+
+@dataclass(frozen=True)
+class Degrading:
+    """indices: the samples that can be scored at every level. x_of: makes a level's X.
+    unit: what a level of 1 is in the reading's own numbers, None where it is that already."""
+
+    indices: tuple[int, ...]
+    x_of: Callable[[float], XOf]
+    unit: str | None = None
+
+
+def degrading(data: LabelledPairs, name: str, levels: tuple[float, ...], seed: int) -> Degrading:
+    """How the dataset's X is made worse by that kind.
+
+    Raises InputError for levels the kind does not have, and for a delay of samples that are no
+    video or shorter than it.
+    """
+    check_levels(name, levels)
+    everything = tuple(range(len(data)))
+    if name == "drop":
+        return Degrading(everything, lambda level: _drop(len(data), level, seed))
+    if name == "noise":
+        spread = usual_spread(data)
+        unit = f"{spread.value:.4g} {spread.words}"
+        return Degrading(everything, lambda level: _noise(data, level * spread.value, seed), unit)
+    if name == "shift":
+        return Degrading(everything, lambda level: _shift(data, level, seed))
+    indices, earlier = _after(data, int(max(levels)))
+    return Degrading(indices, lambda level: _delay(data, earlier, int(level)))
+
+
+def _drop(count: int, level: float, seed: int) -> XOf:
+    """The first of a random order of all frames; a higher level drops more, and the same ones."""
+    order = np.random.default_rng(seed).permutation(count)
+    without = frozenset(order[: round(level * count)].tolist())
+    return lambda index, sample: None if index in without else sample.x
+
+
+def _noise(data: LabelledPairs, amount: float, seed: int) -> XOf:
+    def x_of(index: int, sample: Sample) -> Reading | Planes:
+        rng = np.random.default_rng([seed, _NOISE_STREAM, index])
+        return noisy(sample.x, data.modality, amount, rng)
+
+    return x_of
+
+
+def _shift(data: LabelledPairs, level: float, seed: int) -> XOf:
+    def x_of(index: int, sample: Sample) -> Planes:
+        planes = encoded(data, sample)
+        height, width = sample.rgb.shape[:2]
+        if level >= min(height, width) / 2:
+            raise InputError(
+                f"X cannot be shifted by {level:g} pixels against an image of {width}x{height}; "
+                "expected less than half of its shorter side."
+            )
+        angle = np.random.default_rng([seed, _SHIFT_STREAM, index]).uniform(0, 2 * np.pi)
+        rows, columns = planes.valid.shape
+        right = level * np.cos(angle) * columns / width
+        down = level * np.sin(angle) * rows / height
+        matrix = np.array([[1, 0, right], [0, 1, down], [0, 0, 1.0]])
+        return warp_planes(planes, Homography(matrix), (rows, columns))
+
+    return x_of
+
+
+def _after(data: LabelledPairs, most: int) -> tuple[tuple[int, ...], dict[int, list[int]]]:
+    """Samples with `most` earlier ones in their video, and for each the samples up to it."""
+    videos: dict[str, list[int]] = {}
+    for index in range(len(data)):
+        name = data.sequence(index)
+        if name is not None:
+            videos.setdefault(name, []).append(index)
+    if not videos:
+        raise InputError(
+            f"X can be delayed only where samples follow each other as frames of a video, and "
+            f"{data.folder} names none; for a folder of your own, add `video: true` to its "
+            "dataset.yaml if its names sort in time."
+        )
+    earlier = {
+        index: members[: place + 1]
+        for members in videos.values()
+        for place, index in enumerate(members)
+        if place >= most
+    }
+    if not earlier:
+        longest = max(len(members) for members in videos.values())
+        raise InputError(
+            f"X cannot be delayed by {most} frames: the longest video of {data.folder} has "
+            f"{longest}; give levels below that."
+        )
+    return tuple(sorted(earlier)), earlier
+
+
+def _delay(data: LabelledPairs, earlier: dict[int, list[int]], level: int) -> XOf:
+    def x_of(index: int, sample: Sample) -> Reading | Planes:
+        return data[earlier[index][-1 - level]].x if level else sample.x
+
+    return x_of

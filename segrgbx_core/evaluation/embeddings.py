@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What MA-CLIP makes of the images of a dataset, and how far it keeps the sensors apart."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from segrgbx_core.datasets.samples import LabelledPairs, Sample, encoded
+from segrgbx_core.errors import ModelError
+from segrgbx_core.evaluation.silhouette import silhouettes
+from segrgbx_core.model.placement import choose_device
+from segrgbx_core.model.preprocessing import resize_rgb, resize_x
+from segrgbx_core.model.weights import LoadedModel
+
+RGB = "rgb"
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """vectors: (N, D) float64 of length 1. sensors: rgb or the modality of each; conditions:
+    its light or weather, empty where unknown; stems: its sample."""
+
+    vectors: npt.NDArray[np.float64]
+    sensors: tuple[str, ...]
+    conditions: tuple[str, ...]
+    stems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Separation:
+    """Mean silhouette over all points, and over those of each group."""
+
+    overall: float
+    by_group: dict[str, float]
+
+
+def evenly(count: int, limit: int) -> tuple[int, ...]:
+    """At most `limit` of `count` places, spread evenly, in order."""
+    chosen = np.linspace(0, count - 1, min(count, limit)).round().astype(int)
+    return tuple(dict.fromkeys(chosen.tolist()))
+
+
+class SceneEmbedder:
+    """MA-CLIP as the segmentation model has it: the same resizing, means and tower.
+
+    Raises ModelError for a model without MA-CLIP, InputError for an unknown device.
+    """
+
+    def __init__(self, loaded: LoadedModel, device: str = "auto") -> None:
+        parts = loaded.card.architecture.components
+        if loaded.model.ma_clip is None:
+            raise ModelError(
+                f"Model '{loaded.card.name}' has no MA-CLIP (its components: "
+                f"{', '.join(parts) or 'none'}), so it embeds no scene; choose a model trained "
+                "with component ma_clip."
+            )
+        self.card = loaded.card
+        self._device = choose_device(device)
+        self._model = loaded.model.eval().to(self._device)
+
+    def __call__(
+        self,
+        data: LabelledPairs,
+        indices: Sequence[int],
+        on_frame: Callable[[], None] | None = None,
+    ) -> Embeddings:
+        """Two vectors a sample, of its RGB image and of its X; X without a valid pixel has none.
+
+        Raises ModelError for a modality that the model was not trained with.
+        """
+        modality = self.card.check_modality(data.modality)
+        vectors, sensors, conditions, stems = [], [], [], []
+        for index in indices:
+            sample = data[index]
+            found = self._embedded(data, sample, modality)
+            for sensor, vector in found.items():
+                vectors.append(vector / np.linalg.norm(vector))
+                sensors.append(sensor)
+                conditions.append(sample.condition)
+                stems.append(sample.stem)
+            if on_frame is not None:
+                on_frame()
+        return Embeddings(np.stack(vectors), tuple(sensors), tuple(conditions), tuple(stems))
+
+    def _embedded(
+        self, data: LabelledPairs, sample: Sample, modality: str
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        prepare = self.card.preprocessing
+        size = prepare.inference_size(sample.rgb.shape[0], sample.rgb.shape[1])
+        planes = encoded(data, sample)
+        with torch.inference_mode():
+            pixels = torch.from_numpy(sample.rgb).to(self._device).permute(2, 0, 1)[None]
+            rgb = prepare.normalise_rgb(resize_rgb(pixels, size))
+            values = torch.from_numpy(planes.data).to(self._device)[None]
+            valid = torch.from_numpy(planes.valid).to(self._device)[None]
+            x = prepare.normalise_x(*resize_x(values, valid, size))
+            scene = self._model.embed_scene(rgb, x, modality)
+        found = {RGB: _vector(scene.rgb)}
+        if planes.valid.any():
+            found[modality] = _vector(scene.x)
+        return found
+
+
+def joined(parts: Sequence[Embeddings]) -> Embeddings:
+    """All of them, one after the other."""
+    return Embeddings(
+        np.concatenate([part.vectors for part in parts]),
+        tuple(sensor for part in parts for sensor in part.sensors),
+        tuple(condition for part in parts for condition in part.conditions),
+        tuple(stem for part in parts for stem in part.stems),
+    )
+
+
+def separation(vectors: npt.NDArray[np.float64], groups: Sequence[str]) -> Separation:
+    """How far the groups are apart. Raises InputError for fewer than two."""
+    found = silhouettes(vectors, groups)
+    named = np.array(groups)
+    return Separation(
+        float(found.mean()),
+        {name: float(found[named == name].mean()) for name in dict.fromkeys(groups)},
+    )
+
+
+def _vector(embedding: Tensor) -> npt.NDArray[np.float64]:
+    return np.asarray(embedding[0].double().cpu().numpy(), np.float64)

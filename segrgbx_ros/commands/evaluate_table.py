@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An evaluation as tables for the terminal, and as JSON for a pipe."""
+
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table
+
+from segrgbx_core.evaluation.curves import Curve
+from segrgbx_core.evaluation.dataset import DatasetScores
+from segrgbx_core.evaluation.results import Evaluated
+from segrgbx_core.evaluation.summary import ALL, curve_facts, grouped, protocol_words
+
+
+def as_json(done: Evaluated, model: str) -> dict[str, object]:
+    """Keys: model, x_used, protocol, curves where X was degraded, all, and each condition."""
+    found: dict[str, object] = {
+        "model": model,
+        "x_used": done.use_x,
+        "protocol": {
+            "words": done.protocol.in_words(),
+            "scales": done.protocol.scales,
+            "flip": done.protocol.flip,
+        },
+    }
+    if done.curves:
+        found["curves"] = [asdict(curve_facts(curve)) for curve in done.curves]
+    return found | {name: asdict(group) for name, group in grouped(done.scores).items()}
+
+
+def print_scores(console: Console, done: Evaluated, model: str) -> None:
+    """What was scored, the scores, a table for each curve, and how it was measured."""
+    with_what = done.pairs.modality if done.use_x else "nothing else"
+    words = f"model {model}, RGB with {with_what}, {len(done.pairs)} samples"
+    console.print(words, markup=False)
+    console.print(score_table(done.scores))
+    for curve in done.curves:
+        console.print(curve_table(curve))
+    for sentence in protocol_words(done.protocol, grouped(done.scores)[ALL]):
+        console.print(sentence, style="dim", markup=False)
+
+
+def score_table(scores: DatasetScores) -> Table:
+    """IoU by class, a column for each condition."""
+    table = Table("class", "all", *scores.by_condition)
+    columns = (scores.overall, *scores.by_condition.values())
+    for name in scores.overall.per_class_iou:
+        table.add_row(name, *(_cell(c.per_class_iou[name]) for c in columns))
+    table.add_section()
+    table.add_row("mIoU", *(_cell(c.miou) for c in columns))
+    table.add_row("pixel accuracy", *(_cell(c.pixel_accuracy) for c in columns))
+    table.add_row("samples", *(str(c.frames) for c in columns))
+    return table
+
+
+def curve_table(curve: Curve) -> Table:
+    """mIoU by level, a column for each condition, and RGB alone below."""
+    facts = curve_facts(curve)
+    unit = "" if facts.unit is None else f", 1 is {facts.unit}"
+    title = f"{facts.title}: {facts.axis}{unit}; mIoU of {facts.frames} frames"
+    table = Table(facts.kind, *facts.miou, title=title, title_justify="left")
+    for row, level in enumerate(facts.levels):
+        table.add_row(f"{level:g}", *(_cell(values[row]) for values in facts.miou.values()))
+    table.add_section()
+    alone = curve.rgb_alone
+    by_condition = (_cell(alone.by_condition[n].miou) for n in list(facts.miou)[1:])
+    table.add_row("RGB alone", _cell(facts.rgb_alone_miou), *by_condition)
+    return table
+
+
+def _cell(value: float | None) -> str:
+    return "absent" if value is None else f"{value:.3f}"
