@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,7 +59,11 @@ class Overhead:
 
 @dataclass(frozen=True)
 class Freshness:
-    """Of one node under overload; ages in milliseconds at the mask's arrival."""
+    """Of one node under overload; ages in milliseconds at the mask's arrival.
+
+    waited: what of a mask's age was not its own decoding, encoding and inference, as ~/status
+    tells; it should stay at one camera period. None where the node has no status.
+    """
 
     node: str
     sent: int
@@ -70,6 +74,10 @@ class Freshness:
     age_first_tenth_p50: float
     age_last_tenth_p50: float
     cpu_percent: float
+    period_ms: float
+    waited_p50: float | None = None
+    waited_p95: float | None = None
+    waited_max: float | None = None
 
 
 @contextmanager
@@ -284,25 +292,26 @@ def freshness(model: str, seconds: float) -> list[Freshness]:
         times.append(time.perf_counter() - start)
     rate = 2.0 / float(np.median(times[3:]))
     rows = []
-    for name, command, topic in (
-        ("segrgbx", node_command(model), "segrgbx/mask"),
+    for name, command, topics in (
+        ("segrgbx", node_command(model), ("segrgbx/mask", "segrgbx/status")),
         (
             "straightforward",
             [sys.executable, str(HERE / "straightforward_node.py"), "--ros-args", "-p",
              f"model:={model}"],
-            "straightforward/mask",
+            ("straightforward/mask",),
         ),
     ):  # fmt: skip
         with process(*command) as child:
             time.sleep(20.0)
             before, start = cpu_seconds(child.pid), time.monotonic()
-            seen = camera(SIZES[0], rate, seconds, topic)
+            seen = camera(SIZES[0], rate, seconds, *topics)
             used = (cpu_seconds(child.pid) - before) / (time.monotonic() - start)
-        rows.append(_fresh(name, seen["sent"], seen["ages_ms"][topic], used))
+        rows.append(_fresh(name, seen, topics[0], used, rate))
     return rows
 
 
-def _fresh(name: str, sent: int, ages: Sequence[float], used: float) -> Freshness:
+def _fresh(name: str, seen: Any, topic: str, used: float, rate: float) -> Freshness:
+    ages, waits = seen["ages_ms"][topic], seen["waits_ms"]
     if len(ages) < 10:
         raise SystemExit(f"{name} gave {len(ages)} masks only; nothing to compare.")
     tenth = max(1, len(ages) // 10)
@@ -312,8 +321,10 @@ def _fresh(name: str, sent: int, ages: Sequence[float], used: float) -> Freshnes
         np.median(ages[:tenth]),
         np.median(ages[-tenth:]),
         100 * used,
+        1e3 / rate,
+        *((*np.percentile(waits, (50, 95)), max(waits)) if waits else ()),
     )
-    return Freshness(name, sent, len(ages), *(round(float(v), 1) for v in values))
+    return Freshness(name, seen["sent"], len(ages), *(round(float(v), 1) for v in values))
 
 
 def main() -> None:

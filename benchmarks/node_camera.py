@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A camera pair for bench_node: publishes at a rate, and notes when each mask comes back."""
+"""A camera pair for bench_node: publishes at a rate, and notes when each mask comes back.
+
+Of a topic that ends in /status it notes how much of a mask's age was not its own inference.
+"""
 
 import json
 import sys
@@ -11,9 +14,13 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
 from segrgbx_ros.images import stamp_ns
+from segrgbx_ros.msg import SegmentationStatus
 from segrgbx_ros.ros_messages import image_message
+
+STATUS = "/status"
 
 
 class Camera(Node):
@@ -34,14 +41,16 @@ class Camera(Node):
             for topic in ("x/image_raw", "rgb/image_raw")
         ]
         for topic in outputs:
-            self.create_subscription(
-                Image, topic, lambda msg, topic=topic: self._note(topic, msg), reliable
-            )
+            if topic.endswith(STATUS):
+                self.create_subscription(SegmentationStatus, topic, self._note_wait, reliable)
+            else:
+                self.create_subscription(
+                    Image, topic, lambda msg, topic=topic: self._note(topic, msg), reliable
+                )
+        self.waits_ms: list[float] = []
         self.create_timer(1.0 / rate_hz, self._send)
 
     def _send(self) -> None:
-        from std_msgs.msg import Header
-
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id="camera")
         pictures = ((self._x, "mono8"), (self._rgb, "rgb8"))
         for publisher, (pixels, encoding) in zip(self._publishers, pictures, strict=True):
@@ -51,6 +60,9 @@ class Camera(Node):
     def _note(self, topic: str, msg: Image) -> None:
         age = self.get_clock().now().nanoseconds - stamp_ns(msg.header)
         self.ages_ms[topic].append(age / 1e6)
+
+    def _note_wait(self, msg: SegmentationStatus) -> None:
+        self.waits_ms.append(msg.age_ms - msg.decode_ms - msg.encode_ms - msg.model_ms)
 
 
 def main() -> None:
@@ -65,7 +77,7 @@ def main() -> None:
             rclpy.spin_once(node, timeout_sec=0.1)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    print(json.dumps({"sent": node.sent, "ages_ms": node.ages_ms}))
+    print(json.dumps({"sent": node.sent, "ages_ms": node.ages_ms, "waits_ms": node.waits_ms}))
 
 
 if __name__ == "__main__":

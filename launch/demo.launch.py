@@ -12,7 +12,7 @@ from launch_ros.substitutions import FindPackageShare
 ARGUMENTS = {
     "modality": ("thermal", "event, thermal, depth, polarization, light_field"),
     "bag": ("", "a recording to play; made-up scenes without"),
-    "model": ("", "model name or folder; empty: the parameters' file's"),
+    "model": ("", "model name or folder, of that modality; empty: the parameters' file's"),
     "device": ("", "auto, cpu, cuda:N; empty: the parameters' file's"),
     "size": ("480x360", "of made-up RGB images"),
     "rate": ("10.0", "made-up RGB images a second"),

@@ -136,6 +136,9 @@ def main(args: Sequence[str] | None = None) -> int:
     """Plays until Ctrl-C; 0 then, 2 for a user's mistake."""
     given = list(sys.argv if args is None else args)
     told = _arguments(remove_ros_args(given)[1:])
+    if not told.speed > 0:
+        print(f"segrgbx_play: The speed is {told.speed}; expected above 0.", file=sys.stderr)
+        return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: None)
     rclpy.init(args=given)

@@ -31,7 +31,10 @@ NAMED: Mapping[str, Mapping[str, str]] = {
     },
     "polarization": {"polarization.layout": "layout"},
     "light_field": {"light_field.rows": "rows", "light_field.columns": "columns"},
-    "event": {"event.representation": "representation"},
+    "event": {
+        "event.representation": "representation",
+        "event.use_incomplete": "use_incomplete",
+    },
     "none": {},
 }
 NUMBERS = ("x.scale", "x.offset", "x.clip_min", "x.clip_max", "x.invalid")
@@ -47,14 +50,14 @@ def encoding_settings(settings: NodeSettings) -> Settings | None:
     texts = [text for part in settings.x_settings.split(";") if (text := part.strip())]
     for name in (*NUMBERS, *(n for n in known if n not in NUMBERS)):
         value = getattr(settings, attribute(name))
-        if value in ("", 0) or (isinstance(value, float) and isnan(value)):
+        if isnan(value) if isinstance(value, float) else not value:
             continue
         if name not in known:
             raise InputError(
                 f"Parameter {name} is {value}, but modality '{settings.modality}' has no such "
                 f"setting; leave it out. Those it has: {', '.join(known) or 'none'}."
             )
-        texts.append(f"{known[name]}={value}")
+        texts.append(f"{known[name]}={str(value).lower()}")
     return settings_from_text(settings.modality, texts) if settings.modality != "none" else None
 
 

@@ -157,9 +157,7 @@ def _of_pairing(health: Health) -> Iterator[Finding]:
     if health.modality == "none" or len(health.inputs) < 2:
         return
     both = all(source.hz > 0 for source in health.inputs)
-    if not both or health.state_s < GRACE_S or health.new_drops.get("rgb_without_x", 0) == 0:
-        return
-    if health.pairs_hz > 0 and health.skew_ms is not None:
+    if not both or health.state_s < GRACE_S or health.new_paired or not health.new_without_x:
         return
     apart = health.clock_apart_s
     if apart is not None and abs(apart) > max(health.slop_s, 0.02):

@@ -15,7 +15,8 @@ class InputHealth:
     transport the parameter of its form. publishers: node and type of each publisher of the topic.
     incompatible: for each publisher whose QoS does not fit, its node and the policy. others: other
     topics of the type. since_last_s: None before the first message. stamp_lag_s: node's clock at
-    arrival minus stamp, median. zero_stamps: messages without a stamp.
+    arrival minus stamp, median. zero_stamps: messages without a stamp, 0 once
+    none has come for ten seconds.
     """
 
     name: str
@@ -60,8 +61,9 @@ class Health:
     """Everything a finding may rest on.
 
     state: of the lifecycle. state_s: seconds in it. clock_apart_s: X's clock minus RGB's as far as
-    the arrivals tell. pairs_hz: jobs for the model. drops: RGB images without a mask, by reason;
-    new_drops: those of the last second. x_drops: X readings of no use, by reason. refusal: the
+    the arrivals tell. pairs_hz: jobs for the model. new_paired, new_without_x: RGB images of the
+    last five seconds that found an X, and that found none, whatever missing_x made of them. drops:
+    RGB images without a mask, by reason. x_drops: X readings of no use, by reason. refusal: the
     newest sentence on an unusable frame, None where none came in the last ten seconds. doubt: why
     X's values look wrong. restarts: how often stamps have jumped back.
     """
@@ -80,13 +82,14 @@ class Health:
     outputs: OutputHealth | None
     model: ModelHealth | None
     pairs_hz: float
+    new_paired: int
+    new_without_x: int
     skew_ms: Spread | None
     age_ms: Spread | None
     stage_ms: Mapping[str, Spread]
     clock_apart_s: float | None
     x_state: str
     drops: Mapping[str, int] = field(default_factory=dict)
-    new_drops: Mapping[str, int] = field(default_factory=dict)
     x_drops: Mapping[str, int] = field(default_factory=dict)
     frames_segmented: int = 0
     restarts: int = 0

@@ -2,6 +2,7 @@
 """Gathers the node's state into the facts that findings and diagnostics look at."""
 
 import time
+from collections import deque
 from typing import Protocol
 
 from rclpy.clock import ClockType
@@ -12,6 +13,8 @@ from segrgbx_ros.live_run import LiveRun
 from segrgbx_ros.node_model import NodeModel
 from segrgbx_ros.parameters import NodeSettings
 from segrgbx_ros.publishers import Outputs
+
+LOOKS_BACK = 5
 
 
 class NodeState(Protocol):
@@ -27,18 +30,17 @@ class NodeState(Protocol):
 
 
 class HealthReport:
-    """The facts now; called about once a second, since it remembers the drops before."""
+    """The facts now; called about once a second, since it counts what came in the last looks."""
 
     def __init__(self, node: Node, state: NodeState) -> None:
         self._node, self._state = node, state
-        self._drops: dict[str, int] = {}
+        self._run: LiveRun | None = None
+        self._matched: deque[tuple[int, int]] = deque(maxlen=LOOKS_BACK + 1)
 
     def __call__(self) -> Health:
         state, run = self._state, self._state.run
         inputs = [source.health() for source in run.inputs] if run is not None else []
-        drops = run.dropped() if run is not None else {}
-        fresh = {r: n - self._drops.get(r, 0) for r, n in drops.items()}
-        self._drops = drops
+        paired, without_x = self._newly_matched(run)
         spreads = {} if run is None else {s: v.spread() for s, v in run.stage_ms.items()}
         return Health(
             node=self._node.get_fully_qualified_name(),
@@ -57,19 +59,32 @@ class HealthReport:
             if state.model is None
             else state.model.health(0 if run is None else run.worker.defects),
             pairs_hz=0.0 if run is None else run.pair_rate.hz(),
+            new_paired=paired,
+            new_without_x=without_x,
             skew_ms=None if run is None else run.skew_ms.spread(),
             age_ms=None if run is None else run.age_ms.spread(),
             stage_ms={stage: spread for stage, spread in spreads.items() if spread is not None},
             clock_apart_s=_apart(inputs),
             x_state="inactive" if run is None else run.x_state(),
-            drops=drops,
-            new_drops={reason: n for reason, n in fresh.items() if n > 0},
+            drops={} if run is None else run.dropped(),
             x_drops={} if run is None else run.x_dropped(),
             frames_segmented=0 if run is None else run.pipeline.segmented,
             restarts=0 if run is None else run.sync.pairing.restarts,
             refusal=None if run is None else run.refusal(),
             doubt=None if run is None else run.doubt,
         )
+
+    def _newly_matched(self, run: LiveRun | None) -> tuple[int, int]:
+        """Images that found an X and that found none, in the last looks at this run."""
+        if run is not self._run:
+            self._run = run
+            self._matched.clear()
+        if run is None:
+            return 0, 0
+        pairing = run.sync.pairing
+        self._matched.append((pairing.paired, pairing.without_x))
+        before, now = self._matched[0], self._matched[-1]
+        return now[0] - before[0], now[1] - before[1]
 
     def _sim_time_missing(self) -> bool:
         clock = self._node.get_clock()

@@ -56,7 +56,7 @@ class CloudMaker:
         points["z"], points["label"] = metres, labels
         points["confidence"] = done.segmentation.confidence_image()
         fields = [PointField(name=n, offset=o, datatype=t, count=1) for n, o, t in FIELDS]
-        cloud = point_cloud2.create_cloud(header, fields, points.ravel(), POINT.itemsize)
+        cloud = point_cloud2.create_cloud(header, fields, points.ravel())
         # create_cloud takes the first axis of an organised array for the width.
         cloud.height, cloud.width = labels.shape
         cloud.row_step = cloud.width * cloud.point_step

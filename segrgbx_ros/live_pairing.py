@@ -5,6 +5,7 @@ An RGB image waits for its X at most `sync.x_timeout`; then, and also where an X
 far off, `missing_x` decides. Once X has been silent for long, RGB images no longer wait for it.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -44,11 +45,13 @@ def nanoseconds(seconds: float) -> int:
 class LivePairing:
     """Turns arriving messages into jobs in the order of their stamps.
 
-    Every RGB image becomes a job, waits, or is counted in `rgb_dropped`.
+    Every RGB image becomes a job, waits, or is counted in `rgb_dropped`. The counts may be read
+    from any thread.
     """
 
     def __init__(self, settings: NodeSettings, emit: Callable[[Job], None]) -> None:
         self._settings, self._emit = settings, emit
+        self._lock = threading.RLock()
         self._windows: EventWindows[AnyImage] | None = None
         self._nearest: Pairing[AnyImage, XInput] | None = None
         if settings.modality == "event":
@@ -77,85 +80,115 @@ class LivePairing:
     @property
     def rgb_in(self) -> int:
         """RGB images so far."""
-        return self._matcher.counts.rgb_in
+        with self._lock:
+            return self._matcher.counts.rgb_in
 
     @property
     def x_in(self) -> int:
         """Readings so far."""
-        return self._matcher.counts.x_in
+        with self._lock:
+            return self._matcher.counts.x_in
 
     @property
     def pending(self) -> int:
         """RGB images that wait for their X."""
-        return self._matcher.counts.rgb_pending
+        with self._lock:
+            return self._matcher.counts.rgb_pending
+
+    @property
+    def paired(self) -> int:
+        """RGB images that found an X of their own."""
+        with self._lock:
+            return self._matcher.counts.paired
+
+    @property
+    def without_x(self) -> int:
+        """RGB images for which no X was near enough, whatever missing_x made of them."""
+        with self._lock:
+            return self._matcher.counts.rgb_dropped.get("rgb_without_x", 0)
 
     @property
     def rgb_dropped(self) -> dict[str, int]:
         """RGB images given up, by reason."""
-        counted = Counter(self._matcher.counts.rgb_dropped)
-        counted.subtract(self._rescued)
+        with self._lock:
+            counted = Counter(self._matcher.counts.rgb_dropped)
+            counted.subtract(self._rescued)
         return {reason: n for reason, n in counted.items() if n}
 
     @property
     def x_dropped(self) -> dict[str, int]:
         """Readings given up, by reason."""
-        return dict(self._matcher.counts.x_dropped)
+        with self._lock:
+            return dict(self._matcher.counts.x_dropped)
 
     def change(self, settings: NodeSettings) -> None:
         """Other dynamic parameters from here on."""
-        self._settings = settings
-        self._matcher.retune(
-            nanoseconds(settings.sync_slop), nanoseconds(settings.sync_x_time_offset)
-        )
+        with self._lock:
+            self._settings = settings
+            self._matcher.retune(
+                nanoseconds(settings.sync_slop), nanoseconds(settings.sync_x_time_offset)
+            )
 
     def add_rgb(self, msg: AnyImage, now_ns: int) -> None:
         """An RGB image that arrived now, on the node's clock."""
-        self._now_ns = now_ns
-        if self._began_ns is None:
-            self._began_ns = now_ns
-        stamp = stamp_ns(msg.header)
-        pairs = self._forget_if_jumped(lambda: [*self._matcher.add_rgb(stamp, msg)])
-        self._arrived_ns[stamp] = now_ns
-        self._send(pairs)
-        if self._settings.modality != "none" and self.x_silent(now_ns):
-            self._send([*self._matcher.settle_until(stamp)])
+        with self._lock:
+            self._set_clock(now_ns)
+            if self._began_ns is None:
+                self._began_ns = now_ns
+            stamp = stamp_ns(msg.header)
+            pairs = self._forget_if_jumped(lambda: [*self._matcher.add_rgb(stamp, msg)])
+            self._arrived_ns[stamp] = now_ns
+            self._send(pairs)
+            if self._settings.modality != "none" and self.x_silent(now_ns):
+                self._send([*self._matcher.settle_until(stamp)])
 
     def add_x(self, msg: AnyImage | PointCloudMessage, now_ns: int) -> None:
         """An image or cloud of the second sensor that arrived now."""
-        assert self._nearest is not None
-        nearest = self._nearest
-        self._now_ns = self._x_arrived_ns = now_ns
-        stamp = stamp_ns(msg.header)
-        pairs = self._forget_if_jumped(lambda: nearest.add_x(stamp, msg))
-        if stamp > 0:
-            self._last_x = (stamp + nanoseconds(self._settings.sync_x_time_offset), msg)
-        self._send(pairs)
+        with self._lock:
+            assert self._nearest is not None
+            nearest = self._nearest
+            self._now_ns = self._x_arrived_ns = now_ns
+            stamp = stamp_ns(msg.header)
+            pairs = self._forget_if_jumped(lambda: nearest.add_x(stamp, msg))
+            if stamp > 0:
+                self._last_x = (stamp + nanoseconds(self._settings.sync_x_time_offset), msg)
+            self._send(pairs)
 
     def add_events(self, chunk: EventChunk, now_ns: int) -> None:
         """A packet of events that arrived now."""
-        assert self._windows is not None
-        windows = self._windows
-        self._now_ns = self._x_arrived_ns = now_ns
-        pairs = self._forget_if_jumped(lambda: [*windows.add_packet(chunk)])
-        for pair in pairs:
-            if pair.x is not None and pair.x_stamp_ns is not None:
-                self._last_x = (pair.x_stamp_ns, pair.x)
-        self._send(pairs)
+        with self._lock:
+            assert self._windows is not None
+            windows = self._windows
+            self._now_ns = self._x_arrived_ns = now_ns
+            pairs = self._forget_if_jumped(lambda: [*windows.add_packet(chunk)])
+            for pair in pairs:
+                if pair.x is not None and pair.x_stamp_ns is not None:
+                    self._last_x = (pair.x_stamp_ns, pair.x)
+            self._send(pairs)
 
     def tick(self, now_ns: int) -> None:
         """Settles the RGB images that have waited for longer than the timeout."""
-        self._now_ns = now_ns
-        timeout = nanoseconds(self._settings.sync_x_timeout)
-        over = [s for s, at in self._arrived_ns.items() if not 0 <= now_ns - at < timeout]
-        for stamp in over:
-            del self._arrived_ns[stamp]
-        if over:
-            self._send([*self._matcher.settle_until(max(over))])
+        with self._lock:
+            self._set_clock(now_ns)
+            timeout = nanoseconds(self._settings.sync_x_timeout)
+            over = [s for s, at in self._arrived_ns.items() if not 0 <= now_ns - at < timeout]
+            for stamp in over:
+                del self._arrived_ns[stamp]
+            if over:
+                self._send([*self._matcher.settle_until(max(over))])
 
     def x_silent(self, now_ns: int) -> bool:
         """Whether X has not come for so long that waiting for it is vain."""
         since = self._x_arrived_ns if self._x_arrived_ns is not None else self._began_ns
         return since is not None and now_ns - since > self._silent_after_ns()
+
+    def _set_clock(self, now_ns: int) -> None:
+        """The node's clock; where simulated time has jumped back, what came before it is now."""
+        self._now_ns = now_ns
+        if self._x_arrived_ns is not None:
+            self._x_arrived_ns = min(self._x_arrived_ns, now_ns)
+        if self._began_ns is not None:
+            self._began_ns = min(self._began_ns, now_ns)
 
     def _silent_after_ns(self) -> int:
         timeout = nanoseconds(self._settings.sync_x_timeout)

@@ -4,6 +4,7 @@
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -39,7 +40,7 @@ from segrgbx_ros.worker import Worker
 ALL_CAPACITY = 256
 ALL_DEPTH = 100
 TICKS_PER_TIMEOUT = 5
-LEAST_TICK_S = 0.01
+LEAST_TICK_S, LONGEST_TICK_S = 0.01, 0.05
 DOUBT_EVERY = 30
 REFUSAL_SHOWN_S = 10.0
 STAGES = ("decode", "encode", "model", "output")
@@ -63,22 +64,35 @@ class LiveRun:
         self._refusal: tuple[float, str] | None = None
         self._set_aside: Counter[str] = Counter()
         self._limit = RateLimit()
-        self._seen_restarts = 0
+        self._told_restarts = self._forgotten_restarts = 0
+        self._segmenter = segmenter
+        with ExitStack() as opened:
+            self._open(settings, opened)
+            self._opened = opened.pop_all()
+
+    def _open(self, settings: NodeSettings, opened: ExitStack) -> None:
+        """Everything that must be closed again is put on the stack."""
+        node = self._node
         every = settings.scheduling == "all"
         self.worker: Worker[Job] = Worker(self._work, ALL_CAPACITY if every else 1)
         depth = ALL_DEPTH if every else 1
+        opened.callback(self.worker.stop)
         self.inputs = [image_input(node, RGB, settings.rgb_transport, depth)]
+        opened.callback(self.inputs[0].close)
         if settings.modality != "none":
             self.inputs.append(x_input(node, settings, depth))
+            opened.callback(self.inputs[1].close)
         depth_settings = encoding_settings(settings) if settings.modality == "depth" else None
         assert isinstance(depth_settings, (DepthSettings, type(None)))
         self._clouds = CloudMaker(depth_settings)
         self.rgb_info = CameraInfoInput(node, "rgb/camera_info")
+        opened.callback(self.rgb_info.close)
         self.geometry = LiveGeometry(node, settings, self.rgb_info)
+        opened.callback(self.geometry.close)
         self.sync = PairingFilter(settings, self.inputs, self._now_ns)
         self.sync.registerCallback(self._on_job)
         self.pipeline = Pipeline(
-            segmenter,
+            self._segmenter,
             settings.modality,
             self.inputs[0].topic,
             self.inputs[-1].topic,
@@ -86,10 +100,10 @@ class LiveRun:
             self.geometry.decoder(self.inputs[-1].topic),
             convert_live,
         )
-        tick_s = max(LEAST_TICK_S, settings.sync_x_timeout / TICKS_PER_TIMEOUT)
-        self._timer = node.create_timer(
-            tick_s, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        tick_s = min(settings.sync_x_timeout / TICKS_PER_TIMEOUT, LONGEST_TICK_S)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        timer = node.create_timer(max(LEAST_TICK_S, tick_s), self._tick, clock=steady)
+        opened.callback(node.destroy_timer, timer)
         self.worker.start()
 
     @staticmethod
@@ -101,12 +115,7 @@ class LiveRun:
 
     def stop(self) -> None:
         """No more messages; the frame that is being segmented is finished first."""
-        self._node.destroy_timer(self._timer)
-        for source in self.inputs:
-            source.close()
-        self.rgb_info.close()
-        self.geometry.close()
-        self.worker.stop()
+        self._opened.close()
 
     def change(self, settings: NodeSettings) -> None:
         """Other dynamic parameters from the next frame on."""
@@ -119,8 +128,8 @@ class LiveRun:
     def _tick(self) -> None:
         self.sync.tick()
         restarts = self.sync.pairing.restarts
-        if restarts != self._seen_restarts:
-            self._seen_restarts = restarts
+        if restarts != self._told_restarts:
+            self._told_restarts = restarts
             self._node.get_logger().info(
                 "Stamps jumped back, as in a looping bag: pairing starts anew."
             )
@@ -144,6 +153,10 @@ class LiveRun:
         return None
 
     def _work(self, job: Job) -> None:
+        restarts = self.sync.pairing.restarts
+        if restarts != self._forgotten_restarts:
+            self._forgotten_restarts = restarts
+            self._segmenter.forget_scene()
         refused = dict(self.pipeline.refusals.counts)
         done = self.pipeline.process(job.pair)
         if done is None:

@@ -36,14 +36,14 @@ class SegmentationNode(LifecycleNode):
 
     def __init__(self, name: str = "segrgbx", **node_options: Any) -> None:
         super().__init__(name, **node_options)
-        self._log_handler = RosLogHandler(self.get_logger())
-        self._server = ParameterServer(self, self._on_change)
         self.model: NodeModel | None = None
         self.outputs: Outputs | None = None
         self.run: LiveRun | None = None
         self.failure: str | None = None
         self.state_name, self.state_since = "unconfigured", time.monotonic()
         self._enabled = True
+        self._server = ParameterServer(self, self._on_change)
+        self._log_handler = RosLogHandler(self.get_logger())
         self._service = self.create_service(SetBool, "~/enable", self._on_enable)
         self._diagnostics = Diagnostics(self, HealthReport(self, self))
         if self.settings.autostart:

@@ -8,6 +8,7 @@ import torch
 
 from segrgbx_core import Segmenter
 from segrgbx_core.model.weights import load_model
+from segrgbx_core.scene_cache import SceneRefresh
 from segrgbx_ros.health import ModelHealth
 from segrgbx_ros.parameters import NodeSettings
 
@@ -64,7 +65,11 @@ class NodeModel:
     def _placed(self) -> Segmenter:
         told = self._settings
         segmenter = Segmenter(
-            self._loaded, told.device, told.precision, label_set=told.label_set or None
+            self._loaded,
+            told.device,
+            told.precision,
+            _scene_refresh(told),
+            told.label_set or None,
         )
         for number in range(1, told.warmup_iterations + 1):
             start = time.perf_counter()
@@ -76,3 +81,9 @@ class NodeModel:
                 (time.perf_counter() - start) * 1e3,
             )
         return segmenter
+
+
+def _scene_refresh(told: NodeSettings) -> SceneRefresh | None:
+    if told.scene_refresh_every == 1:
+        return None
+    return SceneRefresh(told.scene_refresh_every, told.scene_refresh_change or None)

@@ -26,7 +26,7 @@ def descriptor(spec: Parameter) -> ParameterDescriptor:
         name=spec.name, description=spec.text + unit, read_only=not spec.dynamic
     )
     if spec.choices:
-        found.additional_constraints = "one of " + ", ".join(c or '""' for c in spec.choices)
+        found.additional_constraints = f"one of {spec.choice_words}"
     elif spec.bounded and isinstance(spec.default, float):
         found.floating_point_range = [
             FloatingPointRange(from_value=float(spec.low), to_value=float(spec.high))
@@ -69,7 +69,7 @@ def _declared(node: Node, spec: Parameter) -> object:
     try:
         return node.declare_parameter(spec.name, default, descriptor(spec)).value
     except (InvalidParameterTypeException, InvalidParameterValueException) as err:
-        accepted = ", ".join(spec.choices) or spec.range_words
+        accepted = spec.choice_words or spec.range_words
         raise InputError(
             f"Parameter {spec.name} cannot start so ({err}); expected a {spec.kind}: {accepted}."
         ) from err

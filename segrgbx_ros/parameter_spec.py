@@ -56,9 +56,7 @@ class Parameter:
             remedy = f": write {float(value)}" if type(value) is int else ""
             return f"Parameter {self.name} is {value!r} ({kind}); expected a {self.kind}{remedy}."
         if self.choices and value not in self.choices:
-            return (
-                f"Parameter {self.name} is '{value}'; expected one of {', '.join(self.choices)}."
-            )
+            return f"Parameter {self.name} is '{value}'; expected one of {self.choice_words}."
         numbers = value if isinstance(value, tuple) else (value,)
         if any(self._outside(n) for n in numbers if isinstance(n, (int, float))):
             return f"Parameter {self.name} is {value}; expected {self.range_words}."
@@ -68,6 +66,11 @@ class Parameter:
         if isinstance(number, float) and isnan(number):
             return not self.optional
         return not (isfinite(number) and self.low <= number <= self.high)
+
+    @property
+    def choice_words(self) -> str:
+        """The accepted words; "" stands for the empty one."""
+        return ", ".join(c or '""' for c in self.choices)
 
     @property
     def range_words(self) -> str:

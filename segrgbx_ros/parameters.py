@@ -41,6 +41,23 @@ class NodeSettings:
     warmup_iterations: int = parameter(
         "warmup_iterations", 3, "Runs on a grey image before the first frame", "runs", 0, 100
     )
+    scene_refresh_every: int = parameter(
+        "scene_refresh.every",
+        1,
+        "How many frames share one look at the scene, for models with MA-CLIP; 1: each its own",
+        "frames",
+        1,
+        100000,
+    )
+    scene_refresh_change: float = parameter(
+        "scene_refresh.change",
+        0.0,
+        "Looks anew before that where the image's mean difference to the one looked at is "
+        "larger; 0: never",
+        "of the range",
+        0.0,
+        1.0,
+    )
     modality: str = parameter(
         "modality",
         "",
@@ -178,6 +195,9 @@ class NodeSettings:
         "How events become an image; empty: the encoding's default",
         choices=("", "voxel_grid", "polarity_counts", "time_surface"),
     )
+    event_use_incomplete: bool = parameter(
+        "event.use_incomplete", False, "Take windows with lost events as they are"
+    )
     polarization_layout: str = parameter(
         "polarization.layout",
         "90,45,135,0",
@@ -294,7 +314,7 @@ def _shown(value: Value) -> str:
 
 def _accepts(spec: Parameter) -> str:
     if spec.choices:
-        return ", ".join(c or '""' for c in spec.choices)
+        return spec.choice_words
     if isfinite(spec.low):
         return spec.range_words
     return spec.unit

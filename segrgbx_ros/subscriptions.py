@@ -67,6 +67,7 @@ X = Source("x", "x/image_raw", "x_topic", "x_transport")
 EVENTS = Source("x", "x/events", "x_topic", "event.message")
 POINTS = Source("x", "x/points", "x_topic", "x_transport")
 EVENT_PACKETS_KEPT = 1000
+ZERO_STAMPS_SHOWN_S = 10.0
 
 
 class Input:
@@ -79,7 +80,7 @@ class Input:
         self, node: Node, source: Source, topic: str, kind: Any, depth: int, raw: bool = False
     ) -> None:
         self.source, self.topic, self.message_type = source, topic, kind
-        self.rate, self.lag_s = Rate(), Recent()
+        self.rate, self.zero_rate, self.lag_s = Rate(), Rate(), Recent()
         self.count = self.zero_stamps = 0
         self._node = node
         self.filter = Subscriber(
@@ -101,6 +102,7 @@ class Input:
         self.count += 1
         if stamp <= 0:
             self.zero_stamps += 1
+            self.zero_rate.mark()
         else:
             self.lag_s.add((self._node.get_clock().now().nanoseconds - stamp) / 1e9)
 
@@ -115,6 +117,7 @@ class Input:
             if (policy := incompatible_policy(p.qos_profile, requested)) is not None
         ]
         lag = self.lag_s.spread()
+        zero_s = self.zero_rate.since_last_s()
         return InputHealth(
             name=self.source.name,
             topic=self.topic,
@@ -128,7 +131,7 @@ class Input:
             incompatible=incompatible,
             others=self._others(type_name),
             stamp_lag_s=None if lag is None else lag.p50,
-            zero_stamps=self.zero_stamps,
+            zero_stamps=0 if zero_s is None or zero_s > ZERO_STAMPS_SHOWN_S else self.zero_stamps,
         )
 
     def _others(self, type_name: str) -> list[str]:

@@ -48,6 +48,8 @@ def health(**changed: Any) -> Health:
         outputs=OutputHealth("/segrgbx/mask", {"mask": 1}, [], 10.0),
         model=None,
         pairs_hz=10.0,
+        new_paired=50,
+        new_without_x=0,
         skew_ms=None,
         age_ms=None,
         stage_ms={},
@@ -71,8 +73,8 @@ def test_all_well_says_nothing() -> None:
         (
             {"publishers": [], "since_last_s": None, "others": ["/cam/a", "/cam/b"]},
             "error",
-            "Nobody publishes /rgb/image_raw (sensor_msgs/msg/Image): launch with rgb_topic:=NAME; "
-            "topics of this type: /cam/a, /cam/b.",
+            "Nobody publishes /rgb/image_raw (sensor_msgs/msg/Image): launch with rgb_topic:=NAME"
+            "; topics of this type: /cam/a, /cam/b.",
         ),
         ({"publishers": [], "since_last_s": None}, "error", "ROS_DOMAIN_ID"),
         (
@@ -108,16 +110,21 @@ def test_a_missing_x_is_a_warning_where_it_may_be_missing() -> None:
 
 
 def test_clocks_apart_by_how_much_and_the_offset_to_set() -> None:
-    found = said(
-        clock_apart_s=3.25, pairs_hz=0.0, new_drops={"rgb_without_x": 10}, x_time_offset_s=0.0
-    )
-    (finding,) = found
+    (finding,) = said(clock_apart_s=3.25, new_paired=0, new_without_x=10, x_time_offset_s=0.0)
     assert "3.250 s ahead" in finding.words
     assert "set sync.x_time_offset to -3.25." in finding.words
 
 
+def test_clocks_apart_are_said_whatever_missing_x_makes_of_them() -> None:
+    (finding,) = said(
+        clock_apart_s=-2.0, missing_x="rgb_only", pairs_hz=10.0, new_paired=0, new_without_x=50
+    )
+    assert "2.000 s behind" in finding.words
+    assert said(clock_apart_s=0.01, new_paired=3, new_without_x=47) == []
+
+
 def test_stamps_beyond_the_slop() -> None:
-    (finding,) = said(pairs_hz=0.0, new_drops={"rgb_without_x": 10})
+    (finding,) = said(new_paired=0, new_without_x=10)
     assert "no two stamps lie within sync.slop 0.03 s" in finding.words
 
 

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which jobs the live node makes of what arrives, and when it stops to wait."""
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 
+from segrgbx_ros.event_packets import EventChunk
 from segrgbx_ros.live_pairing import Job, LivePairing
 from segrgbx_ros.message_types import header
 from segrgbx_ros.parameters import settings_from
@@ -137,3 +140,55 @@ def test_nothing_is_kept_of_images_long_gone() -> None:
         live.add_rgb(message(i * 10), i * 10 * MS)
         live.tick(i * 10 * MS)
     assert len(live._arrived_ns) < 20
+
+
+def test_simulated_time_that_jumps_back_does_not_hide_a_silent_x() -> None:
+    live, _ = pairing(sync__x_timeout=0.05)
+    live.add_x(message(60_000), 60_000 * MS)
+    live.tick(1_000 * MS)
+    assert not live.x_silent(1_500 * MS)
+    assert live.x_silent(2_500 * MS)
+
+
+def packet(ms: int) -> EventChunk:
+    """One event in the middle of a millisecond."""
+    first = START + ms * MS
+    return EventChunk(
+        stamp_ns=first,
+        x=np.zeros(1, np.uint16),
+        y=np.zeros(1, np.uint16),
+        polarity=np.ones(1, np.bool_),
+        t_ns=np.array([first + MS // 2], np.int64),
+        width=8,
+        height=8,
+        first_ns=first,
+        last_ns=first + MS,
+        host_clock=True,
+    )
+
+
+def test_drops_are_read_by_another_thread_while_events_come() -> None:
+    """As the worker does for the status of each mask."""
+    live, jobs = pairing(modality="event")
+    failures: list[RuntimeError] = []
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.is_set():
+            try:
+                _ = live.rgb_dropped, live.x_dropped
+            except RuntimeError as err:
+                failures.append(err)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for ms in range(3000):
+            live.add_events(packet(ms), ms * MS)
+            if ms % 10 == 0:
+                live.add_rgb(message(ms), ms * MS)
+    finally:
+        over.set()
+        reader.join()
+    assert failures == []
+    assert len(jobs) > 200

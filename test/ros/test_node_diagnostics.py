@@ -118,19 +118,24 @@ def test_an_output_that_its_subscriber_cannot_receive(model: str) -> None:
         listener.wait_for("outputs", "with a QoS durability that is incompatible", feeder(played))
 
 
-def test_zero_stamps(model: str) -> None:
+def test_zero_stamps_are_said_while_they_come(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from segrgbx_ros import subscriptions
+
     with stage(model=model) as played:
         listener = Listener(played)
         publishers(played)
         played.listen("mask")
         played.ready()
         listener.wait_for("inputs", "had a stamp of zero", feeder(played, stamped=False))
+        monkeypatch.setattr(subscriptions, "ZERO_STAMPS_SHOWN_S", 0.0)
+        listener.wait_for("inputs", " Hz", feeder(played))
 
 
-def test_clocks_apart_and_the_offset_heals_it(model: str) -> None:
+@pytest.mark.parametrize("policy", ["drop", "rgb_only"])
+def test_clocks_apart_and_the_offset_heals_it(model: str, policy: str) -> None:
     from rclpy.parameter import Parameter
 
-    with stage(model=model) as played:
+    with stage(model=model, missing_x=policy) as played:
         listener = Listener(played)
         publishers(played)
         played.listen("mask")

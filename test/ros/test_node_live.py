@@ -165,6 +165,34 @@ def test_a_transition_that_fails_says_why_and_can_be_made_again(model: str) -> N
         assert "depth" in played.node.failure
 
 
+def test_an_activation_that_fails_leaves_nothing_open(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rclpy.lifecycle import TransitionCallbackReturn
+
+    from segrgbx_core.errors import InputError
+    from segrgbx_ros import live_run
+
+    def refuse(*_: object) -> None:
+        raise InputError("no geometry")
+
+    with stage(model=model, autostart=False) as played:
+        node = played.node
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        before = [list(items) for items in (node.subscriptions, node.timers)]
+        with monkeypatch.context() as patched:
+            patched.setattr(live_run, "LiveGeometry", refuse)
+            assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
+        assert node.failure == "Cannot activate: no geometry"
+        assert node.run is None
+        assert [list(items) for items in (node.subscriptions, node.timers)] == before
+        assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+        assert node.failure is None
+        introduce(played, "mask")
+        send_pair(played, START_NS)
+        assert played.spin_until(lambda: len(played.heard["mask"]) == 1)
+
+
 @pytest.mark.parametrize("policy", ["drop", "rgb_only", "hold_last"])
 def test_missing_x(model: str, policy: str) -> None:
     with stage(model=model, missing_x=policy, sync__x_timeout=0.05) as played:
@@ -204,6 +232,8 @@ def test_hold_last_has_a_limit(model: str) -> None:
 def test_time_jump_backward_resets_without_a_stall(model: str) -> None:
     with stage(model=model) as played:
         introduce(played, "mask")
+        forgotten: list[None] = []
+        played.node.model.segmenter.forget_scene = lambda: forgotten.append(None)
         for lap in range(2):
             for number in range(3):
                 send_pair(played, START_NS + number * 2000 * MS)
@@ -214,6 +244,7 @@ def test_time_jump_backward_resets_without_a_stall(model: str) -> None:
                     played.node.run.dropped(),
                 )
         assert played.node.run.sync.pairing.restarts == 1
+        assert len(forgotten) == 1
 
 
 def test_a_bad_message_among_good_ones(model: str) -> None:
@@ -318,14 +349,28 @@ def test_enable_service(model: str) -> None:
 
 
 def test_newest_wins_under_overload(model: str) -> None:
-    """The model is made to take 60 ms and images come every 20 ms."""
+    """The model is made to take 60 ms and images come every 20 ms; the worker begins with the
+    newest pair, or with the one before where another came in just that moment."""
     import time
 
     with stage(model=model) as played:
         introduce(played, "status")
         run = played.node.run
         process = run.pipeline.process
-        run.pipeline.process = lambda pair: (time.sleep(0.06), process(pair))[1]
+        submit = run.worker.submit
+        handed_over: list[int] = []
+        newer: list[int] = []
+
+        def note(job: Any) -> None:
+            handed_over.append(job.pair.rgb_stamp_ns)
+            submit(job)
+
+        def slowly(pair: Any) -> Any:
+            newer.append(sum(stamp > pair.rgb_stamp_ns for stamp in list(handed_over)))
+            time.sleep(0.06)
+            return process(pair)
+
+        run.worker.submit, run.pipeline.process = note, slowly
         clock = played.node.get_clock()
         for _ in range(60):
             now = clock.now().nanoseconds
@@ -335,8 +380,6 @@ def test_newest_wins_under_overload(model: str) -> None:
         played.spin(0.2)
         status = played.heard["status"]
         assert 5 < len(status) < 45
-        times = [s.age_ms for s in status]
-        inference = max(s.model_ms + s.encode_ms + s.decode_ms for s in status) + 60
-        assert np.percentile(times, 90) < inference + 20 + 30
+        assert max(newer) <= 1
         assert run.dropped()["superseded"] > 5
         assert stamps(status) == sorted(stamps(status))

@@ -2,7 +2,9 @@
 """The node's model: where it is between the transitions."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from live_stage import write_tiny_model
 
+from segrgbx_core import Segmenter
 from segrgbx_core.errors import ModelError
+from segrgbx_core.scene_cache import SceneRefresh
+from segrgbx_ros import node_model
 from segrgbx_ros.node_model import NodeModel
 from segrgbx_ros.parameters import NodeSettings, settings_from
 
@@ -38,6 +43,22 @@ def test_on_the_cpu_nothing_is_given_back(folder: str) -> None:
         None,
         2,
     )
+
+
+def test_the_scene_is_refreshed_as_told(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[SceneRefresh | None] = []
+
+    class Noted(Segmenter):
+        def __init__(self, *args: Any, **named: Any) -> None:
+            seen.append(args[3])
+            super().__init__(*args, **named)
+
+    monkeypatch.setattr(node_model, "Segmenter", Noted)
+    settings = told(folder, "cpu")
+    NodeModel(settings)
+    NodeModel(replace(settings, scene_refresh_every=5))
+    NodeModel(replace(settings, scene_refresh_every=5, scene_refresh_change=0.1))
+    assert seen == [None, SceneRefresh(5), SceneRefresh(5, 0.1)]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

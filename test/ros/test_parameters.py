@@ -92,6 +92,25 @@ def test_parameters_reach_the_encoding() -> None:
     assert (made.rows, made.columns) == (5, 7)  # type: ignore[union-attr]
 
 
+def test_zero_is_a_value_and_no_missing_one() -> None:
+    told = {"modality": "thermal", "x.invalid": 0.0, "x.clip_min": 0.0, "x.clip_max": 40.0}
+    made = encoding_settings(settings_from(told))
+    assert (made.invalid, made.clip_min, made.clip_max) == (0.0, 0.0, 40.0)  # type: ignore[union-attr]
+
+
+def test_incomplete_event_windows_are_taken_where_told() -> None:
+    for told in (False, True):
+        settings = settings_from(
+            {
+                "modality": "event",
+                "event.use_incomplete": told,
+                "event.representation": "voxel_grid",
+            }
+        )
+        made = encoding_settings(settings)
+        assert made.use_incomplete is told  # type: ignore[union-attr]
+
+
 def test_a_parameter_of_another_modality_is_refused() -> None:
     with pytest.raises(InputError, match=r"x\.scale is 2\.0, but modality 'polarization'"):
         encoding_settings(settings_from({"modality": "polarization", "x.scale": 2.0}))
