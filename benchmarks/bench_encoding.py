@@ -22,6 +22,7 @@ from segrgbx_core import encode
 from segrgbx_core.encoding import DepthSettings, EventSettings
 from segrgbx_core.encoding.event_panels import pixel_index, voxel_grid
 from segrgbx_ros.event_formats.evt3 import Evt3
+from segrgbx_ros.event_packets import TOGETHER
 
 Bytes = npt.NDArray[np.uint8]
 SIZE = (480, 640)
@@ -70,14 +71,18 @@ def _encoding(shown: object, settings: EventSettings) -> Callable[[], object]:
 
 
 def decoders(stream: Stream, folder: Path) -> list[Case]:
-    """Ours in packets of 128 KiB and, of a recording, in its own; then the others."""
+    """Ours in packets of 128 KiB and, of a recording, in its own, one by one as the live node and
+    many together as replay and inspect decode them; then the others."""
     data = stream.words.view(np.uint8)
     large = [data[at : at + LARGE_PACKET] for at in range(0, len(data), LARGE_PACKET)]
     cases = [Case("ours, packets of 128 KiB", _decoding(large), stream.events, EVENT_GOAL)]
     if stream.packets:
         size = len(data) / len(stream.packets) / 1024
-        name = f"ours, packets of {size:.1f} KiB as recorded"
-        cases.append(Case(name, _decoding(stream.packets), stream.events, EVENT_GOAL))
+        own = f"ours, recorded packets of {size:.1f} KiB"
+        many = _decoding(stream.packets, TOGETHER)
+        cases.append(Case(f"{own}, {TOGETHER} together", many, stream.events, EVENT_GOAL))
+        one = _decoding(stream.packets)
+        cases.append(Case(f"{own}, one by one", one, stream.events, EVENT_GOAL))
     expected = _our_sums(large)
     for other in other_decoders(stream, folder):
         if other.sums(other.decode()) != expected:
@@ -86,11 +91,11 @@ def decoders(stream: Stream, folder: Path) -> list[Case]:
     return cases
 
 
-def _decoding(packets: Sequence[Bytes]) -> Callable[[], object]:
+def _decoding(packets: Sequence[Bytes], together: int = 1) -> Callable[[], object]:
     def run() -> None:
         decoder = Evt3()
-        for packet in packets:
-            decoder.decode(packet, 0, False)
+        for at in range(0, len(packets), together):
+            decoder.decode_all(packets[at : at + together], False)
 
     return run
 

@@ -18,6 +18,7 @@ from segrgbx_core.readings import Events
 EVENT_SUFFIX = ".npz"
 _COLUMNS = ("x", "y", "polarity", "t_ns")
 _NUMBERS = ("width", "height", "start_ns", "end_ns")
+_OPTIONAL = ("complete",)
 _Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -30,9 +31,14 @@ def read_events(path: Path) -> Events:
     for events outside the sensor or the window.
     """
     arrays = _loaded(path)
-    for name in (*_COLUMNS, *_NUMBERS):
-        _check(path, name, arrays[name], scalar=name in _NUMBERS)
+    for name in (*_COLUMNS, *_NUMBERS, *(n for n in _OPTIONAL if n in arrays)):
+        _check(path, name, arrays[name], scalar=name not in _COLUMNS)
     width, height, start, end = (int(arrays[name]) for name in _NUMBERS)
+    if end <= start:
+        raise InputError(
+            f"{path} holds a window from start_ns {start} to end_ns {end}; expected an end after "
+            "its start."
+        )
     _check_within(path, arrays["x"], "x", 0, width)
     _check_within(path, arrays["y"], "y", 0, height)
     _check_within(path, arrays["t_ns"], "t_ns", start, end)
@@ -45,7 +51,7 @@ def read_events(path: Path) -> Events:
         height=height,
         start_ns=start,
         end_ns=end,
-        complete=bool(arrays.get("complete", np.True_)),
+        complete=bool(arrays["complete"]) if "complete" in arrays else True,
     )
 
 
@@ -90,7 +96,7 @@ def _loaded(path: Path) -> _Arrays:
 
 
 def _check(path: Path, name: str, array: npt.NDArray[Any], scalar: bool) -> None:
-    kinds = "iub" if name == "polarity" else "iu"
+    kinds = "iub" if name in ("polarity", *_OPTIONAL) else "iu"
     if array.ndim != (0 if scalar else 1) or array.dtype.kind not in kinds:
         raise InputError(
             f"{path} holds {name} as {array.dtype} of shape {array.shape}; expected "

@@ -16,6 +16,7 @@ REFUSED = {
     errno.EROFS: "the disk is read-only",
     errno.ENAMETOOLONG: "the name is too long",
     errno.ENOTDIR: "a part of the path is a file",
+    errno.EEXIST: "a part of the path is a file",
     errno.EISDIR: "a folder of that name is in the way",
     errno.EIO: "the disk reports an error",
 }

@@ -31,7 +31,7 @@ def read_camera(path: Path) -> CameraModel:
         )
     except (KeyError, TypeError, ValueError) as err:
         raise InputError(
-            f"{path} is no camera calibration (it lacks or misstates {err}); expected "
+            f"{path} is no camera calibration ({_fault(err)}); expected "
             "image_width, image_height, camera_matrix and distortion_coefficients, as "
             "camera_calibration writes them."
         ) from err
@@ -58,7 +58,7 @@ def read_extrinsic(path: Path) -> Floats:
         length = float(np.linalg.norm(turn))
     except (KeyError, TypeError, ValueError) as err:
         raise InputError(
-            f"{path} is no extrinsic (it lacks or misstates {err}); expected `matrix` 4x4, or "
+            f"{path} is no extrinsic ({_fault(err)}); expected `matrix` 4x4, or "
             "`translation: [x, y, z]` and `rotation: [x, y, z, w]`."
         ) from err
     if not abs(length - 1.0) < 1e-3:
@@ -94,6 +94,10 @@ def _content(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no names with values; check the calibration file.")
     return content
+
+
+def _fault(err: Exception) -> str:
+    return f"it lacks {err.args[0]}" if isinstance(err, KeyError) else str(err)
 
 
 def _matrix(path: Path, content: dict[str, Any], size: int, what: str) -> Floats:

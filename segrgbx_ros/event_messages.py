@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.errors import BagError
-from segrgbx_ros.event_formats import EVENT_ARRAY
 from segrgbx_ros.event_formats.event_array import LAST_BYTES, STRIDE
 from segrgbx_ros.images import Header, stamp_ns
 from segrgbx_ros.message_types import DVS_EVENTS, NS_PER_S, PROPHESEE_EVENTS
@@ -43,7 +42,7 @@ EventMessage = EventPacketMessage | bytes
 class RawPacket:
     """One message before its events are decoded.
 
-    stamp_ns: the header's stamp. seq: None where the type has no sequence number. payload: bytes
+    stamp_ns: the header's stamp. seq, encoding: None where the type states none. payload: bytes
     of the events; truncated: fewer than the message promises.
     """
 
@@ -52,7 +51,7 @@ class RawPacket:
     height: int
     seq: int | None
     time_base_ns: int
-    encoding: str
+    encoding: str | None
     big_endian: bool
     payload: npt.NDArray[np.uint8]
     truncated: bool = False
@@ -128,9 +127,7 @@ def _from_bytes(data: bytes, msgtype: str, topic: str) -> RawPacket:
     height, width = cdr.read("I"), cdr.read("I")
     if msgtype in ARRAY_TYPES:
         payload, truncated = _array_payload(cdr, msgtype, topic)
-        return RawPacket(
-            stamp, width, height, None, 0, EVENT_ARRAY, cdr.big_endian, payload, truncated
-        )
+        return RawPacket(stamp, width, height, None, 0, None, cdr.big_endian, payload, truncated)
     seq, time_base = cdr.read("Q"), cdr.read("Q")
     encoding, big_endian = cdr.string(), bool(cdr.read("B"))
     length = cdr.read("I")

@@ -11,10 +11,13 @@ from segrgbx_ros.bag_reader import BagReader
 from segrgbx_ros.inspection_roles import RGB
 from segrgbx_ros.inspection_timing import Times
 from segrgbx_ros.inspection_topic import TopicReport, TopicWatch
+from segrgbx_ros.message_types import POINT_CLOUD
 from segrgbx_ros.wording import counted, spoken
 
 SLOP_NS = 30_000_000
 CLOCKS_APART_NS = 1_000_000_000
+# As segrgbx_core.segmenter has it, which would bring all of torch.
+ASPECT_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def inspect(bag: BagReader, on_message: Callable[[], None] | None = None) -> Ins
     problems = [] if bag.loss is None else [bag.loss]
     problems += [f"{t.name}: {sentence}" for t in topics for sentence in t.problems]
     problems += [sentence for pair in pairs if (sentence := _pairing_problem(pair)) is not None]
+    problems += _field_problems(topics, pairs)
     problems += _missing_parts(topics)
     return Inspection(
         str(bag.path),
@@ -126,6 +130,26 @@ def _pairing_problem(pair: PairingOutlook) -> str | None:
         f"{pair.skew_ms:.4g} ms: replay with --slop {pair.skew_ms * 1.5e-3:.2g}, or give "
         "--x-time-offset."
     )
+
+
+def _field_problems(
+    topics: tuple[TopicReport, ...], pairs: tuple[PairingOutlook, ...]
+) -> list[str]:
+    """Pairs whose aspect ratios differ, which a model takes only once they are aligned."""
+    by_name = {topic.name: topic for topic in topics}
+    said = []
+    for pair in pairs:
+        rgb, x = by_name[pair.rgb].roles, by_name[pair.x].roles
+        whole_image = by_name[pair.x].msgtype != POINT_CLOUD and pair.modality != "light_field"
+        if not (whole_image and rgb.width and rgb.height and x.width and x.height):
+            continue
+        if abs(x.width * rgb.height / (x.height * rgb.width) - 1) > ASPECT_TOLERANCE:
+            said.append(
+                f"{pair.x} is {x.width}x{x.height} and {pair.rgb} {rgb.width}x{rgb.height}, so "
+                "they show different fields of view: replay with --align homography (or "
+                "reproject, for depth), or crop one of them."
+            )
+    return said
 
 
 def _missing_parts(topics: tuple[TopicReport, ...]) -> list[str]:

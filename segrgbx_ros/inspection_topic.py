@@ -10,10 +10,10 @@ from typing import cast
 from rosbags.interfaces import Nodetype
 from rosbags.serde import SerdeError
 
-from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.errors import BagError, SegRgbxError
 from segrgbx_ros.bag_metadata import BagMessage
 from segrgbx_ros.bag_reader import BagTopic
-from segrgbx_ros.event_packets import EventCounts, EventDecoder
+from segrgbx_ros.event_packets import TOGETHER, EventCounts, EventDecoder
 from segrgbx_ros.event_totals import EventTotals
 from segrgbx_ros.images import AnyImage, check_whole
 from segrgbx_ros.inspection_roles import Roles, event_roles, roles_of, roles_of_type
@@ -74,6 +74,7 @@ class TopicWatch:
             EventDecoder(topic.name, topic.msgtype) if topic.msgtype in EVENT_TYPES else None
         )
         self._totals = EventTotals()
+        self._undecoded: list[bytes] = []
 
     def stamps(self) -> Times:
         """(N,) int64 nanoseconds, in the order of recording."""
@@ -83,10 +84,13 @@ class TopicWatch:
         """One message."""
         self._count += 1
         self._times.add(found.log_time_ns, header_stamp_ns(found))
+        if self._decoder is not None:
+            self._undecoded.append(found.data)
+            if len(self._undecoded) >= TOGETHER:
+                self._look_at_events(self._decoder)
+            return
         try:
-            if self._decoder is not None:
-                self._look_at_events(self._decoder, found)
-            elif self._msgtype in LOOKED_INTO:
+            if self._msgtype in LOOKED_INTO:
                 self._look_into(found)
         except SerdeError:
             self._refuse("damaged", f"A message is no whole {self._msgtype}; it is cut short.")
@@ -98,6 +102,7 @@ class TopicWatch:
         timing = self._times.timing()
         events = None
         if self._decoder is not None:
+            self._look_at_events(self._decoder)
             events = EventReport(self._totals, self._decoder.counts)
         return TopicReport(
             self._name,
@@ -110,12 +115,17 @@ class TopicWatch:
             (*self._content_problems(), *timing_problems(timing, self._count)),
         )
 
-    def _look_at_events(self, decoder: EventDecoder, found: BagMessage) -> None:
-        chunk = decoder.decode(found.data)
-        self._totals.add(chunk)
-        if self._roles is None:
-            self._roles = event_roles(found.data, found.msgtype, found.topic)
-        self._layouts[f"{chunk.width}x{chunk.height}"] += 1
+    def _look_at_events(self, decoder: EventDecoder) -> None:
+        chunks = decoder.decode_all(self._undecoded)
+        for data, chunk in zip(self._undecoded, chunks, strict=True):
+            if isinstance(chunk, BagError):
+                self._refuse("unusable", str(chunk))
+                continue
+            self._totals.add(chunk)
+            if self._roles is None:
+                self._roles = event_roles(data, self._msgtype, self._name)
+            self._layouts[f"{chunk.width}x{chunk.height}"] += 1
+        self._undecoded.clear()
 
     def _look_into(self, found: BagMessage) -> None:
         msg = typestore().deserialize_cdr(found.data, found.msgtype)
@@ -157,6 +167,11 @@ class TopicWatch:
             return []
         counts = self._decoder.counts
         said = []
+        if counts.packets and not counts.events:
+            said.append(
+                "No message holds an event that can be used: check that the sensor runs, that its "
+                "lens cap is off, and what is said here besides."
+            )
         if counts.lost_packets:
             said.append(
                 f"{counted(counts.lost_packets, 'packet')} missing by the sequence numbers: the "

@@ -7,9 +7,9 @@ from typing import Protocol, TypeAlias, cast
 
 from rosbags.serde import SerdeError
 
-from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.errors import BagError
 from segrgbx_ros.bag_metadata import BagMessage
-from segrgbx_ros.event_packets import EventDecoder
+from segrgbx_ros.event_packets import TOGETHER, EventDecoder
 from segrgbx_ros.event_windows import EventWindows, EventWindowSettings
 from segrgbx_ros.images import AnyImage, stamp_ns
 from segrgbx_ros.message_types import typestore
@@ -109,6 +109,7 @@ class WindowedEvents:
 
     def __init__(self, topic: str, msgtype: str, settings: EventWindowSettings) -> None:
         self._decoder = EventDecoder(topic, msgtype)
+        self._undecoded: list[bytes] = []
         self._windows: EventWindows[ArrivedRgb] = EventWindows(settings)
         self.missed = f"has an event in the {settings.duration_ns / 1e6:g} ms before its stamp"
         self.way_out = "give --x-time-offset, or a longer --window-ms"
@@ -124,22 +125,28 @@ class WindowedEvents:
 
     def add_rgb(self, stamp: int, rgb: ArrivedRgb) -> list[ReplayPair]:
         """See ReplayPairing."""
-        return list(self._windows.add_rgb(stamp, rgb))
+        return [*self._decoded(), *self._windows.add_rgb(stamp, rgb)]
 
     def add_x(self, message: BagMessage) -> list[ReplayPair]:
-        """See ReplayPairing."""
-        try:
-            chunk = self._decoder.decode(message.data)
-        except SegRgbxError as err:
-            self.unreadable["unreadable_x_message"] += 1
-            self.first_problem.setdefault("unreadable_x_message", str(err))
-            return []
-        self.first_x_ns = chunk.stamp_ns if self.first_x_ns is None else self.first_x_ns
-        return list(self._windows.add_packet(chunk))
+        """See ReplayPairing; decoded some together, and before the next image at the latest."""
+        self._undecoded.append(message.data)
+        return self._decoded() if len(self._undecoded) >= TOGETHER else []
+
+    def _decoded(self) -> list[ReplayPair]:
+        done: list[ReplayPair] = []
+        for chunk in self._decoder.decode_all(self._undecoded):
+            if isinstance(chunk, BagError):
+                self.unreadable["unreadable_x_message"] += 1
+                self.first_problem.setdefault("unreadable_x_message", str(chunk))
+                continue
+            self.first_x_ns = chunk.stamp_ns if self.first_x_ns is None else self.first_x_ns
+            done += self._windows.add_packet(chunk)
+        self._undecoded.clear()
+        return done
 
     def flush(self) -> list[ReplayPair]:
         """See ReplayPairing."""
-        return list(self._windows.flush())
+        return [*self._decoded(), *self._windows.flush()]
 
     def notes(self) -> list[str]:
         """See ReplayPairing."""
@@ -148,8 +155,8 @@ class WindowedEvents:
         if windows.incomplete:
             said.append(
                 f"{windows.incomplete} of {counted(self.counts.paired, 'event window')} hold less "
-                "than the sensor saw, since the recording does not cover them whole; "
-                "--set use_incomplete=true takes them as they are."
+                "than the sensor saw, since packets are missing or the recording begins within "
+                "them; --set use_incomplete=true takes them as they are."
             )
         if counts.lost_packets:
             said.append(

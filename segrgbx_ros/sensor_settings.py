@@ -96,7 +96,7 @@ def _one(text: str, kind: Any) -> object:
             return text
         raise ValueError(text)
     if get_origin(kind) is tuple:
-        return _tuple(text)
+        return _tuple(text, kind)
     if kind is bool and text.lower() in ("true", "false"):
         return text.lower() == "true"
     if kind in (int, float, str):
@@ -104,19 +104,25 @@ def _one(text: str, kind: Any) -> object:
     raise ValueError(text)
 
 
-def _tuple(text: str) -> object:
-    """Numbers in brackets, such as [[3, 4], [5, 6]], as tuples within tuples."""
-
-    def frozen(value: object) -> object:
-        return tuple(frozen(v) for v in value) if isinstance(value, list) else value
-
+def _tuple(text: str, kind: Any) -> object:
+    """Numbers in brackets, such as [[3, 4], [5, 6]], as tuples within tuples of this type."""
     try:
-        value = yaml.safe_load(text)
+        return _frozen(yaml.safe_load(text), kind)
     except yaml.YAMLError as err:
         raise ValueError(text) from err
+
+
+def _frozen(value: object, kind: Any) -> object:
+    if get_origin(kind) is not tuple:
+        if type(value) is kind or (kind is float and type(value) is int):
+            return value
+        raise ValueError(value)
     if not isinstance(value, list):
-        raise ValueError(text)
-    return frozen(value)
+        raise ValueError(value)
+    kinds = get_args(kind)
+    if Ellipsis in kinds:
+        kinds = kinds[:1] * len(value)
+    return tuple(_frozen(part, each) for part, each in zip(value, kinds, strict=True))
 
 
 def _in_words(hint: Any) -> str:

@@ -10,16 +10,14 @@ from segrgbx_ros.event_formats.libcaer import Libcaer
 from segrgbx_ros.event_formats.libcaer_cmp import LibcaerCmp
 from segrgbx_ros.event_formats.mono import Mono, TriggerOnly
 
-EVENT_ARRAY = "event_array"
-"""Our name for the events of an EventArray message, which states no encoding."""
-
-FORMATS: dict[str, Callable[[], PacketFormat]] = {
+FORMATS: dict[str | None, Callable[[], PacketFormat]] = {
     "evt3": Evt3,
     "mono": Mono,
     "trigger": TriggerOnly,
     "libcaer": Libcaer,
     "libcaer_cmp": LibcaerCmp,
-    EVENT_ARRAY: EventArray,
+    None: EventArray,
 }
+"""By the encoding that a message states; EventArray messages state none."""
 
-__all__ = ["EVENT_ARRAY", "FORMATS", "NO_TRIGGERS", "Decoded", "PacketFormat", "Triggers"]
+__all__ = ["FORMATS", "NO_TRIGGERS", "Decoded", "PacketFormat", "Triggers"]

@@ -6,6 +6,8 @@ time starts from zero in every packet and counts from the packet's time base. So
 layout: libcaer_cmp_types.h of github.com/ros-event-camera/event_camera_codecs.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from segrgbx_ros.event_formats.decoded import Bytes, Decoded
@@ -40,8 +42,8 @@ class LibcaerCmp:
         state.high, state.high_holds, state.low = 0, True, 0
         whole = len(payload) // 2 * 2
         words = payload[:whole].view(">u2" if big_endian else "<u2")
-        truncated = whole != len(payload)
-        return self._stream.decode(words.astype(np.uint16, copy=False), time_base_ns, truncated)
+        (found,) = self._stream.decode([words.astype(np.uint16, copy=False)], time_base_ns)
+        return replace(found, truncated=True) if whole != len(payload) else found
 
     def resume(self) -> None:
         """Wait for the column and the vectors' start anew."""

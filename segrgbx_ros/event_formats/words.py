@@ -8,7 +8,9 @@ earlier packets have set is put in front as words of its own, so that a packet's
 nothing. Two formats are made so, with row and column exchanged: evt3 and libcaer_cmp.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -79,27 +81,28 @@ class WordState:
 
 @dataclass(frozen=True)
 class _Times:
-    """at: places of the words that set a valid time; us: that time in microseconds. span_us: the
-    time that the packet itself covers, None where it tells no time to the end."""
+    """at: places of the words that set a valid time; us: that time in microseconds. spans_us: the
+    time that each packet itself covers, None where it tells no time to the end."""
 
     at: Indices
     us: npt.NDArray[np.int64]
-    span_us: tuple[int, int] | None
+    spans_us: list[tuple[int, int] | None]
 
 
 @dataclass(frozen=True)
 class _Events:
-    """line, running: both coordinates of each event; us: its time; unplaced: how many more there
-    are that cannot be placed."""
+    """line, running: both coordinates of each event; us: its time; borders: how many there are
+    before each packet's border; unplaced: how many more there are that cannot be placed."""
 
     line: Words
     running: Words
     polarity: npt.NDArray[np.bool_]
     us: npt.NDArray[np.int64]
+    borders: Indices
     unplaced: int
 
 
-_NO_TIMES = _Times(np.empty(0, np.intp), np.empty(0, np.int64), None)
+_NOWHERE = np.empty(0, np.intp)
 
 
 class WordStream:
@@ -110,10 +113,15 @@ class WordStream:
         self._undefined = [kind for kind in range(16) if kind not in kinds.known]
         self.state = WordState()
 
-    def decode(self, packet: Words, time_base_ns: int, truncated: bool) -> Decoded:
-        """The next packet's events and triggers; time_base_ns is added to every time."""
+    def decode(self, packets: Sequence[Words], time_base_ns: int) -> list[Decoded]:
+        """Events and triggers of each of the next packets; time_base_ns is added to every time.
+
+        Many packets in one call cost far less than each alone, and give the same. What could not
+        be placed or is unknown is counted in the first of them.
+        """
         seeds = self._seeds()
-        words = np.concatenate([seeds, packet])
+        words = np.concatenate([seeds, *packets])
+        borders = np.cumsum([len(seeds), *map(len, packets)])
         kind = words >> np.uint16(KIND_SHIFT)
         present = int(np.bitwise_or.reduce(np.uint16(1) << kind)) if len(kind) else 0
         vectors = Vectors(self._kinds.vectors, words, kind, present)
@@ -121,30 +129,50 @@ class WordStream:
         if vectors.any:
             is_event |= vectors.is_vector
         before = is_event.cumsum(dtype=np.int32)
-        triggers = self._trigger_places(kind, present)
-        times = self._times(words, kind, len(seeds), (before, triggers))
-        events = self._events(words, kind, times, vectors, is_event, before)
-        first, last = times.span_us or (None, None)
+        trigger_at = self._trigger_places(kind, present)
+        times = self._times(words, kind, borders, (before, trigger_at))
+        events = self._events(words, kind, times, vectors, is_event, before, borders)
         t_ns = events.us
         t_ns *= NS_PER_US
         t_ns += time_base_ns
+        unknown = sum(
+            int(np.count_nonzero(kind == k)) for k in self._undefined if present >> k & 1
+        )
+        triggers = _triggers(words, trigger_at, times, borders, time_base_ns)
+        return self._parted(events, times, triggers, time_base_ns, unknown)
+
+    def _parted(
+        self,
+        events: _Events,
+        times: _Times,
+        triggers: list[Triggers],
+        time_base_ns: int,
+        unknown: int,
+    ) -> list[Decoded]:
+        """By packet."""
         x, y = events.running, events.line
         if not self._kinds.line_is_row:
             x, y = y, x
-        return Decoded(
-            x=x,
-            y=y,
-            polarity=events.polarity,
-            t_ns=t_ns,
-            first_ns=None if first is None else first * NS_PER_US + time_base_ns,
-            last_ns=None if last is None else last * NS_PER_US + time_base_ns,
-            triggers=_triggers(words, triggers, times, time_base_ns),
-            unplaced=events.unplaced,
-            unknown=sum(
-                int(np.count_nonzero(kind == k)) for k in self._undefined if present >> k & 1
-            ),
-            truncated=truncated,
-        )
+        done = []
+        for number, (start, end) in enumerate(pairwise(events.borders.tolist())):
+            first_ns = last_ns = None
+            span = times.spans_us[number]
+            if span is not None:
+                first_ns, last_ns = (us * NS_PER_US + time_base_ns for us in span)
+            done.append(
+                Decoded(
+                    x[start:end],
+                    y[start:end],
+                    events.polarity[start:end],
+                    events.us[start:end],
+                    first_ns,
+                    last_ns,
+                    triggers[number],
+                    0 if number else events.unplaced,
+                    0 if number else unknown,
+                )
+            )
+        return done
 
     def _seeds(self) -> Words:
         """The state as words to begin with."""
@@ -162,7 +190,7 @@ class WordStream:
         return np.array(seeds, np.uint16)
 
     def _times(
-        self, words: Words, kind: Words, seeds: int, users: tuple[Counts, Indices]
+        self, words: Words, kind: Words, borders: Indices, users: tuple[Counts, Indices]
     ) -> _Times:
         """Every time that is set after both its halves have been told, and that is made use of.
 
@@ -170,26 +198,29 @@ class WordStream:
         """
         low_at = (kind == self._kinds.time_low).nonzero()[0]
         high_at = (kind == self._kinds.time_high).nonzero()[0]
+        nothing = _Times(_NOWHERE, np.empty(0, np.int64), [None] * (len(borders) - 1))
         if not len(high_at):
-            return _NO_TIMES
+            return nothing
         high_at, highs = self._changes(high_at, words[high_at] & TIME)
         self.state.high, self.state.high_holds = int(highs[-1]) >> TIME_BITS, True
         low_at = low_at[low_at.searchsorted(high_at[0]) :]
         if not len(low_at):
-            return _NO_TIMES
+            return nothing
         lows = (words[low_at] & TIME).astype(np.int64)
         self.state.low = int(lows[-1])
         slot = low_at.searchsorted(high_at)
         us = _spread(highs, slot, len(low_at))
         us |= lows
-        own = us[low_at.searchsorted(seeds) :]
-        span = (int(own[0]), int(own.max())) if len(own) else None
+        spans = [
+            (int(us[start]), int(us[start:end].max())) if end > start else None
+            for start, end in pairwise(low_at.searchsorted(borders).tolist())
+        ]
         alone = _without_low(low_at, high_at, slot, users)
         if len(alone):
             at = np.insert(low_at, slot[alone], high_at[alone])
             us = np.insert(us, slot[alone], highs[alone] | lows[slot[alone] - 1])
-            return _Times(at, us, span)
-        return _Times(low_at, us, span)
+            return _Times(at, us, spans)
+        return _Times(low_at, us, spans)
 
     def _changes(self, at: Indices, highs: Words) -> tuple[Indices, npt.NDArray[np.int64]]:
         """Where the upper half of the time changes, and to what in microseconds: counted on where
@@ -213,6 +244,7 @@ class WordStream:
         vectors: Vectors,
         is_event: npt.NDArray[np.bool_],
         before: Counts,
+        borders: Indices,
     ) -> _Events:
         """The events that have a time and a line, and a base where they need one."""
         total = int(before[-1]) if len(before) else 0
@@ -229,17 +261,20 @@ class WordStream:
         if len(line_at):
             self.state.line = int(words[line_at[-1]] & VALUE)
         if not vectors.known:
-            found = words[at]
-            return _Events(lines, found & np.uint16(VALUE), (found & FLAG) != 0, us, unplaced)
+            found, ends = words[at], at.searchsorted(borders)
+            polarity = (found & FLAG) != 0
+            return _Events(lines, found & np.uint16(VALUE), polarity, us, ends, unplaced)
         start, flag, bits, without_base = vectors.resolved(at, self._kinds.single, self.state.base)
         self.state.base, self.state.flag = vectors.end, vectors.end_flag
         index, running = expanded(start, bits)
-        return _Events(lines[index], running, flag[index], us[index], unplaced + without_base)
+        ends = index.searchsorted(at.searchsorted(borders))
+        unplaced += without_base
+        return _Events(lines[index], running, flag[index], us[index], ends, unplaced)
 
     def _trigger_places(self, kind: Words, present: int) -> Indices:
         trigger = self._kinds.trigger
         if trigger is None or not present >> trigger & 1:
-            return _NO_TIMES.at
+            return _NOWHERE
         at: Indices = (kind == trigger).nonzero()[0]
         return at
 
@@ -261,17 +296,20 @@ def _without_low(
     return alone
 
 
-def _triggers(words: Words, at: Indices, times: _Times, time_base_ns: int) -> Triggers:
+def _triggers(
+    words: Words, at: Indices, times: _Times, borders: Indices, time_base_ns: int
+) -> list[Triggers]:
     """Bit 0 is the edge, bits 8 to 11 the input; those before the first time are left out."""
     if not len(at) or not len(times.at):
-        return NO_TRIGGERS
+        return [NO_TRIGGERS] * (len(borders) - 1)
     at = at[at > times.at[0]]
     found = words[at]
-    return Triggers(
-        times.us[times.at.searchsorted(at) - 1] * NS_PER_US + time_base_ns,
-        (found & 1) != 0,
-        (found >> np.uint16(8) & 0xF).astype(np.uint8),
-    )
+    t_ns = times.us[times.at.searchsorted(at) - 1] * NS_PER_US + time_base_ns
+    rising, channel = (found & 1) != 0, (found >> np.uint16(8) & 0xF).astype(np.uint8)
+    return [
+        Triggers(t_ns[start:end], rising[start:end], channel[start:end])
+        for start, end in pairwise(at.searchsorted(borders).tolist())
+    ]
 
 
 def _spread(values: npt.NDArray[A], start: npt.NDArray[Any], total: int) -> npt.NDArray[A]:

@@ -95,6 +95,17 @@ def test_planes_of_a_hall(given_gravity: bool) -> None:
         assert np.median(planes.data[2][ceiling]) == pytest.approx(0.0, abs=0.03)
 
 
+def test_the_height_counts_from_a_floor_of_which_little_is_seen() -> None:
+    """A wall at 3 m, and 1.1 m below the camera a floor in the last 4 of 120 rows."""
+    row = (np.arange(120) - 60) / 150
+    with np.errstate(divide="ignore"):
+        depth = np.where(row > 0, np.minimum(1.1 / row, 3.0), 3.0)[:, None] * np.ones(160)
+    options = DepthSettings("hha", camera=CAMERA, gravity=(0, 1, 0), height_limit_m=3.0)
+    heights = encode("depth", depth.astype(np.float32), options).data[1]
+    np.testing.assert_allclose(heights[116:], 0, atol=0.01)
+    np.testing.assert_allclose(heights[60], 1.1 / 3, atol=0.01)
+
+
 def test_holes_do_not_leak_and_lonely_pixels_have_no_angle() -> None:
     depth = hall(turned(10, 0))
     depth[30:60, 40:90] = np.nan

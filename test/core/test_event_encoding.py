@@ -177,8 +177,11 @@ def noise_with_hot_pixel() -> Events:
 
 
 @pytest.mark.parametrize("representation", REPRESENTATIONS)
-def test_hot_pixel_is_invalid_and_does_not_leak(representation: Representation) -> None:
-    as_settings = EventSettings(representation=representation)
+@pytest.mark.parametrize("percentile", [99.0, 100.0])
+def test_hot_pixel_is_invalid_and_does_not_leak(
+    representation: Representation, percentile: float
+) -> None:
+    as_settings = EventSettings(representation=representation, percentile=percentile)
     planes = encode("event", noise_with_hot_pixel(), as_settings)
     assert np.argwhere(~planes.valid).tolist() == [[30, 20]]
     assert (planes.data[:, 30, 20] == 0).all()

@@ -185,6 +185,20 @@ def test_noise_is_not_taken_for_polarization() -> None:
     assert dolp_of(encode("polarization", PolarizerImages(images))).mean() < 0.25 * plain.mean()
 
 
+def test_noise_is_filtered_by_the_valid_pixels_alone() -> None:
+    """Half of the pixels are missing: the others' polarization is neither drawn towards 0 nor
+    much noisier than where none is missing (0.015)."""
+    rng = np.random.default_rng(5)
+    dolp = np.full((120, 160), 0.4, np.float32)
+    images = light(dolp, np.ones_like(dolp), 60) + rng.normal(0, 2, (4, 120, 160))
+    images[:, rng.random((120, 160)) < 0.5] = np.nan
+    planes = encode("polarization", PolarizerImages(images.astype(np.float32)))
+    assert planes.valid.mean() == pytest.approx(0.5, abs=0.02)
+    found = dolp_of(planes)[planes.valid]
+    assert found.mean() == pytest.approx(0.4, abs=0.005)
+    assert found.std() < 0.03
+
+
 def test_polarized_light_stands_out_of_the_noise_with_its_edges() -> None:
     rng = np.random.default_rng(4)
     dolp = np.zeros((60, 80), np.float32)

@@ -139,6 +139,19 @@ def test_invalid_pixels_are_zero_and_do_not_leak() -> None:
     assert np.array_equal(a.data, b.data)
 
 
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), share=st.floats(0.05, 0.9))
+def test_around_holes_an_even_surface_has_no_contrast(seed: int, share: float) -> None:
+    """A hole counts neither as cold nor as hot among the surroundings of plane 2."""
+    reading = np.full((48, 64), 10.0, np.float32)
+    reading[:, 32:] = 20.0
+    reading[np.random.default_rng(seed).random(reading.shape) < share] = np.nan
+    planes = encode("thermal", reading)
+    even = planes.valid.copy()
+    even[:, 28:36] = False
+    np.testing.assert_allclose(planes.data[2][even], 0.5, atol=1e-4)
+
+
 def test_a_value_may_mark_invalid_pixels() -> None:
     counts = np.full((8, 8), 29000, np.uint16)
     counts[:, :4] += 100

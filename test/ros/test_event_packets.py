@@ -2,6 +2,7 @@
 """Event messages of every type and encoding to arrays, as objects and as serialised bytes."""
 
 import array
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -228,9 +229,16 @@ def test_unknown_encoding_is_refused_by_name() -> None:
     assert rows_of(decoder.decode(packet(mono(ROWS)))) == ROWS
 
 
-def test_sensor_without_a_size_is_refused() -> None:
-    with pytest.raises(BagError, match="states a sensor of 0x480"):
-        EventDecoder("/e").decode(packet(b"", width=0))
+def test_an_event_array_is_no_encoding_of_a_packet() -> None:
+    for name in ("", "event_array", "None"):
+        with pytest.raises(BagError, match=r"is unknown; expected one of evt3, .*cmp: set the"):
+            EventDecoder("/e").decode(packet(b"", name))
+
+
+@pytest.mark.parametrize(("width", "words"), [(0, "0x480"), (4_000_000_000, "4000000000x480")])
+def test_sensor_of_an_impossible_size_is_refused(width: int, words: str) -> None:
+    with pytest.raises(BagError, match=f"states a sensor of {words}"):
+        EventDecoder("/e").decode(packet(b"", width=width))
 
 
 def test_event_array_as_an_object_is_refused() -> None:
@@ -251,6 +259,51 @@ def test_bytes_that_are_no_message_are_refused(msgtype: str) -> None:
     for data in (b"", b"\0\1\0\0", b"\0\1\0\0" + bytes(9), b"no cdr at all"):
         with pytest.raises(BagError, match="breaks off within its header or is no"):
             EventDecoder("/e", msgtype).decode(data)
+
+
+EVT3_KINDS = [0x0, 0x2, 0x3, 0x4, 0x5, 0x6, 0x8, 0x8, 0xA, 0xB]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    cuts=st.lists(st.integers(0, 400), max_size=12),
+    faults=st.lists(st.sampled_from(["loss", "encoding", "endian", "bytes"]), max_size=3),
+)
+def test_many_packets_together_are_as_one_by_one(
+    seed: int, cuts: list[int], faults: list[str]
+) -> None:
+    """Every kind of word in any order, cut anywhere, also within a word, with faults between."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.choice(EVT3_KINDS, 200).astype(np.uint16)
+    data = (kinds << 12 | rng.integers(0, 700, 200).astype(np.uint16)).astype("<u2").tobytes()
+    edges = [0, *sorted(cuts), 400]
+    messages = [packet(data[a:b], "evt3", seq=k) for k, (a, b) in enumerate(pairwise(edges))]
+    for fault in faults:
+        at = int(rng.integers(len(messages)))
+        if fault == "loss":
+            del messages[at : at + 1 if len(messages) > 1 else at]
+        elif fault == "encoding":
+            messages.insert(at, packet(b"12345678", "evt9"))
+        elif fault == "endian":
+            messages.insert(at, packet(b"\x80\x05", "evt3", is_bigendian=True))
+        else:
+            messages.insert(at, packet(mono(ROWS), "mono"))
+    together, alone = EventDecoder("/e"), EventDecoder("/e")
+    found = together.decode_all(messages)
+    assert len(found) == len(messages)
+    for got, message_ in zip(found, messages, strict=True):
+        if isinstance(got, BagError):
+            with pytest.raises(BagError, match="evt9"):
+                alone.decode(message_)
+            continue
+        expected = alone.decode(message_)
+        assert rows_of(got) == rows_of(expected)
+        assert got.triggers.t_ns.tolist() == expected.triggers.t_ns.tolist()
+        assert got.triggers.rising.tolist() == expected.triggers.rising.tolist()
+        for name in ("first_ns", "last_ns", "after_loss", "truncated", "seq", "host_clock"):
+            assert getattr(got, name) == getattr(expected, name)
+    assert together.counts == alone.counts
 
 
 def totals_of(folder: Path) -> tuple[EventTotals, EventDecoder]:

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from segrgbx_core.scenes import PinholeCamera
+from segrgbx_core.segmenter import ASPECT_TOLERANCE
+from segrgbx_ros import inspection
 from segrgbx_ros.bag_reader import BagReader
 from segrgbx_ros.bag_writer import BagWriter
 from segrgbx_ros.images import image_message
@@ -294,6 +296,24 @@ def test_events_by_hand(tmp_path: Path) -> None:
     assert "2 packets missing by the sequence numbers" in said
     assert "1 event lies outside the sensor's stated size" in said
     assert "No topic can serve as RGB" in found.problems[-1]
+
+
+def test_a_sensor_that_sends_no_events(tmp_path: Path) -> None:
+    found = inspected(write_bag(tmp_path / "bag", [event_packet(k, [], k) for k in range(3)]))
+    (said,) = topic_of(found, "/event/events").problems
+    assert "No message holds an event that can be used: check that the sensor runs" in said
+
+
+def test_other_fields_of_view_are_told_before_a_model_refuses_them(tmp_path: Path) -> None:
+    assert inspection.ASPECT_TOLERANCE == ASPECT_TOLERANCE
+    entries = drive(3)
+    wide = np.arange(48 * 80, dtype=np.uint16).reshape(48, 80) + 28_000
+    entries += [("/thermal/image_raw", ms, image(ms, wide, "mono16")) for ms in (304, 404)]
+    assert inspected(write_bag(tmp_path / "same", entries[:6])).problems == ()
+    colours = [entry for entry in entries if entry[0] == "/rgb/image_raw"]
+    (said,) = inspected(write_bag(tmp_path / "wide", [*colours, *entries[-2:]])).problems[-1:]
+    assert "/thermal/image_raw is 80x48 and /rgb/image_raw 64x48" in said
+    assert "replay with --align homography" in said
 
 
 def test_a_cut_recording_is_inspected_as_far_as_it_goes(tmp_path: Path) -> None:
