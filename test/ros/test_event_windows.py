@@ -90,6 +90,19 @@ def test_an_image_that_comes_late_is_decided_at_once() -> None:
     assert taken(gather.add_rgb(stamp(60), "overlap")) == [list(range(40, 60))]
 
 
+def test_overlapping_windows_share_their_events() -> None:
+    """Windows of 20 ms every 8 ms, long after the memory began to let go of packets."""
+    gather = windows(jump_ns=30 * MS)
+    pairs: list[Pair[str, Events]] = []
+    images = list(range(30, 400, 8))
+    for packet in every_ms(0, 420):
+        pairs += gather.add_packet(packet)
+        while images and stamp(images[0]) < packet.stamp_ns:
+            pairs += gather.add_rgb(stamp(images.pop(0)), "image")
+    assert taken(pairs) == [list(range(ms - 20, ms)) for ms in range(30, 400, 8)]
+    assert all(p.x is not None and p.x.complete for p in pairs)
+
+
 def test_window_by_count() -> None:
     gather = windows(count=5)
     for packet in every_ms(0, 50):

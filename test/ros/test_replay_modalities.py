@@ -290,6 +290,16 @@ def test_broken_event_packets_are_counted_and_the_rest_is_used(
     assert any("1 event packet breaks off within an event" in note for note in summary.notes)
 
 
+def test_every_packet_counts_before_the_next_image(tmp_path: Path, segmenter: Segmenter) -> None:
+    """Images are 20 ms apart and packets 10: in 320 ms, as many as are decoded at once, an image
+    would have waited too long."""
+    entries = [packet_at(10 * k, mono(40, k), seq=k) for k in range(60)]
+    entries += [rgb_at(ms) for ms in range(101, 500, 20)]
+    summary = run(write_bag(tmp_path / "bag", entries), "event", tmp_path / "out", segmenter)
+    assert summary.frames.segmented == 20
+    assert summary.notes == []
+
+
 def test_events_nowhere_near_the_images(tmp_path: Path, segmenter: Segmenter) -> None:
     far = [packet_at(5000 + k, mono(5, k), seq=k) for k in range(3)]
     bag = write_bag(tmp_path / "bag", [rgb_at(0), rgb_at(100), *far])
