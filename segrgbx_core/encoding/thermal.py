@@ -28,6 +28,7 @@ from segrgbx_core.encoding.thermal_tone import (
     colder_shares,
     equalised,
     frame_range,
+    same_scene,
     smoothed,
 )
 from segrgbx_core.errors import InputError
@@ -125,6 +126,8 @@ def _range(
     if limits is not None:
         return ThermalRange(*limits), earlier
     now = frame_range(values, counts, settings.ends)
+    if earlier is not None and not earlier.range.flat and not same_scene(values, counts, earlier):
+        return now, None
     return smoothed(now, earlier, settings.range_memory)
 
 

@@ -17,6 +17,8 @@ _BINS = 1024
 _EDGES = np.linspace(0, _BINS / (_BINS - 1), _BINS + 1)
 _TABLE = 65536
 _BLOCK = 16384
+_QUARTILES = (25.0, 50.0, 75.0)
+_SCENE_STEP = 0.2
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,25 @@ def smoothed(
         memory * before.hot + (1 - memory) * now.hot,
     )
     return drawn, earlier
+
+
+def same_scene(values: Values, counts: Counts | None, earlier: ThermalTone) -> bool:
+    """Whether the quartiles of a frame's readings stand about where they stood in the earlier
+    tone, to a fifth of the pixels: a person who walks in moves them less, a tunnel's end more.
+
+    values, counts: as in `frame_range`.
+    """
+    span = earlier.range
+    for end in _QUARTILES:
+        if counts is None:
+            reading = percentile(values, end)
+        else:
+            reading = counted_percentile(values, counts, end)
+        place = (reading - span.cold) / (span.hot - span.cold)
+        share = float(np.interp(place, _EDGES, earlier.colder))
+        if abs((share if span.cold < span.hot else 1 - share) - end / 100) > _SCENE_STEP:
+            return False
+    return True
 
 
 def colder_shares(
