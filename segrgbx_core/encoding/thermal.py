@@ -122,13 +122,12 @@ def _range(
             "The thermal image has no valid pixel: all are NaN, saturated, dead, or what the "
             "settings mark as invalid; check the camera's lens and shutter, and those settings."
         )
-    limits = settings.limits
-    if limits is not None:
-        return ThermalRange(*limits), earlier
+    if not settings.range_memory or (earlier and not same_scene(values, counts, earlier)):
+        earlier = None
+    if settings.limits is not None:
+        return ThermalRange(*settings.limits), earlier
     now = frame_range(values, counts, settings.ends)
-    if earlier is not None and not earlier.range.flat and not same_scene(values, counts, earlier):
-        return now, None
-    return smoothed(now, earlier, settings.range_memory)
+    return smoothed(now, earlier, settings.range_memory), earlier
 
 
 def _grey(data: Values, valid: Mask) -> Planes:

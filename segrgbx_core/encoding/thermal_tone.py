@@ -41,11 +41,6 @@ class ThermalRange:
         scaled /= np.float32(self.hot - self.cold)
         return np.clip(scaled, 0.0, 1.0, out=scaled)
 
-    def overlaps(self, other: "ThermalRange") -> bool:
-        """Whether the two share more than a border."""
-        mine, others = sorted((self.cold, self.hot)), sorted((other.cold, other.hot))
-        return mine[0] < others[1] and others[0] < mine[1]
-
 
 @dataclass(frozen=True, eq=False)
 class ThermalTone:
@@ -66,27 +61,21 @@ def frame_range(values: Values, counts: Counts | None, ends: tuple[float, float]
     return ThermalRange(*(counted_percentile(values, counts, end) for end in ends))
 
 
-def smoothed(
-    now: ThermalRange, earlier: ThermalTone | None, memory: float
-) -> tuple[ThermalRange, ThermalTone | None]:
-    """A frame's range drawn towards the earlier one's: memory x earlier + the rest x now.
-
-    Returns the range, and the earlier tone where it still counts. One whose range shares nothing
-    with this frame's does not: the scene is another, or the camera has changed its gain.
-    """
-    if earlier is None or earlier.range.flat or now.flat or not now.overlaps(earlier.range):
-        return now, None
+def smoothed(now: ThermalRange, earlier: ThermalTone | None, memory: float) -> ThermalRange:
+    """A frame's range drawn towards the earlier one's: memory x earlier + the rest x now."""
+    if earlier is None:
+        return now
     before = earlier.range
-    drawn = ThermalRange(
+    return ThermalRange(
         memory * before.cold + (1 - memory) * now.cold,
         memory * before.hot + (1 - memory) * now.hot,
     )
-    return drawn, earlier
 
 
 def same_scene(values: Values, counts: Counts | None, earlier: ThermalTone) -> bool:
     """Whether the quartiles of a frame's readings stand about where they stood in the earlier
-    tone, to a fifth of the pixels: a person who walks in moves them less, a tunnel's end more.
+    tone, to a fifth of the pixels: a person who walks in moves them less, a tunnel's end or
+    another gain of the camera more.
 
     values, counts: as in `frame_range`.
     """

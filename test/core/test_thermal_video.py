@@ -98,6 +98,15 @@ def test_a_lasting_change_is_followed_and_another_scene_or_gain_at_once() -> Non
     assert np.array_equal(encoder(other_gain, SIZE).data, alone)
 
 
+def test_another_scene_starts_anew_within_fixed_limits_too() -> None:
+    settings = ThermalSettings(clip_min=28000, clip_max=31000)
+    first, other_scene = still().astype(np.uint16), (still() + 250).astype(np.uint16)
+    encoder = Encoder("thermal", settings)
+    encoder(first, SIZE)
+    alone = encode("thermal", other_scene, settings).data
+    assert np.array_equal(encoder(other_scene, SIZE).data, alone)
+
+
 def test_a_flat_frame_does_not_disturb_the_memory() -> None:
     reading = still().astype(np.uint16)
     encoder = Encoder("thermal")
