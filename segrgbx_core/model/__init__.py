@@ -3,6 +3,7 @@
 
 from segrgbx_core.model.active_classes import active_logits
 from segrgbx_core.model.card import ModelCard, WeightsEntry, load_card
+from segrgbx_core.model.continuing import continue_from
 from segrgbx_core.model.import_report import ImportReport, LeftOver, Taken
 from segrgbx_core.model.importing import import_weights
 from segrgbx_core.model.preprocessing import Preprocessing, resize_rgb, resize_x
@@ -41,6 +42,7 @@ __all__ = [
     "WeightsEntry",
     "active_logits",
     "build_model",
+    "continue_from",
     "import_weights",
     "load_card",
     "load_model",

@@ -20,6 +20,7 @@ class Label(IntEnum):
     CAR = 7
     PEDESTRIAN = 8
     CYCLIST = 9
+    GLASS = 10
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ MATERIALS = (
     Material("concrete", 12.0, 2.5, 0.93, 1.55, 0.2, 0.1),
     Material("masonry", 9.0, 3.5, 0.93, 1.55, 0.2, 0.05),
     Material("glass", 1.0, 1.5, 0.84, 1.52, 0.02, 1.0),
+    Material("shutter", 8.0, 2.0, 0.93, 1.5, 0.02, 0.05),
     Material("car_paint", 10.0, -2.0, 0.92, 1.5, 0.03, 0.9),
     Material("rubber", 9.0, 0.5, 0.95, 1.52, 0.1, 0.2),
     Material("foliage", 2.0, -0.5, 0.97, 1.4, 0.55, 0.3),

@@ -15,6 +15,7 @@ from segrgbx_core.scenes.raycast import GROUND, SKY, Hits, cast
 from segrgbx_core.scenes.street import Course
 
 _ROOFS = 7.0
+_SHUT = 0.4
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,8 @@ class _Drawn:
 def _add_windows(
     parts: PartTable, hits: Hits, condition: Condition, drawn: _Drawn
 ) -> npt.NDArray[np.bool_]:
-    """Turns the facades' windows into glass; returns those that are lit from within."""
+    """Fills the facades' windows with panes, or with shutters, which RGB alone hardly tells from
+    panes; returns the panes that are lit from within."""
     row = np.maximum(hits.part, 0)
     on_facade = (hits.part >= 0) & (parts.facade[row] > 0) & (np.abs(hits.normal[2]) < 0.5)
     spacing = np.where(on_facade, parts.facade[row], 3.0)
@@ -164,9 +166,15 @@ def _add_windows(
     facing = np.abs((hits.normal * along).sum(0))
     windows, lottery = _facade(hits.local, spacing, facing > 0.5)
     windows &= on_facade
-    drawn.material[windows] = MATERIAL_ID["glass"]
-    drawn.color[:, windows] = np.array([[0.05], [0.06], [0.07]])
-    lit = windows & (lottery < 0.25) & (condition.lamps or condition.name == "night")
+    shut = windows & (lottery > 1 - _SHUT)
+    panes = windows & ~shut
+    drawn.label[panes], drawn.material[panes] = Label.GLASS, MATERIAL_ID["glass"]
+    drawn.color[:, panes] = np.array([[0.05], [0.06], [0.07]])
+    drawn.material[shut] = MATERIAL_ID["shutter"]
+    # From charcoal to the grey of a pane with sky in it, another for each window.
+    shade = 0.05 + 0.35 * (lottery[shut] - (1 - _SHUT)) / _SHUT
+    drawn.color[:, shut] = np.array([[0.92], [1.0], [1.1]]) * shade
+    lit = panes & (lottery < 0.25) & (condition.lamps or condition.name == "night")
     drawn.glow[lit] = 0.12
     drawn.heat[lit] += 2.0
     return np.asarray(lit)

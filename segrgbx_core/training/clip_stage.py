@@ -109,17 +109,20 @@ def tune_towers(
     preprocessing: Preprocessing,
     clips: Sequence[MaClip],
     on_step: Callable[[int, float], None] | None = None,
+    started: bool = False,
 ) -> None:
     """Tunes as `recipe.clip_tuning` says and gives the fixed tower to each of `clips`.
 
-    folder: the one that a relative path of weights starts from. Raises ModelError for weights
-    that do not fit, or where open_clip or peft is missing.
+    folder: the one that a relative path of weights starts from. started: whether the tower of
+    `clips` has been trained before and is the start where the recipe names no weights. Raises
+    ModelError for weights that do not fit, or where open_clip or peft is missing.
     """
     stage = recipe.clip_tuning
     assert stage is not None
     torch.manual_seed(recipe.seed)
     weights = None if stage.weights is None else (folder / stage.weights).resolve()
-    towers = ClipTowers(recipe.model.clip, weights, stage.lora)
+    start = clips[0].visual.state_dict() if started else None
+    towers = ClipTowers(recipe.model.clip, weights, stage.lora, start)
     towers.to(clips[0].input_scale.device)
     if towers.statistics is not None:
         for clip in clips:

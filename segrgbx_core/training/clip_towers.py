@@ -4,7 +4,7 @@
 None of this is needed to run a model: what stays is the visual tower's tensors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,18 +47,25 @@ class ClipTowers(nn.Module):
     """Both towers and the temperature, with or without low-rank updates.
 
     name: "small" (fresh weights, to be trained whole) or a name of open_clip. weights: its file,
-    .pt or .safetensors; nothing is downloaded. lora: None trains all parameters.
+    .pt or .safetensors; nothing is downloaded. start: the visual tower's tensors where there are
+    no weights. lora: None trains all parameters.
     Raises ModelError for an unknown name, weights that do not fit, or a missing library.
     """
 
     def __init__(
-        self, name: str = SMALL_CLIP, weights: Path | None = None, lora: LoraSettings | None = None
+        self,
+        name: str = SMALL_CLIP,
+        weights: Path | None = None,
+        lora: LoraSettings | None = None,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.name = name
         clip, self._tokenizer = _make(name)
         if weights is not None:
             _load(clip, name, weights)
+        elif start is not None:
+            clip.visual.load_state_dict(dict(start))
         self.clip: Any = clip if lora is None else _adapted(clip, lora)
         # LoRA fixes all that is not low-rank; the temperature must still fit the new texts.
         self._towers.logit_scale.requires_grad_(True)

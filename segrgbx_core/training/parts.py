@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import TaskID
 
 from segrgbx_core.errors import RecipeError
-from segrgbx_core.model import ModelCard, import_weights
+from segrgbx_core.model import ModelCard, continue_from, import_weights
 from segrgbx_core.model.placement import choose_precision
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.resources import version
@@ -64,6 +64,7 @@ class TrainingParts:
         shares = shares_of([len(s) for s in samples], data.size_power)
         objective = Objective(self.sources, shares, o.class_balance, o.ohem, device)
         self.use_x = recipe.augment.x_dropout < 1.0
+        self._clip_started = False
         precision = choose_precision(o.precision, device)
         self.state: TrainingState = fresh_state(recipe, device, precision == "fp16")
         self.stepper = Stepper(
@@ -122,8 +123,12 @@ class TrainingParts:
         """Fills the model from the checkpoint that the recipe starts from, and says what came."""
         if self.recipe.start_from is None:
             return
-        checkpoint = (self.path.parent / self.recipe.start_from).resolve()
-        report = import_weights(self.state.model, checkpoint)
+        start = (self.path.parent / self.recipe.start_from).resolve()
+        if start.is_dir():
+            report = continue_from(self.state.model, self.sources[0].answers.names, start)
+            self._clip_started = not any(n.startswith("ma_clip.visual.") for n in report.missing)
+        else:
+            report = import_weights(self.state.model, start)
         self.state.averaged.load_state_dict(self.state.model.state_dict())
         self.place.console.print(report.text(), markup=False, highlight=False)
 
@@ -141,9 +146,15 @@ class TrainingParts:
                 def show(step: int, loss: float) -> None:
                     bar.update(task, completed=step, note=f"loss {loss:.3f}")
 
-                samples = [source.samples for source in self.sources]
-                folder = self.path.parent
-                tune_towers(self.recipe, folder, samples, self.preprocessing, clips, show)
+                tune_towers(
+                    self.recipe,
+                    self.path.parent,
+                    [source.samples for source in self.sources],
+                    self.preprocessing,
+                    clips,
+                    show,
+                    self._clip_started,
+                )
         for clip in clips:
             self.place.ranks.share_first(clip)
             clip.freeze()
@@ -164,6 +175,8 @@ class TrainingParts:
             "segrgbx": version(),
             "torch": str(torch.__version__),
         }
+        if recipe.start_from is not None:
+            provenance["start_from"] = recipe.start_from
         return ModelCard(
             name=recipe.name,
             description=recipe.description,

@@ -149,8 +149,9 @@ class Recipe:
     """One training.
 
     short_side: pixels of the image's shorter side at inference. clip_tuning: None leaves MA-CLIP's
-    tower, where the model has one, to the training itself. start_from: a checkpoint of another
-    project, from the recipe's folder, that fills the parts it has. label_set: the samples' set, by
+    tower, where the model has one, to the training itself. start_from: a model
+    folder of this project, or a checkpoint of another, from the recipe's folder, that fills the
+    parts it has. label_set: the samples' set, by
     name or by a file from the recipe's folder, where the model is to answer over the union that
     the set is a part of; a source may name another part of the same union.
     """
