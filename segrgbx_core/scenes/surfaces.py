@@ -157,8 +157,8 @@ class _Drawn:
 def _add_windows(
     parts: PartTable, hits: Hits, condition: Condition, drawn: _Drawn
 ) -> npt.NDArray[np.bool_]:
-    """Fills the facades' windows with panes, or with shutters, which RGB alone hardly tells from
-    panes; returns the panes that are lit from within."""
+    """Fills the facades' windows with panes and what hangs behind them, or with shutters, which
+    RGB alone hardly tells from them; returns the panes that are lit from within."""
     row = np.maximum(hits.part, 0)
     on_facade = (hits.part >= 0) & (parts.facade[row] > 0) & (np.abs(hits.normal[2]) < 0.5)
     spacing = np.where(on_facade, parts.facade[row], 3.0)
@@ -169,11 +169,11 @@ def _add_windows(
     shut = windows & (lottery > 1 - _SHUT)
     panes = windows & ~shut
     drawn.label[panes], drawn.material[panes] = Label.GLASS, MATERIAL_ID["glass"]
-    drawn.color[:, panes] = np.array([[0.05], [0.06], [0.07]])
     drawn.material[shut] = MATERIAL_ID["shutter"]
-    # From charcoal to the grey of a pane with sky in it, another for each window.
-    shade = 0.05 + 0.35 * (lottery[shut] - (1 - _SHUT)) / _SHUT
-    drawn.color[:, shut] = np.array([[0.92], [1.0], [1.1]]) * shade
+    for behind, least, spread, power in ((panes, 0.05, 0.25, 2), (shut, 0.12, 0.5, 1)):
+        shade = least + spread * np.mod(lottery[behind] * 977.0, 1.0) ** power
+        warmth = 0.15 * (2 * np.mod(lottery[behind] * 3581.0, 1.0) - 1)
+        drawn.color[:, behind] = shade * np.stack((1 + warmth, np.ones_like(shade), 1 - warmth))
     lit = panes & (lottery < 0.25) & (condition.lamps or condition.name == "night")
     drawn.glow[lit] = 0.12
     drawn.heat[lit] += 2.0

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from segrgbx_core.scenes.camera import Array
 from segrgbx_core.scenes.light import Condition
-from segrgbx_core.scenes.materials import MATERIAL_ID, Label
+from segrgbx_core.scenes.materials import MATERIAL_ID, REFRACTIVE_INDEX, Label
 from segrgbx_core.scenes.reflection import (
     WATER_INDEX,
     WET_DARKENING,
@@ -93,8 +93,11 @@ def radiance(surfaces: Surfaces, condition: Condition, course: Course) -> Array:
     light = illumination(surfaces, condition, course.walk)
     seen = surfaces.color * light + surfaces.glow
     glass = surfaces.material == MATERIAL_ID["glass"]
-    mirror = 0.35 * np.array(condition.horizon)[:, None, None] * np.ones_like(seen)
-    seen = np.where(glass, seen + mirror * _upward(surfaces), seen)
+    across, along = fresnel(facing_cosine(surfaces), REFRACTIVE_INDEX[MATERIAL_ID["glass"]])
+    face = (across + along) / 2
+    both_faces = 2 * face / (1 + face)
+    mirrored = both_faces * surroundings(surfaces, condition, course)
+    seen = np.where(glass, seen + mirrored, seen)
     if condition.wet:
         seen = _wetted(seen, surfaces, condition, course)
     seen = np.where(surfaces.label == Label.SKY, sky_radiance(surfaces.rays, condition), seen)
