@@ -6,12 +6,14 @@ PIP_ARGS ?=
 ROS_SETUP ?=
 ROS_VENV ?=
 ARGS     ?=
+MFNET    ?=
 
 VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.segrgbx-ready
 DRIVE := out/drive
 DEMO  := out/demo
+RESULTS := out/results
 DRIVE_DONE := out/.drive-complete
 DEMO_DONE  := out/.demo-complete
 
@@ -19,7 +21,7 @@ DEMO_DONE  := out/.demo-complete
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint test-ros clean
+.PHONY: help setup demo test test-all lint test-ros results clean
 
 help:
 	@echo "make demo      make a drive of synthetic scenes, segment it, leave a report in $(DEMO)"
@@ -27,6 +29,7 @@ help:
 	@echo "make test-all  the tests, the slow ones too"
 	@echo "make lint      ruff and mypy"
 	@echo "make test-ros  colcon build and colcon test in build/ros, where ROS 2 is installed"
+	@echo "make results   train and score what docs/results.md reports, in $(RESULTS): hours, resumable"
 	@echo "make setup     only what the targets above do first: $(VENV) with everything in it"
 	@echo "make clean     remove build/, caches and the demo's results; $(VENV) stays"
 	@echo
@@ -35,6 +38,8 @@ help:
 	@echo "                          --extra-index-url https://download.pytorch.org/whl/cpu"
 	@echo "ARGS='-k pairing'         goes to pytest; of test-ros, to colcon test:"
 	@echo "                          ARGS='--ctest-args -R test_launch'"
+	@echo "MFNET=/path/to/mfnet      the real RGB-thermal pairs, for that part of results;"
+	@echo "                          ARGS='--list' shows what is done and what is left"
 	@echo "ROS_SETUP=/path/setup.bash, ROS_VENV=/path    the ROS 2 that test-ros takes, and a"
 	@echo "                          virtual environment that this ROS 2 needs"
 
@@ -94,6 +99,9 @@ lint: $(READY)
 test-ros:
 	@ROS_SETUP="$(ROS_SETUP)" ROS_VENV="$(ROS_VENV)" PIP_ARGS="$(PIP_ARGS)" \
 	  COLCON_TEST_ARGS="$(ARGS)" .ci/test-ros
+
+results: $(READY)
+	@$(BIN)/python -m benchmarks.evidence --out $(RESULTS) $(if $(MFNET),--mfnet "$(MFNET)") $(ARGS)
 
 clean:
 	rm -rf build $(DRIVE) $(DEMO) $(DRIVE_DONE) $(DEMO_DONE) *.egg-info

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The second question: the ablation, and mixed against per-modality batches."""
+
+from benchmarks.evidence.charts import Row, dot_chart
+from benchmarks.evidence.figures import Findings, difference, gain_cell
+from benchmarks.evidence.gather import RGB
+from benchmarks.evidence.tables import Line, compared, markdown
+from benchmarks.evidence.wording import sentence, standing, verdict, word
+from segrgbx_core.evaluation.sheet import COLORS
+from segrgbx_core.frame import RgbImage
+
+TITLE = "What each part brings"
+FULL, BASELINE = "general", "cmx"
+VARIANTS = (
+    (FULL, "all three parts"),
+    ("no_ma_clip", "without MA-CLIP (a learned vector a sensor)"),
+    ("no_embedding", "without the modality-aligned embedding"),
+    ("no_dsrm", "without DSRM"),
+    ("none", "none of the three"),
+    ("by_modality", "all three, each batch of one sensor"),
+    (BASELINE, "`cmx`: none of the three, two sets of blocks"),
+)
+_GAINS = (
+    ("no_ma_clip", "MA-CLIP's scene embedding"),
+    ("no_embedding", "modality-aligned embedding"),
+    ("no_dsrm", "DSRM"),
+    ("none", "the three parts together"),
+    ("by_modality", "mixed batches, against batches of one sensor each"),
+)
+
+
+def text(found: Findings) -> list[str]:
+    """Scores of all variants, and what each part comes to."""
+    head = ["model", "mean", "at night", *map(word, found.sensors), "seeds", "minus all three"]
+    return [
+        "One model of all five sensors in each row, scored as above; the mean is that of the "
+        "sensors. Bold is the best of a column.",
+        markdown(head, compared([_line(found, run, name) for run, name in VARIANTS])),
+        "\n".join(_sentences(found)),
+    ]
+
+
+def pictures(found: Findings) -> dict[str, RgbImage | None]:
+    """Means over the sensors."""
+    rows = [
+        Row(name.replace("`", ""), found.over_sensors(run), COLORS[0 if run == FULL else 1])
+        for run, name in VARIANTS
+    ]
+    alone = ("RGB alone", found.miou("rgb_only", RGB))
+    return {"parts.png": dot_chart(f"{TITLE}, mean of the sensors", rows, alone)}
+
+
+def _line(found: Findings, run: str, name: str) -> Line:
+    mean = found.over_sensors(run)
+    sensors = (found.miou(run, sensor) for sensor in found.sensors)
+    gain = "" if run == FULL else gain_cell(mean, found.over_sensors(FULL))
+    return Line((name,), (mean, found.over_sensors(run, "night"), *sensors), (gain,))
+
+
+def _sentences(found: Findings) -> list[str]:
+    said = []
+    for run, name in _GAINS:
+        parts = [
+            (where, verdict(difference(*(found.over_sensors(r, c) for r in (FULL, run)))))
+            for where, c in (("mean of the sensors", "all"), ("at night", "night"))
+        ]
+        said += sentence(name, *parts)
+    against = difference(found.over_sensors(FULL), found.over_sensors(BASELINE))
+    return said + sentence("SegRGB-X against `cmx`", ("mean of the sensors", standing(against)))
