@@ -3,12 +3,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from segrgbx_core.errors import ModelError
+from segrgbx_core.model.card import ModelCard
 from segrgbx_core.model.import_report import ImportReport, LeftOver, Taken
 from segrgbx_core.model.ma_clip import NO_MODALITY
 from segrgbx_core.model.segrgbx import SegRgbX
@@ -28,33 +29,45 @@ def continue_from(
     Tensors go by name. The classifier's rows go by the class's name and the prompts by the
     sensor's, so that the start may know other classes and sensors; one with shared encoder parts
     fills both streams of one without. What the start lacks, or has in another size, stays fresh
-    and is reported. class_names: the model's, in order.
-    Raises ModelError for a folder that holds no whole model, and for one with another encoder.
+    and is reported, a row as `head.classifier.weight[car]`. class_names: the model's, in order.
+    Raises ModelError for a folder that holds no whole model, and for one of another preset.
     """
     start = load_model(name_or_folder)
-    found = start.model.state_dict()
-    rows = {
-        _BY_CLASS: (start.card.label_set.names, tuple(class_names)),
-        _BY_SENSOR: (_sensors(start.model), _sensors(model)),
-    }
-    values, used = dict[str, Tensor](), dict[str, list[str]]()
-    own = model.state_dict()
+    _check_preset(start.card, model)
+    found, own = start.model.state_dict(), model.state_dict()
+    by_class = _Rows(start.card.label_set.names, tuple(class_names))
+    by_sensor = _Rows(_sensors(start.model), _sensors(model))
+    values, used, missing = dict[str, Tensor](), dict[str, list[str]](), list[str]()
     for name, fresh in own.items():
-        source = next((n for n in _candidates(name) if n in found), None)
-        if source is None:
+        source = next((n for n in _candidates(name) if n in found), name)
+        rows = _rows_of(name, by_class, by_sensor)
+        value = _fitted(found.get(source), fresh, rows)
+        if value is None:
+            missing.append(name)
             continue
-        value = _fitted(name, found[source], fresh, rows)
-        if value is not None:
-            values[name] = value
-            used.setdefault(source, []).append(name)
-    _check_encoder(model, values, start.card.architecture.preset)
+        values[name] = value
+        used.setdefault(source, []).append(name)
+        missing += [f"{name}[{row}]" for row in (rows.new if rows else ())]
     model.load_state_dict({**own, **values}, strict=True)
     return ImportReport(
         f"model '{start.card.name}'",
         tuple(Taken(name, tuple(places)) for name, places in used.items()),
         tuple(LeftOver(n, _why_left(n, own)) for n in found if n not in used),
-        tuple(name for name in own if name not in values),
+        tuple(missing),
     )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the rows of a tensor stand for in the start, and in the model."""
+
+    theirs: tuple[str, ...]
+    ours: tuple[str, ...]
+
+    @property
+    def new(self) -> tuple[str, ...]:
+        """The model's that the start lacks."""
+        return tuple(name for name in self.ours if name not in self.theirs)
 
 
 def _sensors(model: SegRgbX) -> tuple[str, ...]:
@@ -69,35 +82,34 @@ def _candidates(name: str) -> Iterator[str]:
         yield f"{stream[1]}0{stream[2]}"
 
 
-def _fitted(
-    name: str,
-    value: Tensor,
-    fresh: Tensor,
-    rows: dict[re.Pattern[str], tuple[tuple[str, ...], tuple[str, ...]]],
-) -> Tensor | None:
-    """The value as the model keeps it; None where it has another size."""
-    named = next((pair for pattern, pair in rows.items() if pattern.match(name)), None)
-    if named is None:
-        return value if value.shape == fresh.shape else None
-    if value.shape[1:] != fresh.shape[1:]:
+def _rows_of(name: str, by_class: _Rows, by_sensor: _Rows) -> _Rows | None:
+    if _BY_CLASS.match(name):
+        return by_class
+    return by_sensor if _BY_SENSOR.match(name) else None
+
+
+def _fitted(value: Tensor | None, fresh: Tensor, rows: _Rows | None) -> Tensor | None:
+    """The value as the model keeps it; None where there is none, it has another size, or no row
+    is known to both."""
+    if value is None:
         return None
-    theirs, ours = named
+    if rows is None:
+        return value if value.shape == fresh.shape else None
+    if value.shape[1:] != fresh.shape[1:] or len(rows.new) == len(rows.ours):
+        return None
     merged = fresh.clone()
-    with torch.no_grad():
-        for row, label in enumerate(ours):
-            if label in theirs:
-                merged[row] = value[theirs.index(label)]
+    for row, name in enumerate(rows.ours):
+        if name in rows.theirs:
+            merged[row] = value[rows.theirs.index(name)]
     return merged
 
 
-def _check_encoder(model: SegRgbX, values: dict[str, Tensor], preset: str) -> None:
-    stages = [name for name in model.state_dict() if name.startswith("encoder.stages.")]
-    missing = [name for name in stages if name not in values]
-    if missing:
+def _check_preset(card: ModelCard, model: SegRgbX) -> None:
+    theirs, ours = card.architecture.preset, model.config.preset
+    if theirs != ours:
         raise ModelError(
-            f"The start is of preset {preset} and lacks {len(missing)} of the {len(stages)} "
-            f"tensors of this encoder ({missing[0]}, ...), which is of {model.config.preset}; "
-            "start from a model of the same preset."
+            f"Model '{card.name}' has an encoder of preset {theirs}, which cannot start one of "
+            f"{ours}; start from a model of {ours}, or build this one as {theirs}."
         )
 
 

@@ -34,9 +34,9 @@ class ImportReport:
         """A few lines for people; the fields say it name by name."""
         count = len(self.taken) + len(self.left_over)
         lines = [f"{self.layout}: {len(self.taken)} of {count} tensors taken"]
-        if self.taken:
-            first = self.taken[0]
-            lines.append(f"  renamed: {first.name} -> {', '.join(first.own)}, and so on")
+        moved = next((entry for entry in self.taken if entry.own != (entry.name,)), None)
+        if moved is not None:
+            lines.append(f"  renamed: {moved.name} -> {', '.join(moved.own)}, and so on")
         for why, number in Counter(entry.why for entry in self.left_over).items():
             lines.append(f"  left over: {number} ({why})")
         for part, number in Counter(name.split(".")[0] for name in self.missing).items():

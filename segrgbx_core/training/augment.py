@@ -44,6 +44,15 @@ def mixture_of(sources: Sequence[LabelledPairs], data: Data, seed: int) -> Mixtu
     return Mixture(sizes, names, shares, seed, data.batches == "by_modality")
 
 
+def darkened(rgb: Tensor) -> Tensor:
+    """(3, H, W) uint8 as an underexposed camera would give it: 0.5 to 50 % of the light, with
+    noise of 1 to 5 % of the range."""
+    gain = 0.5 * 10 ** (-2 * torch.rand(()))
+    noise = (0.01 + 0.04 * torch.rand(())) * 255
+    image = rgb.float() * gain + noise * torch.randn(rgb.shape)
+    return image.round().clamp(0, 255).to(torch.uint8)
+
+
 class TrainingBatches:
     """Batches by step number: the same seed and step give the same batch, in any process."""
 
@@ -99,9 +108,12 @@ class TrainingBatches:
             x, valid = torch.from_numpy(turned.data), torch.from_numpy(turned.valid)
         rgb = self._color(rgb)
         x, valid = disturbed(x, valid, source.modality, self._augment.x_noise)
+        present = torch.rand(()) >= self._augment.x_dropout
+        dark = self._augment.rgb_dark
+        if dark and present and torch.rand(()) < dark:
+            rgb = darkened(rgb)
         ready_rgb = self._preprocessing.normalise_rgb(rgb[None])[0]
         ready_x = self._preprocessing.normalise_x(x[None], valid[None])[0]
-        present = torch.rand(()) >= self._augment.x_dropout
         return sample.stem, (ready_rgb, ready_x, labels.long(), present)
 
     def _framed(self, rgb: Tensor, x: Tensor, labels: Tensor, valid: Tensor) -> _Row:

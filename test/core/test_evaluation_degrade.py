@@ -39,7 +39,7 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> FolderDataset:
 @pytest.fixture(scope="module")
 def segmenter() -> Segmenter:
     torch.manual_seed(0)
-    model = build_model("b0", 10)
+    model = build_model("b0", 11)
     with torch.no_grad():
         model.head.classifier.weight.mul_(400)
     card = ModelCard("untrained", "", model.config, ("thermal",), load_label_set("street"))

@@ -23,7 +23,7 @@ Bytes = npt.NDArray[np.uint8]
 @pytest.fixture(scope="module")
 def segmenter() -> Segmenter:
     torch.manual_seed(0)
-    model = build_model("b0", 10)
+    model = build_model("b0", 11)
     # A fresh classifier says the same everywhere; this one has opinions.
     with torch.no_grad():
         model.head.classifier.weight.mul_(400)
@@ -66,7 +66,7 @@ def test_probabilities_are_what_a_call_decides_by(
     segmenter: Segmenter, pair: tuple[Bytes, npt.NDArray[np.uint16]]
 ) -> None:
     found, plain = segmenter.probabilities(*pair, "thermal"), segmenter(*pair, "thermal")
-    assert found.shape == (10, 48, 64)
+    assert found.shape == (11, 48, 64)
     torch.testing.assert_close(found.sum(0), torch.ones(48, 64))
     np.testing.assert_array_equal(found.argmax(0).numpy(), plain.labels)
     np.testing.assert_allclose(found.max(0).values.numpy(), plain.confidence, rtol=1e-6)

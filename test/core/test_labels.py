@@ -14,6 +14,7 @@ def test_street_is_what_the_scenes_draw() -> None:
     street = load_label_set("street")
     assert street.names == tuple(label.name.lower() for label in Label)
     assert street.id_of("pedestrian") == Label.PEDESTRIAN
+    assert street.id_of("glass") == Label.GLASS == 10
     assert street.palette()[Label.ROAD].tolist() == [128, 64, 128]
     assert street.palette()[255].tolist() == [0, 0, 0]
 

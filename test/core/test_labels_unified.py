@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The five sets in their union, and label images from one numbering to another."""
+"""The five sets and the scenes' in their union, and label images from one numbering to another."""
 
 from collections import Counter
 from pathlib import Path
@@ -13,6 +13,7 @@ from segrgbx_core.labels import load_label_set
 from segrgbx_core.labels_unified import Membership, load_membership
 
 SIZES = {"deliver": 25, "mfnet": 9, "nyu_depth_v2": 40, "zju_rgbp": 8, "urbanlf": 14}
+SCENES = {"street": 11}
 
 
 def _met(member: Membership, name: str) -> tuple[str, ...]:
@@ -20,7 +21,7 @@ def _met(member: Membership, name: str) -> tuple[str, ...]:
     return tuple(member.unified.names[i] for i in ids)
 
 
-@pytest.mark.parametrize(("name", "size"), SIZES.items())
+@pytest.mark.parametrize(("name", "size"), (SIZES | SCENES).items())
 def test_each_set_has_its_classes_and_a_place_in_the_union(name: str, size: int) -> None:
     member = load_membership(name)
     assert len(member.label_set) == len(member.meets) == size
@@ -55,6 +56,27 @@ def test_classes_meet_by_meaning() -> None:
     assert "window" in _met(mfnet, "unlabeled")
     assert "car" not in _met(mfnet, "unlabeled")
     assert "glass" not in _met(deliver, "other")
+
+
+def test_the_scenes_classes_meet_by_meaning() -> None:
+    street, zju = load_membership("street"), load_membership("zju_rgbp")
+    assert _met(street, "glass") == _met(zju, "glass") == ("glass",)
+    assert _met(street, "car") == ("car",)
+    assert _met(street, "lane_marking") == ("road_line",)
+    assert _met(street, "pedestrian") == ("person",)
+    assert _met(street, "cyclist") == ("rider", "two_wheeler")
+    # No class of the scenes takes the rest, so rooms and trucks learn nothing from them.
+    met = {name for own in street.label_set.names for name in _met(street, own)}
+    assert not met & {"truck", "window", "room_wall", "other", "static"}
+
+
+def test_the_unions_ids_stay_what_models_were_trained_with() -> None:
+    names = load_label_set("unified").names
+    assert [names.index(n) for n in ("road", "building", "car", "glass", "other")] == [
+        0, 8, 19, 25, 30,
+    ]  # fmt: skip
+    assert names[31] == "room_wall"
+    assert names[-1] == "other_prop"
 
 
 def test_some_colours_of_the_sets() -> None:

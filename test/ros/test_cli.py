@@ -25,7 +25,7 @@ NAMES = ("scenes", "inspect", "segment", "replay", "summary", "info", "train")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An untrained small model's folder."""
     torch.manual_seed(0)
-    network = build_model("b0", 10, head_width=16)
+    network = build_model("b0", 11, head_width=16)
     folder = tmp_path_factory.mktemp("model")
     card = ModelCard("tiny", "untrained", network.config, ("thermal",), load_label_set("street"))
     save_model(folder, network, card)

@@ -53,7 +53,7 @@ def test_everything_lands_in_the_output_folder(drive: Path, model: str, tmp_path
     assert found["dataset"]["samples"] == found["scores"]["all"]["frames"] == 5
     assert found["flip"] is True
     assert "each with flip" in found["protocol"]
-    assert len(found["confusion"]) == len(found["dataset"]["class_colors"]) == 10
+    assert len(found["confusion"]) == len(found["dataset"]["class_colors"]) == 11
     drop, delay = found["curves"]
     assert drop["miou"]["all"][0] == found["scores"]["all"]["miou"]
     assert drop["miou"]["all"][1] == drop["rgb_alone_miou"]
@@ -180,7 +180,7 @@ def test_a_damaged_image_is_named(
 def embedder(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(0)
     labels, modalities = load_label_set("street"), ("thermal", "depth")
-    model = SegRgbX(ModelConfig("b0", 10, ("ma_clip", "dsrm"), modalities=modalities))
+    model = SegRgbX(ModelConfig("b0", len(labels), ("ma_clip", "dsrm"), modalities=modalities))
     folder = tmp_path_factory.mktemp("embedder")
     save_model(folder, model, ModelCard("scene", "", model.config, modalities, labels))
     return str(folder)

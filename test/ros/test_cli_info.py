@@ -14,7 +14,7 @@ from segrgbx_ros.cli import main
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    network = build_model("b0", 10, head_width=16)
+    network = build_model("b0", 11, head_width=16)
     place = tmp_path_factory.mktemp("tiny")
     card = ModelCard(
         "tiny", "untrained, for tests", network.config, ("thermal",), load_label_set("street"),
@@ -31,7 +31,7 @@ def test_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "Model tiny",
         "untrained, for tests",
         "none at all",
-        "10 (street): road, lane marking",
+        "11 (street): road, lane marking",
         "(checked)",
         "encoder",
         "together",
@@ -45,7 +45,7 @@ def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = json.loads(capsys.readouterr().out)
     assert told["card"]["name"] == "tiny"
     assert [part["name"] for part in told["cost"]["parts"]] == ["encoder", "frm", "ffm", "head"]
-    learned = sum(p.numel() for p in build_model("b0", 10, head_width=16).parameters())
+    learned = sum(p.numel() for p in build_model("b0", 11, head_width=16).parameters())
     assert told["cost"]["parameters"] == learned
     assert told["machine"]["torch"] == torch.__version__
     assert told["machine"]["cpu_cores"] >= 1

@@ -87,7 +87,7 @@ def test_streets_in_a_bag_are_refused_in_words(
 def test_evaluate_prints_scores_by_condition(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data, model = tmp_path / "data", build_model("b0", 10)
+    data, model = tmp_path / "data", build_model("b0", 11)
     assert main(["scenes", str(data), "--format", "dataset", *SMALL]) == 0
     card = ModelCard(
         name="untrained",

@@ -13,7 +13,7 @@ RECIPE = """
 name: tiny
 description: for a test
 seed: 5
-model: {{preset: b0, num_classes: 10, head_width: 32}}
+model: {{preset: b0, num_classes: 11, head_width: 32}}
 data:
   train: {{folder: {data}}}
   validation: {{folder: {data}}}

@@ -61,7 +61,8 @@ def test_glass_stands_out_from_the_wall_around_it() -> None:
         for name, values in found.items():
             values.append(dolp(light)[surfaces.material == MATERIAL_ID[name]])
     glass, wall, road = (float(np.median(np.concatenate(v))) for v in found.values())
-    assert glass > 0.25
+    # What hangs behind a pane scatters light that is not polarized.
+    assert glass > 0.2
     assert glass > 5 * wall
     assert glass > 2 * road
 

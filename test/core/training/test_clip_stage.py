@@ -26,7 +26,7 @@ RECIPE = """
 name: tiny
 description: for a test
 seed: 5
-model: {{preset: b0, num_classes: 10, components: [{components}], modalities: [thermal]}}
+model: {{preset: b0, num_classes: 11, components: [{components}], modalities: [thermal]}}
 data:
   train: {{folder: {data}}}
   validation: {{folder: {data}}}

@@ -14,8 +14,9 @@ from segrgbx_core import Segmenter
 from segrgbx_core.datasets import FolderDataset
 from segrgbx_core.datasets.scenes import _finish, _start, _still
 from segrgbx_core.errors import RecipeError
+from segrgbx_core.labels import load_label_set
 from segrgbx_core.modality import MODALITIES
-from segrgbx_core.model import load_model
+from segrgbx_core.model import ModelCard, SegRgbX, load_model, save_model
 from segrgbx_core.resources import share_dir
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import train
@@ -46,6 +47,7 @@ def recipe(tmp_path: Path, stills: dict[str, Path]) -> Callable[..., Path]:
     def written(**changes: Recipe) -> Path:
         shipped = share_dir() / "config" / "train" / "general.yaml"
         content: Recipe = yaml.safe_load(shipped.read_text("utf-8"))
+        del content["start_from"]
         folders = [{"folder": str(folder)} for folder in stills.values()]
         content["data"] = {"train": folders, "validation": folders}
         content["clip_tuning"] |= {"steps": 2, "batch": 5}
@@ -54,11 +56,25 @@ def recipe(tmp_path: Path, stills: dict[str, Path]) -> Callable[..., Path]:
         content["short_side"] = 64
         for section, change in changes.items():
             content[section] |= change
-        path = tmp_path / "tiny.yaml"
+        # As deep as the shipped one, so that what it starts from lies below the same folder.
+        path = tmp_path / "here" / "config" / "train" / "tiny.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(content))
         return path
 
     return written
+
+
+@pytest.fixture
+def thermal(tmp_path: Path) -> SegRgbX:
+    """A model as the thermal recipe makes it, where the general one looks for it."""
+    first = load_recipe(share_dir() / "config" / "train" / "thermal.yaml")
+    torch.manual_seed(8)
+    model = SegRgbX(first.model)
+    labels = load_label_set("street")
+    card = ModelCard(first.name, first.description, first.model, ("thermal",), labels)
+    save_model(tmp_path / "here" / "out" / "train" / "thermal" / "model", model, card)
+    return model
 
 
 def _parts(path: Path, out: Path) -> TrainingParts:
@@ -67,11 +83,20 @@ def _parts(path: Path, out: Path) -> TrainingParts:
 
 
 def test_the_general_recipe_trains_one_model_of_all_sensors(
-    recipe: Callable[..., Path], stills: dict[str, Path], tmp_path: Path
+    recipe: Callable[..., Path],
+    stills: dict[str, Path],
+    thermal: SegRgbX,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pytest.importorskip("open_clip", reason="needs open_clip and peft: pip install .[clip]")
     folder = train(recipe(), tmp_path / "out")
     assert set(load_model(folder).card.modalities) == set(MODALITIES)
+    count = len(thermal.state_dict())
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"model 'thermal': {count} of {count} tensors taken" in said
+    # Four sensors' prompts at each of four stages are new.
+    assert "16 of modality_embedding, which stay as they were" in said
     assert (folder / "model.safetensors").stat().st_size < 20e6
     header, row = (tmp_path / "out" / "log.csv").read_text().splitlines()
     names, values = header.split(",")[4:], [float(v) for v in row.split(",")[3:]]

@@ -8,12 +8,13 @@ import pytest
 
 from segrgbx_core.datasets import DATASETS
 from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.labels import load_label_set
 from segrgbx_core.labels_unified import load_membership
 from segrgbx_core.modality import MODALITIES
 from segrgbx_core.model import SegRgbX
 from segrgbx_core.model.components import COMPONENTS
 from segrgbx_core.resources import share_dir
-from segrgbx_core.training.recipe import load_recipe
+from segrgbx_core.training.recipe import Recipe, load_recipe
 from segrgbx_core.training.step import learning_rate
 
 GOOD = """
@@ -31,6 +32,10 @@ def written(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "recipe.yaml"
     path.write_text(text)
     return path
+
+
+def shipped(name: str) -> Recipe:
+    return load_recipe(share_dir() / "config" / "train" / f"{name}.yaml")
 
 
 def test_a_recipe_and_its_defaults(tmp_path: Path) -> None:
@@ -65,7 +70,7 @@ def test_sources_may_be_many_and_of_many_kinds(tmp_path: Path) -> None:
 
 
 def test_the_general_recipe_has_every_sensor_and_a_small_model() -> None:
-    recipe = load_recipe(share_dir() / "config" / "train" / "general.yaml")
+    recipe = shipped("general")
     assert set(recipe.model.modalities) == set(MODALITIES)
     assert recipe.model.components == COMPONENTS
     for sources in (recipe.data.train, recipe.data.validation):
@@ -79,26 +84,55 @@ def test_the_general_recipe_has_every_sensor_and_a_small_model() -> None:
     assert size * 2 < 20e6
 
 
-@pytest.mark.parametrize("name", ["demo", "demo_outline", "demo_rgb_only"])
+@pytest.mark.parametrize("name", ["thermal", "thermal_outline", "thermal_rgb_only"])
 def test_the_shipped_recipes_load(name: str) -> None:
-    assert load_recipe(share_dir() / "config" / "train" / f"{name}.yaml").name == name
+    assert shipped(name).name == name
 
 
-def test_the_demos_recipes_differ_in_what_they_compare_alone() -> None:
-    folder = share_dir() / "config" / "train"
-    demo, outline, rgb_only = (
-        load_recipe(folder / f"{n}.yaml") for n in ("demo", "demo_outline", "demo_rgb_only")
-    )
+def test_the_thermal_recipes_differ_in_what_they_compare_alone() -> None:
+    thermal, outline, rgb_only = map(shipped, ("thermal", "thermal_outline", "thermal_rgb_only"))
     for other in (outline, rgb_only):
-        assert other.data == demo.data
-        assert other.optimiser == demo.optimiser
-        assert other.seed == demo.seed
-        assert other.short_side == demo.short_side
-    assert demo.augment == outline.augment
-    assert demo.model.components == COMPONENTS
+        assert other.data == thermal.data
+        assert other.optimiser == thermal.optimiser
+        assert other.seed == thermal.seed
+        assert other.short_side == thermal.short_side
+        assert other.start_from is thermal.start_from is None
+    assert thermal.augment == outline.augment
+    assert thermal.model.components == COMPONENTS
     assert outline.model.components == ()
     assert outline.model == rgb_only.model
     assert rgb_only.augment == replace(outline.augment, x_dropout=1.0)
+
+
+def test_the_general_recipe_is_the_demos_and_its_control_differs_in_x_alone() -> None:
+    general, rgb_only = shipped("general"), shipped("general_rgb_only")
+    assert (general.name, rgb_only.name) == ("demo", "general_rgb_only")
+    assert rgb_only.data == general.data
+    assert rgb_only.optimiser == general.optimiser
+    assert rgb_only.seed == general.seed
+    assert rgb_only.short_side == general.short_side
+    assert rgb_only.augment == replace(general.augment, x_dropout=1.0)
+    assert rgb_only.model.components == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "before"), [("general", "thermal"), ("general_rgb_only", "thermal_rgb_only")]
+)
+def test_what_the_general_recipes_start_from_is_another_recipes_result(
+    name: str, before: str
+) -> None:
+    second, first = shipped(name), shipped(before)
+    assert second.start_from == f"../../out/train/{before}/model"
+    # All but the sensors' rows fits.
+    assert replace(first.model, modalities=second.model.modalities) == second.model
+    assert first.short_side == second.short_side
+
+
+@pytest.mark.parametrize(
+    "name", ["thermal", "thermal_outline", "thermal_rgb_only", "general", "general_rgb_only"]
+)
+def test_the_scenes_recipes_answer_in_the_streets_classes(name: str) -> None:
+    assert shipped(name).model.num_classes == len(load_label_set("street")) == 11
 
 
 @pytest.mark.parametrize(
@@ -106,9 +140,9 @@ def test_the_demos_recipes_differ_in_what_they_compare_alone() -> None:
     [
         (GOOD + "colour: red", "unknown keys colour; known: name, description"),
         (GOOD.replace("steps: 10, ", ""), "lacks steps"),
-        (GOOD.replace("seed: 1", "seed: one"), "seed is 'one'; expected int"),
+        (GOOD.replace("seed: 1", "seed: one"), "seed is 'one'; expected a whole number"),
         (GOOD.replace("steps: 10", "steps: 0"), "optimiser.steps is 0; expected 1"),
-        (GOOD.replace("count: 4", "count: yes"), "count is True; expected int"),
+        (GOOD.replace("count: 4", "count: yes"), "count is True; expected a whole number"),
         (GOOD + "augment: {crop: [192]}", "crop has 1 values; expected 2"),
         (GOOD + "augment: {area: [0.9, 0.1]}", "augment.area"),
         (GOOD + "model: {preset: b7}", "'b7' is unknown; expected one of b0"),
@@ -136,7 +170,7 @@ def test_the_demos_recipes_differ_in_what_they_compare_alone() -> None:
             GOOD.replace("steps: 10", "steps: 10, ohem: {least: 0}"),
             "ohem is threshold 0.7 and",
         ),
-        ("a: [", "not readable YAML"),
+        ("a: [", "recipe.yaml, line 1: expected the node content"),
     ],
 )
 def test_wrong_recipes_are_refused_in_words(tmp_path: Path, text: str, words: str) -> None:
@@ -150,9 +184,9 @@ def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
 
 
 def test_the_five_datasets_recipe_names_what_there_is() -> None:
-    recipe = load_recipe(share_dir() / "config" / "train" / "five_datasets.yaml")
+    recipe = shipped("five_datasets")
     modalities = set()
-    for source in (*recipe.data.train, *recipe.data.validation):
+    for source in (*recipe.data.train, *recipe.data.validation, *recipe.data.test):
         assert source.dataset in DATASETS
         assert source.label_set is not None
         member = load_membership(source.label_set)
@@ -161,6 +195,14 @@ def test_the_five_datasets_recipe_names_what_there_is() -> None:
         assert source.x is None or source.x in DATASETS[source.dataset].sources
         modalities.add(source.dataset)
     assert len(modalities) == 5
-    # Nothing that the best is chosen by is learnt from, nor is a test split touched.
+    # Nothing that the best is chosen by is learnt from or reported as test; ZJU's val is its test.
     assert {source.split for source in recipe.data.train} == {"train"}
     assert {source.split for source in recipe.data.validation} == {"val"}
+    tested = {(source.dataset, source.split) for source in recipe.data.test}
+    assert tested == {
+        ("deliver", "test"),
+        ("mfnet", "test"),
+        ("nyu_depth_v2", "test"),
+        ("zju_rgbp", "val"),
+    }
+    assert not tested & {(source.dataset, source.split) for source in recipe.data.validation}
