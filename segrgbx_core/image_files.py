@@ -37,8 +37,8 @@ def read_rgb(path: Path) -> RgbImage:
     image = _decoded(path)
     if image.ndim == 2:
         raise InputError(
-            f"{path} is a grey image; the RGB image needs three channels (are --rgb and --x "
-            "exchanged?)."
+            f"{path} is a grey image; the RGB image needs three channels (is it the second "
+            "sensor's?)."
         )
     _need_bytes(path, image)
     if image.shape[2] == 4 and (image[..., 3] < 255).any():

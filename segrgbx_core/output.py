@@ -19,6 +19,7 @@ REFUSED = {
     errno.EEXIST: "a part of the path is a file",
     errno.EISDIR: "a folder of that name is in the way",
     errno.EIO: "the disk reports an error",
+    errno.EFBIG: "it is larger than a file may be here",
 }
 
 

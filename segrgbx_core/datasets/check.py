@@ -18,7 +18,7 @@ from segrgbx_core.datasets.findings import (
     Findings,
     SplitCounts,
 )
-from segrgbx_core.datasets.samples import LabelledPairs, Place
+from segrgbx_core.datasets.samples import LabelledPairs, Place, encoded
 from segrgbx_core.datasets.table import (
     DatasetOptions,
     dataset_named,
@@ -29,6 +29,14 @@ from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.image_files import IMAGE_SUFFIXES
 from segrgbx_core.labels import UNLABELLED, LabelSet
+from segrgbx_core.readings import (
+    Events,
+    ImageReading,
+    LightFieldViews,
+    PolarizationState,
+    PolarizerImages,
+    Reading,
+)
 
 Splits = Mapping[str, LabelledPairs]
 
@@ -41,6 +49,7 @@ EVEN, BLANK = "samples with one X value everywhere", "samples without any label"
 SHARED, UNLISTED = "samples in two splits", "images in no split"
 ABSENT = "classes that never occur"
 OTHERS = "splits with another number of samples than the owners'"
+NOT_HERE = "splits of the owners' that are not here"
 
 
 @dataclass(frozen=True)
@@ -118,8 +127,10 @@ def check(
     first = next(iter(splits.values()))
     if stopped is None:
         _shared(splits, problems)
-        if set(splits) == set(splits_in(name, root)) and first.modality != "light_field":
-            _unlisted(splits, notes)
+        if set(splits) == set(splits_in(name, root)):
+            _not_here(name, splits, notes)
+            if first.modality != "light_field":
+                _unlisted(splits, notes)
         _absent(first.label_set, totals, notes)
     counts = tuple(_counted(name, split, data, totals) for split, data in splits.items())
     _compared(counts, notes)
@@ -145,6 +156,12 @@ def _missing(splits: Splits, problems: Findings) -> None:
             lacking = place.lacking()
             more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
             problems.add(f"samples of {split} that lack a file", f"no {lacking[0]}{more}")
+
+
+def _not_here(name: str, splits: Splits, notes: Findings) -> None:
+    for split, count in dataset_named(name).counts.items():
+        if split not in splits:
+            notes.add(NOT_HERE, f"{split}, of {count} samples")
 
 
 def _walk(
@@ -187,15 +204,34 @@ def _look(job: tuple[LabelledPairs, int]) -> _Seen:
     place = data.places[index]
     try:
         sample = data[index]
+        if not isinstance(sample.x, LightFieldViews):  # whose disparity takes too long
+            encoded(data, sample)
     except LabelError as err:
         return _Seen(place, strange=str(err))
     except InputError as err:
         return _Seen(place, unusable=str(err))
     height, width = sample.labels.shape
     counts = np.bincount(sample.labels.ravel(), minlength=256)
-    x = sample.x.data if isinstance(sample.x, Planes) else sample.x
-    even = isinstance(x, np.ndarray) and bool((x == x.flat[0]).all())
-    return _Seen(place, f"{width}x{height}", counts.astype(np.int64), even)
+    return _Seen(place, f"{width}x{height}", counts.astype(np.int64), _is_even(sample.x))
+
+
+def _is_even(x: Reading | Planes) -> bool:
+    """Whether what is measured has one value everywhere, or nothing is measured."""
+    if isinstance(x, Events):
+        return False
+    if isinstance(x, PolarizationState):
+        return _is_even(x.dolp)
+    values = np.asarray(_values(x))
+    measured = values[np.isfinite(values)]
+    return not measured.size or bool((measured == measured[0]).all())
+
+
+def _values(x: ImageReading | LightFieldViews | PolarizerImages | Planes) -> ImageReading:
+    if isinstance(x, LightFieldViews):
+        return x.views
+    if isinstance(x, PolarizerImages):
+        return x.intensity
+    return x.data if isinstance(x, Planes) else x
 
 
 def _judge(seen: _Seen, problems: Findings) -> None:
@@ -222,12 +258,14 @@ def _unlisted(splits: Splits, notes: Findings) -> None:
     known = {place.rgb for data in splits.values() for place in (*data.places, *data.missing)}
     for folder in sorted({path.parent for path in known}):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path.suffix.lower() in IMAGE_SUFFIXES and path not in known:
+            hidden = path.name.startswith(".")
+            if path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path not in known:
                 notes.add(UNLISTED, str(path))
 
 
 def _absent(label_set: LabelSet, totals: _Totals, notes: Findings) -> None:
-    absent = [name for i, name in enumerate(label_set.names) if not totals.pixels[i]]
+    named = enumerate(label_set.names)
+    absent = [name.replace("_", " ") for i, name in named if not totals.pixels[i]]
     if absent and totals.pixels.any():
         notes.add(ABSENT, ", ".join(absent), len(absent))
 

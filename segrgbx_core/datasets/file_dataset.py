@@ -63,10 +63,14 @@ class FileDataset(ABC):
     def _labels(self, place: Place) -> Labels:
         """Reads the labels, in the numbers of the label set."""
 
+    def labels(self, index: int, /) -> Labels:
+        """Raises InputError or LabelError, which name the file."""
+        return self._labels(self.places[index])
+
     def __getitem__(self, index: int, /) -> Sample:
         place = self.places[index]
         rgb, x = self._pair(place)
-        labels = self._labels(place)
+        labels = self.labels(index)
         check_sizes(place, rgb, x, labels)
         return Sample(place.stem, rgb, x, labels, place.condition, place.fault, place.split)
 

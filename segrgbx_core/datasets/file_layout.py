@@ -58,15 +58,24 @@ class Folder:
         return self._files.get(stem, self.path / f"{stem}{self._ending}")
 
 
-def listed(path: Path) -> tuple[str, ...]:
-    """The names in a list, one a line: what follows a space is left out, and so are the folder
-    and the ending of names that are paths. Raises InputError for a file that is no text."""
+def listed(path: Path, images: Folder) -> tuple[str, ...]:
+    """The names in a list, one a line, without the folder and the ending of those that are paths.
+
+    A line is a name with spaces where there is such an image; else what follows its first word is
+    left out. Raises InputError for a file that is no text.
+    """
     try:
         lines = input_bytes(path, "a list of names").decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as err:
         raise InputError(f"{path} is no text; expected a name a line.") from err
-    words = (Path(line.split()[0]) for line in lines if line.strip())
-    return tuple(w.stem if w.suffix.lower() in IMAGE_SUFFIXES else w.name for w in words)
+    known = set(images.stems)
+    whole = [(_bare(line), _bare(line.split()[0])) for line in lines if line.strip()]
+    return tuple(name if name in known else first for name, first in whole)
+
+
+def _bare(name: str) -> str:
+    path = Path(name.strip())
+    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
 
 
 def need_split(root: Path, split: str, there: tuple[str, ...]) -> None:

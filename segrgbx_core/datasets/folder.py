@@ -9,9 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from segrgbx_core.datasets.samples import Place, Sample
+from segrgbx_core.datasets.file_layout import wrong_layout
+from segrgbx_core.datasets.samples import Labels, Place, Sample
 from segrgbx_core.encoding import Settings
-from segrgbx_core.errors import InputError
+from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.image_files import read_labels, read_rgb, read_x
 from segrgbx_core.labels import UNLABELLED, LabelSet, load_label_set
 from segrgbx_core.modality import modality_named
@@ -76,6 +77,8 @@ class FolderDataset:
 
     def _manifest(self) -> dict[object, object]:
         path = self.folder / MANIFEST
+        if not self.folder.is_dir():
+            raise wrong_layout(self.folder, f"rgb/, x/, labels/ and {MANIFEST}")
         if not path.is_file():
             raise InputError(
                 f"{self.folder} is no dataset folder: it has no {MANIFEST} naming its modality "
@@ -126,17 +129,23 @@ class FolderDataset:
     def __getitem__(self, index: int, /) -> Sample:
         place = self.places[index]
         rgb = read_rgb(place.rgb)
-        labels = read_labels(place.labels)
+        labels = self.labels(index)
         if labels.shape != rgb.shape[:2]:
             raise InputError(
                 f"{place.labels} is {labels.shape[1]}x{labels.shape[0]} and its image "
                 f"{rgb.shape[1]}x{rgb.shape[0]}; labels need the image's size."
             )
-        beyond = labels[(labels >= len(self.label_set)) & (labels != UNLABELLED)]
-        if beyond.size:
-            raise InputError(
-                f"{place.labels} has label {int(beyond[0])}; label set "
-                f"'{self.label_set.name}' has 0 to {len(self.label_set) - 1} and 255."
-            )
         x = read_x(place.x[0], self.modality, self._grid)
         return Sample(place.stem, rgb, x, labels, place.condition, split=place.split)
+
+    def labels(self, index: int, /) -> Labels:
+        """Raises InputError or LabelError, which name the file."""
+        path = self.places[index].labels
+        labels = read_labels(path)
+        beyond = labels[(labels >= len(self.label_set)) & (labels != UNLABELLED)]
+        if beyond.size:
+            raise LabelError(
+                f"{path} has label {int(beyond[0])}; label set '{self.label_set.name}' has 0 to "
+                f"{len(self.label_set) - 1} and 255."
+            )
+        return labels

@@ -8,12 +8,15 @@ Multi-Spectral Scenes", IROS 2017. Thermal is 8-bit counts after the camera's ga
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from segrgbx_core.datasets.file_dataset import FileDataset
 from segrgbx_core.datasets.file_layout import Folder, listed, need_split, subfolder, wrong_layout
 from segrgbx_core.datasets.samples import Labels, Place
 from segrgbx_core.datasets.stored_images import from_zero, ids_of_numbers, numbers_in
+from segrgbx_core.errors import InputError
 from segrgbx_core.frame import RgbImage
-from segrgbx_core.image_files import read_reading, read_rgb, read_rgbx
+from segrgbx_core.image_files import read_pixels, read_reading, read_rgb
 from segrgbx_core.readings import Reading
 
 LAYOUT = (
@@ -39,12 +42,22 @@ class Mfnet(FileDataset):
 
     def _pair(self, place: Place) -> tuple[RgbImage, Reading]:
         if place.x == (place.rgb,):
-            return read_rgbx(place.rgb)
+            return _of_four_channels(place.rgb)
         return read_rgb(place.rgb), read_reading(place.x[0])
 
     def _labels(self, place: Place) -> Labels:
         numbers = numbers_in(place.labels)
         return ids_of_numbers(numbers, from_zero(self.label_set), place.labels)
+
+
+def _of_four_channels(path: Path) -> tuple[RgbImage, Reading]:
+    image = read_pixels(path)
+    if image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
+        raise InputError(
+            f"{path} has shape {image.shape} and type {image.dtype}; expected four channels of 8 "
+            "bits, with thermal as the fourth."
+        )
+    return np.ascontiguousarray(image[..., :3]), np.ascontiguousarray(image[..., 3])
 
 
 def _folders(root: Path) -> tuple[Path, Path, Path]:
@@ -64,7 +77,7 @@ def _places(root: Path, split: str) -> Iterator[Place]:
     rgb = Folder(rgb_at, ".png" if rgb_at == x_at else ".jpg")
     x = rgb if rgb_at == x_at else Folder(x_at, ".jpg")
     labels = Folder(labels_at, ".png")
-    for stem in listed(root / f"{split}.txt"):
+    for stem in listed(root / f"{split}.txt", rgb):
         yield Place(
             stem,
             split,

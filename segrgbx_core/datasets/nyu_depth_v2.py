@@ -122,5 +122,5 @@ def _places(root: Path, split: str, x: str) -> Iterator[Place]:
         raise InputError(f"{root} has no folder for {x}; {way_out}.")
     rgb, readings = Folder(_folder(root, "rgb"), ".jpg"), Folder(x_folder, ".png")
     labels = Folder(_folder(root, "label", "labels"), ".png")
-    for stem in listed(root / f"{split}.txt"):
+    for stem in listed(root / f"{split}.txt", rgb):
         yield Place(stem, split, rgb.file(stem), (readings.file(stem),), labels.file(stem))

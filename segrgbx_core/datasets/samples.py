@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.encoding import Planes, Settings, encode
+from segrgbx_core.errors import InputError
 from segrgbx_core.frame import RgbImage
 from segrgbx_core.labels import LabelSet
 from segrgbx_core.readings import Reading
@@ -86,10 +87,16 @@ class LabelledPairs(Protocol):
         """Reads a sample. Raises InputError for a file that cannot be read or is of another size
         than its image, LabelError for labels of another set; each names the file."""
 
+    def labels(self, index: int, /) -> Labels:
+        """A sample's labels alone, without the time that its X takes."""
+
 
 def encoded(data: LabelledPairs, sample: Sample) -> Planes:
     """The planes of a sample's X, of its own size; a set's own planes as they are.
 
-    Raises InputError as `encode` does.
+    Raises InputError as `encode` does, with the sample's name.
     """
-    return encode(data.modality, sample.x, data.settings)
+    try:
+        return encode(data.modality, sample.x, data.settings)
+    except InputError as err:
+        raise InputError(f"X of sample {sample.stem} in {data.folder}: {err}") from err

@@ -2,6 +2,7 @@
 """Synthetic scenes written as a dataset folder: a drive's frames, or stills of many streets."""
 
 import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
@@ -20,6 +21,8 @@ from segrgbx_core.scenes.drive import Drive, DriveSettings, RgbCapture, XCapture
 from segrgbx_core.scenes.light_field import GRID
 from segrgbx_core.tiles import tiled
 
+SCENES_SET = "street"
+"""The label set that all scenes have."""
 _SKEW_S = 0.012
 _KIND = "stills.yaml"
 
@@ -49,7 +52,7 @@ def _start(folder: Path) -> None:
 
 
 def _finish(folder: Path, modality: str, conditions: dict[str, str], video: bool = False) -> None:
-    content: dict[str, object] = {"modality": modality, "label_set": "street"}
+    content: dict[str, object] = {"modality": modality, "label_set": SCENES_SET}
     if video:
         content["video"] = True
     if modality == "light_field":
@@ -106,6 +109,11 @@ def _keep_to_one_kind(folder: Path, settings: DriveSettings) -> None:
         )
 
 
+def _without_interrupts() -> None:
+    """Ctrl-C is for the process that waits, and that alone speaks."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def render_stills(
     folder: Path,
     settings: DriveSettings,
@@ -121,11 +129,13 @@ def render_stills(
     _keep_to_one_kind(folder, settings)
     jobs = [replace(settings, seed=settings.seed + i) for i in range(count)]
     conditions = {}
-    context = get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-        folders = [folder] * count
-        for stem, name in pool.map(_still, folders, jobs, chunksize=4):
+    pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _without_interrupts)
+    try:
+        for stem, name in pool.map(_still, [folder] * count, jobs, chunksize=4):
             conditions[stem] = name
             if on_frame is not None:
                 on_frame()
+    finally:
+        # An interruption does not wait for what nobody has begun.
+        pool.shutdown(cancel_futures=True)
     _finish(folder, settings.modality, conditions)

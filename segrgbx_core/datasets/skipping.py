@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A dataset in which a few files cannot be read: skipped and counted, up to a stated share."""
+"""A dataset in which a few files cannot be used: skipped and counted, up to a stated share."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
-from segrgbx_core.datasets.samples import LabelledPairs, Place, Sample
+from segrgbx_core.datasets.samples import LabelledPairs, Labels, Place, Sample, encoded
 from segrgbx_core.datasets.table import BAD_SHARE
 from segrgbx_core.encoding import Settings
 from segrgbx_core.errors import InputError, LabelError, SegRgbxError
 from segrgbx_core.labels import LabelSet
 
+T = TypeVar("T")
+
 
 class Skipping:
-    """The same samples, with the next good one in the place of one that cannot be read.
+    """The same samples, encoded, with the next good one in the place of one that cannot be used.
 
     Which one stands in depends on the files alone, so that a training which goes on later, or on
     several processes, sees the same. on_skip: hears the error of each bad sample once. bad: errors
@@ -76,16 +80,28 @@ class Skipping:
         return len(self._data)
 
     def __getitem__(self, index: int, /) -> Sample:
-        """The sample, or the next one that can be read, the first after the last.
+        """The sample with X as planes, or the next one that can be read and encoded, the first
+        after the last.
 
-        Raises InputError where more than the share cannot be read.
+        Raises InputError where more than the share cannot.
         """
+        return self._first_good(index, self._encoded)
+
+    def labels(self, index: int, /) -> Labels:
+        """Those of the sample, or of the next one whose labels can be read."""
+        return self._first_good(index, self._data.labels)
+
+    def _encoded(self, index: int) -> Sample:
+        sample = self._data[index]
+        return replace(sample, x=encoded(self._data, sample))
+
+    def _first_good(self, index: int, read: Callable[[int], T]) -> T:
         for step in range(len(self)):
             at = (index + step) % len(self)
             if at in self.bad:
                 continue
             try:
-                return self._data[at]
+                return read(at)
             except (InputError, LabelError) as err:
                 self._note(at, err)
         raise InputError(f"None of the {len(self)} samples of {self.folder} can be read.")

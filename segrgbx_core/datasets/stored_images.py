@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from segrgbx_core.datasets.samples import Labels
 from segrgbx_core.encoding import Planes
@@ -15,6 +16,7 @@ from segrgbx_core.label_images import remap
 from segrgbx_core.labels import UNLABELLED, LabelSet
 
 _JPEG = (".jpg", ".jpeg")
+_PALETTE_AT, _PALETTE = 25, b"\x03"
 
 
 def planes_of_picture(path: Path) -> Planes:
@@ -34,12 +36,15 @@ def planes_of_picture(path: Path) -> Planes:
 
 
 def numbers_in(path: Path, channel: int | None = None) -> npt.NDArray[np.integer]:
-    """The numbers of a label file (H, W), PNG or `.npy`; channel: of an image with several.
+    """The numbers of a label file (H, W), PNG or `.npy`; channel: of an image with several. Those
+    of a PNG with a palette are its indices, as whoever wrote it meant.
 
     Raises InputError for a file that cannot be read, is JPEG, which does not keep numbers, or
     has other channels or types.
     """
-    values = read_pixels(path)
+    values = _indices(path)
+    if values is None:
+        values = read_pixels(path)
     if values.ndim == 3 and channel is not None:
         values = values[..., channel]
     if values.ndim != 2 or values.dtype.kind not in "iu" or path.suffix.lower() in _JPEG:
@@ -48,6 +53,23 @@ def numbers_in(path: Path, channel: int | None = None) -> npt.NDArray[np.integer
             "class numbers need one channel of whole numbers in a PNG or .npy file."
         )
     return values
+
+
+def _indices(path: Path) -> npt.NDArray[np.integer] | None:
+    """Those of a PNG with a palette, whose colours alone OpenCV gives; None for another file."""
+    if path.suffix.lower() != ".png" or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        start = file.read(_PALETTE_AT + 1)
+    if not start.startswith(b"\x89PNG") or start[_PALETTE_AT:] != _PALETTE:
+        return None
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image)
+    except (OSError, SyntaxError) as err:
+        raise InputError(
+            f"{path} cannot be decoded as an image; it is truncated or damaged."
+        ) from err
 
 
 def ids_of_numbers(

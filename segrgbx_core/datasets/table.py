@@ -13,6 +13,7 @@ from segrgbx_core.errors import InputError
 
 BAD_SHARE = 0.01
 WHOLE = "all"
+_MOST_LOOKED_INTO = 50
 
 
 @dataclass(frozen=True)
@@ -146,12 +147,34 @@ def dataset_named(name: str) -> DatasetKind:
 def splits_in(name: str, root: Path) -> tuple[str, ...]:
     """The splits of the named dataset that root holds.
 
-    Raises InputError for an unknown dataset, and for a layout that is not its own.
+    Raises InputError for an unknown dataset, and for a layout that is not its own, with the folder
+    beside it that has it, where there is one.
     """
-    found = dataset_named(name).splits(root)
-    if not found:
-        raise wrong_layout(root, dataset_named(name).layout)
+    kind = dataset_named(name)
+    try:
+        found = kind.splits(root)
+        if not found:
+            raise wrong_layout(root, kind.layout)
+    except InputError as err:
+        right = _elsewhere(kind, root)
+        if right is None:
+            raise
+        raise InputError(f"{str(err).removesuffix('.')}: give {right}, which has that.") from err
     return found
+
+
+def _elsewhere(kind: DatasetKind, root: Path) -> Path | None:
+    """A folder at most two levels above root or one below that has the layout."""
+    if not root.is_dir():
+        return None
+    below = sorted(path for path in root.iterdir() if path.is_dir())
+    for folder in (*list(root.absolute().parents)[:2], *below[:_MOST_LOOKED_INTO]):
+        try:
+            if kind.splits(folder):
+                return folder
+        except (InputError, OSError):
+            continue
+    return None
 
 
 def open_dataset(
@@ -188,6 +211,7 @@ def open_whatever_it_lacks(
     """As `open_dataset`, with no word about how many samples lack a file."""
     kind, options = dataset_named(name), options or DatasetOptions()
     _check_options(name, kind, options)
+    splits_in(name, root)
     return kind.open(root, split, options)
 
 

@@ -28,23 +28,26 @@ def log_validation(out: Path, state: TrainingState, loss: float, scores: Validat
             file.write(",".join((str(state.step), f"{state.seconds:.0f}", *values)) + "\n")
 
 
-class Board:
-    """TensorBoard's files below a folder; without one, nothing is written.
+def need_tensorboard() -> None:
+    """Raises RecipeError where the package is missing."""
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError as err:
+        raise RecipeError(
+            "TensorBoard's files need the package tensorboard, which is not installed; run "
+            "pip install 'tensorboard>=2.16,<3', or leave --tensorboard out."
+        ) from err
 
-    Raises RecipeError where the package is missing.
-    """
+
+class Board:
+    """TensorBoard's files below a folder; without one, nothing is written."""
 
     def __init__(self, folder: Path | None) -> None:
         self._writer: Any = None
         if folder is None:
             return
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as err:
-            raise RecipeError(
-                "TensorBoard's files need the package tensorboard, which is not installed; run "
-                "pip install 'tensorboard>=2.16,<3', or leave --tensorboard out."
-            ) from err
+        from torch.utils.tensorboard import SummaryWriter
+
         self._writer = SummaryWriter(str(folder))
 
     def add(self, step: int, values: Mapping[str, float]) -> None:

@@ -13,6 +13,8 @@ from segrgbx_core.training.parts import Place, TrainingParts
 from segrgbx_core.training.progress import progress
 from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import Recipe, Source, load_recipe
+from segrgbx_core.training.sources import check_before_rendering
+from segrgbx_core.training.start import start_of
 
 CHECK_STEPS = 60
 _LEARNT = 0.5
@@ -61,6 +63,8 @@ def check(path: Path, device: str = "auto", steps: int = CHECK_STEPS) -> Check:
     """
     chosen = choose_device(device)
     recipe = load_recipe(path)
+    start_of(recipe, path)
+    check_before_rendering(recipe, path)
     small = _small(recipe)
     with TemporaryDirectory() as folder:
         place = Place(Path(folder), chosen, Ranks(), Console())
@@ -93,7 +97,7 @@ def _small(recipe: Recipe) -> Recipe:
     sources = recipe.data.train
     enough = -(-recipe.optimiser.batch // len(sources)) + 1
     train = tuple(_fewer(source, enough) for source in sources)
-    data = replace(recipe.data, train=train, validation=(_fewer(sources[0], 1),))
+    data = replace(recipe.data, train=train, validation=(_fewer(sources[0], 1),), test=())
     augment = replace(recipe.augment, x_dropout=0.0 if recipe.augment.x_dropout < 1 else 1.0)
     return replace(recipe, data=data, augment=augment)
 

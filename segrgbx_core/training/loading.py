@@ -7,20 +7,28 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.training.augment import Batch, TrainingBatches
 from segrgbx_core.training.ranks import Ranks
 
 Parts = list[Batch]
 
 
-class _Steps(Dataset[Parts]):
-    """Of each step the parts of its batch that are this process's."""
+class _Steps(Dataset[Parts | SegRgbxError]):
+    """Of each step the parts of its batch that are this process's; or why there are none, since
+    an error that is raised in a worker arrives with a traceback in its words."""
 
     def __init__(self, batches: TrainingBatches, size: int, accumulate: int, ranks: Ranks) -> None:
         self._batches, self._size = batches, size
         self._accumulate, self._ranks = accumulate, ranks
 
-    def __getitem__(self, step: int) -> Parts:
+    def __getitem__(self, step: int) -> Parts | SegRgbxError:
+        try:
+            return self._parts(step)
+        except SegRgbxError as err:
+            return err
+
+    def _parts(self, step: int) -> Parts:
         parts = self._accumulate * self._ranks.world
         first = self._ranks.rank * self._accumulate
         return [
@@ -40,12 +48,20 @@ def parts_of_steps(
     """Each step's parts, in order; the same whatever the number of workers.
 
     size: samples of a step, over all processes. workers: processes that read ahead; 0 reads when
-    asked.
+    asked. Raises InputError where more samples than may be left out cannot be used.
     """
     wanted = _Steps(batches, size, accumulate, ranks)
+    for found in _read(wanted, steps, workers):
+        if isinstance(found, SegRgbxError):
+            raise found
+        yield found
+
+
+def _read(wanted: _Steps, steps: range, workers: int) -> Iterator[Parts | SegRgbxError]:
     if workers == 0:
         yield from (wanted[step] for step in steps)
         return
+    # Spawned, not forked by a server, whose death by a signal would pass for theirs.
     yield from DataLoader(
         wanted,
         batch_size=None,
@@ -53,12 +69,13 @@ def parts_of_steps(
         num_workers=workers,
         worker_init_fn=_ready,
         generator=torch.Generator(),
-        multiprocessing_context="forkserver",
+        multiprocessing_context="spawn",
         persistent_workers=False,
     )
 
 
 def _ready(_: int) -> None:
-    """A worker ends with its training, which alone hears the signals."""
+    """A worker ends with its training, which alone hears the signals, sent to all of them as they
+    may be."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -10,23 +10,27 @@ from rich.console import Console
 from rich.progress import TaskID
 
 from segrgbx_core.errors import RecipeError
-from segrgbx_core.model import ModelCard, continue_from, import_weights
+from segrgbx_core.model import ModelCard
+from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.placement import choose_precision
 from segrgbx_core.model.preprocessing import Preprocessing
+from segrgbx_core.output import disk_errors
 from segrgbx_core.resources import version
 from segrgbx_core.training.augment import TrainingBatches, mixture_of
 from segrgbx_core.training.clip_stage import tune_towers
+from segrgbx_core.training.memory import memory_errors
 from segrgbx_core.training.mixture import shares_of
 from segrgbx_core.training.objective import Objective
 from segrgbx_core.training.progress import progress
 from segrgbx_core.training.ranks import Ranks
-from segrgbx_core.training.recipe import Recipe, Source
+from segrgbx_core.training.recipe import ClipStage, Recipe, Source
 from segrgbx_core.training.sources import (
     LabelledSource,
     open_sources,
     render,
     scenes_folders,
 )
+from segrgbx_core.training.start import fill_from_start
 from segrgbx_core.training.state import TrainingState, fresh_state
 from segrgbx_core.training.step import Stepper
 
@@ -53,6 +57,7 @@ class TrainingParts:
         data = recipe.data
         self.sources = self._opened(data.train, "train")
         self.held_out = self._opened(data.validation, "validation")
+        self.tested = self._opened(data.test, "test") if data.test else []
         self._check()
         self.preprocessing = Preprocessing(short_side=recipe.short_side)
         samples = [source.samples for source in self.sources]
@@ -73,9 +78,7 @@ class TrainingParts:
 
     def _opened(self, sources: tuple[Source, ...], name: str) -> list[LabelledSource]:
         below = self.place.out / "data" / name
-        if self.place.ranks.first:
-            self._render(sources, name, below)
-        self.place.ranks.wait()
+        self.place.ranks.first_does(lambda: self._render(sources, name, below))
         return open_sources(self.recipe, self.path, sources, below)
 
     def _render(self, sources: tuple[Source, ...], name: str, below: Path) -> None:
@@ -90,28 +93,33 @@ class TrainingParts:
                 def advance(task: TaskID = task) -> None:
                     bar.advance(task)
 
-                folder.parent.mkdir(parents=True, exist_ok=True)
+                with disk_errors(folder):
+                    folder.parent.mkdir(parents=True, exist_ok=True)
                 render(folder, source.scenes, advance)
 
     def _check(self) -> None:
-        if self.held_out[0].answers.names != self.sources[0].answers.names:
-            raise RecipeError(
-                f"{self.path.name}: validation has the classes of "
-                f"'{self.held_out[0].answers.name}', but training those of "
-                f"'{self.sources[0].answers.name}'; give both the same."
-            )
-        known = set(self.modalities)
-        untaught = sorted({s.samples.modality for s in self.held_out} - known)
-        if untaught:
-            raise RecipeError(
-                f"{self.path.name}: validation has {', '.join(untaught)}, which no training "
-                "source has; add one, or leave it out."
-            )
+        for name, sources in (("validation", self.held_out), ("test", self.tested)):
+            self._check_scored(name, sources)
         o, world = self.recipe.optimiser, self.place.ranks.world
         if o.batch < world * o.accumulate:
             raise RecipeError(
                 f"{self.path.name}: optimiser.batch is {o.batch} over {world} process(es) of "
                 f"{o.accumulate} part(s) each; give at least {world * o.accumulate}."
+            )
+
+    def _check_scored(self, name: str, sources: list[LabelledSource]) -> None:
+        own = self.sources[0].answers
+        other = next((s.answers for s in sources if s.answers.names != own.names), None)
+        if other is not None:
+            raise RecipeError(
+                f"{self.path.name}: {name} has the classes of '{other.name}', but training those "
+                f"of '{own.name}'; give both the same."
+            )
+        untaught = sorted({s.samples.modality for s in sources} - set(self.modalities))
+        if untaught:
+            raise RecipeError(
+                f"{self.path.name}: {name} has {', '.join(untaught)}, which no training source "
+                "has; add one, or leave it out."
             )
 
     @property
@@ -120,15 +128,12 @@ class TrainingParts:
         return tuple(dict.fromkeys(source.samples.modality for source in self.sources))
 
     def import_start(self) -> None:
-        """Fills the model from the checkpoint that the recipe starts from, and says what came."""
-        if self.recipe.start_from is None:
+        """Fills the model from what the recipe starts from, and says what came."""
+        names = self.sources[0].answers.names
+        report = fill_from_start(self.state.model, names, self.recipe, self.path)
+        if report is None:
             return
-        start = (self.path.parent / self.recipe.start_from).resolve()
-        if start.is_dir():
-            report = continue_from(self.state.model, self.sources[0].answers.names, start)
-            self._clip_started = not any(n.startswith("ma_clip.visual.") for n in report.missing)
-        else:
-            report = import_weights(self.state.model, start)
+        self._clip_started = not any(n.startswith("ma_clip.visual.") for n in report.missing)
         self.state.averaged.load_state_dict(self.state.model.state_dict())
         self.place.console.print(report.text(), markup=False, highlight=False)
 
@@ -139,13 +144,21 @@ class TrainingParts:
             return
         models = (self.state.model, self.state.averaged)
         clips = [model.ma_clip for model in models if model.ma_clip is not None]
-        if not tuned and self.place.ranks.first:
-            with progress(self.place.console) as bar:
-                task = bar.add_task("tuning clip", total=stage.steps, note="")
+        if not tuned:
+            self.place.ranks.first_does(lambda: self._tune(clips, stage))
+        for clip in clips:
+            self.place.ranks.share_first(clip)
+            clip.freeze()
 
-                def show(step: int, loss: float) -> None:
-                    bar.update(task, completed=step, note=f"loss {loss:.3f}")
+    def _tune(self, clips: list[MaClip], stage: ClipStage) -> None:
+        with progress(self.place.console) as bar:
+            task = bar.add_task("tuning clip", total=stage.steps, note="")
 
+            def show(step: int, loss: float) -> None:
+                bar.update(task, completed=step, note=f"loss {loss:.3f}")
+
+            way_out = f"with clip_tuning.batch {stage.batch}; lower it, and begin anew"
+            with memory_errors("tuning MA-CLIP", way_out):
                 tune_towers(
                     self.recipe,
                     self.path.parent,
@@ -155,9 +168,6 @@ class TrainingParts:
                     show,
                     self._clip_started,
                 )
-        for clip in clips:
-            self.place.ranks.share_first(clip)
-            clip.freeze()
 
     def card(self) -> ModelCard:
         """The card of the averaged weights as they are."""

@@ -2,7 +2,7 @@
 """The processes of one training: alone, or as many as torchrun started."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,10 +10,13 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.distributed.distributed_c10d as distributed_c10d
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
+
+from segrgbx_core.errors import RecipeError, SegRgbxError
 
 _PATIENCE = timedelta(hours=24)
+_FAILED, _INTERRUPTED = 2, 130
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,40 @@ class Ranks:
         if self.world > 1:
             dist.barrier()
 
+    def first_does(self, work: Callable[[], None]) -> None:
+        """What the first process alone is to do, while the others wait.
+
+        Raises at each of them what it raised of SegRgbxError, with its sentence.
+        """
+        said: list[str | None] = [None]
+        if self.first:
+            try:
+                work()
+            except SegRgbxError as err:
+                if self.world > 1:
+                    dist.broadcast_object_list([str(err)], 0)
+                raise
+        if self.world == 1:
+            return
+        dist.broadcast_object_list(said, 0)
+        if said[0] is not None:
+            raise RecipeError(said[0])
+
     def share_first(self, module: nn.Module) -> None:
         """Gives all processes the first one's tensors."""
         if self.world > 1:
             for tensor in module.state_dict().values():
                 dist.broadcast(tensor, 0)
+
+    def speaks(self) -> bool:
+        """Whether this process is the first to ask, so that it is the one to say what is wrong."""
+        if self.world == 1:
+            return True
+        try:
+            return bool(distributed_c10d._get_default_store().add("segrgbx_errors", 1) == 1)
+        except RuntimeError:
+            # The place where they meet went with the process that held it, which has spoken.
+            return False
 
     def _device(self) -> torch.device:
         nccl = self.world > 1 and dist.get_backend() == "nccl"
@@ -65,19 +97,52 @@ class Ranks:
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[Ranks]:
-    """The processes that torchrun started, which meet here and part at the end; or one alone."""
+def joined(device: str) -> Iterator[Ranks]:
+    """The processes that torchrun started, which meet here and part at the end; or one alone.
+
+    device: "auto", "cpu", "cuda" or "cuda:N". Where they fail, one of them says why: what is
+    raised inside becomes SystemExit at the others.
+    """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         yield Ranks()
         return
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
+    cuda = device != "cpu" and torch.cuda.is_available()
+    local, gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if cuda:
+        torch.cuda.set_device(local % gpus)
+    dist.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE)
+    ranks = Ranks(dist.get_rank(), world)
     try:
-        yield Ranks(dist.get_rank(), world)
+        if cuda and local >= gpus:
+            raise RecipeError(
+                f"torchrun started more processes here than the {gpus} GPU(s) there are; give "
+                f"--nproc-per-node {gpus}."
+            )
+        yield ranks
+    except SegRgbxError as err:
+        if not ranks.speaks():
+            raise SystemExit(_FAILED) from err
+        raise
+    except KeyboardInterrupt as err:
+        if not (ranks.first and ranks.speaks()):
+            raise SystemExit(_INTERRUPTED) from err
+        raise
+    except RuntimeError as err:
+        if not _is_a_lost_partner(err):
+            raise
+        if not ranks.speaks():
+            raise SystemExit(_FAILED) from err
+        raise SegRgbxError(
+            "Another process of this training ended without a word; torchrun's report below says "
+            "by which signal, and 9 is mostly memory that ran out."
+        ) from err
     finally:
         dist.destroy_process_group()
+
+
+def _is_a_lost_partner(err: RuntimeError) -> bool:
+    return isinstance(err, dist.DistError) or "gloo" in str(err)
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
@@ -111,8 +176,24 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 def _summed(values: Tensor) -> Tensor:
     """Over all processes; gradients run back to each."""
-    found: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+    found: Tensor = _AllReduce.apply(values)
     return found
+
+
+class _AllReduce(torch.autograd.Function):
+    """A sum over all processes, of the gradients as well."""
+
+    @staticmethod
+    def forward(_: Any, values: Tensor) -> Tensor:
+        found = values.clone()
+        dist.all_reduce(found)
+        return found
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        found = gradient.clone()
+        dist.all_reduce(found)
+        return found
 
 
 def share_batch_norms(module: nn.Module) -> None:

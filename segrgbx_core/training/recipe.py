@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.model.segrgbx import ModelConfig
 from segrgbx_core.training.clip_objective import ClipObjective
 from segrgbx_core.training.clip_towers import LoraSettings
 from segrgbx_core.training.recipe_fields import filled
+from segrgbx_core.training.recipe_yaml import read_yaml
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,15 @@ class Source:
             )
         if self.dataset is not None and self.folder is None:
             raise RecipeError(f"Dataset '{self.dataset}' has no 'folder'; give its root.")
+        if self.scenes is not None and self.scenes.count < 1:
+            raise RecipeError(f"A data source has {self.scenes.count} scenes; expected 1 or more.")
 
 
 @dataclass(frozen=True)
 class Data:
     """Samples to train on and samples to choose the best weights by, of one sensor or several.
 
+    test: samples that the best weights are scored on once, at the end; nothing is chosen by them.
     size_power: a source of n samples is drawn in proportion to n to this power; 1 as if all were
     one set, 0 all sources alike. batches: "mixed", each sample of a batch with its own sensor, or
     "by_modality", each batch of one sensor alone.
@@ -69,6 +71,7 @@ class Data:
 
     train: tuple[Source, ...]
     validation: tuple[Source, ...]
+    test: tuple[Source, ...] = ()
     size_power: float = 0.5
     batches: Literal["mixed", "by_modality"] = "mixed"
 
@@ -81,7 +84,8 @@ class Augment:
     jitter: relative change of RGB brightness, contrast and saturation. x_noise: standard
     deviation added to the X planes, at most, and the measure of each sensor's other faults (see
     sensor_noise). x_dropout: share of samples trained without X. x_shift: pixels by which X is
-    moved against RGB, at most.
+    moved against RGB, at most. rgb_dark: share of the samples with X whose RGB is darkened until
+    it tells little, so that what X tells is learnt early, and not only where RGB fails by itself.
     """
 
     crop: tuple[int, int] = (192, 256)
@@ -91,6 +95,7 @@ class Augment:
     x_noise: float = 0.03
     x_shift: int = 2
     x_dropout: float = 0.1
+    rgb_dark: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -178,11 +183,7 @@ def load_recipe(path: Path) -> Recipe:
     """
     if not path.is_file():
         raise RecipeError(f"Recipe {path} was not found; shipped ones lie under config/train/.")
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise RecipeError(f"{path} is not readable YAML ({err.__class__.__name__}).") from err
-    recipe = filled(Recipe, content, path.name)
+    recipe = filled(Recipe, read_yaml(path), path.name)
     _check(recipe, path.name)
     return recipe
 
@@ -197,11 +198,18 @@ def _check(recipe: Recipe, place: str) -> None:
         ("augment.flip", recipe.augment.flip, 0.0, 1.0),
         ("augment.jitter", recipe.augment.jitter, 0.0, 1.0),
         ("augment.x_dropout", recipe.augment.x_dropout, 0.0, 1.0),
+        ("augment.rgb_dark", recipe.augment.rgb_dark, 0.0, 1.0),
         ("augment.x_noise", recipe.augment.x_noise, 0.0, 1.0),
         ("augment.x_shift", recipe.augment.x_shift, 0, 64),
         ("augment.crop", min(recipe.augment.crop), 32, 4096),
         ("data.size_power", recipe.data.size_power, 0.0, 1.0),
         ("optimiser.accumulate", recipe.optimiser.accumulate, 1, recipe.optimiser.batch // 2),
+        ("optimiser.weight_decay", recipe.optimiser.weight_decay, 0.0, 10.0),
+        ("optimiser.warm_up", recipe.optimiser.warm_up, 0, 10_000_000),
+        ("optimiser.power", recipe.optimiser.power, 0.0, 10.0),
+        ("optimiser.class_balance", recipe.optimiser.class_balance, 0.0, 2.0),
+        ("optimiser.gradient_clip", recipe.optimiser.gradient_clip, 1e-6, 1e6),
+        ("seed", recipe.seed, 0, 2**32 - 1),
     )
     for name, value, low, high in bounds:
         if not low <= value <= high:

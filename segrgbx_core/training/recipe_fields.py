@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from segrgbx_core.errors import RecipeError
 
 T = TypeVar("T")
+_SPOKEN = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
 def filled(kind: type[T], given: object, place: str) -> T:
@@ -53,7 +54,7 @@ def _value(kind: Any, given: object, place: str) -> Any:
     if kind is float and isinstance(given, int) and not isinstance(given, bool):
         return float(given)
     if not isinstance(given, kind) or (kind is not bool and isinstance(given, bool)):
-        raise RecipeError(f"{place} is {given!r}; expected {kind.__name__}.")
+        raise RecipeError(f"{place} is {given!r}; expected {_SPOKEN.get(kind, kind.__name__)}.")
     return given
 
 
@@ -62,7 +63,8 @@ def _values(options: tuple[Any, ...], given: object, place: str) -> tuple[Any, .
     if endless and is_dataclass(options[0]) and isinstance(given, dict):
         return (_value(options[0], given, place),)
     if not isinstance(given, list):
-        raise RecipeError(f"{place} is {given!r}; expected a list.")
+        one = "a mapping, or a list of them" if is_dataclass(options[0]) else "a list"
+        raise RecipeError(f"{place} is {given!r}; expected {one}.")
     kinds = [options[0]] * len(given) if endless else list(options)
     if len(kinds) != len(given):
         raise RecipeError(f"{place} has {len(given)} values; expected {len(kinds)}.")

@@ -14,8 +14,9 @@ from segrgbx_core.datasets import (
     open_dataset,
     render_stills,
 )
-from segrgbx_core.errors import RecipeError
-from segrgbx_core.labels import LabelSet
+from segrgbx_core.datasets.scenes import SCENES_SET
+from segrgbx_core.errors import InputError, RecipeError
+from segrgbx_core.labels import LabelSet, load_label_set
 from segrgbx_core.labels_unified import Membership, load_membership
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training.recipe import Recipe, ScenesSource, Source
@@ -39,14 +40,37 @@ class LabelledSource:
 
 def render(folder: Path, scenes: ScenesSource, on_frame: Callable[[], None] | None = None) -> None:
     """Renders what of the scenes is not in the folder yet."""
-    settings = DriveSettings(
+    render_stills(folder, _settings_of(scenes), scenes.count, on_frame)
+
+
+def _settings_of(scenes: ScenesSource) -> DriveSettings:
+    return DriveSettings(
         modality=scenes.modality,
         width=scenes.width,
         height=scenes.height,
         seed=scenes.first_seed,
         conditions=scenes.conditions,
     )
-    render_stills(folder, settings, scenes.count, on_frame)
+
+
+def check_before_rendering(recipe: Recipe, path: Path) -> None:
+    """Raises RecipeError, LabelError or InputError for sources that cannot be used, as far as that
+    can be told before scenes are rendered, which may take hours."""
+    data = recipe.data
+    groups = {"train": data.train, "validation": data.validation, "test": data.test}
+    if all(source.scenes is None for sources in groups.values() for source in sources):
+        return
+    for name, sources in groups.items():
+        for source in sources:
+            if source.scenes is None:
+                _pairs(source, path.parent, None)
+                continue
+            try:
+                _settings_of(source.scenes)
+            except InputError as err:
+                raise RecipeError(f"{path.name}: data.{name}: {err}") from err
+            if (source.label_set or recipe.label_set) is None:
+                _need_classes(recipe, path, load_label_set(SCENES_SET))
 
 
 def scenes_folders(sources: tuple[Source, ...], below: Path) -> list[Path | None]:
@@ -122,10 +146,14 @@ def _check_classes(recipe: Recipe, path: Path, sources: list[LabelledSource]) ->
                 f"'{first.name}'; give each source a label_set that "
                 "is a part of one union."
             )
-    if len(first) != recipe.model.num_classes:
+    _need_classes(recipe, path, first)
+
+
+def _need_classes(recipe: Recipe, path: Path, answers: LabelSet) -> None:
+    if len(answers) != recipe.model.num_classes:
         raise RecipeError(
             f"{path.name}: model.num_classes is {recipe.model.num_classes}, but label set "
-            f"'{first.name}' has {len(first)} classes; make them equal."
+            f"'{answers.name}' has {len(answers)} classes; make them equal."
         )
 
 

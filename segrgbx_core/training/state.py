@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a training is made of between two steps, and its checkpoint on disk."""
 
+import io
+import math
 import os
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 from torch import Tensor
@@ -16,15 +18,19 @@ from segrgbx_core.errors import RecipeError
 from segrgbx_core.model import SegRgbX
 from segrgbx_core.output import disk_errors
 from segrgbx_core.training.recipe import Recipe
+from segrgbx_core.training.recipe_changes import changes, plain
 
+_FIXED = ("model", "clip_tuning", "start_from", "label_set")
 _NAMES = {"model", "average", "optimiser", "scaler", "step", "best", "seconds", "rng"}
 
 
 @dataclass
 class TrainingState:
-    """scaler: of the loss, where gradients in float16 would vanish. step: steps done. best: best
-    validation mIoU so far, -1 before the first. seconds: spent."""
+    """recipe: which the training goes by. scaler: of the loss, where gradients in float16 would
+    vanish. step: steps done. best: best validation mIoU so far, -1 before the first. seconds:
+    spent. loss: of the last step. validated: the last step whose weights were scored."""
 
+    recipe: Recipe
     model: SegRgbX
     average: AveragedModel
     optimiser: torch.optim.Optimizer
@@ -32,6 +38,8 @@ class TrainingState:
     step: int = 0
     best: float = -1.0
     seconds: float = 0.0
+    loss: float = math.nan
+    validated: int = 0
 
     @property
     def averaged(self) -> SegRgbX:
@@ -64,7 +72,7 @@ def fresh_state(
         use_buffers=True,
     )
     scaler = torch.amp.GradScaler(device.type, enabled=scaled)
-    return TrainingState(model, average, optimiser, scaler)
+    return TrainingState(recipe, model, average, optimiser, scaler)
 
 
 def random_state(device: torch.device) -> Tensor:
@@ -79,6 +87,7 @@ def save_checkpoint(state: TrainingState, path: Path, rng: Sequence[Tensor]) -> 
     """
     part = path.with_suffix(".part")
     content = {
+        "recipe": plain(state.recipe),
         "model": state.model.state_dict(),
         "average": state.average.state_dict(),
         "optimiser": state.optimiser.state_dict(),
@@ -86,30 +95,82 @@ def save_checkpoint(state: TrainingState, path: Path, rng: Sequence[Tensor]) -> 
         "step": state.step,
         "best": state.best,
         "seconds": state.seconds,
+        "loss": state.loss,
+        "validated": state.validated,
         "rng": list(rng),
     }
     with disk_errors(path):
         try:
             with part.open("wb") as file:
-                torch.save(content, file)
+                _save(content, file)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
+            _keep_name(path.parent)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
 
 
-def restore(state: TrainingState, path: Path, rank: int = 0) -> None:
-    """Fills the state, and torch's random numbers, from a checkpoint of the same recipe.
+def _save(content: object, file: BinaryIO) -> None:
+    """Raises the disk's own OSError, in the place of which torch may raise one of its own."""
+    watched = _Watched(file)
+    try:
+        torch.save(content, cast(IO[bytes], watched))
+    except RuntimeError:
+        if watched.refusal is not None:
+            raise watched.refusal from None
+        raise
 
-    Raises RecipeError where there is none, it cannot be read, or it is of another architecture.
-    """
+
+class _Watched(io.RawIOBase):
+    """A file that remembers why a write failed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.refusal: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as err:
+            self.refusal = err
+            raise
+
+
+def _keep_name(folder: Path) -> None:
+    """A rename, too, outlasts a loss of power only once its folder is flushed."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
+
+
+def need_checkpoint(path: Path) -> None:
+    """Raises RecipeError where there is none."""
     if not path.is_file():
         raise RecipeError(
-            f"{path} was not found, so there is nothing to resume; leave out --resume."
+            f"{path} was not found, so there is nothing to resume; leave out --resume (and add "
+            "--force where the folder holds rendered scenes: they are kept)."
         )
+
+
+def restore(state: TrainingState, path: Path, rank: int = 0) -> tuple[str, ...]:
+    """Fills the state, and torch's random numbers, from a checkpoint, and says what of the recipe
+    is another than that of the checkpoint, a change each.
+
+    Raises RecipeError where there is no checkpoint, it cannot be read, or the recipe differs in
+    what cannot change half-way: the model, or what was done before the first step.
+    """
+    need_checkpoint(path)
     content = _read(path)
+    found = changes(content.get("recipe", {}), plain(state.recipe))
+    if content.get("recipe"):
+        _refuse_what_is_too_late(found, path)
     device = next(state.model.parameters()).device
     try:
         state.model.load_state_dict(content["model"])
@@ -123,8 +184,21 @@ def restore(state: TrainingState, path: Path, rank: int = 0) -> None:
     state.scaler.load_state_dict(content["scaler"])
     state.step, state.best = int(content["step"]), float(content["best"])
     state.seconds = float(content["seconds"])
+    state.loss = float(content.get("loss", math.nan))
+    state.validated = int(content.get("validated", state.step))
     if rank < len(content["rng"]):
         _set_random_state(content["rng"][rank], device)
+    return tuple(found.values()) if content.get("recipe") else ()
+
+
+def _refuse_what_is_too_late(found: Mapping[str, str], path: Path) -> None:
+    late = [text for key, text in found.items() if key.split(".")[0] in _FIXED]
+    if late:
+        raise RecipeError(
+            f"The recipe is not the one that {path} was made by: {', '.join(late)}; that cannot "
+            "change half-way, so resume with the recipe it was made by, or begin anew with "
+            "--force."
+        )
 
 
 def _set_random_state(rng: Tensor, device: torch.device) -> None:

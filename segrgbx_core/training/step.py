@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.model.placement import autocast
 from segrgbx_core.output import disk_errors
 from segrgbx_core.training.augment import Batch
+from segrgbx_core.training.memory import memory_errors
 from segrgbx_core.training.objective import Objective
 from segrgbx_core.training.ranks import Ranks, share_batch_norms
 from segrgbx_core.training.recipe import Recipe
@@ -67,12 +67,8 @@ class Stepper:
             group["lr"] = rate
         state.model.train()
         state.optimiser.zero_grad(set_to_none=True)
-        try:
+        with memory_errors(f"at step {state.step}", self._less_memory()):
             loss = self._backward([self._moved(part) for part in parts])
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as err:
-            if not _is_out_of_memory(err):
-                raise
-            self._say_memory(err)
         state.scaler.unscale_(state.optimiser)
         limit = self._recipe.optimiser.gradient_clip
         torch.nn.utils.clip_grad_norm_(state.model.parameters(), limit)
@@ -129,16 +125,10 @@ class Stepper:
             "at it, or lower optimiser.learning_rate, and resume from the last checkpoint."
         )
 
-    def _say_memory(self, err: BaseException) -> NoReturn:
+    def _less_memory(self) -> str:
         o, crop = self._recipe.optimiser, self._recipe.augment.crop
-        raise SegRgbxError(
-            f"Memory ran out at step {self._state.step} with batch {o.batch} in {o.accumulate} "
-            f"part(s) of {crop[0]}x{crop[1]}; double optimiser.accumulate, or lower "
-            "optimiser.batch or augment.crop, and go on with --resume."
-        ) from err
-
-
-def _is_out_of_memory(err: BaseException) -> bool:
-    """Whether it is about memory; torch on the CPU says so in a RuntimeError's words alone."""
-    kinds = (torch.OutOfMemoryError, MemoryError)
-    return isinstance(err, kinds) or "can't allocate memory" in str(err)
+        return (
+            f"with batch {o.batch} in {o.accumulate} part(s) of {crop[0]}x{crop[1]}; double "
+            "optimiser.accumulate, or lower optimiser.batch or augment.crop, and go on with "
+            "--resume"
+        )

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How good the weights are on samples held out, sensor by sensor."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from segrgbx_core.datasets import FolderDataset, LabelledPairs
 from segrgbx_core.evaluation.dataset import evaluate
 from segrgbx_core.evaluation.metrics import ConfusionMeter
 from segrgbx_core.model import ModelCard
@@ -17,12 +18,18 @@ from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.sources import LabelledSource
 
 
+class ValidationStoppedError(Exception):
+    """The training is to stop, so the validation was broken off."""
+
+
 @dataclass(frozen=True)
 class ValidationScores:
-    """miou: mean over the sensors. by_modality: each sensor's, the mean over its sources."""
+    """miou: mean over the sensors. by_modality: each sensor's, the mean over its sources.
+    by_source: each source's, in order, with the name of its data, such as "mfnet val, thermal"."""
 
     miou: float
     by_modality: Mapping[str, float]
+    by_source: tuple[tuple[str, float], ...] = ()
 
     @property
     def text(self) -> str:
@@ -38,20 +45,46 @@ def validate(
     use_x: bool,
     device: torch.device,
     ranks: Ranks,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> ValidationScores:
     """Scores over all samples of each source, at the labels' own size, single scale.
 
     Each process takes its share, and the counts are added, so that the scores do not depend on
-    how many there are. use_x: False gives the model the RGB images alone.
+    how many there are. use_x: False gives the model the RGB images alone. stopping: asked after
+    each sample whether to break off. Raises ValidationStoppedError at all processes where one of
+    them was told to.
     """
+
+    def on_frame() -> None:
+        if stopping():
+            raise ValidationStoppedError
+
     found: dict[str, list[float]] = {}
+    by_source = []
     for source in sources:
         segmenter = Segmenter(LoadedModel(model, card), str(device), label_set=source.active)
         mine = range(ranks.rank, len(source.samples), ranks.world)
-        own = evaluate(segmenter, source.samples, use_x, indices=mine).overall
-        counts = ranks.total(torch.from_numpy(own.confusion).to(device)).cpu().numpy()
+        own = np.zeros((len(source.samples.label_set),) * 2, np.int64)
+        stopped = False
+        try:
+            scores = evaluate(segmenter, source.samples, use_x, on_frame, indices=mine)
+            own = scores.overall.confusion
+        except ValidationStoppedError:
+            stopped = True
+        if ranks.any(stopped):
+            raise ValidationStoppedError
+        counts = ranks.total(torch.from_numpy(own).to(device)).cpu().numpy()
         meter = ConfusionMeter(source.samples.label_set)
         meter.add(counts, len(source.samples))
-        found.setdefault(source.samples.modality, []).append(meter.scores().miou or 0.0)
+        miou = meter.scores().miou or 0.0
+        found.setdefault(source.samples.modality, []).append(miou)
+        by_source.append((_named(source.samples), miou))
     each = {name: float(np.mean(values)) for name, values in found.items()}
-    return ValidationScores(float(np.mean(list(each.values()))), each)
+    return ValidationScores(float(np.mean(list(each.values()))), each, tuple(by_source))
+
+
+def _named(samples: LabelledPairs) -> str:
+    """Set, split and sensor; of a folder of one's own its name."""
+    own = samples.name == FolderDataset.name
+    words = (samples.folder.name if own else samples.name, samples.places[0].split)
+    return " ".join(word for word in words if word) + f", {samples.modality}"

@@ -2,6 +2,7 @@
 """`segrgbx train`: a recipe in, a model folder out."""
 
 import argparse
+import os
 from pathlib import Path
 
 from segrgbx_core.errors import InputError
@@ -15,7 +16,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         "train",
         "Train a model as a recipe says; an interrupted training goes on with --resume. On "
         "several GPUs: torchrun --nproc-per-node N --no-python segrgbx train ...",
-        "segrgbx train config/train/demo.yaml --out out/my_model",
+        "segrgbx train config/train/thermal.yaml --out out/my_model",
     )
     parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="the training recipe")
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder")
@@ -58,5 +59,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--workers is {args.workers}; expected 0 or more.")
     machine = Machine(args.device, args.workers, args.tensorboard)
     folder = train(args.recipe, args.out, args.resume, args.force, machine)
+    if int(os.environ.get("RANK", "0")) > 0:
+        return 0
     output().print(f"The model is in {folder}", markup=False, soft_wrap=True)
     return 0

@@ -7,11 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
-from segrgbx_core.datasets.check import check, splits_for_check
+from segrgbx_core.datasets import FolderDataset, open_dataset
+from segrgbx_core.datasets.check import _is_even, check, splits_for_check
 from segrgbx_core.datasets.contact_sheet import contact_sheet, spread
 from segrgbx_core.datasets.findings import DatasetCheck
+from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError
 from segrgbx_core.image_files import write_png
+from segrgbx_core.readings import LightFieldViews, PolarizerImages
 
 RNG = np.random.default_rng(5)
 NAMES = {"train": ("1D", "2N", "3D", "4N"), "val": ("5D", "6N"), "test": ("7D", "8N")}
@@ -149,7 +152,9 @@ def test_folders_of_several_sensors_are_looked_at_one_by_one(tmp_path: Path) -> 
         for kind in ("rgb", "x", "labels"):
             (tmp_path / modality / kind).mkdir(parents=True)
             shape = (4, 6, 3) if kind == "rgb" else (4, 6)
-            write_png(tmp_path / modality / kind / "1.png", np.full(shape, 3, np.uint8))
+            x = kind == "x"
+            stored = np.full(shape, 3000 if x else 3, np.uint16 if x else np.uint8)
+            write_png(tmp_path / modality / kind / "1.png", stored)
         manifest = f"modality: {modality}\nlabel_set: street\n"
         (tmp_path / modality / "dataset.yaml").write_text(manifest)
     with pytest.raises(InputError, match=r"several sensors .*; choose one with --split"):
@@ -175,3 +180,61 @@ def test_the_sheet_has_a_row_a_sample(root: Path) -> None:
     assert two.shape[1:] == (3 * 400 + 4, 3)
     # Tile of 400 x 267 under a caption of 23 rows, then a gap of 2.
     assert all_good.shape[0] - two.shape[0] == 5 * (267 + 23 + 2)
+
+
+def test_the_right_folder_is_named_where_it_is_near(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    above = tmp_path_factory.mktemp("above")
+    (above / "MFNet").symlink_to(root)
+    for wrong, right in ((above, above / "MFNet"), (root / "images", root)):
+        with pytest.raises(InputError, match=rf"expected .*: give {right}, which has that\.$"):
+            splits_for_check("mfnet", wrong, None)
+    with pytest.raises(InputError, match=rf"give {root}, which"):
+        open_dataset("mfnet", root / "labels", "train")
+    far = root / "images" / "a" / "b"
+    far.mkdir(parents=True)
+    with pytest.raises(InputError, match=r"b holds nothing; expected (?!.*which has that)"):
+        splits_for_check("mfnet", far, None)
+
+
+def test_a_split_of_the_owners_that_is_not_here_is_a_note(root: Path) -> None:
+    (root / "val.txt").unlink()
+    (root / "images" / "._1D.png").write_bytes(b"left by a Mac")
+    notes = {note.what: note.examples for note in checked(root).notes}
+    assert notes["splits of the owners' that are not here"] == ("val, of 392 samples",)
+    assert len(notes["images in no split"]) == 2
+    assert "splits of the owners' that are not here" not in {
+        note.what for note in checked(root, "test").notes
+    }
+
+
+def test_an_x_that_cannot_be_encoded_cannot_be_used(tmp_path: Path) -> None:
+    for kind in ("rgb", "x", "labels"):
+        (tmp_path / kind).mkdir()
+    for name in ("1", "2"):
+        write_png(tmp_path / "rgb" / f"{name}.png", np.zeros((8, 12, 3), np.uint8))
+        write_png(tmp_path / "labels" / f"{name}.png", np.zeros((8, 12), np.uint8))
+        write_png(tmp_path / "x" / f"{name}.png", RNG.integers(0, 255, (8, 12)).astype(np.uint8))
+    colours = RNG.integers(0, 255, (8, 12, 3)).astype(np.uint8)
+    write_png(tmp_path / "x" / "2.png", colours)
+    (tmp_path / "dataset.yaml").write_text("modality: thermal\nlabel_set: street\n")
+    found = check("folder", tmp_path, splits_for_check("folder", tmp_path, None), most_bad=0.5)
+    assert told(found) == {"samples that cannot be used": 1}
+    assert "X of sample 2 in" in found.problems[0].examples[0]
+    assert "already colour-mapped" in found.problems[0].examples[0]
+
+
+def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="gone does not exist; check the path"):
+        FolderDataset(tmp_path / "gone")
+
+
+def test_black_or_saturated_x_of_several_images_is_odd() -> None:
+    views, places = np.zeros((2, 4, 6, 3), np.uint8), np.array([5, 5])
+    assert _is_even(LightFieldViews(views, places, np.array([4, 5])))
+    nothing = np.full((4, 4, 6), np.nan, np.float32)
+    assert _is_even(PolarizerImages(nothing))
+    nothing[0, 0] = range(6)
+    assert not _is_even(PolarizerImages(nothing))
+    assert _is_even(Planes(np.zeros((3, 4, 6), np.float32), np.ones((4, 6), np.bool_)))

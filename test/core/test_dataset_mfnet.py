@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from segrgbx_core.datasets import Sample, encoded, open_dataset, splits_in
 from segrgbx_core.errors import InputError, LabelError
@@ -129,6 +130,35 @@ def test_twins_are_refused(repack: Path) -> None:
     write_png(repack / "RGB" / "00001D.png", np.zeros((12, 16, 3), np.uint8))
     with pytest.raises(InputError, match=r"holds both 00001D.jpg and 00001D.png; keep one"):
         open_dataset("mfnet", repack, "train")
+
+
+def test_names_may_have_spaces(owners: Path) -> None:
+    for kind in ("images", "labels"):
+        (owners / kind / "00001D.png").rename(owners / kind / "frame 1 D.png")
+    (owners / "train.txt").write_text("frame 1 D\n00002N  and more\n")
+    data = open_dataset("mfnet", owners, "train")
+    assert [place.stem for place in data.places] == ["frame 1 D", "00002N"]
+    assert not data.missing
+
+
+def test_an_image_without_thermal_is_refused(owners: Path) -> None:
+    write_png(owners / "images" / "00001D.png", np.zeros((12, 16, 3), np.uint8))
+    with pytest.raises(InputError, match=r"shape \(12, 16, 3\).*expected four channels") as found:
+        open_dataset("mfnet", owners, "train")[0]
+    assert "--rgbx" not in str(found.value)
+
+
+def test_labels_may_have_a_palette(owners: Path) -> None:
+    path = owners / "labels" / "00001D.png"
+    ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    image = Image.fromarray(ids, "P")
+    image.putpalette([v for i in range(256) for v in (255 - i, i, 7)])
+    image.save(path)
+    assert cv2.imread(str(path), cv2.IMREAD_UNCHANGED).ndim == 3
+    assert np.array_equal(open_dataset("mfnet", owners, "train")[0].labels, ids)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match=r"00001D.png cannot be decoded"):
+        open_dataset("mfnet", owners, "train")[0]
 
 
 @pytest.mark.shared_data

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segrgbx_core.datasets import FolderDataset, render_stills, write_dataset
-from segrgbx_core.errors import InputError
+from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.image_files import write_png
 from segrgbx_core.readings import Events, LightFieldViews, Reading
 from segrgbx_core.scenes import Drive, DriveSettings
@@ -124,7 +124,7 @@ def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
 def test_labels_out_of_range_name_file_and_value(folder: Path) -> None:
     write_png(folder / "labels" / "000000.png", np.full((48, 64), 77, np.uint8))
     with pytest.raises(
-        InputError, match=r"000000.png has label 77; label set 'street' has 0 to 9"
+        LabelError, match=r"000000.png has label 77; label set 'street' has 0 to 10"
     ):
         FolderDataset(folder)[0]
 
@@ -133,3 +133,13 @@ def test_labels_of_another_size_are_refused(folder: Path) -> None:
     write_png(folder / "labels" / "000000.png", np.zeros((24, 32), np.uint8))
     with pytest.raises(InputError, match="is 32x24 and its image 64x48"):
         FolderDataset(folder)[0]
+
+
+@pytest.mark.slow
+def test_an_interrupted_rendering_does_not_render_the_rest(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        render_stills(tmp_path, DriveSettings(width=64, height=48), 400, interrupted)
+    assert len(list((tmp_path / "rgb").iterdir())) < 100

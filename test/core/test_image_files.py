@@ -143,7 +143,7 @@ def test_wrong_bit_depth_of_rgb(tmp_path: Path) -> None:
 
 
 def test_a_grey_rgb_image(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is a grey image; .*--rgb and --x exchanged"):
+    with pytest.raises(InputError, match=r"is a grey image; .*the second sensor"):
         read_rgb(stored(tmp_path / "a.png", RGB[..., 0]))
 
 

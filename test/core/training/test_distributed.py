@@ -2,8 +2,10 @@
 """Two processes on the CPU train as one with the whole batch does."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ RECIPE = """
 name: tiny
 description: for a test
 seed: 5
-model: {{preset: b0, num_classes: 10, head_width: 32, components: [modality_embedding]}}
+model: {{preset: b0, num_classes: 11, head_width: 32, components: [modality_embedding]}}
 data:
   train: {{folder: {data}}}
   validation: {{folder: {data}}}
@@ -130,6 +132,9 @@ class _Alone(Ranks):
         self.seen.append(values.clone())
         return values
 
+    def any(self, flag: bool) -> bool:
+        return flag
+
 
 def test_the_shares_of_a_validation_add_up_to_the_whole(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "tiny.yaml"
@@ -159,3 +164,69 @@ def test_batch_norms_become_shared_and_keep_their_tensors() -> None:
     for key, value in model.state_dict().items():
         assert value.data_ptr() == before[key].data_ptr(), key
     assert torch.equal(model(image), expected)
+
+
+def _torchrun(tmp_path: Path, *arguments: str | Path) -> subprocess.Popen[str]:
+    """`segrgbx train` in two processes; what they say goes to said.txt."""
+    program = tmp_path / "cli.py"
+    program.write_text(
+        "import sys\nfrom segrgbx_ros.cli import main\n"
+        "if __name__ == '__main__':\n    sys.exit(main(['train', *sys.argv[1:]]))\n"
+    )
+    port = f"--rdzv-endpoint=localhost:{20_000 + os.getpid() % 20_000}"
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", port]
+    with (tmp_path / "said.txt").open("w") as said:
+        return subprocess.Popen(
+            [*start, str(program), *map(str, arguments), "--device", "cpu"],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+def _said(tmp_path: Path) -> str:
+    return (tmp_path / "said.txt").read_text()
+
+
+@pytest.mark.slow
+def test_a_mistake_in_two_processes_is_said_once(tmp_path: Path, data: Path) -> None:
+    """torchrun adds a report of its own, with a traceback of its own; none of ours."""
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(RECIPE.format(data=data, accumulate=1).replace("classes: 11", "classes: 9"))
+    mistakes = [(recipe, "num_classes is 9, but label set 'street' has 11"), (recipe, "already h")]
+    for path, words in mistakes:
+        started = _torchrun(tmp_path, path, "--out", tmp_path / "out")
+        assert started.wait(timeout=600) != 0
+        said = _said(tmp_path)
+        assert said.count(words) == 1, said
+        assert "segrgbx_core/training" not in said, said
+        assert "Connection closed" not in said, said
+        # What the first process alone finds must not leave the second one hanging.
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / "mine.txt").write_text("x")
+        recipe.write_text(RECIPE.format(data=data, accumulate=1))
+
+
+@pytest.mark.slow
+def test_two_processes_are_interrupted_and_go_on(tmp_path: Path, data: Path) -> None:
+    recipe, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    text = RECIPE.format(data=data, accumulate=1).replace("validate_every: 3", "validate_every: 1")
+    recipe.write_text(text.replace("steps: 3", "steps: 300"))
+    started = _torchrun(tmp_path, recipe, "--out", out)
+    deadline = time.monotonic() + 400
+    while not (out / "log.csv").is_file() and time.monotonic() < deadline:
+        time.sleep(1)
+    started.send_signal(signal.SIGTERM)
+    assert started.wait(timeout=300) != 0
+    said = _said(tmp_path)
+    assert said.count("Stopped by SIGTERM after step") == 1, said
+    assert said.count("segrgbx: interrupted") == 1, said
+    step = int(_saved(out / "checkpoint.pt")["step"])
+    assert step >= 1
+    recipe.write_text(text.replace("steps: 3", f"steps: {step + 1}"))
+    assert _torchrun(tmp_path, recipe, "--out", out, "--resume").wait(timeout=600) == 0
+    said = _said(tmp_path)
+    assert f"step {step + 1} of {step + 1}: loss" in said
+    assert said.count("The model is in") == 1
+    assert "FutureWarning" not in said

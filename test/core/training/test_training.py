@@ -11,7 +11,7 @@ from rich.console import Console
 
 from segrgbx_core import Segmenter
 from segrgbx_core.datasets import FolderDataset, render_stills
-from segrgbx_core.errors import ModelError, RecipeError, SegRgbxError
+from segrgbx_core.errors import RecipeError, SegRgbxError
 from segrgbx_core.evaluation.dataset import evaluate
 from segrgbx_core.labels import LabelClass, load_label_set
 from segrgbx_core.model import SegRgbX, build_model, load_model
@@ -25,12 +25,13 @@ from segrgbx_core.training.objective import class_shares, class_weights
 from segrgbx_core.training.parts import Place, TrainingParts
 from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import Augment, load_recipe
+from segrgbx_core.training.stopping import StopRequest
 
 RECIPE = """
 name: tiny
 description: for a test
 seed: 5
-model: {{preset: b0, num_classes: 10}}
+model: {{preset: b0, num_classes: 11}}
 data:
   train: {{folder: {data}}}
   validation: {{folder: {data}}}
@@ -71,8 +72,8 @@ def test_a_resumed_training_ends_bit_equal(tmp_path: Path, data: Path) -> None:
     stop_after = 2
     validate = loop._Training._validate
 
-    def interrupted(self: "loop._Training", loss: float, board: Board) -> None:
-        validate(self, loss, board)
+    def interrupted(self: "loop._Training", board: Board, stop: StopRequest) -> None:
+        validate(self, board, stop)
         if self.state.step == stop_after:
             raise KeyboardInterrupt
 
@@ -151,11 +152,11 @@ def test_rare_classes_weigh_more_and_the_mean_is_one(data: Path) -> None:
     dataset = FolderDataset(data)
     weight = class_weights(class_shares(dataset), 0.5)
     labels = np.concatenate([dataset[i].labels.ravel() for i in range(len(dataset))])
-    share = np.bincount(labels, minlength=10) + 1 / len(labels)
+    share = np.bincount(labels, minlength=11) + 1 / len(labels)
     assert weight[int(share.argmin())] == weight.max()
     assert weight[int(share.argmax())] == weight.min()
     assert float((weight.numpy() * share / share.sum()).sum()) == pytest.approx(1.0, abs=0.01)
-    assert class_weights(class_shares(dataset), 0.0).tolist() == pytest.approx([1.0] * 10)
+    assert class_weights(class_shares(dataset), 0.0).tolist() == pytest.approx([1.0] * 11)
 
 
 def original_names(model: SegRgbX) -> dict[str, torch.Tensor]:
@@ -177,7 +178,7 @@ def test_a_training_starts_from_another_projects_weights(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.manual_seed(77)
-    source = build_model("b0", 10)
+    source = build_model("b0", 11)
     torch.save(original_names(source), tmp_path / "mit_b0.pth")
     path = recipe(tmp_path, data, 1)
     slow = path.read_text().replace("1.0e-3", "1.0e-8")
@@ -190,7 +191,7 @@ def test_a_training_starts_from_another_projects_weights(
         given = expected["encoder.stages.0.embeddings.0.proj.weight"]
         torch.testing.assert_close(kept, given, atol=1e-3, rtol=1e-3)
     path.write_text(slow + "start_from: absent.pth\n")
-    with pytest.raises(ModelError, match=r"absent\.pth does not exist"):
+    with pytest.raises(RecipeError, match=r"start_from is absent\.pth, but .* does not exist"):
         train(path, tmp_path / "other")
 
 
@@ -204,7 +205,7 @@ def union_recipe(tmp_path: Path, data: Path, text: str = "label_set: street_part
         both = content.replace("meets: sidewalk", "meets: [sidewalk, curb]")
         (tmp_path / f"{name}.yaml").write_text(both)
     path = recipe(tmp_path, data, 2)
-    path.write_text(path.read_text().replace("num_classes: 10", "num_classes: 11") + text)
+    path.write_text(path.read_text().replace("num_classes: 11", "num_classes: 12") + text)
     return path
 
 
@@ -212,7 +213,7 @@ def test_a_set_trains_a_model_over_its_union(tmp_path: Path, data: Path) -> None
     folder = train(union_recipe(tmp_path, data), tmp_path / "out")
     card = load_model(folder).card
     assert card.label_set.names[-1] == "curb"
-    assert len(card.label_set) == 11
+    assert len(card.label_set) == 12
     assert 0.0 < float(card.training["validation_miou"]) <= 1.0
     samples = FolderDataset(data)
     segmenter = Segmenter(folder, "cpu", label_set=tmp_path / "street_part.yaml")
@@ -231,17 +232,17 @@ def test_only_the_classes_of_the_active_set_learn(tmp_path: Path, data: Path) ->
     seen = []
     made.state.model.head.classifier.bias.register_hook(lambda g: seen.append(g.clone()))
     made.stepper([made.batches.batch(0, 2)], 1e-3)
-    assert seen[0].shape == (11,)
-    assert seen[0][:10].all()
-    assert seen[0][10] == 0.0
+    assert seen[0].shape == (12,)
+    assert seen[0][:11].all()
+    assert seen[0][11] == 0.0
 
 
 def test_a_label_set_that_is_not_the_samples_is_refused(tmp_path: Path, data: Path) -> None:
     with pytest.raises(RecipeError, match=r"label_set is 'mfnet', but .* of 'street'; name the"):
         train(union_recipe(tmp_path, data, "label_set: mfnet\n"), tmp_path / "out")
     path = union_recipe(tmp_path, data)
-    path.write_text(path.read_text().replace("num_classes: 11", "num_classes: 10"))
-    with pytest.raises(RecipeError, match="num_classes is 10, but label set 'all' has 11"):
+    path.write_text(path.read_text().replace("num_classes: 12", "num_classes: 11"))
+    with pytest.raises(RecipeError, match="num_classes is 11, but label set 'all' has 12"):
         train(path, tmp_path / "out")
 
 
@@ -250,8 +251,8 @@ def test_user_mistakes_are_said_in_words(tmp_path: Path, data: Path) -> None:
         train(recipe(tmp_path, data, 2), tmp_path / "new", resume=True)
     path = tmp_path / "wrong.yaml"
     text = RECIPE.format(data=data, steps=2, dropout=0.1)
-    path.write_text(text.replace("num_classes: 10", "num_classes: 9"))
-    with pytest.raises(RecipeError, match="num_classes is 9, but label set 'street' has 10"):
+    path.write_text(text.replace("num_classes: 11", "num_classes: 9"))
+    with pytest.raises(RecipeError, match="num_classes is 9, but label set 'street' has 11"):
         train(path, tmp_path / "other")
     full = tmp_path / "full"
     full.mkdir()

@@ -4,19 +4,25 @@
 import errno
 import io
 import os
+import resource
+import shutil
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
 from torch import nn
 
 from segrgbx_core.datasets import render_stills
-from segrgbx_core.errors import OutputError, RecipeError, SegRgbxError
-from segrgbx_core.model import SegRgbX
+from segrgbx_core.errors import InputError, OutputError, RecipeError, SegRgbxError
+from segrgbx_core.image_files import write_png
+from segrgbx_core.model import SegRgbX, load_model
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import Machine, check, loop, train
 from segrgbx_core.training.parts import Place, TrainingParts
@@ -29,7 +35,7 @@ RECIPE = """
 name: tiny
 description: for a test
 seed: 5
-model: {{preset: b0, num_classes: 10, head_width: 32}}
+model: {{preset: b0, num_classes: 11, head_width: 32}}
 data:
   train: {{folder: {data}}}
   validation: {{folder: {data}}}
@@ -107,12 +113,17 @@ def test_a_signal_ends_the_training_after_the_step_and_it_goes_on_bit_equal(
 
 
 def test_a_second_signal_acts_as_ever() -> None:
-    with StopRequest() as stop:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stop.asked == "SIGINT"
-        with pytest.raises(KeyboardInterrupt):
+    # A shell that starts the tests in the background has SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with StopRequest() as stop:
             os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            assert stop.asked == "SIGINT"
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_workers_give_the_same_batches(tmp_path: Path, data: Path) -> None:
@@ -175,6 +186,146 @@ def test_the_last_checkpoint_survives_a_full_disk(
     assert parts.state.step == 0
 
 
+def test_a_disk_that_refuses_in_the_middle_of_a_real_write(tmp_path: Path, data: Path) -> None:
+    """Not by a patch: a file may grow no longer than 5 MB here, and a checkpoint is longer."""
+    parts = _parts(_recipe(tmp_path, data))
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(parts.state, path, [torch.get_rng_state()])
+    before = path.read_bytes()
+    assert len(before) > 5_000_000
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"Cannot write .*: it is larger than a file may be"):
+            save_checkpoint(parts.state, path, [torch.get_rng_state()])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.glob("checkpoint*")) == ["checkpoint.pt"]
+
+
+def test_a_full_disk_says_how_to_go_on(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _recipe(tmp_path, data)
+    path.write_text(path.read_text().replace("validate_every: 9", "validate_every: 2"))
+    save = torch.save
+
+    def full(content: Any, file: Any) -> None:
+        if content["step"] == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(content, file)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OutputError, match=r"full at step 4; free some space and go on from the l"):
+        train(path, tmp_path / "out")
+    monkeypatch.undo()
+    assert _checkpoint(tmp_path / "out")["step"] == 2
+    train(path, tmp_path / "out", resume=True)
+    assert _checkpoint(tmp_path / "out")["step"] == 4
+
+
+def test_a_folder_that_is_removed_meanwhile_is_said(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = loop._Training._step
+
+    def removing(training: loop._Training, parts: Any) -> float:
+        shutil.rmtree(tmp_path / "out")
+        return step(training, parts)
+
+    path = _recipe(tmp_path, data)
+    path.write_text(path.read_text().replace("steps: 4", "steps: 1"))
+    monkeypatch.setattr(loop._Training, "_step", removing)
+    with pytest.raises(OutputError, match=r"was .*out removed, or does another training write to"):
+        train(path, tmp_path / "out")
+
+
+def test_a_signal_breaks_a_validation_off_and_it_is_made_up_for(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _recipe(tmp_path, data)
+    path.write_text(path.read_text().replace("validate_every: 9", "validate_every: 2"))
+    train(path, tmp_path / "whole")
+    capsys.readouterr()
+    validate = loop.validate
+
+    def signalled(*given: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return validate(*given)
+
+    monkeypatch.setattr(loop, "validate", signalled)
+    with pytest.raises(KeyboardInterrupt):
+        train(path, tmp_path / "out")
+    monkeypatch.undo()
+    assert "Stopped by SIGTERM after step 2; go on with" in capsys.readouterr().out
+    assert not (tmp_path / "out" / "log.csv").exists()
+    train(path, tmp_path / "out", resume=True)
+    rows = [
+        [line.split(",")[0:1] + line.split(",")[2:] for line in log.read_text().splitlines()]
+        for log in (tmp_path / "whole" / "log.csv", tmp_path / "out" / "log.csv")
+    ]
+    assert rows[0] == rows[1]
+    a, b = (load_model(tmp_path / name / "model").model.state_dict() for name in ("whole", "out"))
+    assert all(torch.equal(value, b[key]) for key, value in a.items())
+
+
+def test_a_signal_before_the_first_step_says_how_to_begin_again(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def signalled(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    monkeypatch.setattr(loop, "TrainingParts", signalled)
+    path = _recipe(tmp_path, data)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        train(path, tmp_path / "out")
+    assert signal.getsignal(signal.SIGTERM) is before
+    said = capsys.readouterr().out
+    assert "Stopped before the first step; what was rendered is kept" in said
+    assert f"segrgbx train {path} --out {tmp_path / 'out'} --force" in said
+
+
+def _resumed(path: Path, out: Path, before: str, after: str) -> None:
+    path.write_text(path.read_text().replace(before, after))
+    train(path, out, resume=True)
+
+
+def test_a_changed_recipe_is_said_or_refused_when_it_goes_on(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = _recipe(tmp_path, data), tmp_path / "out"
+    path.write_text(path.read_text().replace("steps: 4", "steps: 1"))
+    train(path, out)
+    capsys.readouterr()
+    _resumed(path, out, "batch: 4", "batch: 2")
+    said = capsys.readouterr().out
+    assert "tiny.yaml has changed since the checkpoint" in said
+    assert "optimiser.batch was 4 and is 2." in said
+    _resumed(path, out, "batch: 2", "batch: 4")
+    assert "has changed" not in capsys.readouterr().out
+    kept = (out / "checkpoint.pt").read_bytes()
+    words = r"model.head_width was 32 and is 48; that cannot change half-way"
+    with pytest.raises(RecipeError, match=words):
+        _resumed(path, out, "head_width: 32", "head_width: 48")
+    assert (out / "checkpoint.pt").read_bytes() == kept
+
+
+def test_a_checkpoint_without_a_recipe_is_still_resumed(tmp_path: Path, data: Path) -> None:
+    parts = _parts(_recipe(tmp_path, data))
+    path = tmp_path / "checkpoint.pt"
+    parts.state.step = 3
+    save_checkpoint(parts.state, path, [torch.get_rng_state()])
+    content = torch.load(path, weights_only=True)
+    for name in ("recipe", "loss", "validated"):
+        del content[name]
+    torch.save(content, path)
+    assert restore(parts.state, path) == ()
+    assert parts.state.validated == 3
+
+
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
 def test_a_broken_checkpoint_is_said_in_words(
     tmp_path: Path, data: Path, content: bytes | None
@@ -191,8 +342,6 @@ def test_a_broken_checkpoint_is_said_in_words(
 def test_a_corrupt_image_is_left_out_and_said(
     tmp_path: Path, data: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import shutil
-
     copy = tmp_path / "data"
     shutil.copytree(data, copy)
     for kind in ("rgb", "x", "labels"):
@@ -238,3 +387,134 @@ def test_tensorboard_gets_losses_and_validations(tmp_path: Path, data: Path) -> 
     events.Reload()
     (point,) = events.Scalars("validation/thermal")
     assert point.step == 4
+
+
+def test_tensorboard_is_asked_for_before_anything_is_made(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(RecipeError, match="need the package tensorboard"):
+        train(_recipe(tmp_path, data), tmp_path / "out", machine=Machine(tensorboard=True))
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_trained_is_said_before_scenes_are_rendered(
+    tmp_path: Path, data: Path
+) -> None:
+    path = _recipe(tmp_path, data)
+    text = path.read_text()
+    scenes = "scenes: {count: 1, first_seed: 1, width: 96, height: 72}"
+    begun = text.replace(f"train: {{folder: {data}}}", f"train: {{{scenes}}}")
+    snow = scenes.replace("72}", "72, conditions: [snow]}")
+    for change, words in (
+        (("num_classes: 11", "num_classes: 10"), "num_classes is 10, but label set 'street'"),
+        ((f"validation: {{folder: {data}}}", "validation: {folder: gone}"), "gone does not exist"),
+        (
+            (f"validation: {{folder: {data}}}", f"validation: {{{snow}}}"),
+            "tiny.yaml: data.validation: Scene conditions snow are not known",
+        ),
+    ):
+        assert change[0] in begun
+        path.write_text(begun.replace(*change))
+        with pytest.raises(SegRgbxError, match=words):
+            train(path, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
+def test_an_x_that_cannot_be_encoded_is_left_out_as_a_broken_file_is(
+    tmp_path: Path, data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    colours = np.random.default_rng(0).integers(0, 255, (72, 96, 3)).astype(np.uint8)
+    write_png(copy / "x" / "00000002.png", colours)
+    path = _recipe(tmp_path, copy)
+    with pytest.raises(InputError, match=r"00000002 in .*three channels.*data check"):
+        _parts(path).batches.batch(0, 4)
+    for kind in ("rgb", "x", "labels"):
+        for i in range(200):
+            shutil.copy(copy / kind / "00000001.png", copy / kind / f"more{i:04d}.png")
+    parts = _parts(path)
+    seen = [stem for step in range(51) for stem in parts.batches.batch(step, 4).stems]
+    assert "00000002" not in seen
+    assert "X of sample 00000002" in caplog.text
+
+
+def test_too_many_broken_samples_are_one_sentence_with_workers_too(
+    tmp_path: Path, data: Path
+) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    for path in sorted((copy / "x").iterdir())[1:]:
+        path.write_bytes(b"broken")
+    recipe = _recipe(tmp_path, copy)
+    recipe.write_text(
+        recipe.read_text().replace(
+            f"validation: {{folder: {copy}}}", f"validation: {{folder: {data}}}"
+        )
+    )
+    with pytest.raises(
+        InputError, match=r"samples of .* cannot be used, more than the 1"
+    ) as found:
+        train(recipe, tmp_path / "out", machine=Machine(workers=1))
+    assert "Traceback" not in str(found.value)
+    assert "\n" not in str(found.value)
+
+
+def test_memory_that_runs_out_elsewhere_is_said_as_well(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(loop, "validate", full)
+    path = _recipe(tmp_path, data)
+    path.write_text(path.read_text().replace("steps: 4", "steps: 1"))
+    with pytest.raises(SegRgbxError, match=r"ran out in scoring after step 1.*lower short_side"):
+        train(path, tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_whole_group_spares_the_workers_until_the_checkpoint(
+    tmp_path: Path, data: Path
+) -> None:
+    """As a cluster's scheduler and `kill -- -GROUP` send it: to the readers, too."""
+    path = _recipe(tmp_path, data)
+    path.write_text(path.read_text().replace("steps: 4", "steps: 4000"))
+    program = (
+        "from segrgbx_ros.cli import main; import sys; sys.exit(main(["
+        f"'train', {str(path)!r}, '--out', {str(tmp_path / 'out')!r}, '--device', 'cpu',"
+        " '--workers', '2']))"
+    )
+    script = tmp_path / "program.py"
+    script.write_text(f"if __name__ == '__main__':\n    {program}\n")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    with (tmp_path / "said.txt").open("w+") as said:
+        started = subprocess.Popen(
+            [sys.executable, str(script)],
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+        _wait_for_workers(started.pid)
+        os.killpg(started.pid, signal.SIGTERM)
+        status = started.wait(timeout=300)
+        said.seek(0)
+        text = said.read()
+    assert status == 130, text
+    assert "Traceback" not in text
+    assert "Stopped by SIGTERM after step" in text
+    assert _checkpoint(tmp_path / "out")["step"] >= 1
+
+
+def _wait_for_workers(leader: int) -> None:
+    """Until the process has spawned its readers and they have had time to start."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        children = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
+        if len(children) >= 3:  # two readers and multiprocessing's tracker
+            time.sleep(20)
+            return
+        time.sleep(0.5)
+    raise AssertionError("no readers were started")

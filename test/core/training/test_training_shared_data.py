@@ -15,12 +15,12 @@ RECIPE = """
 name: tiny
 description: for a test
 seed: 5
-model: {{preset: b0, num_classes: 19, head_width: 32, components: [modality_embedding]}}
+model: {{preset: b0, num_classes: 20, head_width: 32, components: [modality_embedding]}}
 data:
   train:
     - {{dataset: mfnet, folder: {mfnet}, split: train, label_set: nine.yaml}}
-    - {{folder: {stills}, label_set: ten.yaml}}
-  validation: {{folder: {stills}, label_set: ten.yaml}}
+    - {{folder: {stills}, label_set: eleven.yaml}}
+  validation: {{folder: {stills}, label_set: eleven.yaml}}
 augment: {{crop: [96, 96]}}
 optimiser: {{steps: 2, batch: 4, learning_rate: 1.0e-3, warm_up: 1, validate_every: 2}}
 short_side: 96
@@ -29,7 +29,7 @@ short_side: 96
 
 def _union(folder: Path) -> None:
     """The classes of both sets side by side."""
-    sets = {"nine": load_label_set("mfnet"), "ten": load_label_set("street")}
+    sets = {"nine": load_label_set("mfnet"), "eleven": load_label_set("street")}
     lines = {
         name: [
             f"- {{name: {c.name}, color: {list(c.color)}, meets: {name}_{c.name}}}"
@@ -62,4 +62,4 @@ def test_real_and_synthetic_sources_train_one_model(shared_data: Path, tmp_path:
     path.write_text(RECIPE.format(mfnet=shared_data / "mfnet", stills=stills))
     card = load_model(train(path, tmp_path / "out")).card
     assert card.modalities == ("thermal", "depth")
-    assert len(card.label_set) == 19
+    assert len(card.label_set) == 20

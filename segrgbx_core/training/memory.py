@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Memory that runs out, said with the setting to change."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from segrgbx_core.errors import SegRgbxError
+
+
+@contextmanager
+def memory_errors(where: str, way_out: str) -> Iterator[None]:
+    """Turns memory that runs out inside into one sentence; other errors pass unchanged.
+
+    where: what was being done. way_out: with which settings, and what to change. Raises
+    SegRgbxError.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as err:
+        if not _is_out_of_memory(err):
+            raise
+        raise SegRgbxError(f"Memory ran out {where} {way_out}.") from err
+
+
+def _is_out_of_memory(err: BaseException) -> bool:
+    """Whether it is about memory; torch on the CPU says so in a RuntimeError's words alone."""
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(err, kinds) or "can't allocate memory" in str(err)

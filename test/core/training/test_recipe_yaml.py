@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A recipe's YAML: what is written in it is what counts, and mistakes are named by their line."""
+
+from pathlib import Path
+
+import pytest
+
+from segrgbx_core.errors import RecipeError
+from segrgbx_core.training.recipe import load_recipe
+from segrgbx_core.training.recipe_yaml import read_yaml
+
+GOOD = """
+name: t
+description: d
+seed: 1
+data:
+  train: {folder: a}
+  validation: {folder: b}
+optimiser:
+  steps: 10
+  learning_rate: 1.0e-3
+"""
+
+
+def written(tmp_path: Path, content: str | bytes) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@pytest.mark.parametrize("number", ["1e-3", "1E-3", "1.e-3", "0.1e-2", "10e-4", "0.001"])
+def test_a_rate_may_be_written_as_people_do(tmp_path: Path, number: str) -> None:
+    recipe = load_recipe(written(tmp_path, GOOD.replace("1.0e-3", number)))
+    assert recipe.optimiser.learning_rate == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("text", ["e3", "1e", "v1e-3x", '"1e-3"'])
+def test_what_is_no_number_stays_text(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RecipeError, match=r"learning_rate is '.*'; expected a number"):
+        load_recipe(written(tmp_path, GOOD.replace("1.0e-3", text)))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (GOOD + "seed: 2\n", r"recipe.yaml, line 11: key 'seed' is given twice"),
+        (GOOD + "  steps: 20\n", r"line 11: key 'steps' is given twice"),
+        (GOOD.replace("  steps", "\tsteps"), r"line 9: found character '\\t' that cannot start"),
+        (GOOD + "augment: {crop: [64, 64}\n", r"line 11: expected ',' or '\]'"),
+        (b"\x00\x01", "is no YAML; it holds characters that no text has"),
+        (b"name: \xff\xfe", "is no text in UTF-8"),
+    ],
+)
+def test_a_mistake_is_named_by_its_line(tmp_path: Path, content: str | bytes, words: str) -> None:
+    with pytest.raises(RecipeError, match=words) as caught:
+        load_recipe(written(tmp_path, content))
+    assert "\n" not in str(caught.value)
+
+
+def test_anchors_and_merges_still_work(tmp_path: Path) -> None:
+    text = "a: &x {one: 1, two: 2}\nb: {<<: *x, two: 3}\nc: *x\n"
+    found = read_yaml(written(tmp_path, text))
+    assert found == {
+        "a": {"one": 1, "two": 2},
+        "b": {"one": 1, "two": 3},
+        "c": {"one": 1, "two": 2},
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("weight_decay: -1.0", "weight_decay is -1.0; expected 0.0"),
+        ("weight_decay: .nan", "weight_decay is nan"),
+        ("warm_up: -3", "warm_up is -3; expected 0"),
+        ("power: -1.0", "power is -1.0"),
+        ("class_balance: .inf", "class_balance is inf"),
+        ("gradient_clip: 0.0", "gradient_clip is 0.0; expected 1e-06"),
+    ],
+)
+def test_numbers_that_teach_nothing_are_refused(tmp_path: Path, change: str, words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        load_recipe(written(tmp_path, f"{GOOD}  {change}\n"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("seed: 1", "seed: 1000000000000000000000000000000", "seed is 1000.*; expected 0 to"),
+        ("train: {folder: a}", "train: a", "train is 'a'; expected a mapping, or a list of them"),
+        (
+            "train: {folder: a}",
+            "train: {scenes: {count: 0, first_seed: 1}}",
+            "has 0 scenes; expected 1 or more",
+        ),
+    ],
+)
+def test_more_that_cannot_be(tmp_path: Path, before: str, after: str, words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        load_recipe(written(tmp_path, GOOD.replace(before, after)))
