@@ -6,6 +6,7 @@ After the demo model was replaced on purpose, write the file anew with
     .venv/bin/python test/core/test_demo_golden.py
 """
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ REWRITE = ".venv/bin/python test/core/test_demo_golden.py"
 HEIGHT, WIDTH = 95, 126
 PLACES = ((5, 5), (20, 100), (47, 63), (60, 30), (80, 90), (94, 125))
 TOLERANCE = 2e-3
+SENSORS = ("event", "thermal", "depth", "polarization", "light_field")
+NO_X = "without X"
 
 
 def _street() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
@@ -41,17 +44,15 @@ def _street() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
 
 
 def _logits(loaded: LoadedModel) -> dict[str, npt.NDArray[np.float32]]:
-    """(classes, HEIGHT, WIDTH) with X and without."""
+    """(classes, HEIGHT, WIDTH) with X, taken for each sensor's planes, and without."""
     rgb, planes = _street()
-    prepare, (modality, *_) = loaded.card.preprocessing, loaded.card.modalities
+    prepare = loaded.card.preprocessing
     image = prepare.normalise_rgb(torch.from_numpy(rgb).permute(2, 0, 1)[None])
     valid = torch.ones(1, HEIGHT, WIDTH, dtype=torch.bool)
     x = prepare.normalise_x(torch.from_numpy(planes)[None], valid)
     with torch.no_grad():
-        found = {
-            "with_x": loaded.model(image, x, modality),
-            "without_x": loaded.model(image, None),
-        }
+        found = {name: loaded.model(image, x, name) for name in SENSORS}
+        found[NO_X] = loaded.model(image, None)
     return {name: logits[0].numpy() for name, logits in found.items()}
 
 
@@ -84,7 +85,7 @@ def golden(demo: LoadedModel) -> dict[str, dict[str, list[float]]]:
     return dict(content["logits"])
 
 
-@pytest.mark.parametrize("case", ["with_x", "without_x"])
+@pytest.mark.parametrize("case", [*SENSORS, NO_X])
 def test_logits_are_the_golden_ones(
     demo: LoadedModel, golden: dict[str, dict[str, list[float]]], case: str
 ) -> None:
@@ -95,10 +96,12 @@ def test_logits_are_the_golden_ones(
 
 
 def test_the_golden_logits_tell_models_apart(golden: dict[str, dict[str, list[float]]]) -> None:
-    kept = [np.array(list(golden[case].values())) for case in ("with_x", "without_x")]
-    for values in kept:
+    kept = {case: np.array(list(values.values())) for case, values in golden.items()}
+    for values in kept.values():
         assert np.ptp(values, axis=0).max() > 100 * TOLERANCE
-    assert np.abs(kept[0] - kept[1]).max() > 100 * TOLERANCE
+    assert np.abs(kept["thermal"] - kept[NO_X]).max() > 100 * TOLERANCE
+    for one, other in itertools.combinations(SENSORS, 2):
+        assert np.abs(kept[one] - kept[other]).max() > 2 * TOLERANCE, (one, other)
 
 
 def _write() -> None:
