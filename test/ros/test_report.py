@@ -119,7 +119,7 @@ def test_bars_have_the_length_and_colour_of_their_class(tmp_path: Path) -> None:
     text = written(tmp_path, WHOLE)
     red, green, blue = STREET.classes[STREET.id_of("car")].color
     assert f"width: 85.0%; background: rgb({red} {green} {blue})" in text
-    assert text.count('class="track"') == 9
+    assert text.count('class="track"') == 10
 
 
 def test_no_warning_where_all_is_well_and_one_where_not(tmp_path: Path) -> None:
