@@ -27,7 +27,8 @@ from segrgbx_ros.summary_file import read_summary
 from segrgbx_ros.topics import TopicsTaken
 
 STREET = load_label_set("street")
-IOU = dict(zip(STREET.names, (0.9, 0.5, 0.7, 0.8, 0.95, 0.75, 0.25, 0.85, 0.6, None, 0.5), strict=True))
+EACH = (0.9, 0.5, 0.7, 0.8, 0.95, 0.75, 0.25, 0.85, 0.6, None, 0.5)
+IOU = dict(zip(STREET.names, EACH, strict=True))
 WHOLE = ReplaySummary(
     frames=Frames(50, 45, 43, 43, {"rgb_without_x": 7, "x_unused": 2}),
     miou=0.7,
