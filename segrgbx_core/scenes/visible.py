@@ -93,24 +93,26 @@ def radiance(surfaces: Surfaces, condition: Condition, course: Course) -> Array:
     light = illumination(surfaces, condition, course.walk)
     seen = surfaces.color * light + surfaces.glow
     glass = surfaces.material == MATERIAL_ID["glass"]
+    around = surroundings(surfaces, condition, course)
     across, along = fresnel(facing_cosine(surfaces), REFRACTIVE_INDEX[MATERIAL_ID["glass"]])
     face = (across + along) / 2
     both_faces = 2 * face / (1 + face)
-    mirrored = both_faces * surroundings(surfaces, condition, course)
-    seen = np.where(glass, seen + mirrored, seen)
+    seen = np.where(glass, seen + both_faces * around, seen)
     if condition.wet:
-        seen = _wetted(seen, surfaces, condition, course)
+        seen = _wetted(seen, surfaces, condition, around)
     seen = np.where(surfaces.label == Label.SKY, sky_radiance(surfaces.rays, condition), seen)
     clear = transmission(surfaces, condition)
     seen = seen * clear + np.array(condition.horizon)[:, None, None] * (1 - clear)
     return np.asarray(seen + veil(surfaces, condition), np.float32)
 
 
-def _wetted(seen: Radiance, surfaces: Surfaces, condition: Condition, course: Course) -> Radiance:
-    """Darker where water fills the ground's pores, and mirroring."""
+def _wetted(
+    seen: Radiance, surfaces: Surfaces, condition: Condition, around: Radiance
+) -> Radiance:
+    """Darker where water fills the ground's pores, and mirroring what is around."""
     film = water_film(surfaces, condition)
     across, along = fresnel(facing_cosine(surfaces), WATER_INDEX)
-    mirrored = film * (across + along) / 2 * surroundings(surfaces, condition, course)
+    mirrored = film * (across + along) / 2 * around
     return np.asarray(seen * (1 - WET_DARKENING * film) + mirrored)
 
 
