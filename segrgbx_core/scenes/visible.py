@@ -106,9 +106,7 @@ def radiance(surfaces: Surfaces, condition: Condition, course: Course) -> Array:
     return np.asarray(seen + veil(surfaces, condition), np.float32)
 
 
-def _wetted(
-    seen: Radiance, surfaces: Surfaces, condition: Condition, around: Radiance
-) -> Radiance:
+def _wetted(seen: Radiance, surfaces: Surfaces, condition: Condition, around: Array) -> Radiance:
     """Darker where water fills the ground's pores, and mirroring what is around."""
     film = water_film(surfaces, condition)
     across, along = fresnel(facing_cosine(surfaces), WATER_INDEX)
