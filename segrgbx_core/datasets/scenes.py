@@ -17,12 +17,10 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.event_files import EVENT_SUFFIX, write_events
 from segrgbx_core.image_files import write_png
 from segrgbx_core.readings import Events, LightFieldViews, Reading
-from segrgbx_core.scenes.drive import Drive, DriveSettings, RgbCapture, XCapture
+from segrgbx_core.scenes.drive import SCENES_SET, Drive, DriveSettings, RgbCapture, XCapture
 from segrgbx_core.scenes.light_field import GRID
 from segrgbx_core.tiles import tiled
 
-SCENES_SET = "street"
-"""The label set that all scenes have."""
 _SKEW_S = 0.012
 _KIND = "stills.yaml"
 

@@ -21,6 +21,9 @@ from segrgbx_core.scenes.world import World, stamp_of
 _X_RATE = 0.9
 _JITTER_S = 0.002
 
+SCENES_SET = "street"
+"""The label set that all scenes have."""
+
 
 @dataclass(frozen=True)
 class DriveSettings:
@@ -132,7 +135,7 @@ class Drive:
     @property
     def label_set(self) -> LabelSet:
         """The street classes that the labels' ids mean."""
-        return load_label_set("street")
+        return load_label_set(SCENES_SET)
 
     def condition_at(self, seconds: float) -> Condition:
         """Light and weather at that time after the start."""
