@@ -83,13 +83,18 @@ def _opening(results: Results, folder: str) -> list[str]:
         "Brief trainings of a small model say which of two is better under one budget. They do "
         "not say how good either can get, and on synthetic streets not how either does on a "
         "road; the last question is on real images.",
-        f"All start, unless said otherwise, from RGB alone trained from scratch "
-        f"({_start_steps(results)} steps), which stands for the ImageNet weights that are usual, "
-        f"and go on for {optimiser['steps']} steps of {optimiser['batch']} crops of "
-        f"{crop[1]}x{crop[0]} with preset {recipe['model']['preset']}. Streets are "
-        f"{scenes['width']}x{scenes['height']}, {scenes['train']['count']} for each sensor to "
-        f"learn from, and {scenes['test']['count']} others, alike for all sensors, to be scored "
-        f"on. Scores: {results.protocol or NOT_RUN}.",
+        f"All start, unless said otherwise, from what all have in common: one model of the five "
+        f"sensors without the three parts, from scratch ({_start_steps(results)} steps), or for "
+        f"RGB alone one of RGB alone, after as many. That stands for the ImageNet weights that "
+        f"are usual. They go on for {optimiser['steps']} steps of {optimiser['batch']} crops of "
+        f"{crop[1]}x{crop[0]} with preset {recipe['model']['preset']}. The three parts begin "
+        "afresh there, which speaks against them; the two streams of `cmx` both begin as the "
+        "shared one. Of the samples with X a share of "
+        f"{recipe['augment']['rgb_dark']:g} has its RGB darkened, so that X is learnt early; a "
+        f"model of RGB alone sees none of that. Streets are {scenes['width']}x"
+        f"{scenes['height']}, {scenes['train']['count']} for each sensor to learn from, and "
+        f"{scenes['test']['count']} others, alike for all sensors, to be scored on. Scores: "
+        f"{results.protocol or NOT_RUN}.",
         "A figure is the mean over the seeds ± half the range between them; one seed has no ±. A "
         "difference is that of the means ± both halves added. Something *pays* where each seed "
         "with it is above each seed without, that is, where the difference is larger than its ±. "
@@ -119,4 +124,4 @@ def _hours(results: Results) -> str:
 
 
 def _start_steps(results: Results) -> str:
-    return " or ".join(str(run.steps) for run in results.runs if run.run == START)
+    return " or ".join(sorted({str(r.steps) for r in results.runs if r.question == START}))

@@ -49,7 +49,7 @@ def results(seeds: tuple[int, ...] = (1, 2), scores: Mapping[str, object] = SCOR
     runs = [
         measured(plan, run, seed, scores)
         for run in plan.runs
-        for seed in (run.seeds if run.name == "start" else (1, 2))
+        for seed in (run.seeds if run.question == "start" else (1, 2))
         if seed in seeds or run.name not in scores
     ]
     cost = Cost("segrgbx scenes there", "done", 60.0, 30.0)
@@ -58,7 +58,7 @@ def results(seeds: tuple[int, ...] = (1, 2), scores: Mapping[str, object] = SCOR
 
 
 def measured(plan: Plan, run: Run, seed: int, scores: Mapping[str, object]) -> Measured:
-    done = run.name in scores or run.name == "start"
+    done = run.name in scores or run.question == "start"
     cost = Cost(f"segrgbx train {run.name}", "done", 3600.0, 1800.0, True, "", MACHINE)
     empty = Measured(
         run.name, seed, run.about, run.question, run.sensors, run.dataset, run.start_from, 500,
