@@ -22,6 +22,8 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.readings import Events
 
 Representation = Literal["voxel_grid", "polarity_counts", "time_surface"]
+Response = Literal["log", "linear"]
+RESPONSES: tuple[Response, ...] = ("log", "linear")
 REPRESENTATIONS: tuple[Representation, ...] = ("voxel_grid", "polarity_counts", "time_surface")
 _NS_PER_MS = 1e6
 
@@ -34,7 +36,8 @@ class EventSettings:
     none; "polarity_counts", how often brighter and darker, and how recently; "time_surface", how
     recently brighter, darker, and either. full_scale: events of one pixel that reach 0 or 1 (the
     first two representations), above 0; None takes the percentile, 0 to 100, of the pixels with
-    events, but never less than one event. decay_ms: time after which a time surface has fallen to
+    events, but never less than one event. response: of the voxel grid, how few events stand beside many;
+    "log" keeps a faint edge visible beside a lamp, "linear" is in proportion. decay_ms: time after which a time surface has fallen to
     1/e, above 0. hot_pixel_ratio: how many times more often than any neighbour a pixel must fire
     to be taken as hot, above 1, None keeps all; hot_pixel_rate_hz: how often at least, 0 or more.
     use_incomplete: True takes windows with lost events as they are.
@@ -43,6 +46,7 @@ class EventSettings:
     representation: Representation = "voxel_grid"
     full_scale: float | None = None
     percentile: float = 99.0
+    response: Response = "log"
     decay_ms: float = 20.0
     hot_pixel_ratio: float | None = 5.0
     hot_pixel_rate_hz: float = 200.0
@@ -53,6 +57,11 @@ class EventSettings:
             raise InputError(
                 f"Event representation '{self.representation}' is unknown; expected one of "
                 f"{', '.join(REPRESENTATIONS)}."
+            )
+        if self.response not in RESPONSES:
+            raise InputError(
+                f"Event response '{self.response}' is unknown; expected one of "
+                f"{', '.join(RESPONSES)}."
             )
         _check_bounds("full_scale", self.full_scale, 0.0, math.inf)
         _check_bounds("percentile", self.percentile, 0.0, 100.0)
@@ -131,10 +140,17 @@ def _scale(magnitude: npt.NDArray[Any], settings: EventSettings) -> float:
 def _voxel_planes(
     reading: Events, pixel: PixelIndex, keep: npt.NDArray[np.bool_], settings: EventSettings
 ) -> Panels:
-    """0.5 + 0.5 V / full scale, cut to 0..1."""
+    """0.5 + 0.5 V / full scale, cut to 0..1; or with ln(1 + |V|), of V's sign, for both of them,
+    as `polarity_counts` has it."""
     panels = voxel_grid(reading, pixel)
     panels *= keep
-    panels *= 0.5 / _scale(np.abs(panels), settings)
+    magnitude = np.abs(panels)
+    scale = _scale(magnitude, settings)
+    if settings.response == "log":
+        np.log1p(magnitude, out=magnitude, where=magnitude > 0)
+        np.copysign(magnitude, panels, out=panels)
+        scale = math.log1p(scale)
+    panels *= 0.5 / scale
     panels += 0.5
     return np.clip(panels, 0.0, 1.0, out=panels)
 

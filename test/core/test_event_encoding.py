@@ -83,8 +83,12 @@ def test_voxel_grid_keeps_the_sum_of_polarities() -> None:
     assert np.allclose(grid.sum(axis=0), by_pixel, atol=1e-5)
 
 
+LINEAR = EventSettings(response="linear")
+
+
 def test_voxel_planes_are_centred_on_no_change() -> None:
-    planes = encode("event", events([(0, 0, True, 0), (1, 0, False, 0), (1, 0, False, 0)]))
+    rows: list[Row] = [(0, 0, True, 0), (1, 0, False, 0), (1, 0, False, 0)]
+    planes = encode("event", events(rows), LINEAR)
     # The largest magnitude, two events, fills the range.
     assert planes.data[0, 0, :3].tolist() == [0.75, 0.0, 0.5]
     assert (planes.data[1:] == 0.5).all()
@@ -94,12 +98,20 @@ def test_voxel_planes_are_centred_on_no_change() -> None:
 
 
 def test_one_event_alone_counts_as_one() -> None:
-    planes = encode("event", events([(0, 0, True, 5 * MS)]))
+    planes = encode("event", events([(0, 0, True, 5 * MS)]), LINEAR)
     assert planes.data[:, 0, 0] == pytest.approx([0.9, 0.6, 0.5], abs=1e-4)
 
 
+def test_the_logarithm_keeps_few_events_visible_beside_many() -> None:
+    rows: list[Row] = [(0, 0, True, 0)] * 15 + [(1, 0, False, 0)] + [(2, 0, True, 0)]
+    planes = encode("event", events(rows), EventSettings(hot_pixel_ratio=None))
+    # 1 of 15 events: ln 2 / ln 16 is a quarter.
+    assert planes.data[0, 0, :4] == pytest.approx([1.0, 0.375, 0.625, 0.5], abs=1e-5)
+    assert (planes.data[1:] == 0.5).all()
+
+
 def test_full_scale_is_the_same_in_every_frame() -> None:
-    fixed = EventSettings(full_scale=4.0)
+    fixed = EventSettings(full_scale=4.0, response="linear")
     planes = encode("event", events([(0, 0, True, 0)] * 2 + [(1, 0, False, 0)] * 9), fixed)
     assert planes.data[0, 0, :3].tolist() == [0.75, 0.0, 0.5]
 
@@ -265,6 +277,7 @@ def test_events_outside_the_window() -> None:
     ("changes", "sentence"),
     [
         ({"representation": "frames"}, "'frames' is unknown; expected one of voxel_grid"),
+        ({"response": "cubic"}, "response 'cubic' is unknown; expected one of log, linear"),
         ({"full_scale": 0.0}, "full_scale is 0.0; expected above 0"),
         ({"percentile": 101.0}, "percentile is 101.0; expected above 0 and up to 100"),
         ({"decay_ms": -1.0}, "decay_ms is -1.0"),
