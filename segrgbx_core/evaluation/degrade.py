@@ -20,7 +20,7 @@ from segrgbx_core.datasets.samples import LabelledPairs, Sample, encoded
 from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError
 from segrgbx_core.evaluation.dataset import XOf
-from segrgbx_core.evaluation.sensor_noise import noisy, usual_spread
+from segrgbx_core.evaluation.reading_noise import noisy, usual_spread
 from segrgbx_core.readings import Reading
 
 _SHIFT_STREAM, _NOISE_STREAM = 1, 2

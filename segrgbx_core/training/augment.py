@@ -15,7 +15,7 @@ from segrgbx_core.encoding.mirror import mirrored
 from segrgbx_core.model.preprocessing import Preprocessing, resize_x
 from segrgbx_core.training.mixture import Mixture, shares_of
 from segrgbx_core.training.recipe import Augment, Data
-from segrgbx_core.training.sensor_noise import disturbed
+from segrgbx_core.training.plane_noise import disturbed
 
 _Row = tuple[Tensor, Tensor, Tensor, Tensor]
 

@@ -83,7 +83,7 @@ class Augment:
     crop: height and width in pixels. area: share of the image a crop covers, least and most.
     jitter: relative change of RGB brightness, contrast and saturation. x_noise: standard
     deviation added to the X planes, at most, and the measure of each sensor's other faults (see
-    sensor_noise). x_dropout: share of samples trained without X. x_shift: pixels by which X is
+    plane_noise). x_dropout: share of samples trained without X. x_shift: pixels by which X is
     moved against RGB, at most. rgb_dark: share of the samples with X whose RGB is darkened until
     it tells little, so that what X tells is learnt early, and not only where RGB fails by itself.
     """

@@ -16,7 +16,7 @@ from segrgbx_core.evaluation.curves import Degrader
 from segrgbx_core.evaluation.dataset import evaluate
 from segrgbx_core.evaluation.degrade import KINDS, check_levels, degrading
 from segrgbx_core.evaluation.protocol import Protocol
-from segrgbx_core.evaluation.sensor_noise import noisy, usual_spread
+from segrgbx_core.evaluation.reading_noise import noisy, usual_spread
 from segrgbx_core.labels import load_label_set
 from segrgbx_core.model import ModelCard, build_model
 from segrgbx_core.model.weights import LoadedModel
