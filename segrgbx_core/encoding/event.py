@@ -36,11 +36,12 @@ class EventSettings:
     none; "polarity_counts", how often brighter and darker, and how recently; "time_surface", how
     recently brighter, darker, and either. full_scale: events of one pixel that reach 0 or 1 (the
     first two representations), above 0; None takes the percentile, 0 to 100, of the pixels with
-    events, but never less than one event. response: of the voxel grid, how few events stand beside many;
-    "log" keeps a faint edge visible beside a lamp, "linear" is in proportion. decay_ms: time after which a time surface has fallen to
-    1/e, above 0. hot_pixel_ratio: how many times more often than any neighbour a pixel must fire
-    to be taken as hot, above 1, None keeps all; hot_pixel_rate_hz: how often at least, 0 or more.
-    use_incomplete: True takes windows with lost events as they are.
+    events, but never less than one event. response: how few events stand beside many in a voxel
+    grid; "log" keeps a faint edge visible beside a lamp, "linear" is in proportion. decay_ms: time
+    after which a time surface has fallen to 1/e, above 0. hot_pixel_ratio: how many times more
+    often than any neighbour a pixel must fire to be taken as hot, above 1, None keeps all;
+    hot_pixel_rate_hz: how often at least, 0 or more. use_incomplete: True takes windows with lost
+    events as they are.
     """
 
     representation: Representation = "voxel_grid"

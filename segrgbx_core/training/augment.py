@@ -14,8 +14,8 @@ from segrgbx_core.encoding import Planes
 from segrgbx_core.encoding.mirror import mirrored
 from segrgbx_core.model.preprocessing import Preprocessing, resize_x
 from segrgbx_core.training.mixture import Mixture, shares_of
-from segrgbx_core.training.recipe import Augment, Data
 from segrgbx_core.training.plane_noise import disturbed
+from segrgbx_core.training.recipe import Augment, Data
 
 _Row = tuple[Tensor, Tensor, Tensor, Tensor]
 
