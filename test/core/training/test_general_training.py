@@ -42,11 +42,11 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def recipe(tmp_path: Path, stills: dict[str, Path]) -> Callable[..., Path]:
-    """The general recipe with tiny scenes and two steps, changed as asked; it starts from the
+    """The first general recipe with tiny scenes and two steps, changed as asked; it starts from the
     thermal model where a test has that."""
 
     def written(**changes: Recipe) -> Path:
-        shipped = share_dir() / "config" / "train" / "general.yaml"
+        shipped = share_dir() / "config" / "train" / "general_first.yaml"
         content: Recipe = yaml.safe_load(shipped.read_text("utf-8"))
         if not (tmp_path / "here" / "out").is_dir():
             del content["start_from"]

@@ -104,9 +104,12 @@ def test_the_thermal_recipes_differ_in_what_they_compare_alone() -> None:
     assert rgb_only.augment == replace(outline.augment, x_dropout=1.0)
 
 
-def test_the_general_recipe_is_the_demos_and_its_control_differs_in_x_alone() -> None:
-    general, rgb_only = shipped("general"), shipped("general_rgb_only")
-    assert (general.name, rgb_only.name) == ("demo", "general_rgb_only")
+@pytest.mark.parametrize(
+    ("name", "called"), [("general_first", "general_first"), ("general", "demo")]
+)
+def test_the_general_recipes_controls_differ_in_x_alone(name: str, called: str) -> None:
+    general, rgb_only = shipped(name), shipped(f"{name}_rgb_only")
+    assert (general.name, rgb_only.name) == (called, f"{name}_rgb_only")
     assert rgb_only.data == general.data
     assert rgb_only.optimiser == general.optimiser
     assert rgb_only.seed == general.seed
@@ -116,7 +119,13 @@ def test_the_general_recipe_is_the_demos_and_its_control_differs_in_x_alone() ->
 
 
 @pytest.mark.parametrize(
-    ("name", "before"), [("general", "thermal"), ("general_rgb_only", "thermal_rgb_only")]
+    ("name", "before"),
+    [
+        ("general_first", "thermal"),
+        ("general_first_rgb_only", "thermal_rgb_only"),
+        ("general", "general_first"),
+        ("general_rgb_only", "general_first_rgb_only"),
+    ],
 )
 def test_what_the_general_recipes_start_from_is_another_recipes_result(
     name: str, before: str
@@ -129,7 +138,11 @@ def test_what_the_general_recipes_start_from_is_another_recipes_result(
 
 
 @pytest.mark.parametrize(
-    "name", ["thermal", "thermal_outline", "thermal_rgb_only", "general", "general_rgb_only"]
+    "name",
+    [
+        *("thermal", "thermal_outline", "thermal_rgb_only"),
+        *("general_first", "general_first_rgb_only", "general", "general_rgb_only"),
+    ],
 )
 def test_the_scenes_recipes_answer_in_the_streets_classes(name: str) -> None:
     assert shipped(name).model.num_classes == len(load_label_set("street")) == 11
