@@ -9,6 +9,8 @@ from segrgbx_core.evaluation.summary import ALL
 
 BySeed = Mapping[int, float]
 NOT_RUN = "not run"
+# Seeds that share a start lie closer together than trainings do.
+LEAST = 0.005
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,11 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """pays: each seed with it is above each seed without."""
+        """pays: each seed with it is above each seed without, and by what counts at all."""
         if self.seeds < 2:
             return "one seed, no verdict"
+        if abs(self.mean) < LEAST:
+            return f"does not pay: less than {LEAST:g}"
         if self.mean > self.half:
             return "pays"
         return "costs" if self.mean < -self.half else "does not pay: within the spread"
@@ -52,6 +56,8 @@ class Difference:
     def standing(self) -> str:
         """As `verdict`, between two that are no part of each other."""
         words = {"pays": "better", "costs": "worse", "one seed, no verdict": self.verdict}
+        if self.seeds >= 2 and abs(self.mean) < LEAST:
+            return f"equal to less than {LEAST:g}"
         return words.get(self.verdict, "equal within the spread")
 
 

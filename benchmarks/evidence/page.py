@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.evidence import section_faults, section_mfnet, section_parts, section_sensors
 from benchmarks.evidence.appendix import appendix, not_run
-from benchmarks.evidence.figures import NOT_RUN, Findings
+from benchmarks.evidence.figures import LEAST, NOT_RUN, Findings
 from benchmarks.evidence.gather import RESULTS, Results, write_results
 from benchmarks.evidence.plan import START
 from segrgbx_core.frame import RgbImage
@@ -97,7 +97,8 @@ def _opening(results: Results, folder: str) -> list[str]:
         f"{results.protocol or NOT_RUN}.",
         "A figure is the mean over the seeds ± half the range between them; one seed has no ±. A "
         "difference is that of the means ± both halves added. Something *pays* where each seed "
-        "with it is above each seed without, that is, where the difference is larger than its ±. "
+        "with it is above each seed without, that is, where the difference is larger than its ±, "
+        f"and where it is at least {LEAST:g}: seeds that share a start lie close together. "
         "Of two seeds a side, chance alone does that in one case of six. Seeds change order, "
         "augmentation and fresh weights, not the streets and not the start.",
         not_run(results),
