@@ -42,8 +42,8 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def recipe(tmp_path: Path, stills: dict[str, Path]) -> Callable[..., Path]:
-    """The first general recipe with tiny scenes and two steps, changed as asked; it starts from the
-    thermal model where a test has that."""
+    """The first general recipe with tiny scenes and two steps, changed as asked; it starts from
+    the thermal model where a test has that."""
 
     def written(**changes: Recipe) -> Path:
         shipped = share_dir() / "config" / "train" / "general_first.yaml"
