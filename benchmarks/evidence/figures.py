@@ -39,7 +39,8 @@ class Difference:
     @property
     def text(self) -> str:
         """Such as +0.031 ± 0.009."""
-        return f"{self.mean:+.3f}" + (f" ± {self.half:.3f}" if self.seeds > 1 else "")
+        rounded = round(self.mean, 3) + 0.0  # no "-0.000"
+        return f"{rounded:+.3f}" + (f" ± {self.half:.3f}" if self.seeds > 1 else "")
 
     @property
     def verdict(self) -> str:
