@@ -111,13 +111,16 @@ def _claim(out: Path, force: bool) -> None:
         (out / LOG).unlink(missing_ok=True)
 
 
+def _say(console: Console, text: str) -> None:
+    """As it is: a path is no markup, and a command that is cut at the edge cannot be copied."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def _say_stopped_before_steps(path: Path, place: Place, resume: bool) -> None:
-    place.console.print(
+    _say(
+        place.console,
         "Stopped before the first step; what was rendered is kept. Begin again with\n"
         f"  segrgbx train {path} --out {place.out} {'--resume' if resume else '--force'}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
     )
 
 
@@ -191,11 +194,10 @@ class _Training:
         except ValidationStoppedError:
             self._stop(stop.asked)
         state.validated = state.step
-        place.console.print(
+        _say(
+            place.console,
             f"step {state.step} of {self._recipe.optimiser.steps}: loss {state.loss:.3f}, "
             f"validation mIoU {scores.text}{self._left()}",
-            highlight=False,
-            soft_wrap=True,
         )
         better = scores.miou > state.best
         state.best = max(state.best, scores.miou)
@@ -231,14 +233,11 @@ class _Training:
         averaged.load_state_dict(best.model.state_dict())
         scores = self._scores(self.parts.tested)
         step = best.card.training["step"]
-        place.console.print(
+        lines = (
             f"On test, with the weights of step {step} that validation chose: mIoU {scores.text}.",
             *(f"  {name}: {value:.3f}" for name, value in scores.by_source),
-            sep="\n",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
         )
+        _say(place.console, "\n".join(lines))
         provenance = {**best.card.training, "test_miou": round(scores.miou, 4)}
         if place.ranks.first:
             save_model(place.out / MODEL, averaged, replace(best.card, training=provenance))
@@ -276,23 +275,19 @@ class _Training:
 
     def _say_changed(self, changed: Sequence[str]) -> None:
         if changed:
-            self._place.console.print(
+            _say(
+                self._place.console,
                 f"{self.parts.path.name} has changed since the checkpoint, and the steps that are "
                 f"left go by it as it is now: {', '.join(changed)}.",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
             )
 
     def _stop(self, asked: str | None) -> NoReturn:
         with self._disk_errors():
             self._save()
         path, out = self.parts.path, self._place.out
-        self._place.console.print(
+        _say(
+            self._place.console,
             f"Stopped by {asked or 'another process'} after step {self.state.step}; go on with\n"
             f"  segrgbx train {path} --out {out} --resume",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
         )
         raise KeyboardInterrupt
