@@ -47,7 +47,7 @@ class Difference:
         """pays: each seed with it is above each seed without, and by what counts at all."""
         if self.seeds < 2:
             return "one seed, no verdict"
-        if abs(self.mean) < LEAST:
+        if self._small:
             return f"does not pay: less than {LEAST:g}"
         if self.mean > self.half:
             return "pays"
@@ -57,9 +57,12 @@ class Difference:
     def standing(self) -> str:
         """As `verdict`, between two that are no part of each other."""
         words = {"pays": "better", "costs": "worse", "one seed, no verdict": self.verdict}
-        if self.seeds >= 2 and abs(self.mean) < LEAST:
-            return f"equal to less than {LEAST:g}"
-        return words.get(self.verdict, "equal within the spread")
+        equal = f"equal to less than {LEAST:g}" if self._small else "equal within the spread"
+        return words.get(self.verdict, equal)
+
+    @property
+    def _small(self) -> bool:
+        return abs(self.mean) < LEAST
 
 
 def figure(values: BySeed) -> Figure | None:
