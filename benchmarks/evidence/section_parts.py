@@ -4,10 +4,13 @@
 from benchmarks.evidence.charts import Row, dot_chart
 from benchmarks.evidence.figures import Findings, difference, gain_cell
 from benchmarks.evidence.gather import RGB
+from benchmarks.evidence.plan import START
 from benchmarks.evidence.tables import Line, compared, markdown
 from benchmarks.evidence.wording import sentence, standing, verdict, word
 from segrgbx_core.evaluation.sheet import COLORS
 from segrgbx_core.frame import RgbImage
+
+Variants = tuple[tuple[str, str], ...]
 
 TITLE = "What each part brings"
 FULL, BASELINE = "general", "cmx"
@@ -20,6 +23,7 @@ VARIANTS = (
     ("by_modality", "all three, each batch of one sensor"),
     (BASELINE, "`cmx`: none of the three, two sets of blocks"),
 )
+_FROM_SCRATCH = (("start_all", "all three parts"), (START, "none of the three"))
 _GAINS = (
     ("no_ma_clip", "MA-CLIP's scene embedding"),
     ("no_embedding", "modality-aligned embedding"),
@@ -35,7 +39,9 @@ def text(found: Findings) -> list[str]:
     return [
         "One model of all five sensors in each row, scored as above; the mean is that of the "
         "sensors. Bold is the best of a column.",
-        markdown(head, compared([_line(found, run, name) for run, name in VARIANTS])),
+        markdown(head, _rows(found, VARIANTS)),
+        "From scratch with all steps of the start, where the parts learn from the first step on:",
+        markdown(head, _rows(found, _FROM_SCRATCH)),
         "\n".join(_sentences(found)),
     ]
 
@@ -50,20 +56,31 @@ def pictures(found: Findings) -> dict[str, RgbImage | None]:
     return {"parts.png": dot_chart(f"{TITLE}, mean of the sensors", rows, alone)}
 
 
-def _line(found: Findings, run: str, name: str) -> Line:
+def _rows(found: Findings, variants: Variants) -> list[list[str]]:
+    """The first of the variants is what the others are set against."""
+    full = variants[0][0]
+    return compared([_line(found, run, name, full) for run, name in variants])
+
+
+def _line(found: Findings, run: str, name: str, full: str) -> Line:
     mean = found.over_sensors(run)
     sensors = (found.miou(run, sensor) for sensor in found.sensors)
-    gain = "" if run == FULL else gain_cell(mean, found.over_sensors(FULL))
+    gain = "" if run == full else gain_cell(mean, found.over_sensors(full))
     return Line((name,), (mean, found.over_sensors(run, "night"), *sensors), (gain,))
 
 
 def _sentences(found: Findings) -> list[str]:
     said = []
     for run, name in _GAINS:
-        parts = [
-            (where, verdict(difference(*(found.over_sensors(r, c) for r in (FULL, run)))))
-            for where, c in (("mean of the sensors", "all"), ("at night", "night"))
-        ]
-        said += sentence(name, *parts)
+        said += sentence(name, *_verdicts(found, FULL, run))
+    (whole, _), (bare, _) = _FROM_SCRATCH
+    said += sentence("the three parts together, from scratch", *_verdicts(found, whole, bare))
     against = difference(found.over_sensors(FULL), found.over_sensors(BASELINE))
     return said + sentence("SegRGB-X against `cmx`", ("mean of the sensors", standing(against)))
+
+
+def _verdicts(found: Findings, new: str, old: str) -> list[tuple[str, str | None]]:
+    return [
+        (where, verdict(difference(*(found.over_sensors(run, name) for run in (new, old)))))
+        for where, name in (("mean of the sensors", "all"), ("at night", "night"))
+    ]

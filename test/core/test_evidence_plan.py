@@ -54,6 +54,9 @@ def test_the_sides_of_a_question_have_one_budget(plan: Plan, recipes: dict[str, 
         assert len({r.augment.rgb_dark for r in of if r.augment.x_dropout < 1}) == 1, question
     assert recipes["general_s1"].optimiser == recipes["none_s1"].optimiser
     assert recipes["general_s1"].optimiser == recipes["no_dropout_s1"].optimiser
+    whole, bare = recipes["start_all_s2"], recipes["start_s2"]
+    assert (whole.optimiser, whole.augment) == (bare.optimiser, bare.augment)
+    assert whole.start_from is bare.start_from is None
 
 
 def test_every_comparison_has_two_seeds(plan: Plan) -> None:
