@@ -105,7 +105,12 @@ def test_the_thermal_recipes_differ_in_what_they_compare_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "called"), [("general_first", "general_first"), ("general", "demo")]
+    ("name", "called"),
+    [
+        ("general_first", "general_first"),
+        ("general_second", "general_second"),
+        ("general", "demo"),
+    ],
 )
 def test_the_general_recipes_controls_differ_in_x_alone(name: str, called: str) -> None:
     general, rgb_only = shipped(name), shipped(f"{name}_rgb_only")
@@ -123,8 +128,10 @@ def test_the_general_recipes_controls_differ_in_x_alone(name: str, called: str) 
     [
         ("general_first", "thermal"),
         ("general_first_rgb_only", "thermal_rgb_only"),
-        ("general", "general_first"),
-        ("general_rgb_only", "general_first_rgb_only"),
+        ("general_second", "general_first"),
+        ("general_second_rgb_only", "general_first_rgb_only"),
+        ("general", "general_second"),
+        ("general_rgb_only", "general_second_rgb_only"),
     ],
 )
 def test_what_the_general_recipes_start_from_is_another_recipes_result(
@@ -141,7 +148,9 @@ def test_what_the_general_recipes_start_from_is_another_recipes_result(
     "name",
     [
         *("thermal", "thermal_outline", "thermal_rgb_only"),
-        *("general_first", "general_first_rgb_only", "general", "general_rgb_only"),
+        *("general_first", "general_first_rgb_only"),
+        *("general_second", "general_second_rgb_only"),
+        *("general", "general_rgb_only"),
     ],
 )
 def test_the_scenes_recipes_answer_in_the_streets_classes(name: str) -> None:
