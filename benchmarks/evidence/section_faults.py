@@ -36,7 +36,7 @@ def text(found: Findings) -> list[str]:
     faults = _faults(found)
     if not any(found.level(run, "noise", s, 0.0) for run, _ in MODELS for s in found.sensors):
         return [f"{NOT_RUN.capitalize()}."]
-    scenes = found.results.plan["scenes"]
+    scenes, recipe = (found.results.plan[key] for key in ("scenes", "recipe"))
     head = ["model", *(fault.name for fault in faults), "seeds"]
     means = [
         Line((name,), tuple(found.level_over_sensors(run, f.kind, f.level) for f in faults))
@@ -47,7 +47,8 @@ def text(found: Findings) -> list[str]:
         f"range, a shift in pixels of the {scenes['width']}x{scenes['height']} RGB image. Late is "
         f"by frames of videos of {scenes['video']['rate']:g} a second, beside the same frames in "
         "time. Bold is the better. The pictures' broken line is the model with dropout, given RGB "
-        "alone.",
+        "alone. Both go on from a start that was trained with dropout, so that the one without has "
+        f"been without it for its own {recipe['optimiser']['steps']} steps alone.",
         markdown(head, compared(means)),
         "Sensor by sensor:",
         markdown(["X", *head], _rows(found, faults), 2),
