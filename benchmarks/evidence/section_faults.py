@@ -47,8 +47,8 @@ def text(found: Findings) -> list[str]:
         f"range, a shift in pixels of the {scenes['width']}x{scenes['height']} RGB image. Late is "
         f"by frames of videos of {scenes['video']['rate']:g} a second, beside the same frames in "
         "time. Bold is the better. The pictures' broken line is the model with dropout, given RGB "
-        "alone. Both go on from a start that was trained with dropout, so the one without has been "
-        f"without it for its own {recipe['optimiser']['steps']} steps alone.",
+        "alone. Both go on from a start that was trained with dropout, so the one without has "
+        f"been without it for its own {recipe['optimiser']['steps']} steps alone.",
         markdown(head, compared(means)),
         "Sensor by sensor:",
         markdown(["X", *head], _rows(found, faults), 2),
