@@ -52,6 +52,10 @@ def pictures(found: Findings) -> dict[str, RgbImage | None]:
         Row(name.replace("`", ""), found.over_sensors(run), COLORS[0 if run == FULL else 1])
         for run, name in VARIANTS
     ]
+    rows += [
+        Row(f"{name}, from scratch", found.over_sensors(run), COLORS[i], i == 0)
+        for i, (run, name) in enumerate(_FROM_SCRATCH)
+    ]
     alone = ("RGB alone", found.miou("rgb_only", RGB))
     return {"parts.png": dot_chart(f"{TITLE}, mean of the sensors", rows, alone)}
 
