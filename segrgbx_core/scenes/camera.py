@@ -4,7 +4,7 @@
 World axes: x right of the road's start, y along the road, z up; metres.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, radians, sin, tan
 
 import numpy as np
@@ -56,6 +56,12 @@ class CameraPose:
         right = cr * level_right + sr * level_down
         down = cr * level_down - sr * level_right
         return np.stack([right, down, forward]).astype(np.float32)
+
+    def shifted(self, right_m: float, down_m: float) -> "CameraPose":
+        """The same view from that many metres to the right and below in the image."""
+        right, down, _ = self.axes()
+        x, y, z = np.array(self.position) + right_m * right + down_m * down
+        return replace(self, position=(float(x), float(y), float(z)))
 
 
 def pixel_rays(camera: PinholeCamera, pose: CameraPose) -> Array:

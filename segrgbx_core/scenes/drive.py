@@ -14,6 +14,7 @@ from segrgbx_core.readings import Reading
 from segrgbx_core.scenes import visible
 from segrgbx_core.scenes.camera import CameraPose, PinholeCamera
 from segrgbx_core.scenes.light import CONDITIONS, KNOWN_CONDITIONS, Condition
+from segrgbx_core.scenes.motion import moving
 from segrgbx_core.scenes.sensors import FIELD_OF_VIEW_DEG, SENSORS, X_STREAM
 from segrgbx_core.scenes.surfaces import Surfaces
 from segrgbx_core.scenes.world import World, stamp_of
@@ -154,7 +155,8 @@ class Drive:
         condition = self.condition_at(seconds)
         surfaces = self.surfaces_at(seconds, self.rgb_camera)
         light = visible.radiance(surfaces, condition, self._world.course)
-        image = visible.expose(light, self._world.noise(4, seconds))
+        motion = moving(surfaces, self._world, self.rgb_camera, seconds)
+        image = visible.expose(light, self._world.noise(4, seconds), motion)
         return RgbCapture(stamp_of(seconds), image, surfaces.label, condition.name)
 
     def x_at(self, seconds: float) -> XCapture:

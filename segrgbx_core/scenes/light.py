@@ -60,7 +60,7 @@ def make_condition(name: str, rng: np.random.Generator) -> Condition:
     common = {
         "day": (float(u(20, 65)), float(u(0.15, 1.0)), float(u(0.25, 0.5)), 1.0, (2, 31)),
         "dusk": (float(u(1, 5)), float(u(0.0, 0.03)), float(u(0.02, 0.06)), 0.3, (0, 25)),
-        "night": (5.0, 0.0, float(u(0.0008, 0.004)), 0.0, (-5, 22)),
+        "night": (5.0, 0.0, float(u(0.0001, 0.0005)), 0.0, (-5, 22)),
         "fog": (30.0, 0.0, float(u(0.25, 0.5)), 0.35, (0, 14)),
         "glare": (float(u(5, 14)), float(u(0.8, 1.3)), float(u(0.12, 0.25)), 0.8, (2, 28)),
     }

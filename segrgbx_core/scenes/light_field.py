@@ -6,12 +6,11 @@ one and (r - 1) below it, all looking the same way; a point at planar depth Z is
 further left in the next column's view, and as much higher in the next row's.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from segrgbx_core.readings import LightFieldViews
-from segrgbx_core.scenes.camera import CameraPose, PinholeCamera
+from segrgbx_core.scenes.camera import PinholeCamera
+from segrgbx_core.scenes.motion import moving
 from segrgbx_core.scenes.visible import developed, metered, radiance
 from segrgbx_core.scenes.world import World
 
@@ -25,24 +24,21 @@ def baseline(camera: PinholeCamera) -> float:
     return _WIDEST_DISPARITY_PX * _AT_DEPTH_M / camera.fx
 
 
-def _shifted(pose: CameraPose, right_m: float, down_m: float) -> CameraPose:
-    right, down, _ = pose.axes()
-    x, y, z = np.array(pose.position) + right_m * right + down_m * down
-    return replace(pose, position=(float(x), float(y), float(z)))
-
-
 def read(
     world: World, camera: PinholeCamera, seconds: float, rng: np.random.Generator
 ) -> LightFieldViews:
     """All views at that time: (9, H, W, 3) uint8, row by row, of one common exposure."""
     condition, pose, step = world.condition_at(seconds), world.pose_at(seconds), baseline(camera)
     rows, columns = np.indices((GRID, GRID)).reshape(2, -1)
-    seen = []
+    seen, motion = [], []
     for row, column in zip(rows - GRID // 2, columns - GRID // 2, strict=True):
-        place = _shifted(pose, step * float(column), step * float(row))
-        surfaces = world.surfaces_at(seconds, camera, place)
+        offset = step * float(column), step * float(row)
+        surfaces = world.surfaces_at(seconds, camera, pose.shifted(*offset))
         light = radiance(surfaces, condition, world.course)
         seen.append(np.ascontiguousarray(np.moveaxis(light, 0, -1)))
+        motion.append(moving(surfaces, world, camera, seconds, offset))
     exposure = metered(seen[len(seen) // 2], rng)
-    views = np.stack([developed(image, exposure, rng) for image in seen])
+    views = np.stack(
+        [developed(image, exposure, rng, way) for image, way in zip(seen, motion, strict=True)]
+    )
     return LightFieldViews(views, rows.astype(np.int64), columns.astype(np.int64))

@@ -11,20 +11,19 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from segrgbx_core.scenes.camera import Array, CameraPose, PinholeCamera
 from segrgbx_core.scenes.light import Condition
 from segrgbx_core.scenes.parts import PartTable
 from segrgbx_core.scenes.raycast import SKY
 from segrgbx_core.scenes.surfaces import Surfaces
-from segrgbx_core.scenes.visible import radiance
+from segrgbx_core.scenes.visible import LONGEST_EXPOSURE_S, radiance
+from segrgbx_core.scenes.warp import Moving, Warp
 from segrgbx_core.scenes.world import World
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _SKY_DEPTH = np.float32(1e6)
 _NEAREST = 0.1
-_NONE = np.float32(3e38)
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,36 @@ def image_motion(
     return np.asarray(moved, np.float32)
 
 
+def motion_until(
+    then: float,
+    surfaces: Surfaces,
+    world: World,
+    camera: PinholeCamera,
+    seconds: float,
+    condition: Condition,
+    offset_m: tuple[float, float] = (0.0, 0.0),
+) -> Array:
+    """(2, H, W) pixels, right and down, that what is seen at `seconds` moves until `then`.
+
+    offset_m: metres that the camera stands right of and below the vehicle's.
+    """
+    parts = world.street.parts_of(world.things_at(seconds), condition, then)
+    return image_motion(surfaces, parts, camera, world.pose_at(then).shifted(*offset_m))
+
+
+def moving(
+    surfaces: Surfaces,
+    world: World,
+    camera: PinholeCamera,
+    seconds: float,
+    offset_m: tuple[float, float] = (0.0, 0.0),
+) -> Moving:
+    """How what the camera sees at that time moves; offset_m: as of `motion_until`."""
+    then, condition = seconds + LONGEST_EXPOSURE_S, world.condition_at(seconds)
+    motion = motion_until(then, surfaces, world, camera, seconds, condition, offset_m)
+    return Moving(np.minimum(surfaces.depth, _SKY_DEPTH), motion / np.float32(LONGEST_EXPOSURE_S))
+
+
 def keyframe(
     world: World, camera: PinholeCamera, seconds: float, apart: float, condition: Condition
 ) -> Keyframe:
@@ -74,11 +103,8 @@ def keyframe(
     surfaces = world.surfaces_at(seconds, camera, None, condition)
     light = np.tensordot(_LUMINANCE, radiance(surfaces, condition, world.course), 1)
     spread = 0.6 * camera.width / 640 + 0.45
-    things = world.things_at(seconds)
     after, before = (
-        image_motion(
-            surfaces, world.street.parts_of(things, condition, then), camera, world.pose_at(then)
-        )
+        motion_until(then, surfaces, world, camera, seconds, condition)
         for then in (seconds + apart, seconds - apart)
     )
     return Keyframe(
@@ -89,52 +115,6 @@ def keyframe(
     )
 
 
-class _Warp:
-    """One image moved along one motion by any share of it."""
-
-    def __init__(self, image: Array, depth: Array, motion: Array) -> None:
-        self._image, self._motion = image, motion
-        height, width = image.shape
-        self._x, self._y = np.meshgrid(
-            np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-        )
-        self._order = np.argsort(-depth, axis=None, kind="stable")
-        places = (self._x, self._y, motion[0], motion[1])
-        self._far_to_near = [plane.ravel()[self._order] for plane in places]
-
-    def _sources(self, share: float) -> npt.NDArray[np.int64]:
-        """(H, W) which pixel is seen at each place, -1 where none is.
-
-        Cracks one pixel wide, which grow where the image does, take the farthest neighbour.
-        """
-        height, width = self._image.shape
-        x, y, right, down = self._far_to_near
-        column, row = np.rint(x + share * right), np.rint(y + share * down)
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        target = (row * width + column)[inside].astype(np.int64)
-        rank = np.full(height * width, _NONE, np.float32)
-        rank[target] = np.flatnonzero(inside)
-        rank = rank.reshape(height, width)
-        around = cv2.erode(rank, np.ones((3, 3), np.uint8), borderValue=float(_NONE))
-        rank = np.where(rank < _NONE, rank, around)
-        found = rank < _NONE
-        chosen = self._order[np.where(found, rank, 0).astype(np.int64)]
-        return np.asarray(np.where(found, chosen, -1))
-
-    def __call__(self, share: float) -> tuple[Array, npt.NDArray[np.bool_]]:
-        """Image (H, W) after that share of the motion, and whether anything is seen there."""
-        source = self._sources(share)
-        motion = self._motion.reshape(2, -1)[:, source]
-        moved = cv2.remap(
-            self._image,
-            self._x - np.float32(share) * motion[0],
-            self._y - np.float32(share) * motion[1],
-            cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return np.asarray(moved, np.float32), source >= 0
-
-
 class Between:
     """The frames between two keyframes: `between(0.5)` is the one in the middle of the time.
 
@@ -143,8 +123,8 @@ class Between:
 
     def __init__(self, first: Keyframe, second: Keyframe) -> None:
         self._first, self._second = first, second
-        self._ahead = _Warp(first.image, first.depth, first.after)
-        self._back = _Warp(second.image, second.depth, second.before)
+        self._ahead = Warp(first.image, first.depth, first.after)
+        self._back = Warp(second.image, second.depth, second.before)
 
     def __call__(self, share: float) -> Array:
         """(H, W) float32 image after that share, 0..1, of the time between the two."""

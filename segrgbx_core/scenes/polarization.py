@@ -16,6 +16,7 @@ import numpy.typing as npt
 from segrgbx_core.scenes.camera import Array, CameraPose, PinholeCamera
 from segrgbx_core.scenes.light import Condition
 from segrgbx_core.scenes.materials import GLOSS, REFRACTIVE_INDEX, Label
+from segrgbx_core.scenes.motion import moving
 from segrgbx_core.scenes.reflection import (
     WATER_INDEX,
     WET_DARKENING,
@@ -26,7 +27,14 @@ from segrgbx_core.scenes.reflection import (
     water_film,
 )
 from segrgbx_core.scenes.surfaces import Surfaces
-from segrgbx_core.scenes.visible import Radiance, illumination, transmission, veil
+from segrgbx_core.scenes.visible import (
+    LONGEST_EXPOSURE_S,
+    Radiance,
+    illumination,
+    transmission,
+    veil,
+)
+from segrgbx_core.scenes.warp import Moving
 from segrgbx_core.scenes.world import World
 
 LAYOUT_DEG = ((90, 45), (135, 0))
@@ -34,7 +42,8 @@ _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _EXTINCTION_RATIO = 300.0
 _FULL_WELL = 10_000.0
 _READ_ELECTRONS = 2.5
-_LONGEST_EXPOSURE = 8.0
+_GAIN_OF_LONGEST = 8.0
+_BLACK = 3e-4
 _MOST_GAIN = 32.0
 _CLEAR_SKY_DOLP = 0.7
 
@@ -119,14 +128,23 @@ def stokes(surfaces: Surfaces, condition: Condition, pose: CameraPose, world: Wo
     )
 
 
-def expose(light: Array, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+def expose(
+    light: Array, rng: np.random.Generator, motion: Moving | None = None
+) -> npt.NDArray[np.uint8]:
     """Stokes images (3, H, W), even sizes, to the sensor's mosaic (H, W) uint8, linear in light.
 
     Lens blur, polarizers that let 1/300 of the crossed light pass, automatic exposure (first
-    longer, then amplified), a full well of 10000 electrons, shot and read noise, clipping.
+    longer, then amplified), what moves meanwhile smeared (motion; None: nothing moves), a full
+    well of 10000 electrons, shot and read noise, clipping.
     """
     height, width = light.shape[1:]
     spread = 0.6 * width / 640 + 0.25
+    level = float(np.exp(np.log(0.5 * light[0] + _BLACK).mean()))
+    gain = min(0.18 / level, _MOST_GAIN)
+    if motion is not None:
+        image = np.ascontiguousarray(np.moveaxis(light, 0, -1))
+        open_s = LONGEST_EXPOSURE_S * min(gain / _GAIN_OF_LONGEST, 1.0)
+        light = np.moveaxis(motion.smeared(image, open_s), -1, 0)
     soft = np.stack([cv2.GaussianBlur(plane, (0, 0), spread) for plane in light])
     efficiency = (_EXTINCTION_RATIO - 1) / (_EXTINCTION_RATIO + 1)
     behind = np.empty((height, width), np.float32)
@@ -136,9 +154,7 @@ def expose(light: Array, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
             turn = 2 * np.radians(degrees)
             polarized = s1 * np.cos(turn) + s2 * np.sin(turn)
             behind[row::2, column::2] = 0.5 * (s0 + efficiency * polarized)
-    level = float(np.exp(np.log(behind + 3e-4).mean()))
-    gain = min(0.18 / level, _MOST_GAIN)
-    well = _FULL_WELL / max(1.0, gain / _LONGEST_EXPOSURE)
+    well = _FULL_WELL / max(1.0, gain / _GAIN_OF_LONGEST)
     electrons = np.clip(behind * gain, 0, 1.5) * well
     noise = np.sqrt(electrons + _READ_ELECTRONS**2) * rng.standard_normal(behind.shape, np.float32)
     return np.asarray(np.clip((electrons + noise) / well, 0, 1) * 255 + 0.5, np.uint8)
@@ -149,4 +165,5 @@ def read(
 ) -> npt.NDArray[np.uint8]:
     """The mosaic at that time, (H, W) uint8; see LAYOUT_DEG for the polarizers' angles."""
     surfaces, condition = world.surfaces_at(seconds, camera), world.condition_at(seconds)
-    return expose(stokes(surfaces, condition, world.pose_at(seconds), world), rng)
+    light = stokes(surfaces, condition, world.pose_at(seconds), world)
+    return expose(light, rng, moving(surfaces, world, camera, seconds))

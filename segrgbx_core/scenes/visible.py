@@ -21,11 +21,15 @@ from segrgbx_core.scenes.reflection import (
 )
 from segrgbx_core.scenes.street import Course
 from segrgbx_core.scenes.surfaces import Surfaces
+from segrgbx_core.scenes.warp import Moving
 
 Radiance = npt.NDArray[np.float64]
 
 _LAMP_SPACING = 24.0
 _BLACK = 0.0006
+_MOST_GAIN = 16.0
+_SECONDS_PER_GAIN = 0.0015
+LONGEST_EXPOSURE_S = 0.025
 
 
 def _lamplight(surfaces: Surfaces, walk: float) -> Array:
@@ -133,18 +137,28 @@ class Exposure:
     gain: float
     balance: Array
 
+    @property
+    def seconds(self) -> float:
+        """How long the shutter is open: longer the less light there is, up to 25 ms."""
+        return min(self.gain * _SECONDS_PER_GAIN, LONGEST_EXPOSURE_S)
 
-def metered(image: Array, rng: np.random.Generator, max_gain: float = 16.0) -> Exposure:
-    """What an automatic exposure up to max_gain makes of radiance (H, W, 3), not quite right."""
+
+def metered(image: Array, rng: np.random.Generator) -> Exposure:
+    """What an automatic exposure makes of radiance (H, W, 3), not quite right."""
     level = float(np.exp(np.log(image.mean(2) + _BLACK).mean()))
-    gain = min(0.2 / level, max_gain) * float(rng.uniform(0.75, 1.3))
+    gain = min(0.2 / level, _MOST_GAIN) * float(rng.uniform(0.75, 1.3))
     return Exposure(gain, gain * rng.uniform(0.94, 1.06, 3).astype(np.float32))
 
 
-def developed(image: Array, exposure: Exposure, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Radiance (H, W, 3) to an image: halos, lens blur, noise that grows with the gain, gamma."""
+def developed(
+    image: Array, exposure: Exposure, rng: np.random.Generator, motion: Moving | None = None
+) -> npt.NDArray[np.uint8]:
+    """Radiance (H, W, 3) to an image: motion blur, halos, lens blur, noise that grows with the
+    gain, gamma. motion: None where everything stands still."""
     gain = exposure.gain
     spread = 0.6 * image.shape[1] / 640 + 0.25
+    if motion is not None:
+        image = motion.smeared(image, exposure.seconds)
     sharp = _bloom(np.asarray(image * exposure.balance, np.float32))
     soft = np.asarray(cv2.GaussianBlur(sharp, (0, 0), spread), np.float32)
     sigma = np.sqrt(np.minimum(soft, 4.0) * 2e-5 * gain + (8e-4 * gain) ** 2 + 3e-3**2)
@@ -153,12 +167,13 @@ def developed(image: Array, exposure: Exposure, rng: np.random.Generator) -> npt
 
 
 def expose(
-    light: Array, rng: np.random.Generator, max_gain: float = 16.0
+    light: Array, rng: np.random.Generator, motion: Moving | None = None
 ) -> npt.NDArray[np.uint8]:
     """Radiance (3, H, W) to an image (H, W, 3) uint8 as a driving camera would deliver it.
 
-    Automatic exposure up to max_gain, shot and read noise that grow with it, white balance
-    error, lens blur, halos, gamma 2.2.
+    Automatic exposure, first longer and then amplified up to a gain of 16, what moves meanwhile
+    smeared (motion; None: nothing moves), shot and read noise that grow with the gain, white
+    balance error, lens blur, halos, gamma 2.2.
     """
     image = np.ascontiguousarray(np.moveaxis(light, 0, -1))
-    return developed(image, metered(image, rng, max_gain), rng)
+    return developed(image, metered(image, rng), rng, motion)
