@@ -16,6 +16,7 @@ from segrgbx_core.evaluation.results import SUMMARY_FILE
 from segrgbx_core.evaluation.summary import ALL
 from segrgbx_core.model.card import load_card
 from segrgbx_core.output import write_whole
+from segrgbx_core.scenes import SCENES_VERSION
 
 FORMAT = 1
 RESULTS, RESULT = "results.json", "result.json"
@@ -95,7 +96,8 @@ class Rendered:
 class Results:
     """Everything. plan: as its YAML has it. rehearsed: with so little of everything that no figure
     means anything. protocol: the evaluation's, in words. expected_s: CPU
-    seconds that the plan expects for all of it."""
+    seconds that the plan expects for all of it. scenes: the version of their look; files from
+    before it was counted have the first."""
 
     format: int
     plan: Mapping[str, Any]
@@ -104,6 +106,7 @@ class Results:
     protocol: str
     data: Sequence[Rendered]
     runs: Sequence[Measured]
+    scenes: int = 1
 
 
 def gather(plan: Plan, jobs: Sequence[Job], keys: Mapping[str, str], store: Store) -> Results:
@@ -123,6 +126,7 @@ def gather(plan: Plan, jobs: Sequence[Job], keys: Mapping[str, str], store: Stor
         _protocol(jobs, costs, store),
         data,
         runs,
+        SCENES_VERSION,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks.evidence.plan import QUESTIONS, START, Plan, Run, Streets, Tree, Video
+from segrgbx_core.scenes import SCENES_VERSION
 
 Kind = Literal["stills", "video", "train", "score", "rgb", "worse", "late"]
 OUT, MFNET = "{out}", "{mfnet}"
@@ -54,11 +55,11 @@ def jobs_of(plan: Plan) -> tuple[Job, ...]:
 
 
 def keys_of(jobs: tuple[Job, ...]) -> dict[str, str]:
-    """For each job what its result depends on, as a hash: the command, the recipe, and the keys of
-    what it needs."""
+    """For each job what its result depends on, as a hash: the command, the recipe, the look of the
+    scenes, and the keys of what it needs."""
     keys: dict[str, str] = {}
     for job in jobs:
-        parts = [job.arguments, job.recipe, [keys[name] for name in job.needs]]
+        parts = [job.arguments, job.recipe, [keys[name] for name in job.needs], SCENES_VERSION]
         keys[job.name] = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     return keys
 

@@ -13,6 +13,7 @@ from benchmarks.evidence.plan import START
 from segrgbx_core.frame import RgbImage
 from segrgbx_core.image_files import write_png
 from segrgbx_core.output import disk_errors, write_whole
+from segrgbx_core.scenes import SCENES_VERSION
 
 _COMMANDS = """\
 ```bash
@@ -76,6 +77,11 @@ def _opening(results: Results, folder: str) -> list[str]:
     return [
         "**A rehearsal with hardly any training: no figure here means anything.**"
         if results.rehearsed
+        else "",
+        f"**Measured on an earlier look of the scenes** (version {results.scenes}; today's is "
+        f"{SCENES_VERSION}): `make results` now renders other images for the same seeds, and its "
+        "figures will differ from these. What changed stands in [datasets](datasets.md)."
+        if results.scenes != SCENES_VERSION
         else "",
         "`make results` wrote this page from what it measured, down to the sentences, and makes "
         f"all of it again: {_hours(results)} CPU hours. The figures themselves are in "

@@ -17,7 +17,14 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.event_files import EVENT_SUFFIX, write_events
 from segrgbx_core.image_files import write_png
 from segrgbx_core.readings import Events, LightFieldViews, Reading
-from segrgbx_core.scenes.drive import SCENES_SET, Drive, DriveSettings, RgbCapture, XCapture
+from segrgbx_core.scenes.drive import (
+    SCENES_SET,
+    SCENES_VERSION,
+    Drive,
+    DriveSettings,
+    RgbCapture,
+    XCapture,
+)
 from segrgbx_core.scenes.light_field import GRID
 from segrgbx_core.tiles import tiled
 
@@ -94,16 +101,17 @@ def _still(folder: Path, settings: DriveSettings) -> tuple[str, str]:
 
 
 def _keep_to_one_kind(folder: Path, settings: DriveSettings) -> None:
-    """Stills are kept between calls, so a folder must not mix those of two settings."""
+    """Stills are kept between calls, so a folder must not mix those of two settings or looks."""
     kind = {k: v for k, v in asdict(settings).items() if k not in ("seed", "seconds", "rate_hz")}
-    text = yaml.safe_dump({**kind, "conditions": list(settings.conditions)}, sort_keys=False)
+    kind |= {"conditions": list(settings.conditions), "version": SCENES_VERSION}
+    text = yaml.safe_dump(kind, sort_keys=False)
     note = folder / _KIND
     if not note.is_file():
         note.write_text(text, "utf-8")
     elif note.read_text("utf-8") != text:
         raise InputError(
-            f"{folder} holds stills of other settings (see {_KIND} there); remove the folder or "
-            "choose another."
+            f"{folder} holds stills of other settings or of an earlier version of the scenes (see "
+            f"{_KIND} there); remove the folder or choose another."
         )
 
 

@@ -110,6 +110,16 @@ def test_stills_of_two_settings_do_not_mix(tmp_path: Path) -> None:
         render_stills(tmp_path, replace(SMALL, width=128, height=96), 1)
 
 
+def test_stills_of_an_earlier_look_do_not_mix_with_todays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("segrgbx_core.datasets.scenes.SCENES_VERSION", 1)
+        render_stills(tmp_path, SMALL, 1)
+    with pytest.raises(InputError, match="or of an earlier version of the scenes"):
+        render_stills(tmp_path, SMALL, 1)
+
+
 def test_a_missing_partner_is_named(folder: Path) -> None:
     (folder / "x" / "000001.png").unlink()
     with pytest.raises(InputError, match=r"000001.png has no partner in .*x; add or remove it"):

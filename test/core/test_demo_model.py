@@ -51,12 +51,12 @@ def test_it_sees_held_out_scenes_and_thermal_helps(held_out: FolderDataset) -> N
     assert both.overall.miou is not None
     assert rgb_alone.overall.miou is not None
     assert both.overall.miou >= 0.6
-    assert both.overall.miou >= rgb_alone.overall.miou + 0.03
+    assert both.overall.miou >= rgb_alone.overall.miou + 0.05
     assert set(both.by_condition) == {"day", "dusk", "night", "fog", "glare"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("modality", "gain"), [("thermal", 0.05), ("depth", 0.04)])
+@pytest.mark.parametrize(("modality", "gain"), [("thermal", 0.08), ("depth", 0.05)])
 def test_at_night_thermal_and_depth_help(tmp_path: Path, modality: str, gain: float) -> None:
     found = _at(tmp_path, modality, "night")
     assert _mean(found["with X"]) >= _mean(found["RGB alone"]) + gain

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page from made-up results: means, spreads, verdicts, and what has not been run."""
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -28,6 +29,7 @@ from benchmarks.evidence.section_faults import pictures
 from benchmarks.evidence.tables import Line, compared
 from segrgbx_core.errors import InputError
 from segrgbx_core.image_files import read_rgb
+from segrgbx_core.scenes import SCENES_VERSION
 
 # By run: mean IoU with X, and how far the seeds are from it.
 SCORES = {
@@ -56,7 +58,8 @@ def results(seeds: tuple[int, ...] = (1, 2), scores: Mapping[str, object] = SCOR
     ]
     cost = Cost("segrgbx scenes there", "done", 60.0, 30.0)
     words = "one pass, as a test has it"
-    return Results(1, plan.content, False, 100.0, words, [Rendered("data/test/event", cost)], runs)
+    data = [Rendered("data/test/event", cost)]
+    return Results(1, plan.content, False, 100.0, words, data, runs, SCENES_VERSION)
 
 
 def measured(plan: Plan, run: Run, seed: int, scores: Mapping[str, object]) -> Measured:
@@ -183,6 +186,21 @@ def test_the_page_says_what_has_not_been_run(tmp_path: Path) -> None:
     assert "make results MFNET=" in bare
     assert "![" not in bare
     assert not list((tmp_path / "results").glob("*.png"))
+
+
+def test_the_page_says_where_the_scenes_looked_otherwise(tmp_path: Path) -> None:
+    assert "earlier look" not in page_of(results(), tmp_path)
+    said = page_of(replace(results(), scenes=SCENES_VERSION - 1), tmp_path)
+    assert f"**Measured on an earlier look of the scenes** (version {SCENES_VERSION - 1};" in said
+
+
+def test_results_of_before_versions_were_counted_are_of_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    write_results(results(), path)
+    content = json.loads(path.read_text("utf-8"))
+    del content["scenes"]
+    path.write_text(json.dumps(content), "utf-8")
+    assert load_results(path).scenes == 1
 
 
 def test_one_seed_gives_no_verdict(tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def test_the_thermal_recipes_differ_in_what_they_compare_alone() -> None:
     [
         ("general_first", "general_first"),
         ("general_second", "general_second"),
+        ("general_third", "general_third"),
         ("general", "demo"),
     ],
 )
@@ -130,8 +131,10 @@ def test_the_general_recipes_controls_differ_in_x_alone(name: str, called: str) 
         ("general_first_rgb_only", "thermal_rgb_only"),
         ("general_second", "general_first"),
         ("general_second_rgb_only", "general_first_rgb_only"),
-        ("general", "general_second"),
-        ("general_rgb_only", "general_second_rgb_only"),
+        ("general_third", "general_second"),
+        ("general_third_rgb_only", "general_second_rgb_only"),
+        ("general", "general_third"),
+        ("general_rgb_only", "general_third_rgb_only"),
     ],
 )
 def test_what_the_general_recipes_start_from_is_another_recipes_result(
@@ -150,6 +153,7 @@ def test_what_the_general_recipes_start_from_is_another_recipes_result(
         *("thermal", "thermal_outline", "thermal_rgb_only"),
         *("general_first", "general_first_rgb_only"),
         *("general_second", "general_second_rgb_only"),
+        *("general_third", "general_third_rgb_only"),
         *("general", "general_rgb_only"),
     ],
 )
