@@ -173,22 +173,6 @@ def read_rgbx(path: Path) -> tuple[RgbImage, npt.NDArray[np.uint8]]:
     return np.ascontiguousarray(image[..., :3]), np.ascontiguousarray(image[..., 3])
 
 
-def read_labels(path: Path) -> npt.NDArray[np.uint8]:
-    """Class ids (H, W) uint8 from an 8-bit grey file.
-
-    Raises InputError for a file that is missing, unreadable, coloured, deeper than 8 bits or
-    JPEG, which does not keep ids.
-    """
-    labels = _decoded(path)
-    if labels.ndim != 2 or labels.dtype != np.uint8 or path.suffix.lower() in (".jpg", ".jpeg"):
-        channels = 1 if labels.ndim == 2 else labels.shape[2]
-        raise InputError(
-            f"{path} has {channels} channel{'s' * (channels > 1)} of {labels.dtype} and the "
-            f"ending {path.suffix}; class ids need one channel of 8 bits in a PNG."
-        )
-    return np.ascontiguousarray(labels)
-
-
 def write_png(path: Path, image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> None:
     """Writes (H, W) uint8 or uint16, or (H, W, 3) uint8 red first, whole or not at all.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from segrgbx_core.encoding import Planes, encode
 from segrgbx_core.errors import InputError, ModelError
-from segrgbx_core.frame import Reading, RgbImage, RgbxFrame
+from segrgbx_core.frame import Reading, RgbImage, RgbxFrame, same_aspect
 from segrgbx_core.labels import LabelSet
 from segrgbx_core.labels_unified import Membership, load_membership
 from segrgbx_core.modality import modality_named
@@ -28,8 +28,6 @@ from segrgbx_core.scene_cache import SceneCache, SceneRefresh
 from segrgbx_core.segmentation import Segmentation
 
 log = logging.getLogger("segrgbx")
-
-ASPECT_TOLERANCE = 0.02
 
 
 class Segmenter:
@@ -296,8 +294,7 @@ def _check_planes(planes: Planes, modality: str) -> None:
 
 
 def _check_aspect(rgb: tuple[int, ...], x: tuple[int, ...], modality: str) -> None:
-    stretch = (x[0] * rgb[1]) / (x[1] * rgb[0])
-    if abs(stretch - 1.0) > ASPECT_TOLERANCE:
+    if not same_aspect(x, rgb):
         raise InputError(
             f"The {modality} image is {x[0]}x{x[1]} and the RGB image {rgb[0]}x{rgb[1]}, whose "
             "aspect ratios differ by more than 2 %; crop or register them to the same field of "

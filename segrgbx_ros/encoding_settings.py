@@ -8,11 +8,11 @@ import numpy as np
 
 from segrgbx_core.align import Alignment, Homography, Resize
 from segrgbx_core.encoding import Settings
+from segrgbx_core.encoding.settings_text import settings_from_text
 from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import InputError
 from segrgbx_core.reprojection import Reprojection
 from segrgbx_ros.parameters import NodeSettings, attribute
-from segrgbx_ros.sensor_settings import settings_from_text
 
 # Parameter -> the encoding's own setting; x.settings reaches all the others.
 NAMED: Mapping[str, Mapping[str, str]] = {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segrgbx_core.frame import same_aspect
 from segrgbx_core.modality import MODALITIES
 from segrgbx_ros.bag_reader import BagReader
 from segrgbx_ros.inspection_roles import RGB
@@ -16,8 +17,6 @@ from segrgbx_ros.wording import counted, spoken
 
 SLOP_NS = 30_000_000
 CLOCKS_APART_NS = 1_000_000_000
-# As segrgbx_core.segmenter has it, which would bring all of torch.
-ASPECT_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ def _field_problems(
         whole_image = by_name[pair.x].msgtype != POINT_CLOUD and pair.modality != "light_field"
         if not (whole_image and rgb.width and rgb.height and x.width and x.height):
             continue
-        if abs(x.width * rgb.height / (x.height * rgb.width) - 1) > ASPECT_TOLERANCE:
+        if not same_aspect((x.width, x.height), (rgb.width, rgb.height)):
             said.append(
                 f"{pair.x} is {x.width}x{x.height} and {pair.rgb} {rgb.width}x{rgb.height}, so "
                 "they show different fields of view: replay with --align homography (or "

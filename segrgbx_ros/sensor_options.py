@@ -11,12 +11,12 @@ import numpy.typing as npt
 from segrgbx_core.align import Alignment, Resize
 from segrgbx_core.camera_model import CameraModel
 from segrgbx_core.encoding import DepthSettings, Settings
+from segrgbx_core.encoding.settings_text import settings_from_text
 from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import InputError
 from segrgbx_core.reprojection import Reprojection
 from segrgbx_ros.calibration_files import read_camera, read_extrinsic, read_homography
 from segrgbx_ros.clouds import CloudView
-from segrgbx_ros.sensor_settings import settings_from_text
 
 ALIGNMENTS = ("none", "resize", "homography", "reproject")
 CAMERAS_MISSING = (

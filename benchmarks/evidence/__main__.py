@@ -165,8 +165,8 @@ def _settle_outdated(
     if old and not redo:
         names = ", ".join(job.name for job in old[:4]) + (", ..." if len(old) > 4 else "")
         raise InputError(
-            f"{len(old)} results in {store.out} were made by another plan ({names}); make them "
-            "again with --redo, or choose another --out."
+            f"{len(old)} results in {store.out} were made by another plan, or from another "
+            f"MFNet folder ({names}); make them again with --redo, or choose another --out."
         )
     for job in old:
         store.forget(job)

@@ -29,12 +29,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two means; half: the two half ranges added, so that ranges that meet have a mean that is
-    not larger. seeds: of the side that has fewer."""
+    """Of two means. half: the two half ranges added. seeds: of the side that has fewer. above,
+    below: whether every seed of the new side is above, or below, every one of the old."""
 
     mean: float
     half: float
     seeds: int
+    above: bool
+    below: bool
 
     @property
     def text(self) -> str:
@@ -49,9 +51,9 @@ class Difference:
             return "one seed, no verdict"
         if self._small:
             return f"does not pay: less than {LEAST:g}"
-        if self.mean > self.half:
+        if self.above:
             return "pays"
-        return "costs" if self.mean < -self.half else "does not pay: within the spread"
+        return "costs" if self.below else "does not pay: within the spread"
 
     @property
     def standing(self) -> str:
@@ -78,7 +80,9 @@ def difference(new: BySeed, old: BySeed) -> Difference | None:
     a, b = figure(new), figure(old)
     if a is None or b is None:
         return None
-    return Difference(a.mean - b.mean, a.half + b.half, min(a.seeds, b.seeds))
+    above = min(new.values()) > max(old.values())
+    below = max(new.values()) < min(old.values())
+    return Difference(a.mean - b.mean, a.half + b.half, min(a.seeds, b.seeds), above, below)
 
 
 def mean_over(parts: Sequence[BySeed]) -> BySeed:

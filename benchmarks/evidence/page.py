@@ -103,9 +103,9 @@ def _opening(results: Results, folder: str) -> list[str]:
         f"{results.protocol or NOT_RUN}.",
         "A figure is the mean over the seeds ± half the range between them; one seed has no ±. A "
         "difference is that of the means ± both halves added. Something *pays* where each seed "
-        "with it is above each seed without, that is, where the difference is larger than its ±, "
-        f"and where it is at least {LEAST:g}: seeds that share a start lie close together. "
-        "Of two seeds a side, chance alone does that in one case of six. Seeds change order, "
+        "with it is above each seed without (of two, where the difference is larger than its ±), "
+        f"and where it is at least {LEAST:g}: seeds that share a start lie close together. Of two "
+        "seeds a side, chance alone does that in one case of six. Seeds change order, "
         "augmentation and fresh weights, not the streets and not the start.",
         not_run(results),
     ]
@@ -119,8 +119,9 @@ def _again(results: Results) -> list[str]:
         "goes on: what is done is kept, and a training continues from its last checkpoint. A job "
         "that fails does not stop the others, and its log is named at the end. The plan is "
         "`benchmarks/evidence/plan.yaml`, and `--plan` takes another; results of one plan are "
-        "never taken for another's. `python -m benchmarks.evidence --help` has the rest, such as "
-        "writing this page from the figures alone.",
+        "never taken for another's, nor those of one copy of MFNet for those of another. "
+        "`python -m benchmarks.evidence --help` has the rest, such as writing this page from the "
+        "figures alone.",
     ]
 
 

@@ -34,7 +34,8 @@ def text(found: Findings) -> list[str]:
         f"{_numbers(frames)} pairs of MFNet's test list, after {_numbers(steps)} steps on its "
         "train list; the best weights are chosen on its val list. The lists are those in the "
         "folder that was given, which need not be the papers'. Class `unlabeled` counts, as its "
-        "owners have it. Bold is the best of a start.",
+        "owners have it. Each mean leaves out the classes that its own images and predictions "
+        "lack, so that `all` need not lie between day and night. Bold is the best of a start.",
         markdown(["start", "model", *_COLUMNS, "seeds"], rows, 2),
         "IoU by class:",
         _classes(found, measured),

@@ -109,7 +109,7 @@ def state_of(job: Job, store: Store, keys: Mapping[str, str]) -> str:
     record = store.record(job)
     if record is None:
         return "without MFNet" if job.real and store.mfnet is None else "to do"
-    return "outdated" if record.key != keys[job.name] else record.state
+    return "outdated" if store.outdated(job, keys[job.name]) else record.state
 
 
 def _grouped(jobs: Sequence[Job]) -> dict[str, list[Job]]:

@@ -2,6 +2,7 @@
 """What is done, on disk: one file a job, and the output folder's lock."""
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -25,7 +26,8 @@ State = Literal["running", "stopped", "failed", "done"]
 class Record:
     """A job's last attempt. key: of `keys_of`. cpu_s, wall_s: seconds over all attempts that are
     known. whole: False where an attempt ended without its times being noted. machine: what it ran
-    on, and the code's version. status: the exit status of the last attempt."""
+    on, and the code's version. status: the exit status of the last attempt. lists: which pairs of
+    the real set it saw, as a hash; empty where it needs none, or that was not noted."""
 
     key: str
     state: State
@@ -37,6 +39,7 @@ class Record:
     status: int | None = None
     finished: str = ""
     machine: Mapping[str, str] = field(default_factory=dict)
+    lists: str = ""
 
 
 class Store:
@@ -64,12 +67,25 @@ class Store:
     def done(self, job: Job, key: str) -> bool:
         """Whether the result of just this command and recipe is there."""
         record = self.record(job)
-        return record is not None and record.state == "done" and record.key == key
+        return record is not None and record.state == "done" and self._fits(job, record, key)
 
     def outdated(self, job: Job, key: str) -> bool:
-        """Whether something was made by another command or recipe than the plan's."""
+        """Whether something was made by another command or recipe than the plan's, or from other
+        lists of the real set."""
         record = self.record(job)
-        return record is not None and record.key != key
+        return record is not None and not self._fits(job, record, key)
+
+    def _fits(self, job: Job, record: Record, key: str) -> bool:
+        known = self._lists(job)
+        return record.key == key and (not (known and record.lists) or record.lists == known)
+
+    def _lists(self, job: Job) -> str:
+        """A hash of the real set's lists, for a job that needs them."""
+        if not job.real or self.mfnet is None:
+            return ""
+        files = sorted(self.mfnet.glob("*.txt"))
+        whole = b"".join(file.name.encode() + file.read_bytes() for file in files)
+        return hashlib.sha256(whole).hexdigest()[:16]
 
     def forget(self, job: Job) -> None:
         """Removes the job's result and its file."""
@@ -80,7 +96,8 @@ class Store:
     def begun(self, job: Job, key: str, machine: Mapping[str, str]) -> Record:
         """Notes that an attempt begins, and returns what is known so far."""
         last = self.record(job)
-        known = last if last is not None and last.key == key else Record(key, "running", "")
+        same = last is not None and self._fits(job, last, key)
+        known = last if last is not None and same else Record(key, "running", "")
         record = replace(
             known,
             state="running",
@@ -89,6 +106,7 @@ class Store:
             whole=known.whole and (known.attempts == 0 or known.state != "running"),
             status=None,
             machine=dict(machine),
+            lists=self._lists(job),
         )
         self.note(job, record)
         return record

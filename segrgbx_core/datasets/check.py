@@ -18,7 +18,7 @@ from segrgbx_core.datasets.findings import (
     Findings,
     SplitCounts,
 )
-from segrgbx_core.datasets.samples import LabelledPairs, Place, encoded
+from segrgbx_core.datasets.samples import LabelledPairs, Place, encoded, need_aspect
 from segrgbx_core.datasets.table import (
     DatasetOptions,
     dataset_named,
@@ -204,7 +204,9 @@ def _look(job: tuple[LabelledPairs, int]) -> _Seen:
     place = data.places[index]
     try:
         sample = data[index]
-        if not isinstance(sample.x, LightFieldViews):  # whose disparity takes too long
+        if isinstance(sample.x, LightFieldViews):  # whose disparity takes too long
+            need_aspect(data, sample, sample.x.views.shape[1:3])
+        else:
             encoded(data, sample)
     except LabelError as err:
         return _Seen(place, strange=str(err))

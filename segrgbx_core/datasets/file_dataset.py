@@ -10,12 +10,10 @@ import numpy as np
 from segrgbx_core.datasets.samples import Labels, Place, Sample
 from segrgbx_core.encoding import Planes, Settings
 from segrgbx_core.errors import InputError
-from segrgbx_core.frame import RgbImage
+from segrgbx_core.frame import RgbImage, same_aspect
 from segrgbx_core.labels import LabelSet, load_label_set
 from segrgbx_core.readings import Events, LightFieldViews, PolarizationState, Reading
 from segrgbx_core.readings import PolarizerImages as Polarizers
-
-_SAME_ASPECT = 0.02
 
 
 class FileDataset(ABC):
@@ -84,8 +82,7 @@ def check_sizes(place: Place, rgb: RgbImage, x: Reading | Planes, labels: Labels
             f"{place.labels} is {_spoken(labels.shape)} and its image {place.rgb.name} {image}; "
             "labels need the image's size."
         )
-    aspect = (size[1] / size[0]) / (rgb.shape[1] / rgb.shape[0])
-    if size == rgb.shape[:2] or (isinstance(x, Planes) and abs(aspect - 1) <= _SAME_ASPECT):
+    if size == rgb.shape[:2] or (isinstance(x, Planes) and same_aspect(size, rgb.shape)):
         return
     raise InputError(
         f"{place.x[0]} is {_spoken(size)} and its image {place.rgb.name} {image}; expected X of "

@@ -7,19 +7,23 @@ be a folder, named as its stem.
 
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from segrgbx_core.datasets.file_layout import wrong_layout
 from segrgbx_core.datasets.samples import Labels, Place, Sample
+from segrgbx_core.datasets.stored_images import numbers_in
 from segrgbx_core.encoding import Settings
+from segrgbx_core.encoding.settings_text import settings_from_text
 from segrgbx_core.errors import InputError, LabelError
-from segrgbx_core.image_files import read_labels, read_rgb, read_x
+from segrgbx_core.image_files import read_rgb, read_x
 from segrgbx_core.labels import UNLABELLED, LabelSet, load_label_set
 from segrgbx_core.modality import modality_named
 
 __all__ = ["MANIFEST", "FolderDataset", "Sample"]
 
 MANIFEST = "dataset.yaml"
+_KEYS = ("modality", "label_set", "conditions", "video", "x", "settings")
 
 
 class FolderDataset:
@@ -27,14 +31,15 @@ class FolderDataset:
 
     The manifest holds `modality`, `label_set` (a shipped name, or a YAML file beside it) and
     optionally `conditions`, a mapping from stem to a word such as day or night; `video: true`
-    where the stems in order are the frames of one video; and, for light fields whose views lie
-    side by side in one image, `x: {rows: 3, columns: 3}`. split: what the samples are said to be
-    of. incomplete: pairs that lack a file are in `missing` instead of refused.
-    Raises InputError where the folder, its manifest or a pair's file is missing.
+    where the stems in order are the frames of one video; `settings`, what the sensor's numbers
+    mean, such as `{unit: centikelvin}`; and, for light fields whose views lie side by side in one
+    image, `x: {rows: 3, columns: 3}`. split: what the samples are said to be of. incomplete:
+    pairs that lack a file are in `missing` instead of refused.
+    Raises InputError where the folder, its manifest or a pair's file is missing, two files have
+    one stem, or the manifest holds what it cannot.
     """
 
     name = "folder"
-    settings: Settings | None = None
 
     def __init__(self, folder: Path, split: str = "", incomplete: bool = False) -> None:
         self.folder = folder
@@ -43,14 +48,14 @@ class FolderDataset:
         named = str(manifest.get("label_set"))
         beside = folder / named
         self.label_set: LabelSet = load_label_set(beside if beside.is_file() else named)
-        conditions = manifest.get("conditions") or {}
-        if not isinstance(conditions, dict):
-            raise InputError(
-                f"{folder / MANIFEST}: 'conditions' is not a mapping of stem to word."
-            )
+        self.settings: Settings | None = self._settings(manifest.get("settings"))
         self._grid = self._tiles(manifest.get("x"))
-        words = {str(k): str(v) for k, v in conditions.items()}
-        places = self._paired(words, split, manifest.get("video") is True)
+        video = manifest.get("video", False)
+        if not isinstance(video, bool):
+            raise InputError(f"{folder / MANIFEST}: 'video' is {video!r}; expected true or false.")
+        images = self._files("rgb")
+        conditions = self._conditions(manifest.get("conditions"), images)
+        places = self._paired(images, conditions, split, video)
         lacking = {place: place.lacking() for place in places}
         self.places = tuple(place for place, files in lacking.items() if not files)
         self.missing = tuple(place for place, files in lacking.items() if files)
@@ -59,20 +64,21 @@ class FolderDataset:
             kind = lacking[first][0].parent
             raise InputError(f"{first.rgb} has no partner in {kind}; add or remove it.")
 
-    def _paired(self, conditions: dict[str, str], split: str, video: bool) -> list[Place]:
-        x_files = {p.stem if p.is_file() else p.name: p for p in self._files("x")}
-        label_files = {p.stem: p for p in self._files("labels")}
+    def _paired(
+        self, images: dict[str, Path], conditions: dict[str, str], split: str, video: bool
+    ) -> list[Place]:
+        x_files, label_files = self._files("x"), self._files("labels")
         return [
             Place(
-                rgb.stem,
+                stem,
                 split,
                 rgb,
-                (x_files.get(rgb.stem, self.folder / "x" / rgb.stem),),
-                label_files.get(rgb.stem, self.folder / "labels" / f"{rgb.stem}.png"),
-                conditions.get(rgb.stem, ""),
+                (x_files.get(stem, self.folder / "x" / stem),),
+                label_files.get(stem, self.folder / "labels" / f"{stem}.png"),
+                conditions.get(stem, ""),
                 sequence=str(self.folder) if video else None,
             )
-            for rgb in self._files("rgb")
+            for stem, rgb in images.items()
         ]
 
     def _manifest(self) -> dict[object, object]:
@@ -90,7 +96,42 @@ class FolderDataset:
             raise InputError(f"{path} is not readable YAML ({err.__class__.__name__}).") from err
         if not isinstance(content, dict):
             raise InputError(f"{path} is not a mapping with modality and label_set.")
+        unknown = [str(key) for key in content if key not in _KEYS]
+        if unknown:
+            raise InputError(
+                f"{path} has unknown keys {', '.join(unknown)}; known: {', '.join(_KEYS)}."
+            )
         return content
+
+    def _settings(self, given: object) -> Settings | None:
+        """Of the sensor's encoding; None where the manifest gives none."""
+        if given is None:
+            return None
+        manifest = self.folder / MANIFEST
+        if not isinstance(given, dict):
+            raise InputError(f"{manifest}: 'settings' is {given!r}; expected name: value.")
+        texts = [
+            f"{name}={str(value).lower() if isinstance(value, bool | None) else value}"
+            for name, value in given.items()
+        ]
+        try:
+            return settings_from_text(self.modality, texts)
+        except InputError as err:
+            raise InputError(f"{manifest}: {err}") from err
+
+    def _conditions(self, given: object, images: dict[str, Path]) -> dict[str, str]:
+        """A word for stems of the images."""
+        conditions = {} if given is None else given
+        manifest = self.folder / MANIFEST
+        if not isinstance(conditions, dict):
+            raise InputError(f"{manifest}: 'conditions' is not a mapping of stem to word.")
+        strange = [stem for stem in conditions if str(stem) not in images]
+        if strange:
+            quote = "" if isinstance(strange[0], str) else "; quote stems that are digits"
+            raise InputError(
+                f"{manifest}: 'conditions' names {strange[0]}, of which rgb/ has no image{quote}."
+            )
+        return {str(stem): str(word) for stem, word in conditions.items()}
 
     def _tiles(self, about_x: object) -> tuple[int, int] | None:
         """Rows and columns of the views in one image; None where the manifest gives none."""
@@ -105,14 +146,20 @@ class FolderDataset:
             )
         return rows, columns
 
-    def _files(self, kind: str) -> list[Path]:
+    def _files(self, kind: str) -> dict[str, Path]:
+        """By their stems, in order; hidden ones are nobody's data."""
         folder = self.folder / kind
         folders = kind == "x" and self.modality in ("light_field", "polarization")
-        found = folder.iterdir() if folder.is_dir() else ()
-        files = sorted(p for p in found if p.is_file() or folders)
+        files: dict[str, Path] = {}
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.name.startswith(".") or not (path.is_file() or folders):
+                continue
+            twin = files.setdefault(path.stem if path.is_file() else path.name, path)
+            if twin is not path:
+                raise InputError(f"{folder} holds both {twin.name} and {path.name}; keep one.")
         if not files:
             raise InputError(f"{folder} has no files; a dataset needs rgb/, x/ and labels/.")
-        return files
+        return dict(sorted(files.items()))
 
     def __len__(self) -> int:
         return len(self.places)
@@ -141,11 +188,12 @@ class FolderDataset:
     def labels(self, index: int, /) -> Labels:
         """Raises InputError or LabelError, which name the file."""
         path = self.places[index].labels
-        labels = read_labels(path)
-        beyond = labels[(labels >= len(self.label_set)) & (labels != UNLABELLED)]
+        labels = numbers_in(path)
+        known = (labels >= 0) & (labels < len(self.label_set))
+        beyond = labels[~known & (labels != UNLABELLED)]
         if beyond.size:
             raise LabelError(
                 f"{path} has label {int(beyond[0])}; label set '{self.label_set.name}' has 0 to "
                 f"{len(self.label_set) - 1} and 255."
             )
-        return labels
+        return np.ascontiguousarray(labels, np.uint8)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from segrgbx_core.encoding import Planes, Settings, encode
 from segrgbx_core.errors import InputError
-from segrgbx_core.frame import RgbImage
+from segrgbx_core.frame import RgbImage, same_aspect
 from segrgbx_core.labels import LabelSet
 from segrgbx_core.readings import Reading
 
@@ -94,9 +94,27 @@ class LabelledPairs(Protocol):
 def encoded(data: LabelledPairs, sample: Sample) -> Planes:
     """The planes of a sample's X, of its own size; a set's own planes as they are.
 
-    Raises InputError as `encode` does, with the sample's name.
+    Raises InputError as `encode` does, and for X of another shape than the image, with the
+    sample's name.
     """
+    return encoded_as(data, sample, sample.x)
+
+
+def encoded_as(data: LabelledPairs, sample: Sample, x: Reading | Planes) -> Planes:
+    """As `encoded`, with another X in the place of the sample's."""
     try:
-        return encode(data.modality, sample.x, data.settings)
+        planes = encode(data.modality, x, data.settings)
     except InputError as err:
         raise InputError(f"X of sample {sample.stem} in {data.folder}: {err}") from err
+    need_aspect(data, sample, planes.valid.shape)
+    return planes
+
+
+def need_aspect(data: LabelledPairs, sample: Sample, size: tuple[int, ...]) -> None:
+    """Raises InputError where X, of that height and width, has another shape than the image."""
+    if not same_aspect(size, sample.rgb.shape):
+        raise InputError(
+            f"X of sample {sample.stem} in {data.folder} is {size[1]}x{size[0]} and its image "
+            f"{sample.rgb.shape[1]}x{sample.rgb.shape[0]}, whose aspect ratios differ by more "
+            "than 2 %; crop or register them to the same field of view."
+        )

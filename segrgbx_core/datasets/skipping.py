@@ -36,6 +36,7 @@ class Skipping:
         self._share = share
         self._on_skip = on_skip
         self.bad: dict[int, str] = {}
+        self._good: set[int] = set()
 
     @property
     def name(self) -> str:
@@ -90,6 +91,20 @@ class Skipping:
     def labels(self, index: int, /) -> Labels:
         """Those of the sample, or of the next one whose labels can be read."""
         return self._first_good(index, self._data.labels)
+
+    def usable(self, index: int) -> bool:
+        """Whether the sample can be read and encoded, for who wants no other in its place.
+
+        Reads it when first asked. Raises InputError where more than the share cannot.
+        """
+        if index not in self._good and index not in self.bad:
+            try:
+                self._encoded(index)
+            except (InputError, LabelError) as err:
+                self._note(index, err)
+            else:
+                self._good.add(index)
+        return index in self._good
 
     def _encoded(self, index: int) -> Sample:
         sample = self._data[index]

@@ -30,5 +30,6 @@ def check_classes(segmenter: Segmenter, data: LabelledPairs) -> None:
         raise InputError(
             f"Model '{segmenter.card.name}' knows the classes of label set "
             f"'{segmenter.label_set.name}', but {data.folder} has those of "
-            f"'{data.label_set.name}'; choose a model trained on the same classes."
+            f"'{data.label_set.name}'; choose a model trained on the same classes or, for one "
+            "over a union, name your part of it (segrgbx evaluate --label-set FILE.yaml)."
         )

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A model's scores over labelled pairs, as a whole, by condition and by frame."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from segrgbx_core.datasets.samples import LabelledPairs, Sample
-from segrgbx_core.encoding import Planes, encode
+from segrgbx_core.datasets.samples import LabelledPairs, Sample, encoded_as
+from segrgbx_core.encoding import Planes
 from segrgbx_core.evaluation.answers import check_classes
 from segrgbx_core.evaluation.metrics import ConfusionMeter, Counts, Scores, confusion_of
 from segrgbx_core.evaluation.protocol import Protocol
@@ -47,7 +47,7 @@ def evaluate(
     on_frame: Callable[[], None] | None = None,
     protocol: Protocol | None = None,
     x_of: XOf | None = None,
-    indices: Sequence[int] | None = None,
+    indices: Iterable[int] | None = None,
 ) -> DatasetScores:
     """Segments samples and counts at the labels' own size.
 
@@ -82,7 +82,7 @@ def evaluate(
 
 def _planes(data: LabelledPairs, index: int, sample: Sample, x_of: XOf | None) -> Planes | None:
     x = sample.x if x_of is None else x_of(index, sample)
-    return None if x is None else encode(data.modality, x, data.settings)
+    return None if x is None else encoded_as(data, sample, x)
 
 
 def _frame_score(index: int, sample: Sample, counts: Counts, label_set: LabelSet) -> FrameScore:

@@ -11,7 +11,7 @@ import numpy as np
 from segrgbx_core.errors import InputError
 from segrgbx_core.evaluation.embeddings import Embeddings, separation
 from segrgbx_core.evaluation.scatter_picture import scatter_picture
-from segrgbx_core.evaluation.tsne import tsne
+from segrgbx_core.evaluation.tsne import check_count, tsne
 from segrgbx_core.image_files import write_png
 from segrgbx_core.output import write_whole
 
@@ -54,15 +54,21 @@ class EmbeddingSummary:
         return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
 
 
-def summarise(
-    found: Embeddings, model: str, folders: Sequence[str], perplexity: float
-) -> EmbeddingSummary:
+def check_bounds(images: int, perplexity: float) -> None:
     """Raises InputError for a perplexity outside 2 to 200, or too few or many images."""
     if not LEAST_PERPLEXITY <= perplexity <= LARGEST_PERPLEXITY:
         raise InputError(
             f"Perplexity is {perplexity:g}; expected {LEAST_PERPLEXITY:g} to "
             f"{LARGEST_PERPLEXITY:g}."
         )
+    check_count(images)
+
+
+def summarise(
+    found: Embeddings, model: str, folders: Sequence[str], perplexity: float
+) -> EmbeddingSummary:
+    """Raises InputError as `check_bounds` does."""
+    check_bounds(len(found.vectors), perplexity)
     places = tsne(found.vectors, perplexity)
     sensors = separation(found.vectors, found.sensors)
     known = [i for i, condition in enumerate(found.conditions) if condition]

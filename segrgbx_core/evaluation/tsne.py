@@ -19,6 +19,14 @@ _STEPS, _EXAGGERATED, _EXAGGERATION = 1000, 250, 12.0
 _TINY = 1e-12
 
 
+def check_count(points: int) -> None:
+    """Raises InputError for fewer than 4 or more than 4000."""
+    if not 4 <= points <= LARGEST:
+        raise InputError(
+            f"t-SNE was given {points} points; expected 4 to {LARGEST}: choose another limit."
+        )
+
+
 def tsne(vectors: Floats, perplexity: float = 30.0) -> Floats:
     """Places (N, 2) of vectors (N, D).
 
@@ -26,10 +34,7 @@ def tsne(vectors: Floats, perplexity: float = 30.0) -> Floats:
     Raises InputError for fewer than 4 or more than 4000 points.
     """
     count = len(vectors)
-    if not 4 <= count <= LARGEST:
-        raise InputError(
-            f"t-SNE was given {count} points; expected 4 to {LARGEST}: choose another limit."
-        )
+    check_count(count)
     wanted = neighbourhoods(vectors, min(perplexity, (count - 1) / 3))
     places = _main_components(vectors)
     speed, gain = np.zeros_like(places), np.ones_like(places)

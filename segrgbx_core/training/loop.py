@@ -12,12 +12,12 @@ import torch
 from rich.console import Console
 
 from segrgbx_core.errors import OutputError
+from segrgbx_core.memory import memory_errors
 from segrgbx_core.model import load_model, save_model
 from segrgbx_core.model.placement import choose_device
 from segrgbx_core.output import DiskFullError, claim_output, disk_errors
 from segrgbx_core.training.board import BOARD, LOG, Board, log_validation, need_tensorboard
 from segrgbx_core.training.loading import Parts, parts_of_steps
-from segrgbx_core.training.memory import memory_errors
 from segrgbx_core.training.parts import Place, TrainingParts
 from segrgbx_core.training.progress import progress, time_left
 from segrgbx_core.training.ranks import joined, local_device

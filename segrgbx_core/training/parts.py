@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import TaskID
 
 from segrgbx_core.errors import RecipeError
+from segrgbx_core.memory import memory_errors
 from segrgbx_core.model import ModelCard
 from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.placement import choose_precision
@@ -18,7 +19,6 @@ from segrgbx_core.output import disk_errors
 from segrgbx_core.resources import version
 from segrgbx_core.training.augment import TrainingBatches, mixture_of
 from segrgbx_core.training.clip_stage import tune_towers
-from segrgbx_core.training.memory import memory_errors
 from segrgbx_core.training.mixture import shares_of
 from segrgbx_core.training.objective import Objective
 from segrgbx_core.training.progress import progress

@@ -26,10 +26,10 @@ log = logging.getLogger("segrgbx")
 
 @dataclass(frozen=True)
 class LabelledSource:
-    """One of a recipe's sources, opened. active: how its classes lie in the union that the model
-    answers over; None where the model answers in them."""
+    """One of a recipe's sources, opened. samples: those that can be used. active: how its classes
+    lie in the union that the model answers over; None where the model answers in them."""
 
-    samples: LabelledPairs
+    samples: Skipping
     active: Membership | None
 
     @property

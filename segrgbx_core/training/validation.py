@@ -47,7 +47,8 @@ def validate(
     ranks: Ranks,
     stopping: Callable[[], bool] = lambda: False,
 ) -> ValidationScores:
-    """Scores over all samples of each source, at the labels' own size, single scale.
+    """Scores over all samples of each source that can be used, at the labels' own size, single
+    scale.
 
     Each process takes its share, and the counts are added, so that the scores do not depend on
     how many there are. use_x: False gives the model the RGB images alone. stopping: asked after
@@ -63,19 +64,20 @@ def validate(
     by_source = []
     for source in sources:
         segmenter = Segmenter(LoadedModel(model, card), str(device), label_set=source.active)
-        mine = range(ranks.rank, len(source.samples), ranks.world)
+        places = range(ranks.rank, len(source.samples), ranks.world)
         own = np.zeros((len(source.samples.label_set),) * 2, np.int64)
-        stopped = False
+        frames, stopped = 0, False
         try:
+            mine = (i for i in places if source.samples.usable(i))
             scores = evaluate(segmenter, source.samples, use_x, on_frame, indices=mine)
-            own = scores.overall.confusion
+            own, frames = scores.overall.confusion, len(scores.frames)
         except ValidationStoppedError:
             stopped = True
         if ranks.any(stopped):
             raise ValidationStoppedError
         counts = ranks.total(torch.from_numpy(own).to(device)).cpu().numpy()
         meter = ConfusionMeter(source.samples.label_set)
-        meter.add(counts, len(source.samples))
+        meter.add(counts, int(ranks.total(torch.tensor(frames, device=device))))
         miou = meter.scores().miou or 0.0
         found.setdefault(source.samples.modality, []).append(miou)
         by_source.append((_named(source.samples), miou))

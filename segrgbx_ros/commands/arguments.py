@@ -48,12 +48,12 @@ def add_modality(parser: argparse.ArgumentParser, required: bool) -> None:
     )
 
 
-def add_label_set(parser: argparse.ArgumentParser) -> None:
+def add_label_set(parser: argparse.ArgumentParser, default: str = "the union") -> None:
     """--label-set."""
     parser.add_argument(
         "--label-set",
         metavar="NAME|FILE.yaml",
-        help="for a model over a union of label sets: the one to answer in (default: the union)",
+        help=f"for a model over a union of label sets: the one to answer in (default: {default})",
     )
 
 

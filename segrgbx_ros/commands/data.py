@@ -35,6 +35,7 @@ def _add_check(subparsers: "arguments.Subparsers") -> None:
     )
     parser.add_argument("root", type=Path, metavar="ROOT", help="the copy's top folder")
     add_dataset(parser)
+    parser.set_defaults(dataset="folder")
     parser.add_argument("--split", help="such as train; default: all there are")
     parser.add_argument(
         "--most-bad",
@@ -57,14 +58,13 @@ def _add_check(subparsers: "arguments.Subparsers") -> None:
     parser.set_defaults(run=run_check)
 
 
-def add_dataset(parser: argparse.ArgumentParser, required: bool = True) -> None:
+def add_dataset(parser: argparse.ArgumentParser) -> None:
     """--dataset and what its files do not say."""
     parser.add_argument(
         "--dataset",
-        required=required,
         metavar="NAME",
-        help="deliver, mfnet, nyu_depth_v2, zju_rgbp, urbanlf, urbanlf_real, urbanlf_synthetic, "
-        "or folder for one of your own (rgb/ x/ labels/ dataset.yaml)",
+        help="deliver, mfnet, nyu_depth_v2, zju_rgbp, urbanlf, urbanlf_real or urbanlf_synthetic "
+        "(default: folder, one of your own: rgb/ x/ labels/ dataset.yaml)",
     )
     parser.add_argument(
         "--x",

@@ -60,8 +60,13 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Embeds with a progress bar, draws, and prints the silhouettes."""
-    from segrgbx_core.evaluation.embedding_results import summarise, write_embeddings
+    from segrgbx_core.evaluation.embedding_results import (
+        check_bounds,
+        summarise,
+        write_embeddings,
+    )
     from segrgbx_core.evaluation.embeddings import SceneEmbedder, evenly, joined
+    from segrgbx_core.memory import memory_errors
     from segrgbx_core.model.weights import load_model
     from segrgbx_core.output import claim_output
     from segrgbx_ros.commands.terminal import output, progress
@@ -71,8 +76,11 @@ def run(args: argparse.Namespace) -> int:
     for data in datasets:
         embed.card.check_modality(data.modality)
     chosen = [evenly(len(data), args.limit) for data in datasets]
+    # Of each sample its RGB image and its X.
+    check_bounds(2 * sum(map(len, chosen)), args.perplexity)
     claim_output(args.out, args.force)
-    with progress() as bar:
+    less = "images whole; give --device cpu, or choose a model of a smaller short side"
+    with progress() as bar, memory_errors("in embedding", less):
         task = bar.add_task("embedding", total=sum(map(len, chosen)))
         parts = [
             embed(data, indices, lambda: bar.advance(task))

@@ -77,10 +77,10 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Encodes every file; a bad one among several is reported and the rest done (status 1)."""
+    from segrgbx_core.encoding.settings_text import settings_from_text
     from segrgbx_core.evaluation.plane_pictures import plane_names
     from segrgbx_ros.commands.terminal import notices
     from segrgbx_ros.sensor_options import Geometry, SensorOptions, make_encoder
-    from segrgbx_ros.sensor_settings import settings_from_text
 
     options = SensorOptions(settings=tuple(args.settings), x_camera=args.x_camera)
     encoder = make_encoder(args.modality, options, Geometry().with_files(options))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from segrgbx_core.evaluation.results import Evaluated
     from segrgbx_core.segmenter import Segmenter
 
+_LESS_MEMORY = "images whole; give smaller --scales, --precision fp16 on a GPU, or --device cpu"
 Degrading = tuple[str, tuple[float, ...] | None]
 
 
@@ -32,10 +33,10 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     parser.add_argument(
         "root", type=Path, metavar="ROOT", help="a dataset folder, or a dataset's top folder"
     )
-    data.add_dataset(parser, required=False)
+    data.add_dataset(parser)
     parser.add_argument("--split", help="such as test; needed where the dataset has several")
     arguments.add_model(parser)
-    arguments.add_label_set(parser)
+    arguments.add_label_set(parser, "the dataset's own, where it is a shipped part of the union")
     parser.add_argument(
         "--without-x", action="store_true", help="give the model the RGB image alone"
     )
@@ -112,9 +113,11 @@ def opened(
     Raises InputError where there are several splits and none was named.
     """
     from segrgbx_core.datasets import DatasetOptions, FolderDataset, open_dataset, splits_in
+    from segrgbx_core.datasets.folder import MANIFEST
     from segrgbx_core.errors import InputError
 
-    if name is None and split is None and options == DatasetOptions():
+    several = not (root / MANIFEST).is_file() and any(root.glob(f"*/{MANIFEST}"))
+    if name is None and split is None and options == DatasetOptions() and not several:
         return FolderDataset(root)
     kind = name or "folder"
     splits = (split,) if split is not None else splits_in(kind, root)
@@ -174,10 +177,11 @@ def _evaluate(
     from segrgbx_core.evaluation.dataset import evaluate
     from segrgbx_core.evaluation.degrade import kind_named
     from segrgbx_core.evaluation.results import Evaluated
+    from segrgbx_core.memory import memory_errors
     from segrgbx_ros.commands.terminal import progress
 
     start = time.perf_counter()
-    with progress() as bar:
+    with progress() as bar, memory_errors("in evaluating", _LESS_MEMORY):
         task = bar.add_task("evaluating", total=len(pairs))
         scores = evaluate(segmenter, pairs, use_x, partial(bar.advance, task), protocol)
         degrader = Degrader(segmenter, pairs, protocol, scores, args.seed)

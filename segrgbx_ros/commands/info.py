@@ -82,9 +82,9 @@ def _table(as_json: bool) -> int:
 def _settings(modality: str, as_json: bool) -> int:
     from dataclasses import asdict
 
+    from segrgbx_core.encoding.settings_text import setting_lines
     from segrgbx_ros.commands.info_settings import print_settings
     from segrgbx_ros.commands.terminal import output
-    from segrgbx_ros.sensor_settings import setting_lines
 
     lines = setting_lines(modality)
     if as_json:

@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING
 
-from segrgbx_ros.sensor_settings import SettingLine, settings_text
+from segrgbx_core.encoding.settings_text import SettingLine, settings_text
 from segrgbx_ros.wording import spoken
 
 if TYPE_CHECKING:

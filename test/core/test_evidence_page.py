@@ -120,6 +120,7 @@ def test_a_figure_is_the_mean_and_half_the_range() -> None:
         ((0.52, 0.54), (0.50, 0.53), "does not pay: within the spread", "equal"),
         ((0.48, 0.49), (0.50, 0.53), "costs", "worse"),
         ((0.511, 0.512), (0.509, 0.510), "does not pay: less than 0.005", "equal to less than"),
+        ((0.50, 0.56, 0.56), (0.505, 0.505, 0.505), "does not pay: within the spread", "equal"),
         ((0.60,), (0.50, 0.53), "one seed, no verdict", "one seed"),
     ],
 )

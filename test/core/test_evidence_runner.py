@@ -189,11 +189,32 @@ def test_what_another_plan_made_is_never_taken_for_this_ones(tmp_path: Path) -> 
     new = [replace(old[0], recipe={"other": 1}), old[1]]
     store, keys = Store(tmp_path), keys_of(tuple(new))
     assert [state_of(each, store, keys) for each in new] == ["outdated", "outdated"]
-    with pytest.raises(InputError, match=r"2 results .* another plan \(first, second\).*--redo"):
+    with pytest.raises(InputError, match=r"2 results .* another plan, .*first, second.*--redo"):
         command._settle_outdated(new, store, keys, redo=False)
     command._settle_outdated(new, store, keys, redo=True)
     assert not (tmp_path / "first").exists()
     assert work(tmp_path, new)[1][0] == "+first"
+
+
+def test_what_one_copy_of_the_real_set_gave_is_never_taken_for_anothers(tmp_path: Path) -> None:
+    first, other = tmp_path / "part", tmp_path / "full"
+    for folder, names in ((first, "1D\n"), (other, "1D\n2N\n")):
+        folder.mkdir()
+        (folder / "train.txt").write_text(names)
+    real, scenes = replace(job("real"), real=True), job("scenes")
+    keys, out = keys_of((real, scenes)), tmp_path / "out"
+    for each in (real, scenes):
+        store = Store(out, first)
+        store.note(each, replace(store.begun(each, keys[each.name], {}), state="done"))
+        (out / each.makes).mkdir()
+    assert Store(out, first).done(real, keys["real"])
+    assert Store(out).done(real, keys["real"])
+    assert Store(out, other).outdated(real, keys["real"])
+    assert state_of(real, Store(out, other), keys) == "outdated"
+    assert Store(out, other).done(scenes, keys["scenes"])
+    again = Store(out, other).begun(real, keys["real"], {})
+    assert again.attempts == 1
+    assert Store(out, first).outdated(real, keys["real"])
 
 
 def test_two_runners_do_not_share_a_folder(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.event_files import write_events
 from segrgbx_core.image_files import (
     png_bytes,
-    read_labels,
     read_reading,
     read_rgb,
     read_rgbx,
@@ -181,21 +180,6 @@ def test_png_bytes_of_labels_are_lossless(tmp_path: Path) -> None:
 def test_16_bit_png_is_written_as_it_is(tmp_path: Path) -> None:
     write_png(tmp_path / "x.png", DEEP)
     np.testing.assert_array_equal(read_reading(tmp_path / "x.png"), DEEP)
-
-
-def test_labels_are_ids_and_nothing_else(tmp_path: Path) -> None:
-    labels = np.array([[0, 9], [255, 3]], np.uint8)
-    write_png(tmp_path / "l.png", labels)
-    np.testing.assert_array_equal(read_labels(tmp_path / "l.png"), labels)
-    write_png(tmp_path / "color.png", RGB)
-    write_png(tmp_path / "deep.png", DEEP)
-    for name, words in {
-        "color.png": "has 3 channels of uint8 and the ending .png",
-        "deep.png": "has 1 channel of uint16 and the ending .png",
-        stored(tmp_path / "l.jpg", RGB[..., 0]).name: "1 channel of uint8 and the ending .jpg",
-    }.items():
-        with pytest.raises(InputError, match=f"{words}; class ids need one channel of 8 bits"):
-            read_labels(tmp_path / name)
 
 
 def test_x_of_a_plain_image_is_the_image(tmp_path: Path) -> None:

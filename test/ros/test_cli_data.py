@@ -110,6 +110,17 @@ def test_mistakes_are_one_sentence(
     assert "Traceback" not in told.err
 
 
+def test_a_folder_of_ones_own_needs_no_name(tmp_path: Path, capsys: Captured) -> None:
+    for kind in ("rgb", "x", "labels"):
+        (tmp_path / kind).mkdir()
+    write_png(tmp_path / "rgb" / "1.png", np.zeros((8, 12, 3), np.uint8))
+    write_png(tmp_path / "x" / "1.png", (29000 + np.arange(96).reshape(8, 12)).astype(np.uint16))
+    write_png(tmp_path / "labels" / "1.png", np.zeros((8, 12), np.uint8))
+    (tmp_path / "dataset.yaml").write_text("modality: thermal\nlabel_set: street\n")
+    assert main(["data", "check", str(tmp_path)]) == 0
+    assert "RGB with thermal" in capsys.readouterr().out
+
+
 def test_data_alone_names_its_commands(capsys: Captured) -> None:
     assert main(["data"]) == 2
     assert "COMMAND" in capsys.readouterr().err

@@ -100,6 +100,8 @@ def test_a_named_dataset_and_its_split(
     call = ["evaluate", str(tmp_path), "--dataset", "folder", "--model", model]
     assert main(call) == 2
     assert "has the splits test, train; name one with --split" in said(capsys)
+    assert main(["evaluate", str(tmp_path), "--model", model]) == 2
+    assert "has the splits test, train; name one with --split" in said(capsys)
     assert main([*call, "--split", "test", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["all"]["frames"] == 5
 
@@ -176,6 +178,26 @@ def test_a_damaged_image_is_named(
     assert "000002.png cannot be decoded" in said(capsys)
 
 
+def test_a_sample_whose_x_is_refused_is_named(
+    drive: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(drive, tmp_path / "set")
+    write_png(tmp_path / "set" / "x" / "000003.png", np.full((64, 48), 29000, np.uint16))
+    assert main(["evaluate", str(tmp_path / "set"), "--model", model]) == 2
+    assert "X of sample 000003 in" in said(capsys)
+
+
+def test_memory_that_runs_out_is_said(
+    drive: Path, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("segrgbx_core.evaluation.views.ViewSegmenter.__call__", full)
+    assert main(["evaluate", str(drive), "--model", model]) == 2
+    assert "Memory ran out in evaluating images whole; give smaller --scales" in said(capsys)
+
+
 @pytest.fixture(scope="module")
 def embedder(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(0)
@@ -221,6 +243,7 @@ def test_embeddings_name_what_is_wrong(
     assert "t-SNE was given 2 points" in said(capsys)
     assert main([*call, embedder, "--perplexity", "1", "--force"]) == 2
     assert "Perplexity is 1; expected 2 to 200" in said(capsys)
+    assert not (tmp_path / "out").exists()
     twice = [*call, embedder, "--split", "a", "--split", "b"]
     assert main(twice) == 2
     assert "--split was given 2 times for 1 roots" in said(capsys)

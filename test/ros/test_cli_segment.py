@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from segrgbx_core.datasets.stored_images import numbers_in
 from segrgbx_core.event_files import write_events
-from segrgbx_core.image_files import read_labels, read_rgb, write_png
+from segrgbx_core.image_files import read_rgb, write_png
 from segrgbx_core.labels import load_label_set
 from segrgbx_core.labels_unified import load_membership
 from segrgbx_core.modality import MODALITIES
@@ -63,9 +64,9 @@ def test_one_pair(model: str, tmp_path: Path, ending: str, capsys: Captured) -> 
     out = tmp_path / "out"
     assert segment(model, out, "--rgb", rgb, "--x", x, "--modality", "thermal") == 0
     assert names(out) == ["a_confidence.png", "a_mask.png", "a_overlay.png"]
-    assert read_labels(out / "a_mask.png").shape == (48, 64)
-    assert read_labels(out / "a_mask.png").max() < 11
-    assert read_labels(out / "a_confidence.png").max() > 0
+    assert numbers_in(out / "a_mask.png").shape == (48, 64)
+    assert numbers_in(out / "a_mask.png").max() < 11
+    assert numbers_in(out / "a_confidence.png").max() > 0
     assert read_rgb(out / "a_overlay.png").shape == (48, 64, 3)
     said = capsys.readouterr().out
     assert "a     64x48" in said
@@ -81,7 +82,7 @@ def test_x_changes_the_result(model: str, tmp_path: Path) -> None:
     rgb, x = write_rgb(tmp_path / "a.png"), write_x(tmp_path / "b.png")
     segment(model, tmp_path / "alone", "--rgb", rgb)
     segment(model, tmp_path / "both", "--rgb", rgb, "--x", x, "--modality", "thermal")
-    masks = [read_labels(tmp_path / d / "a_confidence.png") for d in ("alone", "both")]
+    masks = [numbers_in(tmp_path / d / "a_confidence.png") for d in ("alone", "both")]
     assert (masks[0] != masks[1]).any()
 
 
@@ -95,8 +96,8 @@ def test_rgbx_equals_separate_files(model: str, tmp_path: Path) -> None:
     ) == 0  # fmt: skip
     pair = ("--rgb", tmp_path / "a.png", "--x", tmp_path / "x.png", "--modality", "thermal")
     assert segment(model, tmp_path / "o2", *pair) == 0
-    one = read_labels(tmp_path / "o1" / "four_mask.png")
-    np.testing.assert_array_equal(one, read_labels(tmp_path / "o2" / "a_mask.png"))
+    one = numbers_in(tmp_path / "o1" / "four_mask.png")
+    np.testing.assert_array_equal(one, numbers_in(tmp_path / "o2" / "a_mask.png"))
 
 
 def test_folders_pair_by_stem_and_name_the_rest(
@@ -152,7 +153,7 @@ def test_an_occupied_output_folder_is_left_as_it_is(
     assert f"{out} already holds files (a_mask.png); choose another" in capsys.readouterr().err
     assert (out / "a_mask.png").read_text() == "mine"
     assert segment(model, out, "--rgb", rgb, "--force") == 0
-    assert read_labels(out / "a_mask.png").shape == (48, 64)
+    assert numbers_in(out / "a_mask.png").shape == (48, 64)
 
 
 def test_a_full_disk_ends_it_with_status_1(
@@ -282,7 +283,7 @@ def test_every_sensor_as_one_pair_and_in_folders(
     assert [n for n in names(tmp_path / "many") if "mask" in n] == ["a_mask.png", "b_mask.png"]
     for name in ("a_mask.png", "a_confidence.png"):
         np.testing.assert_array_equal(
-            read_labels(tmp_path / "one" / name), read_labels(tmp_path / "many" / name)
+            numbers_in(tmp_path / "one" / name), numbers_in(tmp_path / "many" / name)
         )
 
 
@@ -290,7 +291,7 @@ def test_a_tiled_light_field_equals_its_views(knows_all: str, tmp_path: Path) ->
     rgb = write_rgb(tmp_path / "a.png")
     views = write_reading(tmp_path / "views", "light_field")
     rows = [
-        np.hstack([read_labels(views / f"{row}_{column}.png") for column in range(3)])
+        np.hstack([numbers_in(views / f"{row}_{column}.png") for column in range(3)])
         for row in range(3)
     ]
     write_png(tmp_path / "tiled.png", np.vstack(rows))
@@ -299,8 +300,8 @@ def test_a_tiled_light_field_equals_its_views(knows_all: str, tmp_path: Path) ->
     tiled = ("--x", tmp_path / "tiled.png", "--set", "rows=3", "--set", "columns=3")
     assert segment(knows_all, tmp_path / "o2", *common, *tiled) == 0
     np.testing.assert_array_equal(
-        read_labels(tmp_path / "o1" / "a_confidence.png"),
-        read_labels(tmp_path / "o2" / "a_confidence.png"),
+        numbers_in(tmp_path / "o1" / "a_confidence.png"),
+        numbers_in(tmp_path / "o2" / "a_confidence.png"),
     )
 
 
@@ -315,7 +316,7 @@ def test_settings_and_alignment_change_the_result(model: str, tmp_path: Path) ->
         ("aligned", ("--homography", tmp_path / "h.yaml")),
     ):
         assert segment(model, tmp_path / name, *common, *more) == 0
-        results.append(read_labels(tmp_path / name / "a_confidence.png"))
+        results.append(numbers_in(tmp_path / name / "a_confidence.png"))
     assert (results[0] != results[1]).any()
     assert (results[0] != results[2]).any()
 
@@ -332,8 +333,8 @@ def test_stills_do_not_remember_each_other(model: str, tmp_path: Path) -> None:
     assert segment(model, tmp_path / "o1", *both) == 0
     assert segment(model, tmp_path / "o2", *alone) == 0
     np.testing.assert_array_equal(
-        read_labels(tmp_path / "o1" / "b_confidence.png"),
-        read_labels(tmp_path / "o2" / "b_confidence.png"),
+        numbers_in(tmp_path / "o1" / "b_confidence.png"),
+        numbers_in(tmp_path / "o2" / "b_confidence.png"),
     )
 
 
@@ -347,7 +348,7 @@ def test_a_label_set_of_a_union(tmp_path: Path, capsys: Captured) -> None:
     rgb = write_rgb(tmp_path / "a.png")
     argv = (str(tmp_path / "m"), tmp_path / "out", "--rgb", rgb)
     assert segment(*argv, "--label-set", "mfnet") == 0
-    assert read_labels(tmp_path / "out" / "a_mask.png").max() < len(load_label_set("mfnet"))
+    assert numbers_in(tmp_path / "out" / "a_mask.png").max() < len(load_label_set("mfnet"))
     capsys.readouterr()
     assert segment(*argv, "--force", "--label-set", "nowhere") == 2
     assert "nowhere" in capsys.readouterr().err

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from segrgbx_core.image_files import read_labels, read_rgb, read_rgbx, write_png
+from segrgbx_core.datasets.stored_images import numbers_in
+from segrgbx_core.image_files import read_rgb, read_rgbx, write_png
 from segrgbx_core.labels import load_label_set
 from segrgbx_core.model import ModelCard, build_model, save_model
 from segrgbx_ros.cli import main
@@ -57,10 +58,10 @@ def test_4_channel_files_and_separate_files_agree(
     masks = sorted(one.glob("*_mask.png"))
     assert len(masks) == 4
     for mask in masks:
-        labels = read_labels(mask)
+        labels = numbers_in(mask)
         assert labels.shape == (480, 640)
         assert labels.max() < 11
-        np.testing.assert_array_equal(labels, read_labels(two / mask.name))
+        np.testing.assert_array_equal(labels, numbers_in(two / mask.name))
 
 
 def test_overlays_keep_the_picture_recognisable(pairs: Path, model: str, tmp_path: Path) -> None:

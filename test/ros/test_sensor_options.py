@@ -15,10 +15,10 @@ from segrgbx_core.encoding import (
     PolarizationSettings,
     ThermalSettings,
 )
+from segrgbx_core.encoding.settings_text import setting_lines, settings_from_text, settings_text
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import MODALITIES
 from segrgbx_ros.sensor_options import Geometry, SensorOptions, cloud_view, make_encoder
-from segrgbx_ros.sensor_settings import setting_lines, settings_from_text, settings_text
 
 CAMERA = CameraModel(64, 48, np.array([50.0, 0, 31.5, 0, 50, 23.5, 0, 0, 1]))
 

@@ -2,6 +2,7 @@
 """Two processes on the CPU train as one with the whole batch does."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,23 @@ def test_the_shares_of_a_validation_add_up_to_the_whole(data: Path, tmp_path: Pa
     # Three and two of the five samples.
     assert first.sum() == 3 * 96 * 72
     assert torch.equal(first + second, whole)
+
+
+def test_a_bad_sample_is_left_out_of_the_scores(data: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    shutil.copytree(data, whole)
+    for i in range(100):
+        for kind in ("rgb", "x", "labels"):
+            shutil.copy(next((data / kind).glob("00000001.*")), whole / kind / f"9{i:05d}.png")
+    cut = whole / "rgb" / "900042.png"
+    cut.write_bytes(cut.read_bytes()[:100])
+    path = tmp_path / "tiny.yaml"
+    path.write_text(RECIPE.format(data=whole, accumulate=1))
+    place = Place(tmp_path, torch.device("cpu"), Ranks(), Console(quiet=True))
+    parts = TrainingParts(load_recipe(path), path, place)
+    ranks = _Alone(0, 1)
+    validate(parts.state.averaged, parts.card(), parts.held_out, True, place.device, ranks)
+    assert ranks.seen[0].sum() == 104 * 96 * 72
 
 
 def test_batch_norms_become_shared_and_keep_their_tensors() -> None:

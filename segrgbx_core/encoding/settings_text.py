@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
-from segrgbx_core.encoding import ENCODINGS, Settings
+from segrgbx_core.encoding.table import ENCODINGS, Settings
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import modality_named
 
