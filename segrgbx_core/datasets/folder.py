@@ -5,6 +5,7 @@ What x/ holds for each modality is what `read_x` reads; a light field or polariz
 be a folder, named as its stem.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +35,21 @@ class FolderDataset:
     where the stems in order are the frames of one video; `settings`, what the sensor's numbers
     mean, such as `{unit: centikelvin}`; and, for light fields whose views lie side by side in one
     image, `x: {rows: 3, columns: 3}`. split: what the samples are said to be of. incomplete:
-    pairs that lack a file are in `missing` instead of refused.
+    pairs that lack a file are in `missing` instead of refused. stems: of all samples those that
+    count; None for all.
     Raises InputError where the folder, its manifest or a pair's file is missing, two files have
     one stem, or the manifest holds what it cannot.
     """
 
     name = "folder"
 
-    def __init__(self, folder: Path, split: str = "", incomplete: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        split: str = "",
+        incomplete: bool = False,
+        stems: Collection[str] | None = None,
+    ) -> None:
         self.folder = folder
         manifest = self._manifest()
         self.modality = modality_named(str(manifest.get("modality"))).name
@@ -55,7 +63,8 @@ class FolderDataset:
             raise InputError(f"{folder / MANIFEST}: 'video' is {video!r}; expected true or false.")
         images = self._files("rgb")
         conditions = self._conditions(manifest.get("conditions"), images)
-        places = self._paired(images, conditions, split, video)
+        chosen = {stem: rgb for stem, rgb in images.items() if stems is None or stem in stems}
+        places = self._paired(chosen, conditions, split, video)
         lacking = {place: place.lacking() for place in places}
         self.places = tuple(place for place, files in lacking.items() if not files)
         self.missing = tuple(place for place, files in lacking.items() if files)

@@ -87,17 +87,25 @@ def write_dataset(drive: Drive, folder: Path, on_frame: Callable[[], None] | Non
     _finish(folder, drive.settings.modality, conditions, video=True)
 
 
-def _still(folder: Path, settings: DriveSettings) -> tuple[str, str]:
+def still_stems(first_seed: int, count: int) -> tuple[str, ...]:
+    """What `count` stills are called, whose seeds begin with that one."""
+    return tuple(f"{first_seed + i:08d}" for i in range(count))
+
+
+def _light(settings: DriveSettings, seed: int) -> str:
+    return settings.conditions[seed % len(settings.conditions)]
+
+
+def _still(folder: Path, settings: DriveSettings) -> None:
     """One street at one moment under one condition; the sensors' skew is random."""
     rng = np.random.default_rng([settings.seed, 9])
-    name = settings.conditions[settings.seed % len(settings.conditions)]
-    stem = f"{settings.seed:08d}"
+    name = _light(settings, settings.seed)
+    stem = still_stems(settings.seed, 1)[0]
     if not (folder / "rgb" / f"{stem}.png").is_file():
         drive = Drive(replace(settings, conditions=(name,), seconds=4.0))
         seconds = float(rng.uniform(0.1, 3.9))
         x = drive.x_at(seconds + float(rng.uniform(-_SKEW_S, _SKEW_S)))
         _write_pair(folder, stem, drive.rgb_at(seconds), x)
-    return stem, name
 
 
 def _keep_to_one_kind(folder: Path, settings: DriveSettings) -> None:
@@ -128,20 +136,19 @@ def render_stills(
 ) -> None:
     """`count` stills of as many streets, seeds from settings.seed up, one condition each in turn.
 
-    Stills that are there already are kept; all processor cores take part. Raises InputError where
-    those there were made by other settings.
+    Stills that are there already are kept, those of other seeds too; all processor cores take
+    part. Raises InputError where those there were made by other settings.
     """
     _start(folder)
     _keep_to_one_kind(folder, settings)
     jobs = [replace(settings, seed=settings.seed + i) for i in range(count)]
-    conditions = {}
     pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _without_interrupts)
     try:
-        for stem, name in pool.map(_still, [folder] * count, jobs, chunksize=4):
-            conditions[stem] = name
+        for _ in pool.map(_still, [folder] * count, jobs, chunksize=4):
             if on_frame is not None:
                 on_frame()
     finally:
         # An interruption does not wait for what nobody has begun.
         pool.shutdown(cancel_futures=True)
-    _finish(folder, settings.modality, conditions)
+    there = sorted(path.stem for path in (folder / "rgb").glob("*.png"))
+    _finish(folder, settings.modality, {stem: _light(settings, int(stem)) for stem in there})

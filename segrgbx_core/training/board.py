@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a training writes down as it goes: a table of validations, and TensorBoard's curves."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from segrgbx_core.training.state import TrainingState
 from segrgbx_core.training.validation import ValidationScores
 
 LOG, BOARD = "log.csv", "tensorboard"
+log = logging.getLogger("segrgbx")
 
 
 def log_validation(out: Path, state: TrainingState, loss: float, scores: ValidationScores) -> None:
@@ -48,15 +51,31 @@ class Board:
             return
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder))
+        with disk_errors(folder):
+            self._writer = SummaryWriter(str(folder))
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Points of the named curves."""
-        if self._writer is not None:
+        if self._writer is None:
+            return
+        with self._optional():
             for name, value in values.items():
                 self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Writes what is still held back."""
         if self._writer is not None:
-            self._writer.close()
+            with self._optional():
+                self._writer.close()
+
+    @contextmanager
+    def _optional(self) -> Iterator[None]:
+        """No curve is worth a training: where the disk refuses one, there are no more."""
+        try:
+            yield
+        except OSError as err:
+            self._writer = None
+            log.warning(
+                "TensorBoard's files cannot be written (%s); the training goes on without them.",
+                err.strerror or err,
+            )

@@ -67,9 +67,10 @@ def check(path: Path, device: str = "auto", steps: int = CHECK_STEPS) -> Check:
     check_before_rendering(recipe, path)
     small = _small(recipe)
     with TemporaryDirectory() as folder:
-        place = Place(Path(folder), chosen, Ranks(), Console())
+        place = Place(Path(folder), chosen, Ranks(), Console(), trial=True)
         parts = TrainingParts(small, path, place)
         parts.import_start()
+        parts.freeze_clip()
         return _by_heart(parts, recipe, steps)
 
 

@@ -62,7 +62,7 @@ def _read(wanted: _Steps, steps: range, workers: int) -> Iterator[Parts | SegRgb
         yield from (wanted[step] for step in steps)
         return
     # Spawned, not forked by a server, whose death by a signal would pass for theirs.
-    yield from DataLoader(
+    reader = DataLoader(
         wanted,
         batch_size=None,
         sampler=steps,
@@ -72,6 +72,16 @@ def _read(wanted: _Steps, steps: range, workers: int) -> Iterator[Parts | SegRgb
         multiprocessing_context="spawn",
         persistent_workers=False,
     )
+    try:
+        yield from reader
+    except RuntimeError as err:
+        if not str(err).startswith("DataLoader worker"):
+            raise
+        raise SegRgbxError(
+            f"A process that reads samples ahead ended by itself ({str(err).splitlines()[0]}): "
+            f"memory ran out, mostly; give fewer --workers than {workers}, or a container more "
+            "shared memory (docker run --shm-size=8g)."
+        ) from err
 
 
 def _ready(_: int) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop: AdamW, averaged weights, the best kept by validation, resumable."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,14 @@ from segrgbx_core.training.ranks import joined, local_device
 from segrgbx_core.training.recipe import Recipe, load_recipe
 from segrgbx_core.training.sources import LabelledSource, check_before_rendering
 from segrgbx_core.training.start import start_of
-from segrgbx_core.training.state import need_checkpoint, random_state, restore, save_checkpoint
+from segrgbx_core.training.state import (
+    CHECKPOINT,
+    need_checkpoint,
+    random_state,
+    restore,
+    save_checkpoint,
+    way_on,
+)
 from segrgbx_core.training.step import learning_rate
 from segrgbx_core.training.stopping import StopRequest, sigterm_interrupts
 from segrgbx_core.training.validation import (
@@ -33,7 +41,7 @@ from segrgbx_core.training.validation import (
     validate,
 )
 
-CHECKPOINT, MODEL = "checkpoint.pt", "model"
+MODEL = "model"
 _BOARD_EVERY = 10
 
 
@@ -105,10 +113,13 @@ def _begun(
 
 
 def _claim(out: Path, force: bool) -> None:
-    """A new training's folder, without the log of the one before."""
+    """A new training's folder, without the log of the one before, its curves, and its checkpoint,
+    which would be taken for this one's."""
     claim_output(out, force)
     with disk_errors(out):
-        (out / LOG).unlink(missing_ok=True)
+        for name in (LOG, CHECKPOINT):
+            (out / name).unlink(missing_ok=True)
+        shutil.rmtree(out / BOARD, ignore_errors=True)
 
 
 def _say(console: Console, text: str) -> None:
@@ -170,8 +181,12 @@ class _Training:
         board.close()
         place.console.print(f"Best validation mIoU {state.best:.3f}.", highlight=False)
         if self.parts.tested:
-            with sigterm_interrupts():
-                self._test()
+            try:
+                with sigterm_interrupts():
+                    self._test()
+            except KeyboardInterrupt:
+                self._say_how_to_go_on("Stopped in the test at the end")
+                raise
         return place.out / MODEL
 
     def _is_due(self, every: int, steps: int) -> bool:
@@ -266,11 +281,9 @@ class _Training:
                 f"gone: was {self._place.out} removed, or does another training write to it?"
             ) from err
         except DiskFullError as err:
-            kept = (self._place.out / CHECKPOINT).is_file()
-            way_out = "go on from the last checkpoint, which is whole, with --resume"
             raise DiskFullError(
                 f"The disk that holds {self._place.out} is full at step {self.state.step}; free "
-                f"some space and {way_out if kept else 'begin again with --force'}."
+                f"some space and {way_on(self._place.out)}."
             ) from err
 
     def _say_changed(self, changed: Sequence[str]) -> None:
@@ -284,10 +297,13 @@ class _Training:
     def _stop(self, asked: str | None) -> NoReturn:
         with self._disk_errors():
             self._save()
+        who = asked or "another process"
+        self._say_how_to_go_on(f"Stopped by {who} after step {self.state.step}")
+        raise KeyboardInterrupt
+
+    def _say_how_to_go_on(self, stopped: str) -> None:
         path, out = self.parts.path, self._place.out
         _say(
             self._place.console,
-            f"Stopped by {asked or 'another process'} after step {self.state.step}; go on with\n"
-            f"  segrgbx train {path} --out {out} --resume",
+            f"{stopped}; go on with\n  segrgbx train {path} --out {out} --resume",
         )
-        raise KeyboardInterrupt

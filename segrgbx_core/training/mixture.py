@@ -21,8 +21,9 @@ def shares_of(sizes: Sequence[int], power: float) -> list[float]:
 class Rota:
     """Turns of members by their shares, evenly spread: round after round of 240 turns.
 
-    Over a round each member has its share of the turns to the nearest whole, and at least one;
-    any few turns in a row hold each member about as often as its share says.
+    shares: which add up to 1. Over a round each member has its share of the turns to the nearest
+    whole, and at least one; any few turns in a row hold each member about as often as its share
+    says.
     Raises RecipeError for more members than a round has turns.
     """
 
@@ -84,8 +85,11 @@ class Mixture:
         members = [
             [i for i, name in enumerate(modalities) if asked in (None, name)] for asked in names
         ]
-        self._groups = [(group, Rota([shares[i] for i in group], seed)) for group in members]
-        whole = [sum(shares[i] for i in group) for group in members]
+        whole = [sum(shares[i] for i in group) if by_modality else 1.0 for group in members]
+        self._groups = [
+            (group, Rota([shares[i] / total for i in group], seed))
+            for group, total in zip(members, whole, strict=True)
+        ]
         self._batches = Rota(whole, seed + 1)
 
     def batch(self, step: int, size: int) -> list[tuple[int, int]]:

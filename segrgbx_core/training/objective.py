@@ -28,7 +28,7 @@ def class_shares(samples: LabelledPairs) -> Tensor:
     """(classes,) float64, each class's share of the pixels of about 200 evenly spaced samples."""
     counts = np.ones(len(samples.label_set))
     for index in range(0, len(samples), max(1, len(samples) // _WEIGHTING_SAMPLES)):
-        labels = samples[index].labels
+        labels = samples.labels(index)
         counts += np.bincount(labels[labels != UNLABELLED], minlength=len(counts))
     return torch.from_numpy(counts / counts.sum())
 

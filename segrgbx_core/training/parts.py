@@ -37,12 +37,14 @@ from segrgbx_core.training.step import Stepper
 
 @dataclass(frozen=True)
 class Place:
-    """Where a training runs. out: its folder; ranks: the processes that share it."""
+    """Where a training runs. out: its folder; ranks: the processes that share it. trial: whether
+    the folder is of a trial, and nobody will look into it."""
 
     out: Path
     device: torch.device
     ranks: Ranks
     console: Console
+    trial: bool = False
 
 
 class TrainingParts:
@@ -54,6 +56,7 @@ class TrainingParts:
 
     def __init__(self, recipe: Recipe, path: Path, place: Place) -> None:
         self.recipe, self.path, self.place = recipe, path, place
+        self._check_batch()
         data = recipe.data
         self.sources = self._opened(data.train, "train")
         self.held_out = self._opened(data.validation, "validation")
@@ -67,14 +70,17 @@ class TrainingParts:
         )
         o, device = recipe.optimiser, place.device
         shares = shares_of([len(s) for s in samples], data.size_power)
-        objective = Objective(self.sources, shares, o.class_balance, o.ohem, device)
         self.use_x = recipe.augment.x_dropout < 1.0
         self._clip_started = False
         precision = choose_precision(o.precision, device)
-        self.state: TrainingState = fresh_state(recipe, device, precision == "fp16")
-        self.stepper = Stepper(
-            recipe, self.state, objective, place.ranks, device, precision, place.out
-        )
+        less = "with this model; choose a smaller model.preset, or another --device"
+        with memory_errors("before the first step", less):
+            objective = Objective(self.sources, shares, o.class_balance, o.ohem, device)
+            self.state: TrainingState = fresh_state(recipe, device, precision == "fp16")
+            out = None if place.trial else place.out
+            self.stepper = Stepper(
+                recipe, self.state, objective, place.ranks, device, precision, out
+            )
 
     def _opened(self, sources: tuple[Source, ...], name: str) -> list[LabelledSource]:
         below = self.place.out / "data" / name
@@ -100,6 +106,8 @@ class TrainingParts:
     def _check(self) -> None:
         for name, sources in (("validation", self.held_out), ("test", self.tested)):
             self._check_scored(name, sources)
+
+    def _check_batch(self) -> None:
         o, world = self.recipe.optimiser, self.place.ranks.world
         if o.batch < world * o.accumulate:
             raise RecipeError(
@@ -148,7 +156,15 @@ class TrainingParts:
             self.place.ranks.first_does(lambda: self._tune(clips, stage))
         for clip in clips:
             self.place.ranks.share_first(clip)
-            clip.freeze()
+        self.freeze_clip()
+
+    def freeze_clip(self) -> None:
+        """Keeps MA-CLIP's tower fixed where the recipe tunes it beforehand."""
+        if self.recipe.clip_tuning is None:
+            return
+        for model in (self.state.model, self.state.averaged):
+            if model.ma_clip is not None:
+                model.ma_clip.freeze()
 
     def _tune(self, clips: list[MaClip], stage: ClipStage) -> None:
         with progress(self.place.console) as bar:

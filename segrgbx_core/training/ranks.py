@@ -107,6 +107,13 @@ def joined(device: str) -> Iterator[Ranks]:
     if world == 1:
         yield Ranks()
         return
+    if ":" in device:
+        if os.environ.get("RANK", "0") != "0":
+            raise SystemExit(_FAILED)
+        raise RecipeError(
+            f"--device is {device}, but torchrun started {world} processes, which cannot share "
+            "one; give cuda, and each takes a GPU of its own."
+        )
     cuda = device != "cpu" and torch.cuda.is_available()
     local, gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
     if cuda:
@@ -156,10 +163,16 @@ class SharedBatchNorm(nn.BatchNorm2d):
         """(B, C, H, W) to the same."""
         if not self.training:
             return super().forward(input)
-        count = input.new_tensor(float(input.numel() / input.shape[1]))
-        sums = _summed(torch.cat([input.sum((0, 2, 3)), count[None]]))
+        with torch.autocast(input.device.type, enabled=False):
+            # Half types neither hold the number of pixels nor the sum over them.
+            return self._normalised(input.float()).to(input.dtype)
+
+    def _normalised(self, values: Tensor) -> Tensor:
+        """The same of float32, by the statistics of all processes."""
+        count = values.new_tensor(float(values.numel() / values.shape[1]))
+        sums = _summed(torch.cat([values.sum((0, 2, 3)), count[None]]))
         mean, whole = sums[:-1] / sums[-1], sums[-1].detach()
-        apart = input - mean[:, None, None]
+        apart = values - mean[:, None, None]
         variance = _summed(apart.square().sum((0, 2, 3))) / whole
         self._keep(mean.detach(), variance.detach() * whole / (whole - 1))
         out = apart * (variance + self.eps).rsqrt()[:, None, None]

@@ -21,11 +21,27 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, st
     before, after: recipes made `plain`. Keys that one of them does not know are left out.
     """
     was, now = dict(_leaves(before)), dict(_leaves(after))
-    return {
+    found = {
         key: f"{key} was {_short(was[key])} and is {_short(now[key])}"
         for key in was
         if key in now and was[key] != now[key]
     }
+    # Where one of them has a value, such as None, and the other a mapping.
+    found |= {
+        key: f"{key} was {_short(was[key])} and is given now"
+        for key in was
+        if key not in now and _below(key, now)
+    }
+    found |= {
+        key: f"{key} was given and is {_short(now[key])} now"
+        for key in now
+        if key not in was and _below(key, was)
+    }
+    return found
+
+
+def _below(key: str, leaves: Mapping[str, Any]) -> bool:
+    return any(leaf.startswith(f"{key}.") for leaf in leaves)
 
 
 def _leaves(value: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:

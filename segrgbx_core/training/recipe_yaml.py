@@ -20,6 +20,10 @@ class _Loader(yaml.SafeLoader):
         """The mapping, merge keys (<<) included, which may be given again."""
         seen = set[object]()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    problem="a key is a list or a mapping", problem_mark=key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     problem=f"key '{key.value}' is given twice", problem_mark=key.start_mark
@@ -45,5 +49,7 @@ def read_yaml(path: Path) -> object:
         raise RecipeError(f"{path} is no YAML; it holds characters that no text has.") from err
     except UnicodeDecodeError as err:
         raise RecipeError(f"{path} is no text in UTF-8; save it as that.") from err
+    except ValueError as err:
+        raise RecipeError(f"{path} has a value that is none ({err}).") from err
     except OSError as err:
         raise RecipeError(f"{path} cannot be read: {err.strerror}.") from err

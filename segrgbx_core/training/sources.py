@@ -14,6 +14,7 @@ from segrgbx_core.datasets import (
     open_dataset,
     render_stills,
 )
+from segrgbx_core.datasets.scenes import still_stems
 from segrgbx_core.errors import InputError, RecipeError
 from segrgbx_core.labels import LabelSet, load_label_set
 from segrgbx_core.labels_unified import Membership, load_membership
@@ -71,6 +72,7 @@ def check_before_rendering(recipe: Recipe, path: Path) -> None:
                 raise RecipeError(f"{path.name}: data.{name}: {err}") from err
             if (source.label_set or recipe.label_set) is None:
                 _need_classes(recipe, path, load_label_set(SCENES_SET))
+            _need_modalities(recipe, path, {source.scenes.modality})
 
 
 def scenes_folders(sources: tuple[Source, ...], below: Path) -> list[Path | None]:
@@ -100,13 +102,16 @@ def open_sources(
         active = union_of(source.label_set or recipe.label_set, path, samples)
         opened.append(LabelledSource(samples, active))
     _check_classes(recipe, path, opened)
-    _check_modalities(recipe, path, opened)
+    _need_modalities(recipe, path, {source.samples.modality for source in opened})
     return opened
 
 
 def _pairs(source: Source, parent: Path, rendered: Path | None) -> LabelledPairs:
     if rendered is not None:
-        return FolderDataset(rendered)
+        assert source.scenes is not None
+        # The folder may hold more, of a recipe that asked for others.
+        stems = frozenset(still_stems(source.scenes.first_seed, source.scenes.count))
+        return FolderDataset(rendered, stems=stems)
     assert source.folder is not None
     root = (parent / source.folder).resolve()
     if source.dataset is None:
@@ -157,9 +162,9 @@ def _need_classes(recipe: Recipe, path: Path, answers: LabelSet) -> None:
         )
 
 
-def _check_modalities(recipe: Recipe, path: Path, sources: list[LabelledSource]) -> None:
+def _need_modalities(recipe: Recipe, path: Path, there: set[str]) -> None:
     known = recipe.model.modalities
-    missing = sorted({s.samples.modality for s in sources} - set(known))
+    missing = sorted(there - set(known))
     if recipe.model.components and missing:
         raise RecipeError(
             f"{path.name}: the sources are of {', '.join(missing)}, which model.modalities "

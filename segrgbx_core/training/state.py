@@ -2,6 +2,7 @@
 """What a training is made of between two steps, and its checkpoint on disk."""
 
 import io
+import logging
 import math
 import os
 import pickle
@@ -20,7 +21,10 @@ from segrgbx_core.output import disk_errors
 from segrgbx_core.training.recipe import Recipe
 from segrgbx_core.training.recipe_changes import changes, plain
 
+CHECKPOINT = "checkpoint.pt"
 _FIXED = ("model", "clip_tuning", "start_from", "label_set")
+log = logging.getLogger("segrgbx")
+
 _NAMES = {"model", "average", "optimiser", "scaler", "step", "best", "seconds", "rng"}
 
 
@@ -150,6 +154,14 @@ def _keep_name(folder: Path) -> None:
         os.close(place)
 
 
+def way_on(out: Path | None) -> str:
+    """How a training that stopped there goes on; None for one that wrote nothing."""
+    if out is None:
+        return "try again"
+    whole = (out / CHECKPOINT).is_file()
+    return "go on from the last checkpoint with --resume" if whole else "begin again with --force"
+
+
 def need_checkpoint(path: Path) -> None:
     """Raises RecipeError where there is none."""
     if not path.is_file():
@@ -181,7 +193,8 @@ def restore(state: TrainingState, path: Path, rank: int = 0) -> tuple[str, ...]:
             "made by."
         ) from err
     state.optimiser.load_state_dict(content["optimiser"])
-    state.scaler.load_state_dict(content["scaler"])
+    if content["scaler"]:  # none of a training that was not in float16
+        state.scaler.load_state_dict(content["scaler"])
     state.step, state.best = int(content["step"]), float(content["best"])
     state.seconds = float(content["seconds"])
     state.loss = float(content.get("loss", math.nan))
@@ -202,10 +215,16 @@ def _refuse_what_is_too_late(found: Mapping[str, str], path: Path) -> None:
 
 
 def _set_random_state(rng: Tensor, device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(rng, device)
-    else:
-        torch.set_rng_state(rng)
+    try:
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(rng, device)
+        else:
+            torch.set_rng_state(rng)
+    except RuntimeError:  # the state is as long as its kind of device has it
+        log.warning(
+            "The checkpoint is of another kind of device, so what layers drop at random is drawn "
+            "anew, and the training does not end as it would have there."
+        )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from segrgbx_core.training.augment import Batch
 from segrgbx_core.training.objective import Objective
 from segrgbx_core.training.ranks import Ranks, share_batch_norms
 from segrgbx_core.training.recipe import Recipe
-from segrgbx_core.training.state import TrainingState
+from segrgbx_core.training.state import TrainingState, way_on
 
 BAD_BATCH = "bad_batch.pt"
 PartOfBatch = Callable[[int], Batch]
@@ -37,7 +37,8 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 class Stepper:
     """Takes steps with a state's model, which it prepares for several processes where there are.
 
-    precision: as `choose_precision` gives it. out: where a batch goes that cannot be learnt from.
+    precision: as `choose_precision` gives it. out: where a batch goes that cannot be learnt from;
+    None keeps none.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Stepper:
         ranks: Ranks,
         device: torch.device,
         precision: str,
-        out: Path,
+        out: Path | None,
     ) -> None:
         self._recipe, self._state, self._objective = recipe, state, objective
         self._ranks, self._device, self._precision, self._out = ranks, device, precision, out
@@ -69,12 +70,12 @@ class Stepper:
         state.optimiser.zero_grad(set_to_none=True)
         with memory_errors(f"at step {state.step}", self._less_memory()):
             loss = self._backward([self._moved(part) for part in parts])
-        state.scaler.unscale_(state.optimiser)
-        limit = self._recipe.optimiser.gradient_clip
-        torch.nn.utils.clip_grad_norm_(state.model.parameters(), limit)
-        state.scaler.step(state.optimiser)
-        state.scaler.update()
-        state.average.update_parameters(state.model)
+            state.scaler.unscale_(state.optimiser)
+            limit = self._recipe.optimiser.gradient_clip
+            torch.nn.utils.clip_grad_norm_(state.model.parameters(), limit)
+            state.scaler.step(state.optimiser)
+            state.scaler.update()
+            state.average.update_parameters(state.model)
         state.step += 1
         return loss
 
@@ -116,19 +117,22 @@ class Stepper:
         value = float(loss.detach())
         if math.isfinite(value):
             return
-        path = self._out / f"{self._ranks.rank or ''}{BAD_BATCH}"
-        with disk_errors(path):
-            torch.save({"step": self._state.step, **vars(part)}, path)
+        samples = ", ".join(part.stems[:4]) + (", ..." if len(part.stems) > 4 else "")
+        batch = f"its batch has the samples {samples}"
+        if self._out is not None:
+            path = self._out / f"{self._ranks.rank or ''}{BAD_BATCH}"
+            with disk_errors(path):
+                torch.save({"step": self._state.step, **vars(part)}, path)
+            batch = f"the batch is kept in {path} (samples {samples})"
         raise SegRgbxError(
-            f"The loss is {value} at step {self._state.step}; the batch is kept in {path} "
-            f"(samples {', '.join(part.stems[:4])}{', ...' if len(part.stems) > 4 else ''}): look "
-            "at it, or lower optimiser.learning_rate, and resume from the last checkpoint."
+            f"The loss is {value} at step {self._state.step}; {batch}: look at it, or lower "
+            f"optimiser.learning_rate, and {way_on(self._out)}."
         )
 
     def _less_memory(self) -> str:
         o, crop = self._recipe.optimiser, self._recipe.augment.crop
         return (
             f"with batch {o.batch} in {o.accumulate} part(s) of {crop[0]}x{crop[1]}; double "
-            "optimiser.accumulate, or lower optimiser.batch or augment.crop, and go on with "
-            "--resume"
+            "optimiser.accumulate, or lower optimiser.batch or augment.crop, and "
+            f"{way_on(self._out)}"
         )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two processes on the CPU train as one with the whole batch does."""
 
+import copy
 import os
 import shutil
 import signal
@@ -16,9 +17,11 @@ import torch
 from rich.console import Console
 
 from segrgbx_core.datasets import render_stills
+from segrgbx_core.errors import RecipeError
 from segrgbx_core.scenes import DriveSettings
+from segrgbx_core.training import ranks as ranks_module
 from segrgbx_core.training.parts import Place, TrainingParts
-from segrgbx_core.training.ranks import Ranks, SharedBatchNorm, share_batch_norms
+from segrgbx_core.training.ranks import Ranks, SharedBatchNorm, joined, share_batch_norms
 from segrgbx_core.training.recipe import load_recipe
 from segrgbx_core.training.validation import validate
 
@@ -182,6 +185,38 @@ def test_batch_norms_become_shared_and_keep_their_tensors() -> None:
     for key, value in model.state_dict().items():
         assert value.data_ptr() == before[key].data_ptr(), key
     assert torch.equal(model(image), expected)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_shared_batch_norms_count_in_full_where_the_network_is_half(
+    monkeypatch: pytest.MonkeyPatch, half: torch.dtype
+) -> None:
+    monkeypatch.setattr(ranks_module, "_summed", lambda values: values)
+    plain = torch.nn.Sequential(torch.nn.BatchNorm2d(2))
+    shared = copy.deepcopy(plain)
+    share_batch_norms(shared)
+    # More pixels than float16 counts.
+    image = (torch.randn(1, 2, 300, 300, generator=torch.Generator().manual_seed(0)) + 3).to(half)
+    expected = plain(image.float())
+    with torch.autocast("cpu", dtype=half):
+        found = shared(image)
+    assert found.dtype == half
+    assert torch.allclose(found.float(), expected, atol=0.02)
+    for name, value in plain.state_dict().items():
+        if "running" in name:
+            assert torch.allclose(shared.state_dict()[name], value, rtol=1e-4), name
+
+
+def test_processes_that_share_a_training_cannot_share_a_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    refused = pytest.raises(RecipeError, match="--device is cuda:0, but torchrun started 2 proc")
+    with refused, joined("cuda:0"):
+        pass
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(SystemExit), joined("cuda:0"):
+        pass
 
 
 def _torchrun(tmp_path: Path, *arguments: str | Path) -> subprocess.Popen[str]:

@@ -76,6 +76,16 @@ def test_batches_are_mixed_or_of_one_modality() -> None:
     assert {1, 5} <= set(thermal)
 
 
+def test_within_a_sensor_shares_are_those_of_mixed_batches() -> None:
+    sizes, names = [400, 3600, 400, 400, 400, 400], ["depth", "depth", *FIVE[:4]]
+    names[2:] = ["event", "thermal", "polarization", "light_field"]
+    shares = shares_of(sizes, 0.5)
+    for by_modality in (False, True):
+        mixture = Mixture(sizes, names, shares, seed=4, by_modality=by_modality)
+        seen = Counter(source for step in range(900) for source, _ in mixture.batch(step, 8))
+        assert seen[1] / (seen[0] + seen[1]) == pytest.approx(0.75, abs=0.01)
+
+
 def test_too_many_sources_are_refused() -> None:
     with pytest.raises(RecipeError, match="There are 241 sources; expected at most 240"):
         Rota([1 / 241] * 241, 0)

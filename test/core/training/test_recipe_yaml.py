@@ -47,6 +47,8 @@ def test_what_is_no_number_stays_text(tmp_path: Path, text: str) -> None:
         (GOOD + "  steps: 20\n", r"line 11: key 'steps' is given twice"),
         (GOOD.replace("  steps", "\tsteps"), r"line 9: found character '\\t' that cannot start"),
         (GOOD + "augment: {crop: [64, 64}\n", r"line 11: expected ',' or '\]'"),
+        ("name: {{a: b}}\n", r"line 1: a key is a list or a mapping"),
+        (GOOD + "made: 2024-13-45\n", r"has a value that is none \(month must be in 1..12"),
         (b"\x00\x01", "is no YAML; it holds characters that no text has"),
         (b"name: \xff\xfe", "is no text in UTF-8"),
     ],

@@ -24,7 +24,8 @@ from segrgbx_core.errors import InputError, OutputError, RecipeError, SegRgbxErr
 from segrgbx_core.image_files import write_png
 from segrgbx_core.model import SegRgbX, load_model
 from segrgbx_core.scenes import DriveSettings
-from segrgbx_core.training import Machine, check, loop, train
+from segrgbx_core.training import Machine, check, loading, loop, train
+from segrgbx_core.training.loading import parts_of_steps
 from segrgbx_core.training.parts import Place, TrainingParts
 from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import load_recipe
@@ -151,6 +152,30 @@ def test_out_of_memory_says_what_to_lower(tmp_path: Path, data: Path, error: Exc
     words = r"step 0 with batch 4 in 1 part\(s\) of 64x64; double optimiser.accumulate, or lower"
     with pytest.raises(SegRgbxError, match=words):
         parts.stepper([parts.batches.batch(0, 4)], 1e-3)
+
+
+def test_memory_that_runs_out_in_the_update_is_said(tmp_path: Path, data: Path) -> None:
+    parts = _parts(_recipe(tmp_path, data))
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    parts.state.optimiser.register_step_pre_hook(full)
+    with pytest.raises(SegRgbxError, match=r"at step 0 .*augment.crop, and begin again with --f"):
+        parts.stepper([parts.batches.batch(0, 4)], 1e-3)
+
+
+def test_a_reader_that_is_killed_is_said(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. \nMore")
+
+    parts = _parts(_recipe(tmp_path, data))
+    monkeypatch.setattr(loading.DataLoader, "__iter__", killed)
+    words = r"reads samples ahead ended by itself \(.*signal: Killed.*fewer --workers than 2, or a"
+    with pytest.raises(SegRgbxError, match=words):
+        next(parts_of_steps(parts.batches, range(1), 4, 1, Ranks(), 2))
 
 
 def test_another_runtime_error_is_no_matter_of_memory(tmp_path: Path, data: Path) -> None:
@@ -389,6 +414,21 @@ def test_tensorboard_gets_losses_and_validations(tmp_path: Path, data: Path) -> 
     assert point.step == 4
 
 
+def test_no_training_ends_for_a_curve(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("tensorboard", reason="needs tensorboard: pip install .[tensorboard]")
+    from torch.utils.tensorboard import SummaryWriter
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SummaryWriter, "add_scalar", full)
+    train(_recipe(tmp_path, data), tmp_path / "out", machine=Machine(tensorboard=True))
+    assert _checkpoint(tmp_path / "out")["step"] == 4
+    assert caplog.text.count("cannot be written (No space left on device); the training") == 1
+
+
 def test_tensorboard_is_asked_for_before_anything_is_made(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -412,6 +452,10 @@ def test_what_cannot_be_trained_is_said_before_scenes_are_rendered(
         (
             (f"validation: {{folder: {data}}}", f"validation: {{{snow}}}"),
             "tiny.yaml: data.validation: Scene conditions snow are not known",
+        ),
+        (
+            ("head_width: 32", "head_width: 32, components: [dsrm], modalities: [depth]"),
+            r"the sources are of thermal, which model.modalities \(depth\) lacks",
         ),
     ):
         assert change[0] in begun
