@@ -74,7 +74,7 @@ demo: $(READY)
 	fi
 
 # The marks are written last: without one, what an interrupted call left is made again.
-$(DRIVE_DONE): | $(READY)
+$(DRIVE_DONE): $(wildcard segrgbx_core/scenes/*.py) | $(READY)
 	@echo "Making five seconds of synthetic RGB-thermal scenes as a ROS 2 bag in $(DRIVE)."
 	@$(BIN)/segrgbx scenes $(DRIVE) --modality thermal --seconds 5 --rate 10 --size 640x480 \
 	  --seed 7 --format bag --force
