@@ -2,6 +2,7 @@
 """One model of several sensors, whole: the general recipe made tiny, and its parts one by one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from segrgbx_core import Segmenter
 from segrgbx_core.datasets import FolderDataset
-from segrgbx_core.datasets.scenes import _finish, _start, _still
+from segrgbx_core.datasets.scenes import _finish, _start, _still, still_stems
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.labels import load_label_set
 from segrgbx_core.modality import MODALITIES
@@ -35,8 +36,9 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         folder = folders[name] = tmp_path_factory.mktemp(name)
         _start(folder)
         drive = DriveSettings(modality=name, width=96, height=72)
-        words = dict(_still(folder, DriveSettings(**{**vars(drive), "seed": s})) for s in (0, 1))
-        _finish(folder, name, words)
+        for seed in (0, 1):
+            _still(folder, replace(drive, seed=seed))
+        _finish(folder, name, dict.fromkeys(still_stems(0, 2), "day"))
     return folders
 
 

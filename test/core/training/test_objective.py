@@ -3,14 +3,15 @@
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 from typing import cast
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
 
-from segrgbx_core.datasets import LabelledPairs
+from segrgbx_core.datasets import Skipping
 from segrgbx_core.labels import LabelClass, LabelSet
 from segrgbx_core.labels_unified import Membership
 from segrgbx_core.training.objective import Objective, class_weights, hard_pixels
@@ -27,18 +28,18 @@ class _Pairs:
 
     def __init__(self, label_set: LabelSet, labels: list[list[int]]) -> None:
         self.label_set, self.modality, self.folder = label_set, "depth", Path("made")
-        self._labels = torch.tensor(labels, dtype=torch.uint8).numpy()[None]
+        self._labels = np.array([labels], np.uint8)
 
     def __len__(self) -> int:
         return 1
 
-    def __getitem__(self, index: int) -> object:
-        return SimpleNamespace(labels=self._labels[index])
+    def labels(self, index: int) -> npt.NDArray[np.uint8]:
+        return np.asarray(self._labels[index])
 
 
 def _source(label_set: LabelSet, labels: list[list[int]]) -> LabelledSource:
     active = FOLDED if label_set is COARSE else Membership(FINE, FINE, ((0,), (1,), (2,)))
-    return LabelledSource(cast("LabelledPairs", _Pairs(label_set, labels)), active)
+    return LabelledSource(cast("Skipping", _Pairs(label_set, labels)), active)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segrgbx_core.datasets.scenes import _finish, _start, _still
+from segrgbx_core.datasets.scenes import _finish, _start, _still, still_stems
 from segrgbx_core.labels import load_label_set
 from segrgbx_core.model import load_model
 from segrgbx_core.scenes import DriveSettings
@@ -52,11 +52,9 @@ def _union(folder: Path) -> None:
 def test_real_and_synthetic_sources_train_one_model(shared_data: Path, tmp_path: Path) -> None:
     stills = tmp_path / "stills"
     _start(stills)
-    words = dict(
+    for seed in (0, 1):
         _still(stills, DriveSettings(modality="depth", width=96, height=72, seed=seed))
-        for seed in (0, 1)
-    )
-    _finish(stills, "depth", words)
+    _finish(stills, "depth", dict.fromkeys(still_stems(0, 2), "day"))
     _union(tmp_path)
     path = tmp_path / "tiny.yaml"
     path.write_text(RECIPE.format(mfnet=shared_data / "mfnet", stills=stills))
