@@ -18,6 +18,7 @@ from segrgbx_core.datasets.findings import (
     Findings,
     SplitCounts,
 )
+from segrgbx_core.datasets.folder import FolderDataset
 from segrgbx_core.datasets.samples import LabelledPairs, Place, encoded, need_aspect
 from segrgbx_core.datasets.table import (
     DatasetOptions,
@@ -46,6 +47,7 @@ _AHEAD = 16
 
 UNUSABLE, STRANGE = "samples that cannot be used", "samples with labels of no class"
 EVEN, BLANK = "samples with one X value everywhere", "samples without any label"
+STRAY = "X and labels without an image"
 SHARED, UNLISTED = "samples in two splits", "images in no split"
 ABSENT = "classes that never occur"
 OTHERS = "splits with another number of samples than the owners'"
@@ -156,6 +158,8 @@ def _missing(splits: Splits, problems: Findings) -> None:
             lacking = place.lacking()
             more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
             problems.add(f"samples of {split} that lack a file", f"no {lacking[0]}{more}")
+        for path in data.strays if isinstance(data, FolderDataset) else ():
+            problems.add(STRAY, str(path))
 
 
 def _not_here(name: str, splits: Splits, notes: Findings) -> None:

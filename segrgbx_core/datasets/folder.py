@@ -36,7 +36,7 @@ class FolderDataset:
     mean, such as `{unit: centikelvin}`; and, for light fields whose views lie side by side in one
     image, `x: {rows: 3, columns: 3}`. split: what the samples are said to be of. incomplete:
     pairs that lack a file are in `missing` instead of refused. stems: of all samples those that
-    count; None for all.
+    count; None for all. Files of x/ and labels/ without an image are nobody's, and in `strays`.
     Raises InputError where the folder, its manifest or a pair's file is missing, two files have
     one stem, or the manifest holds what it cannot.
     """
@@ -64,19 +64,28 @@ class FolderDataset:
         images = self._files("rgb")
         conditions = self._conditions(manifest.get("conditions"), images)
         chosen = {stem: rgb for stem, rgb in images.items() if stems is None or stem in stems}
-        places = self._paired(chosen, conditions, split, video)
+        partners = self._files("x"), self._files("labels")
+        places = self._paired(chosen, *partners, conditions, split, video)
         lacking = {place: place.lacking() for place in places}
         self.places = tuple(place for place, files in lacking.items() if not files)
         self.missing = tuple(place for place, files in lacking.items() if files)
+        self.strays = tuple(
+            path for files in partners for stem, path in files.items() if stem not in images
+        )
         if self.missing and not incomplete:
             first = self.missing[0]
             kind = lacking[first][0].parent
             raise InputError(f"{first.rgb} has no partner in {kind}; add or remove it.")
 
     def _paired(
-        self, images: dict[str, Path], conditions: dict[str, str], split: str, video: bool
+        self,
+        images: dict[str, Path],
+        x_files: dict[str, Path],
+        label_files: dict[str, Path],
+        conditions: dict[str, str],
+        split: str,
+        video: bool,
     ) -> list[Place]:
-        x_files, label_files = self._files("x"), self._files("labels")
         return [
             Place(
                 stem,

@@ -14,7 +14,7 @@ from segrgbx_core.training.progress import progress
 from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import Recipe, Source, load_recipe
 from segrgbx_core.training.sources import check_before_rendering
-from segrgbx_core.training.start import start_of
+from segrgbx_core.training.start import check_start
 
 CHECK_STEPS = 60
 _LEARNT = 0.5
@@ -63,7 +63,7 @@ def check(path: Path, device: str = "auto", steps: int = CHECK_STEPS) -> Check:
     """
     chosen = choose_device(device)
     recipe = load_recipe(path)
-    start_of(recipe, path)
+    check_start(recipe, path)
     check_before_rendering(recipe, path)
     small = _small(recipe)
     with TemporaryDirectory() as folder:

@@ -24,7 +24,7 @@ from segrgbx_core.training.progress import progress, time_left
 from segrgbx_core.training.ranks import joined, local_device
 from segrgbx_core.training.recipe import Recipe, load_recipe
 from segrgbx_core.training.sources import LabelledSource, check_before_rendering
-from segrgbx_core.training.start import start_of
+from segrgbx_core.training.start import check_start
 from segrgbx_core.training.state import (
     CHECKPOINT,
     need_checkpoint,
@@ -103,7 +103,7 @@ def _begun(
     if resume:
         need_checkpoint(place.out / CHECKPOINT)
     else:
-        start_of(recipe, path)
+        check_start(recipe, path)
     check_before_rendering(recipe, path)
     if not resume:
         place.ranks.first_does(lambda: _claim(place.out, force))

@@ -37,6 +37,13 @@ def start_of(recipe: Recipe, path: Path) -> Path | None:
     return start
 
 
+def check_start(recipe: Recipe, path: Path) -> None:
+    """Raises RecipeError for a start that the recipe's model cannot be filled from."""
+    if start_of(recipe, path) is not None:
+        classes = tuple(str(i) for i in range(recipe.model.num_classes))
+        fill_from_start(SegRgbX(recipe.model), classes, recipe, path)
+
+
 def _way_to(start: Path, recipes: Path) -> str:
     """How to come by a start that is missing."""
     before = recipes / f"{start.parent.name}.yaml"

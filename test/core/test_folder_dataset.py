@@ -129,3 +129,15 @@ def test_x_of_half_the_size_is_of_the_same_shape(root: Path) -> None:
     write_png(root / "x" / "000009.png", DEPTH[:2, :3].copy())
     data = FolderDataset(root)
     assert encoded(data, data[1]).valid.shape == (2, 3)
+
+
+def test_x_and_labels_without_an_image_are_odd(root: Path) -> None:
+    (root / "rgb" / "000009.png").unlink()
+    found = check("folder", root, splits_for_check("folder", root, None))
+    assert {finding.what: finding.examples for finding in found.problems} == {
+        "X and labels without an image": (
+            str(root / "x" / "000009.png"),
+            str(root / "labels" / "000009.png"),
+        )
+    }
+    assert len(FolderDataset(root)) == 2

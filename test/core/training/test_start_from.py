@@ -260,3 +260,4 @@ def test_starts_that_cannot_be_used_are_refused_in_words(
         save_model(tmp_path / "wider", SegRgbX(config), card)
     with pytest.raises(RecipeError, match=words):
         train(written(tmp_path, data, start), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
