@@ -3,7 +3,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from segrgbx_ros.commands import arguments
 from segrgbx_ros.commands.evaluate import opened
@@ -11,6 +11,8 @@ from segrgbx_ros.commands.evaluate import opened
 if TYPE_CHECKING:
     from segrgbx_core.datasets import LabelledPairs
     from segrgbx_core.evaluation.embedding_results import EmbeddingSummary
+
+_T = TypeVar("_T")
 
 
 def add_parser(subparsers: "arguments.Subparsers") -> None:
@@ -38,6 +40,21 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     )
     parser.add_argument(
         "--split", action="append", default=[], help="once for all roots, or once for each"
+    )
+    parser.add_argument(
+        "--x",
+        action="append",
+        default=[],
+        help="which X of a dataset that has several, so that one root may be given for each of "
+        "them; once for all roots, or once for each",
+    )
+    parser.add_argument(
+        "--depth-scale",
+        type=arguments.number,
+        action="append",
+        default=[],
+        metavar="N",
+        help="what depth images store for one metre; once for all roots, or once for each",
     )
     arguments.add_model(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
@@ -102,13 +119,17 @@ def _datasets(args: argparse.Namespace) -> "list[LabelledPairs]":
 
     names = _for_each(args.dataset, args.roots, "--dataset")
     splits = _for_each(args.split, args.roots, "--split")
+    kinds = _for_each(args.x, args.roots, "--x")
+    scales = _for_each(args.depth_scale, args.roots, "--depth-scale")
     return [
-        opened(root, name, split, DatasetOptions())
-        for root, name, split in zip(args.roots, names, splits, strict=True)
+        opened(root, name, split, DatasetOptions(x, scale))
+        for root, name, split, x, scale in zip(
+            args.roots, names, splits, kinds, scales, strict=True
+        )
     ]
 
 
-def _for_each(given: list[str], roots: list[Path], option: str) -> list[str | None]:
+def _for_each(given: list[_T], roots: list[Path], option: str) -> list[_T | None]:
     from segrgbx_core.errors import InputError
 
     if len(given) not in (0, 1, len(roots)):

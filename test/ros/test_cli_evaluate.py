@@ -244,9 +244,11 @@ def test_embeddings_name_what_is_wrong(
     assert main([*call, embedder, "--perplexity", "1", "--force"]) == 2
     assert "Perplexity is 1; expected 2 to 200" in said(capsys)
     assert not (tmp_path / "out").exists()
-    twice = [*call, embedder, "--split", "a", "--split", "b"]
-    assert main(twice) == 2
-    assert "--split was given 2 times for 1 roots" in said(capsys)
+    for option in ("--split", "--x", "--depth-scale"):
+        assert main([*call, embedder, option, "1", option, "2"]) == 2
+        assert f"{option} was given 2 times for 1 roots" in said(capsys)
+    assert main([*call, embedder, "--x", "hha"]) == 2
+    assert "has no X 'hha'; expected the one it has" in said(capsys)
 
 
 def test_a_modality_without_training_embeds_nothing(
@@ -259,3 +261,22 @@ def test_a_modality_without_training_embeds_nothing(
     assert main(call) == 2
     assert "was trained with thermal, depth, not with event" in said(capsys)
     assert not (tmp_path / "out").exists()
+
+
+def test_embeddings_of_the_x_that_was_named(
+    embedder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kinds = {"img": "rgb", "depth": "depth", "event": "event", "semantic": "semantic"}
+    noise = np.random.default_rng(0).integers(1, 25, (4, 48, 64, 3)).astype(np.uint8)
+    for kind, word in kinds.items():
+        folder = tmp_path / kind / "sun" / "test" / "MAP_1_point2"
+        folder.mkdir(parents=True)
+        for i, image in enumerate(noise):
+            write_png(folder / f"{i:06d}_{word}_front.png", image)
+    call = ["embeddings", str(tmp_path), str(tmp_path), "--dataset", "deliver", "--split", "test"]
+    call += ["--model", embedder, "--out", str(tmp_path / "out")]
+    assert main([*call, "--x", "depth", "--x", "event"]) == 2
+    assert "was trained with thermal, depth, not with event" in said(capsys)
+    assert main([*call, "--x", "depth"]) == 0
+    points = json.loads((tmp_path / "out" / "embeddings.json").read_text())["points"]
+    assert sorted(point["sensor"] for point in points) == ["depth"] * 8 + ["rgb"] * 8
