@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import yaml
 
 from segrgbx_core.datasets.folder import MANIFEST
-from segrgbx_core.errors import InputError
+from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.event_files import EVENT_SUFFIX, write_events
 from segrgbx_core.image_files import write_png
 from segrgbx_core.readings import Events, LightFieldViews, Reading
@@ -137,7 +138,9 @@ def render_stills(
     """`count` stills of as many streets, seeds from settings.seed up, one condition each in turn.
 
     Stills that are there already are kept, those of other seeds too; all processor cores take
-    part. Raises InputError where those there were made by other settings.
+    part, so that a script calls this below `if __name__ == "__main__":`. Raises InputError where
+    those there were made by other settings, SegRgbxError where memory runs out or a process was
+    ended from outside.
     """
     _start(folder)
     _keep_to_one_kind(folder, settings)
@@ -147,6 +150,17 @@ def render_stills(
         for _ in pool.map(_still, [folder] * count, jobs, chunksize=4):
             if on_frame is not None:
                 on_frame()
+    except (BrokenProcessPool, MemoryError) as err:
+        what = f"scenes of {settings.width}x{settings.height} into {folder}"
+        lost = (
+            f"Memory ran out in rendering {what}"
+            if isinstance(err, MemoryError)
+            else f"A process that rendered {what} was ended, as happens where memory is short"
+        )
+        raise SegRgbxError(
+            f"{lost}; what is rendered stays: free some memory and begin again, or make the "
+            "images smaller."
+        ) from err
     finally:
         # An interruption does not wait for what nobody has begun.
         pool.shutdown(cancel_futures=True)

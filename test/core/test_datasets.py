@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folder format, written by the scenes and read back."""
 
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from segrgbx_core.datasets import FolderDataset, render_stills, write_dataset
-from segrgbx_core.errors import InputError, LabelError
+from segrgbx_core.errors import InputError, LabelError, SegRgbxError
 from segrgbx_core.image_files import write_png
 from segrgbx_core.readings import Events, LightFieldViews, Reading
 from segrgbx_core.scenes import Drive, DriveSettings
@@ -118,6 +119,20 @@ def test_stills_of_an_earlier_look_do_not_mix_with_todays(
         render_stills(tmp_path, SMALL, 1)
     with pytest.raises(InputError, match="or of an earlier version of the scenes"):
         render_stills(tmp_path, SMALL, 1)
+
+
+def test_a_killed_process_is_said_and_what_was_rendered_stays(tmp_path: Path) -> None:
+    def kill() -> None:
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    with pytest.raises(SegRgbxError, match=r"rendered scenes of 64x48 into .* was ended"):
+        render_stills(tmp_path, DriveSettings(width=64, height=48), 40, kill)
+    there = sorted((tmp_path / "rgb").iterdir())
+    assert 0 < len(there) < 40
+    before = [path.stat().st_mtime_ns for path in there]
+    render_stills(tmp_path, DriveSettings(width=64, height=48), len(there))
+    assert [path.stat().st_mtime_ns for path in there] == before
 
 
 def test_a_missing_partner_is_named(folder: Path) -> None:
