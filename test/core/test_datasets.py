@@ -135,6 +135,14 @@ def test_a_killed_process_is_said_and_what_was_rendered_stays(tmp_path: Path) ->
     assert [path.stat().st_mtime_ns for path in there] == before
 
 
+def test_memory_that_runs_out_in_rendering_is_said(tmp_path: Path) -> None:
+    def run_out() -> None:
+        raise MemoryError
+
+    with pytest.raises(SegRgbxError, match=r"^Memory ran out in rendering scenes of 64x48 into "):
+        render_stills(tmp_path, DriveSettings(width=64, height=48), 2, run_out)
+
+
 def test_a_missing_partner_is_named(folder: Path) -> None:
     (folder / "x" / "000001.png").unlink()
     with pytest.raises(InputError, match=r"000001.png has no partner in .*x; add or remove it"):
