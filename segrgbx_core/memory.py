@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memory that runs out, said with the setting to change."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import torch
 
 from segrgbx_core.errors import SegRgbxError
 
@@ -18,7 +17,7 @@ def memory_errors(where: str, way_out: str) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as err:
+    except (MemoryError, RuntimeError) as err:
         if not _is_out_of_memory(err):
             raise
         raise SegRgbxError(f"Memory ran out {where} {way_out}.") from err
@@ -26,5 +25,8 @@ def memory_errors(where: str, way_out: str) -> Iterator[None]:
 
 def _is_out_of_memory(err: BaseException) -> bool:
     """Whether it is about memory; torch on the CPU says so in a RuntimeError's words alone."""
-    kinds = (torch.OutOfMemoryError, MemoryError)
-    return isinstance(err, kinds) or "can't allocate memory" in str(err)
+    if isinstance(err, MemoryError) or "can't allocate memory" in str(err):
+        return True
+    # Its own error, a RuntimeError, comes only where torch is; the scenes do without it.
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(err, torch.OutOfMemoryError)

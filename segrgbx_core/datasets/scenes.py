@@ -17,6 +17,7 @@ from segrgbx_core.datasets.folder import MANIFEST
 from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.event_files import EVENT_SUFFIX, write_events
 from segrgbx_core.image_files import write_png
+from segrgbx_core.memory import memory_errors
 from segrgbx_core.readings import Events, LightFieldViews, Reading
 from segrgbx_core.scenes.drive import (
     SCENES_SET,
@@ -145,21 +146,17 @@ def render_stills(
     _start(folder)
     _keep_to_one_kind(folder, settings)
     jobs = [replace(settings, seed=settings.seed + i) for i in range(count)]
+    what = f"scenes of {settings.width}x{settings.height} into {folder}"
+    go_on = "what is rendered stays: free some memory and begin again, or make the images smaller"
     pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _without_interrupts)
     try:
-        for _ in pool.map(_still, [folder] * count, jobs, chunksize=4):
-            if on_frame is not None:
-                on_frame()
-    except (BrokenProcessPool, MemoryError) as err:
-        what = f"scenes of {settings.width}x{settings.height} into {folder}"
-        lost = (
-            f"Memory ran out in rendering {what}"
-            if isinstance(err, MemoryError)
-            else f"A process that rendered {what} was ended, as happens where memory is short"
-        )
+        with memory_errors(f"in rendering {what};", go_on):
+            for _ in pool.map(_still, [folder] * count, jobs, chunksize=4):
+                if on_frame is not None:
+                    on_frame()
+    except BrokenProcessPool as err:
         raise SegRgbxError(
-            f"{lost}; what is rendered stays: free some memory and begin again, or make the "
-            "images smaller."
+            f"A process that rendered {what} was ended, as happens where memory is short; {go_on}."
         ) from err
     finally:
         # An interruption does not wait for what nobody has begun.

@@ -76,6 +76,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Makes the scenes and writes them, with a progress bar."""
     from segrgbx_core.errors import InputError
+    from segrgbx_core.memory import memory_errors
     from segrgbx_core.output import claim_output, disk_errors
     from segrgbx_core.scenes import DriveSettings
     from segrgbx_ros.commands.terminal import output, progress
@@ -90,7 +91,9 @@ def run(args: argparse.Namespace) -> int:
         args.modality, args.seconds, args.rate, width, height, args.seed, **wanted
     )
     claim_output(args.out, args.force)
-    with progress() as bar, disk_errors(args.out):
+    rendering = f"in rendering scenes of {width}x{height} into {args.out};"
+    short = memory_errors(rendering, "free some, or give a smaller --size")
+    with progress() as bar, disk_errors(args.out), short:
         task = bar.add_task("making scenes", total=None)
         what = _write(args, settings, lambda total: bar.update(task, advance=1, total=total))
     output().print(f"{what} in {args.out}", markup=False, soft_wrap=True)

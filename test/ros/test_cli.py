@@ -181,6 +181,25 @@ def test_a_dataset_of_scenes(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert cli.main([*argv, "--force"]) == 0
 
 
+@pytest.mark.parametrize("kind", ["dataset", "bag"])
+def test_memory_that_runs_out_in_a_drive_is_said(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    def run_out(*_: object) -> None:
+        raise MemoryError("Unable to allocate 192. MiB")
+
+    monkeypatch.setattr("segrgbx_core.scenes.Drive.rgb_at", run_out)
+    out = tmp_path / "out"
+    assert cli.main(["scenes", str(out), "--format", kind, "--size", "64x48"]) == 2
+    assert capsys.readouterr().err == (
+        f"segrgbx: Memory ran out in rendering scenes of 64x48 into {out}; free some, or give a "
+        "smaller --size.\n"
+    )
+
+
 def test_scenes_of_the_same_seed_are_the_same_bytes(drive: Path, tmp_path: Path) -> None:
     again = tmp_path / "drive"
     argv = ["scenes", str(again), "--seconds", "1", "--rate", "6", "--size", "64x48"]
