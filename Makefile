@@ -74,7 +74,7 @@ demo: $(READY)
 	fi
 
 # The marks are written last: without one, what an interrupted call left is made again.
-$(DRIVE_DONE): $(wildcard segrgbx_core/scenes/*.py) | $(READY)
+$(DRIVE_DONE): $(wildcard segrgbx_core/scenes/*.py segrgbx_core/scenes/*/*.py) | $(READY)
 	@echo "Making five seconds of synthetic RGB-thermal scenes as a ROS 2 bag in $(DRIVE)."
 	@$(BIN)/segrgbx scenes $(DRIVE) --modality thermal --seconds 5 --rate 10 --size 640x480 \
 	  --seed 7 --format bag --force
@@ -101,7 +101,7 @@ test-ros:
 	  COLCON_TEST_ARGS="$(ARGS)" .ci/test-ros
 
 results: $(READY)
-	@$(BIN)/python -m benchmarks.evidence --out $(RESULTS) $(if $(MFNET),--mfnet "$(MFNET)") $(ARGS)
+	@$(BIN)/python -m experiments --out $(RESULTS) $(if $(MFNET),--mfnet "$(MFNET)") $(ARGS)
 
 clean:
 	rm -rf build $(DRIVE) $(DEMO) $(DRIVE_DONE) $(DEMO_DONE) *.egg-info

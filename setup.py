@@ -53,7 +53,10 @@ setup(
     description="Semantic segmentation of RGB with a second sensor, for ROS 2 bags and cameras",
     license="Apache-2.0",
     packages=find_packages(include=["segrgbx_core*", "segrgbx_ros*"]),
-    package_data={"segrgbx_core": ["py.typed"], "segrgbx_ros": ["py.typed", "*.j2"]},
+    package_data={
+        "segrgbx_core": ["py.typed", "report/*.j2"],
+        "segrgbx_ros": ["py.typed", "replay/*.j2"],
+    },
     data_files=shared_files(),
     entry_points={"console_scripts": ["segrgbx = segrgbx_ros.cli:main"]},
     python_requires=">=3.10,<3.13",

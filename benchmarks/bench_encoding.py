@@ -20,9 +20,9 @@ from other_decoders import PACKAGES, other_decoders
 
 from segrgbx_core import encode
 from segrgbx_core.encoding import DepthSettings, EventSettings
-from segrgbx_core.encoding.event_panels import pixel_index, voxel_grid
-from segrgbx_ros.event_formats.evt3 import Evt3
-from segrgbx_ros.event_packets import TOGETHER
+from segrgbx_core.encoding.event import pixel_index, voxel_grid
+from segrgbx_ros.events.evt3 import Evt3
+from segrgbx_ros.events.packets import TOGETHER
 
 Bytes = npt.NDArray[np.uint8]
 SIZE = (480, 640)

@@ -34,10 +34,10 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 
 from segrgbx_core import Segmenter
-from segrgbx_core.labels import load_label_set
+from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_ros.msg import SegmentationStatus
-from segrgbx_ros.ros_messages import image_message
+from segrgbx_ros.node.outputs import image_message
 
 HERE = Path(__file__).parent
 SIZES = ((640, 480), (1280, 720), (1920, 1080))

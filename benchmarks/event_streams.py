@@ -11,7 +11,7 @@ from measuring import ROOT
 from rosbags.rosbag2 import Reader
 
 from segrgbx_core.readings import Events
-from segrgbx_ros.event_messages import raw_packet
+from segrgbx_ros.events.messages import raw_packet
 
 WIDTH, HEIGHT = 640, 480
 HIGH_EVERY_US = 16

@@ -16,9 +16,9 @@ from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from segrgbx_ros.images import stamp_ns
+from segrgbx_ros.messages.images import stamp_ns
 from segrgbx_ros.msg import SegmentationStatus
-from segrgbx_ros.ros_messages import image_message
+from segrgbx_ros.node.outputs import image_message
 
 STATUS = "/status"
 

@@ -14,8 +14,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from segrgbx_core import Segmenter
-from segrgbx_ros.images import reading_from_message, rgb_from_message
-from segrgbx_ros.ros_messages import image_message
+from segrgbx_ros.messages.images import reading_from_message, rgb_from_message
+from segrgbx_ros.node.outputs import image_message
 
 
 class StraightforwardNode(Node):

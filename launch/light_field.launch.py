@@ -3,7 +3,7 @@
 
 from launch import LaunchDescription
 
-from segrgbx_ros.launch_description import node_launch
+from segrgbx_ros.node.launch import node_launch
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from segrgbx_core.encoding import encode
-    from segrgbx_core.frame import RgbxFrame
-    from segrgbx_core.model import build_model, load_model
+    from segrgbx_core.model import build_model
+    from segrgbx_core.readings import RgbxFrame
     from segrgbx_core.segmentation import Segmentation
     from segrgbx_core.segmenter import Segmenter
+    from segrgbx_core.weights.store import load_model
 
 __all__ = ["RgbxFrame", "Segmentation", "Segmenter", "build_model", "encode", "load_model"]
 
 _HOMES = {
-    "RgbxFrame": "segrgbx_core.frame",
+    "RgbxFrame": "segrgbx_core.readings",
     "Segmentation": "segrgbx_core.segmentation",
     "Segmenter": "segrgbx_core.segmenter",
     "build_model": "segrgbx_core.model",
     "encode": "segrgbx_core.encoding",
-    "load_model": "segrgbx_core.model",
+    "load_model": "segrgbx_core.weights.store",
 }
 
 

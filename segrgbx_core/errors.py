@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors that a user can act on: each message is one sentence with the way out."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SegRgbxError(Exception):
     """Base of every error caused by input, files or settings rather than by a defect."""
@@ -28,3 +32,27 @@ class BagError(SegRgbxError):
 
 class OutputError(SegRgbxError):
     """Results cannot be written where they were asked for."""
+
+
+@contextmanager
+def memory_errors(where: str, way_out: str) -> Iterator[None]:
+    """Turns memory that runs out inside into one sentence; other errors pass unchanged.
+
+    where: what was being done. way_out: with which settings, and what to change. Raises
+    SegRgbxError.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as err:
+        if not _is_out_of_memory(err):
+            raise
+        raise SegRgbxError(f"Memory ran out {where} {way_out}.") from err
+
+
+def _is_out_of_memory(err: BaseException) -> bool:
+    """Whether it is about memory; torch on the CPU says so in a RuntimeError's words alone."""
+    if isinstance(err, MemoryError) or "can't allocate memory" in str(err):
+        return True
+    # Its own error, a RuntimeError, comes only where torch is; the scenes do without it.
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(err, torch.OutOfMemoryError)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the second sensors measure, before any encoding: one type for each kind of reading.
+"""What the sensors measure, and what the model is given of it: one type for each kind of reading.
 
 Thermal and depth images, and raw polarization mosaics, are plain arrays; what does not fit into
-one array has a class here.
+one array has a class here. `Planes` is what every encoding returns.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,3 +136,42 @@ class LightFieldViews:
 
 
 Reading = ImageReading | Events | PolarizerImages | PolarizationState | LightFieldViews
+
+
+_SAME_ASPECT = 0.02
+
+RgbImage = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class RgbxFrame:
+    """An RGB image and the X reading that goes with it.
+
+    rgb: (H, W, 3) uint8, red first. x: the raw reading of the second sensor in the sensor's own
+    unit (see segrgbx_core.readings), or None where there is no X. Stamps are in nanoseconds.
+    """
+
+    rgb: RgbImage
+    x: Reading | None
+    modality: str
+    rgb_stamp_ns: int = 0
+    x_stamp_ns: int | None = None
+    frame_id: str = ""
+
+    @property
+    def skew_ns(self) -> int | None:
+        """X stamp minus RGB stamp in nanoseconds; None without X."""
+        return None if self.x_stamp_ns is None else self.x_stamp_ns - self.rgb_stamp_ns
+
+
+def same_aspect(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether two sizes, in pixels and the same order, have one aspect ratio, to 2 %."""
+    return abs(one[0] * other[1] / (one[1] * other[0]) - 1.0) <= _SAME_ASPECT
+
+
+@dataclass(frozen=True)
+class Planes:
+    """data: (3, H, W) float32 in 0..1, 0 where invalid; valid: (H, W) bool."""
+
+    data: npt.NDArray[np.float32]
+    valid: npt.NDArray[np.bool_]

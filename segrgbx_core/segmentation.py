@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.frame import RgbImage
-from segrgbx_core.labels import UNLABELLED, LabelSet
+from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
+from segrgbx_core.readings import RgbImage
 
 
 def color_mask(labels: npt.NDArray[np.uint8], label_set: LabelSet) -> RgbImage:

@@ -13,19 +13,19 @@ from torch import Tensor
 
 from segrgbx_core.encoding import Planes, encode
 from segrgbx_core.errors import InputError, ModelError
-from segrgbx_core.frame import Reading, RgbImage, RgbxFrame, same_aspect
-from segrgbx_core.labels import LabelSet
-from segrgbx_core.labels_unified import Membership, load_membership
+from segrgbx_core.labels.label_set import LabelSet
+from segrgbx_core.labels.union import Membership, load_membership
 from segrgbx_core.modality import modality_named
-from segrgbx_core.model.active_classes import active_logits
-from segrgbx_core.model.card import ModelCard
+from segrgbx_core.model.head import active_logits
+from segrgbx_core.model.inputs import require_finite
 from segrgbx_core.model.ma_clip import NO_MODALITY, SceneEmbeddings
-from segrgbx_core.model.not_finite import require_finite
 from segrgbx_core.model.placement import autocast, choose_device, choose_precision
 from segrgbx_core.model.preprocessing import resize_rgb, resize_x
-from segrgbx_core.model.weights import LoadedModel, load_model
+from segrgbx_core.readings import Reading, RgbImage, RgbxFrame, same_aspect
 from segrgbx_core.scene_cache import SceneCache, SceneRefresh
 from segrgbx_core.segmentation import Segmentation
+from segrgbx_core.weights.card import ModelCard
+from segrgbx_core.weights.store import LoadedModel, load_model
 
 log = logging.getLogger("segrgbx")
 

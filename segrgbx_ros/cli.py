@@ -4,37 +4,28 @@
 import argparse
 import os
 import sys
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
+from segrgbx_core.commands import data, embeddings, encode, evaluate, info, segment, train
 from segrgbx_core.errors import InputError, SegRgbxError
-from segrgbx_core.output import DiskFullError
-from segrgbx_core.resources import version
-from segrgbx_ros.commands import (
-    data,
-    embeddings,
-    encode,
-    evaluate,
-    info,
-    inspect,
-    replay,
-    scenes,
-    segment,
-    summary,
-    train,
-)
+from segrgbx_core.files.disk import DiskFullError
+from segrgbx_core.files.resources import version
+from segrgbx_ros.commands import inspect, replay, scenes
 
-COMMANDS = (
-    scenes,
-    inspect,
-    encode,
-    segment,
-    replay,
-    summary,
-    info,
-    data,
-    train,
-    evaluate,
-    embeddings,
+# In the order of the help.
+COMMANDS: tuple[Callable[[Any], None], ...] = (
+    scenes.add_parser,
+    inspect.add_parser,
+    encode.add_parser,
+    segment.add_parser,
+    replay.add_parser,
+    replay.add_summary_parser,
+    info.add_parser,
+    data.add_parser,
+    train.add_parser,
+    evaluate.add_parser,
+    embeddings.add_parser,
 )
 USER_MISTAKE, INCOMPLETE, INTERRUPTED = 2, 1, 130
 
@@ -56,8 +47,8 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"segrgbx {version()}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_parser(subparsers)
+    for add_parser in COMMANDS:
+        add_parser(subparsers)
     return parser
 
 

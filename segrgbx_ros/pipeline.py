@@ -7,7 +7,7 @@ cannot be used is counted under a reason, its sentence is kept, and the next one
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -17,12 +17,12 @@ import numpy.typing as npt
 from segrgbx_core.encoding import Planes
 from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import SegRgbxError
-from segrgbx_core.frame import Reading, RgbImage, RgbxFrame
-from segrgbx_core.labels import UNLABELLED
+from segrgbx_core.labels.label_set import UNLABELLED
+from segrgbx_core.readings import Reading, RgbImage, RgbxFrame
 from segrgbx_core.segmentation import Segmentation
-from segrgbx_ros.images import AnyImage, Convert, convert_offline, rgb_from_message
-from segrgbx_ros.pairing import Pair
-from segrgbx_ros.x_readings import XDecoder, XInput
+from segrgbx_ros.messages.images import AnyImage, Convert, convert_offline, rgb_from_message
+from segrgbx_ros.messages.readings import XDecoder, XInput
+from segrgbx_ros.pairing.nearest import Pair
 
 MessagePair: TypeAlias = Pair[AnyImage, XInput]
 T = TypeVar("T")
@@ -180,3 +180,81 @@ def mean_confidence(segmentation: Segmentation) -> float:
     """Mean over the labelled pixels in 0..1; NaN where none is labelled."""
     labelled = segmentation.labels != UNLABELLED
     return float(segmentation.confidence[labelled].mean()) if labelled.any() else float("nan")
+
+
+@dataclass(frozen=True)
+class FrameStatus:
+    """The message's fields but the header, in its units; see msg/SegmentationStatus.msg."""
+
+    modality: str
+    x_used: bool
+    x_held: bool
+    x_reason: str
+    skew_ms: float
+    age_ms: float
+    decode_ms: float
+    encode_ms: float
+    model_ms: float
+    output_ms: float
+    frames_segmented: int
+    frames_dropped: int
+    drop_reasons: list[str]
+    drop_counts: npt.NDArray[np.uint64]
+    mean_confidence: float
+    class_fractions: npt.NDArray[np.float32]
+    unlabelled_fraction: float
+    model: str
+
+
+def frame_status(
+    done: SegmentedFrame,
+    model: str,
+    frames_segmented: int,
+    dropped: Mapping[str, int],
+    output_ms: float,
+    age_ms: float = float("nan"),
+    x_held: bool = False,
+    x_reason: str = "",
+) -> FrameStatus:
+    """From a segmented frame; dropped: RGB images given up so far, by reason.
+
+    x_reason: why there was no X, where the caller knows it.
+    """
+    segmentation, skew_ns = done.segmentation, done.frame.skew_ns
+    x_used = segmentation.modality != "none"
+    counted = {reason: n for reason, n in sorted(dropped.items()) if n}
+    shares, unlabelled = class_fractions(segmentation)
+    return FrameStatus(
+        modality=segmentation.modality,
+        x_used=x_used,
+        x_held=x_used and x_held,
+        x_reason="" if x_used else x_reason or _why_unused(done),
+        skew_ms=float("nan") if skew_ns is None else skew_ns / 1e6,
+        age_ms=age_ms,
+        decode_ms=done.timings_ms.get("decode", float("nan")),
+        encode_ms=done.timings_ms.get("encode", float("nan")),
+        model_ms=done.timings_ms.get("model", float("nan")),
+        output_ms=output_ms,
+        frames_segmented=frames_segmented,
+        frames_dropped=sum(counted.values()),
+        drop_reasons=list(counted),
+        drop_counts=np.array(list(counted.values()), np.uint64),
+        mean_confidence=mean_confidence(segmentation),
+        class_fractions=shares,
+        unlabelled_fraction=unlabelled,
+        model=model,
+    )
+
+
+def class_fractions(segmentation: Segmentation) -> tuple[npt.NDArray[np.float32], float]:
+    """Share of the mask's pixels by class id (classes,) float32, and of unlabelled ones."""
+    counts = np.bincount(segmentation.labels.ravel(), minlength=256)
+    shares = counts / max(1, segmentation.labels.size)
+    classes = len(segmentation.label_set.classes)
+    return shares[:classes].astype(np.float32), float(shares[UNLABELLED])
+
+
+def _why_unused(done: SegmentedFrame) -> str:
+    if done.frame.x is None:
+        return "modality none: RGB alone was asked for"
+    return f"the {done.frame.modality.replace('_', ' ')} reading has no valid pixel"

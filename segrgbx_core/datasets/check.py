@@ -12,12 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.datasets.findings import (
-    ClassShare,
-    DatasetCheck,
-    Findings,
-    SplitCounts,
-)
+from segrgbx_core.datasets.findings import ClassShare, DatasetCheck, Findings, SplitCounts
 from segrgbx_core.datasets.folder import FolderDataset
 from segrgbx_core.datasets.samples import LabelledPairs, Place, encoded, need_aspect
 from segrgbx_core.datasets.table import (
@@ -28,8 +23,8 @@ from segrgbx_core.datasets.table import (
 )
 from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError, LabelError
-from segrgbx_core.image_files import IMAGE_SUFFIXES
-from segrgbx_core.labels import UNLABELLED, LabelSet
+from segrgbx_core.files.images import IMAGE_SUFFIXES
+from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
 from segrgbx_core.readings import (
     Events,
     ImageReading,

@@ -14,17 +14,11 @@ import numpy as np
 from segrgbx_core.datasets.file_dataset import FileDataset
 from segrgbx_core.datasets.file_layout import need_split, subfolder, wrong_layout
 from segrgbx_core.datasets.samples import Labels, Place
-from segrgbx_core.datasets.stored_images import (
-    from_one,
-    ids_of_numbers,
-    numbers_in,
-    planes_of_picture,
-)
 from segrgbx_core.encoding import DepthSettings, Planes
 from segrgbx_core.errors import InputError
-from segrgbx_core.frame import RgbImage
-from segrgbx_core.image_files import read_pixels, read_rgb
-from segrgbx_core.readings import ImageReading, Reading
+from segrgbx_core.files.images import read_pixels, read_rgb
+from segrgbx_core.labels.images import from_one, ids_of_numbers, numbers_in, planes_of_picture
+from segrgbx_core.readings import ImageReading, Reading, RgbImage
 
 LAYOUT = (
     "img/, semantic/ and event/, hha/ or depth/, each with {cloud,fog,night,rain,sun}/"

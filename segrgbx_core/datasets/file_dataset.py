@@ -10,9 +10,15 @@ import numpy as np
 from segrgbx_core.datasets.samples import Labels, Place, Sample
 from segrgbx_core.encoding import Planes, Settings
 from segrgbx_core.errors import InputError
-from segrgbx_core.frame import RgbImage, same_aspect
-from segrgbx_core.labels import LabelSet, load_label_set
-from segrgbx_core.readings import Events, LightFieldViews, PolarizationState, Reading
+from segrgbx_core.labels.label_set import LabelSet, load_label_set
+from segrgbx_core.readings import (
+    Events,
+    LightFieldViews,
+    PolarizationState,
+    Reading,
+    RgbImage,
+    same_aspect,
+)
 from segrgbx_core.readings import PolarizerImages as Polarizers
 
 

@@ -4,8 +4,8 @@
 from pathlib import Path
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.image_files import IMAGE_SUFFIXES
-from segrgbx_core.input_files import input_bytes
+from segrgbx_core.files.disk import input_bytes
+from segrgbx_core.files.images import IMAGE_SUFFIXES
 
 _SHOWN = 8
 

@@ -13,12 +13,12 @@ import yaml
 
 from segrgbx_core.datasets.file_layout import wrong_layout
 from segrgbx_core.datasets.samples import Labels, Place, Sample
-from segrgbx_core.datasets.stored_images import numbers_in
 from segrgbx_core.encoding import Settings
 from segrgbx_core.encoding.settings_text import settings_from_text
 from segrgbx_core.errors import InputError, LabelError
-from segrgbx_core.image_files import read_rgb, read_x
-from segrgbx_core.labels import UNLABELLED, LabelSet, load_label_set
+from segrgbx_core.files.images import read_rgb, read_x
+from segrgbx_core.labels.images import numbers_in
+from segrgbx_core.labels.label_set import UNLABELLED, LabelSet, load_label_set
 from segrgbx_core.modality import modality_named
 
 __all__ = ["MANIFEST", "FolderDataset", "Sample"]

@@ -13,11 +13,10 @@ import numpy as np
 from segrgbx_core.datasets.file_dataset import FileDataset
 from segrgbx_core.datasets.file_layout import Folder, listed, need_split, subfolder, wrong_layout
 from segrgbx_core.datasets.samples import Labels, Place
-from segrgbx_core.datasets.stored_images import from_zero, ids_of_numbers, numbers_in
 from segrgbx_core.errors import InputError
-from segrgbx_core.frame import RgbImage
-from segrgbx_core.image_files import read_pixels, read_reading, read_rgb
-from segrgbx_core.readings import Reading
+from segrgbx_core.files.images import read_pixels, read_reading, read_rgb
+from segrgbx_core.labels.images import from_zero, ids_of_numbers, numbers_in
+from segrgbx_core.readings import Reading, RgbImage
 
 LAYOUT = (
     "images/ (PNG with thermal as the fourth channel), labels/ and train.txt, val.txt, test.txt, "

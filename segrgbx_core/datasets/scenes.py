@@ -14,10 +14,9 @@ import numpy as np
 import yaml
 
 from segrgbx_core.datasets.folder import MANIFEST
-from segrgbx_core.errors import InputError, SegRgbxError
-from segrgbx_core.event_files import EVENT_SUFFIX, write_events
-from segrgbx_core.image_files import write_png
-from segrgbx_core.memory import memory_errors
+from segrgbx_core.errors import InputError, SegRgbxError, memory_errors
+from segrgbx_core.files.events import EVENT_SUFFIX, write_events
+from segrgbx_core.files.images import write_png
 from segrgbx_core.readings import Events, LightFieldViews, Reading
 from segrgbx_core.scenes.drive import (
     SCENES_SET,
@@ -27,7 +26,7 @@ from segrgbx_core.scenes.drive import (
     RgbCapture,
     XCapture,
 )
-from segrgbx_core.scenes.light_field import GRID
+from segrgbx_core.scenes.sensors.light_field import GRID
 from segrgbx_core.tiles import tiled
 
 _SKEW_S = 0.012

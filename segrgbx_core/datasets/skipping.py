@@ -10,7 +10,7 @@ from segrgbx_core.datasets.samples import LabelledPairs, Labels, Place, Sample, 
 from segrgbx_core.datasets.table import BAD_SHARE
 from segrgbx_core.encoding import Settings
 from segrgbx_core.errors import InputError, LabelError, SegRgbxError
-from segrgbx_core.labels import LabelSet
+from segrgbx_core.labels.label_set import LabelSet
 
 T = TypeVar("T")
 

@@ -13,18 +13,12 @@ import numpy as np
 from segrgbx_core.datasets.file_dataset import FileDataset
 from segrgbx_core.datasets.file_layout import need_split, subfolder, wrong_layout
 from segrgbx_core.datasets.samples import Labels, Place
-from segrgbx_core.datasets.stored_images import (
-    from_one,
-    ids_of_colours,
-    ids_of_numbers,
-    numbers_in,
-)
 from segrgbx_core.encoding import LightFieldSettings
-from segrgbx_core.encoding.views import VIEW_SETS
+from segrgbx_core.encoding.light_field.views import VIEW_SETS
 from segrgbx_core.errors import InputError
-from segrgbx_core.frame import RgbImage
-from segrgbx_core.image_files import read_rgb
-from segrgbx_core.readings import LightFieldViews
+from segrgbx_core.files.images import read_rgb
+from segrgbx_core.labels.images import from_one, ids_of_colours, ids_of_numbers, numbers_in
+from segrgbx_core.readings import LightFieldViews, RgbImage
 
 LAYOUT = "real/ or Syn/ with {train,val,test}/<scene>/<row>_<column>.png, rows and columns 1 to 9"
 SOURCES = tuple(VIEW_SETS)

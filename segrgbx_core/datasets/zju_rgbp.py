@@ -17,13 +17,12 @@ import numpy.typing as npt
 from segrgbx_core.datasets.file_dataset import FileDataset
 from segrgbx_core.datasets.file_layout import Folder, need_split, subfolder, wrong_layout
 from segrgbx_core.datasets.samples import Labels, Place
-from segrgbx_core.datasets.stored_images import ids_of_colours
 from segrgbx_core.encoding import PolarizationSettings
 from segrgbx_core.errors import InputError
-from segrgbx_core.frame import RgbImage
-from segrgbx_core.image_files import read_rgb
-from segrgbx_core.labels import UNLABELLED
-from segrgbx_core.readings import PolarizerImages
+from segrgbx_core.files.images import read_rgb
+from segrgbx_core.labels.images import ids_of_colours
+from segrgbx_core.labels.label_set import UNLABELLED
+from segrgbx_core.readings import PolarizerImages, RgbImage
 
 LAYOUT = "{train,val}/{0,45,90,135,label}/, label/<name>.png and <angle>/<name>_<angle>.png"
 _ANGLES = ("0", "45", "90", "135")

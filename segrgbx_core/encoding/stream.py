@@ -1,31 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encoding of a video: with memory between its frames, and onto the RGB image's grid."""
+"""Encoding of a video: with memory between its frames, onto the RGB image's grid, or mirrored."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from segrgbx_core.align import (
-    Alignment,
-    Homography,
-    Reprojection,
-    Resize,
-    reproject,
-    resize_planes,
-    warp_planes,
-)
-from segrgbx_core.encoding.depth import DepthSettings, encode_metres
-from segrgbx_core.encoding.depth_metres import depth_in_metres
-from segrgbx_core.encoding.planes import Planes
+from segrgbx_core.encoding.depth.metres import DepthSettings, depth_in_metres
+from segrgbx_core.encoding.depth.planes import encode_metres
 from segrgbx_core.encoding.table import ENCODINGS, Settings, encode
-from segrgbx_core.encoding.thermal import ThermalSettings, encode_thermal_after
-from segrgbx_core.encoding.thermal_tone import ThermalTone
+from segrgbx_core.encoding.thermal.planes import encode_thermal_after
+from segrgbx_core.encoding.thermal.settings import ThermalSettings
+from segrgbx_core.encoding.thermal.tone import ThermalTone
 from segrgbx_core.errors import InputError
+from segrgbx_core.geometry.align import Alignment, Homography, Resize, resize_planes, warp_planes
+from segrgbx_core.geometry.reprojection import Reprojection, check_rgb_size, reproject
 from segrgbx_core.modality import modality_named
-from segrgbx_core.readings import Reading
-from segrgbx_core.reprojection import check_rgb_size
-
-__all__ = ["Alignment", "Encoder"]
+from segrgbx_core.readings import Planes, Reading
 
 
 class Encoder:
@@ -114,3 +104,20 @@ def _from_rgb_camera(modality: str, settings: Settings, reprojection: Reprojecti
         return replace(settings, camera=reprojection.rgb_camera)
     x, y, z = (float(v) for v in reprojection.rgb_from_x[:3, :3] @ settings.gravity)
     return replace(settings, camera=reprojection.rgb_camera, gravity=(x, y, z))
+
+
+_TURNING_PLANE = {"polarization": 1}
+
+
+def mirrored(planes: Planes, modality: str) -> Planes:
+    """The planes flipped left to right, with the values that name a direction turned.
+
+    Of polarization, an angle a becomes 180 degrees - a: sin 2a changes its sign and cos 2a does
+    not, so plane 1, (1 + w sin 2a) / 2, becomes 1 minus itself. All other planes know no left.
+    """
+    data = np.ascontiguousarray(planes.data[..., ::-1])
+    valid = np.ascontiguousarray(planes.valid[..., ::-1])
+    turning = _TURNING_PLANE.get(modality)
+    if turning is not None:
+        data[turning] = np.where(valid, 1 - data[turning], 0)
+    return Planes(data, valid)

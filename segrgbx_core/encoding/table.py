@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from segrgbx_core.encoding.depth import DepthSettings, encode_depth
+from segrgbx_core.encoding.depth.metres import DepthSettings
+from segrgbx_core.encoding.depth.planes import encode_depth
 from segrgbx_core.encoding.event import EventSettings, encode_event
-from segrgbx_core.encoding.light_field import LightFieldSettings, encode_light_field
-from segrgbx_core.encoding.planes import Planes
-from segrgbx_core.encoding.polarization import PolarizationSettings, encode_polarization
-from segrgbx_core.encoding.thermal import ThermalSettings, encode_thermal
+from segrgbx_core.encoding.light_field.planes import LightFieldSettings, encode_light_field
+from segrgbx_core.encoding.polarization.planes import PolarizationSettings, encode_polarization
+from segrgbx_core.encoding.thermal.planes import encode_thermal
+from segrgbx_core.encoding.thermal.settings import ThermalSettings
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import modality_named
 from segrgbx_core.readings import (
     Events,
     LightFieldViews,
+    Planes,
     PolarizationState,
     PolarizerImages,
     Reading,

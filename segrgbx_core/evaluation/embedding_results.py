@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from segrgbx_core.errors import InputError
+from segrgbx_core.evaluation.charts import scatter_picture
 from segrgbx_core.evaluation.embeddings import Embeddings, separation
-from segrgbx_core.evaluation.scatter_picture import scatter_picture
 from segrgbx_core.evaluation.tsne import check_count, tsne
-from segrgbx_core.image_files import write_png
-from segrgbx_core.output import write_whole
+from segrgbx_core.files.disk import write_whole
+from segrgbx_core.files.images import write_png
 
 JSON_FILE, PICTURE_FILE, CONDITION_FILE = (
     "embeddings.json",

@@ -10,7 +10,7 @@ import torch
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from segrgbx_core.errors import InputError, LabelError
-from segrgbx_core.labels import UNLABELLED, LabelSet
+from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
 
 LabelImage = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.int64]

@@ -12,7 +12,7 @@ from segrgbx_core.evaluation.curves import Curve
 from segrgbx_core.evaluation.dataset import DatasetScores, FrameScore
 from segrgbx_core.evaluation.metrics import Scores
 from segrgbx_core.evaluation.protocol import Protocol
-from segrgbx_core.model.card import ModelCard
+from segrgbx_core.weights.card import ModelCard
 
 FORMAT = 1
 ALL = "all"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """MA-CLIP at inference: one batched call of the visual tower gives both scene embeddings.
 
-The text tower and the low-rank updates live in `training/clip_towers.py`; here they are gone.
+The text tower and the low-rank updates live in `training/clip/towers.py`; here they are gone.
 Equations: docs/method.md, "Scene embeddings".
 """
 

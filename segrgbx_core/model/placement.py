@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where and in which precision a model runs."""
+"""Where and in which precision a model runs, and what this machine offers it."""
 
 import logging
+import os
+import platform
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import torch
 
@@ -63,3 +66,40 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=PRECISIONS[precision])
+
+
+@dataclass(frozen=True)
+class Machine:
+    """cpu_cores: those this process may use. cuda_*: of the first device, None without one.
+
+    device, precision: what "auto" comes to here.
+    """
+
+    python: str
+    torch: str
+    cpu_cores: int
+    torch_threads: int
+    cuda_name: str | None
+    cuda_memory_bytes: int | None
+    device: str
+    precision: str
+
+
+def this_machine() -> Machine:
+    """Asks the operating system and torch."""
+    device = choose_device("auto")
+    name = memory = None
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        name, memory = properties.name, properties.total_memory
+    affinity = getattr(os, "sched_getaffinity", None)
+    return Machine(
+        python=platform.python_version(),
+        torch=torch.__version__,
+        cpu_cores=len(affinity(0)) if affinity is not None else os.cpu_count() or 1,
+        torch_threads=torch.get_num_threads(),
+        cuda_name=name,
+        cuda_memory_bytes=memory,
+        device=str(device),
+        precision=choose_precision("auto", device),
+    )

@@ -1,10 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one table of encoders: a preset's name, and what it builds."""
+"""What a model can be built of: its encoder's presets, its further parts, and their bounds."""
+
+from collections.abc import Sequence
 
 from segrgbx_core.errors import ModelError
+from segrgbx_core.modality import MODALITIES
 from segrgbx_core.model.encoder import DualEncoder
 from segrgbx_core.model.mix_transformer import PRESETS, DualMixTransformer
 from segrgbx_core.model.pyramid_transformer import PYRAMID_PRESETS, DualPyramidTransformer
+
+COMPONENTS = ("ma_clip", "modality_embedding", "dsrm")
+MOST_PROMPTS = 64
+STAGES = (1, 2, 3, 4)
+
+
+def check_components(
+    components: Sequence[str],
+    modalities: Sequence[str],
+    prompts: Sequence[int],
+    dsrm_stages: Sequence[int],
+) -> None:
+    """Raises ModelError where the model's parts or their settings cannot be built."""
+    for name in components:
+        if name not in COMPONENTS:
+            raise ModelError(
+                f"Component '{name}' is unknown; expected some of {', '.join(COMPONENTS)}."
+            )
+    if len(set(components)) != len(components):
+        raise ModelError(f"Components {', '.join(components)} repeat; name each once.")
+    if tuple(components) == ("ma_clip",):
+        raise ModelError(
+            "Component ma_clip alone changes nothing: its scene embeddings are read by "
+            "modality_embedding and dsrm; add one of them, or leave ma_clip out."
+        )
+    unknown = [name for name in modalities if name not in MODALITIES]
+    if unknown or not modalities or len(set(modalities)) != len(modalities):
+        raise ModelError(
+            f"The model's modalities are {', '.join(modalities) or 'none'}; expected some of "
+            f"{', '.join(MODALITIES)}, each once."
+        )
+    if not all(1 <= number <= MOST_PROMPTS for number in prompts):
+        raise ModelError(
+            f"The model has {prompts[0]} control prompts and {prompts[1]} learnable prompts; "
+            f"expected 1 to {MOST_PROMPTS} of each."
+        )
+    known = all(stage in STAGES for stage in dsrm_stages)
+    if not known or not dsrm_stages or len(set(dsrm_stages)) != len(dsrm_stages):
+        raise ModelError(
+            f"dsrm_stages is {tuple(dsrm_stages)}; expected stages from 1 to 4, each once."
+        )
+
 
 ALL_PRESETS = (*PRESETS, *PYRAMID_PRESETS)
 SMALL_PRESETS = ("b0", "b1", "pvt_v2_b0", "pvt_v2_b1")

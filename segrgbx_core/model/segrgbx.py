@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segrgbx_core.errors import InputError, ModelError
-from segrgbx_core.model.components import check_components
 from segrgbx_core.model.dsrm import SceneRefinement
 from segrgbx_core.model.fusion import FeatureFusion, FeatureRectification
 from segrgbx_core.model.head import MlpHead
@@ -32,7 +31,7 @@ from segrgbx_core.model.ma_clip import (
 )
 from segrgbx_core.model.mix_transformer import DualStage
 from segrgbx_core.model.modality_embedding import ModalityEmbedding
-from segrgbx_core.model.presets import SMALL_PRESETS, build_encoder, check_preset
+from segrgbx_core.model.presets import SMALL_PRESETS, build_encoder, check_components, check_preset
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from segrgbx_core.model.components import COMPONENTS
 from segrgbx_core.model.ma_clip import NO_MODALITY
 from segrgbx_core.model.mix_transformer import PRESETS
+from segrgbx_core.model.presets import COMPONENTS
 from segrgbx_core.model.segrgbx import ModelConfig, SegRgbX
 
 PARTS = ("encoder", "frm", "ffm", "head")

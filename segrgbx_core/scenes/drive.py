@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.labels import LabelSet, load_label_set
+from segrgbx_core.labels.label_set import LabelSet, load_label_set
 from segrgbx_core.readings import Reading
-from segrgbx_core.scenes import visible
-from segrgbx_core.scenes.camera import CameraPose, PinholeCamera
-from segrgbx_core.scenes.light import CONDITIONS, KNOWN_CONDITIONS, Condition
-from segrgbx_core.scenes.motion import moving
-from segrgbx_core.scenes.sensors import FIELD_OF_VIEW_DEG, SENSORS, X_STREAM
-from segrgbx_core.scenes.surfaces import Surfaces
-from segrgbx_core.scenes.world import World, stamp_of
+from segrgbx_core.scenes.optics.camera import CameraPose, PinholeCamera
+from segrgbx_core.scenes.optics.motion import moving
+from segrgbx_core.scenes.optics.surfaces import Surfaces
+from segrgbx_core.scenes.sensors import visible
+from segrgbx_core.scenes.sensors.table import FIELD_OF_VIEW_DEG, SENSORS, X_STREAM
+from segrgbx_core.scenes.street.light import CONDITIONS, KNOWN_CONDITIONS, Condition
+from segrgbx_core.scenes.street.world import World, stamp_of
 
 _X_RATE = 0.9
 _JITTER_S = 0.002

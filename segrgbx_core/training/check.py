@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from segrgbx_core.model.placement import choose_device
+from segrgbx_core.training.board import progress
 from segrgbx_core.training.parts import Place, TrainingParts
-from segrgbx_core.training.progress import progress
 from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import Recipe, Source, load_recipe
 from segrgbx_core.training.sources import check_before_rendering

@@ -12,15 +12,20 @@ from typing import NoReturn
 import torch
 from rich.console import Console
 
-from segrgbx_core.errors import OutputError
-from segrgbx_core.memory import memory_errors
-from segrgbx_core.model import load_model, save_model
+from segrgbx_core.errors import OutputError, memory_errors
+from segrgbx_core.files.disk import DiskFullError, claim_output, disk_errors
 from segrgbx_core.model.placement import choose_device
-from segrgbx_core.output import DiskFullError, claim_output, disk_errors
-from segrgbx_core.training.board import BOARD, LOG, Board, log_validation, need_tensorboard
+from segrgbx_core.training.board import (
+    BOARD,
+    LOG,
+    Board,
+    log_validation,
+    need_tensorboard,
+    progress,
+    time_left,
+)
 from segrgbx_core.training.loading import Parts, parts_of_steps
 from segrgbx_core.training.parts import Place, TrainingParts
-from segrgbx_core.training.progress import progress, time_left
 from segrgbx_core.training.ranks import joined, local_device
 from segrgbx_core.training.recipe import Recipe, load_recipe
 from segrgbx_core.training.sources import LabelledSource, check_before_rendering
@@ -35,11 +40,8 @@ from segrgbx_core.training.state import (
 )
 from segrgbx_core.training.step import learning_rate
 from segrgbx_core.training.stopping import StopRequest, sigterm_interrupts
-from segrgbx_core.training.validation import (
-    ValidationScores,
-    ValidationStoppedError,
-    validate,
-)
+from segrgbx_core.training.validation import ValidationScores, ValidationStoppedError, validate
+from segrgbx_core.weights.store import load_model, save_model
 
 MODEL = "model"
 _BOARD_EVERY = 10

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segrgbx_core.datasets import LabelledPairs
-from segrgbx_core.labels import UNLABELLED
-from segrgbx_core.labels_unified import Membership
+from segrgbx_core.labels.label_set import UNLABELLED
+from segrgbx_core.labels.union import Membership
 from segrgbx_core.model import active_logits
 from segrgbx_core.training.recipe import HardPixels
 from segrgbx_core.training.sources import LabelledSource

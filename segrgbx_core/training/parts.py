@@ -9,30 +9,24 @@ import torch
 from rich.console import Console
 from rich.progress import TaskID
 
-from segrgbx_core.errors import RecipeError
-from segrgbx_core.memory import memory_errors
-from segrgbx_core.model import ModelCard
+from segrgbx_core.errors import RecipeError, memory_errors
+from segrgbx_core.files.disk import disk_errors
+from segrgbx_core.files.resources import version
 from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.placement import choose_precision
 from segrgbx_core.model.preprocessing import Preprocessing
-from segrgbx_core.output import disk_errors
-from segrgbx_core.resources import version
 from segrgbx_core.training.augment import TrainingBatches, mixture_of
-from segrgbx_core.training.clip_stage import tune_towers
+from segrgbx_core.training.board import progress
+from segrgbx_core.training.clip.stage import tune_towers
 from segrgbx_core.training.mixture import shares_of
 from segrgbx_core.training.objective import Objective
-from segrgbx_core.training.progress import progress
 from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import ClipStage, Recipe, Source
-from segrgbx_core.training.sources import (
-    LabelledSource,
-    open_sources,
-    render,
-    scenes_folders,
-)
+from segrgbx_core.training.sources import LabelledSource, open_sources, render, scenes_folders
 from segrgbx_core.training.start import fill_from_start
 from segrgbx_core.training.state import TrainingState, fresh_state
 from segrgbx_core.training.step import Stepper
+from segrgbx_core.weights.card import ModelCard
 
 
 @dataclass(frozen=True)

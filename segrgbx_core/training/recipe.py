@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from segrgbx_core.errors import RecipeError
+from segrgbx_core.files.fields import filled
+from segrgbx_core.files.yaml import read_yaml
 from segrgbx_core.model.segrgbx import ModelConfig
-from segrgbx_core.training.clip_objective import ClipObjective
-from segrgbx_core.training.clip_towers import LoraSettings
-from segrgbx_core.training.recipe_fields import filled
-from segrgbx_core.training.recipe_yaml import read_yaml
+from segrgbx_core.training.clip.objective import ClipObjective
+from segrgbx_core.training.clip.towers import LoraSettings
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Augment:
     crop: height and width in pixels. area: share of the image a crop covers, least and most.
     jitter: relative change of RGB brightness, contrast and saturation. x_noise: standard
     deviation added to the X planes, at most, and the measure of each sensor's other faults (see
-    plane_noise). x_dropout: share of samples trained without X. x_shift: pixels by which X is
+    `disturbed`). x_dropout: share of samples trained without X. x_shift: pixels by which X is
     moved against RGB, at most. rgb_dark: share of the samples with X whose RGB is darkened until
     it tells little, so that what X tells is learnt early, and not only where RGB fails by itself.
     """

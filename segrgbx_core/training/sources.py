@@ -16,8 +16,8 @@ from segrgbx_core.datasets import (
 )
 from segrgbx_core.datasets.scenes import still_stems
 from segrgbx_core.errors import InputError, RecipeError
-from segrgbx_core.labels import LabelSet, load_label_set
-from segrgbx_core.labels_unified import Membership, load_membership
+from segrgbx_core.labels.label_set import LabelSet, load_label_set
+from segrgbx_core.labels.union import Membership, load_membership
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.scenes.drive import SCENES_SET
 from segrgbx_core.training.recipe import Recipe, ScenesSource, Source

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segrgbx_core.errors import ModelError, RecipeError
-from segrgbx_core.model import SegRgbX, continue_from, import_weights
-from segrgbx_core.model.card import CARD_FILE
-from segrgbx_core.model.import_report import ImportReport
+from segrgbx_core.model import SegRgbX
 from segrgbx_core.training.recipe import Recipe
+from segrgbx_core.weights.card import CARD_FILE
+from segrgbx_core.weights.continuing import continue_from
+from segrgbx_core.weights.importing import ImportReport, import_weights
 
 _MODEL = "model"
 

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from segrgbx_core.errors import SegRgbxError
-from segrgbx_core.memory import memory_errors
+from segrgbx_core.errors import SegRgbxError, memory_errors
+from segrgbx_core.files.disk import disk_errors
 from segrgbx_core.model.placement import autocast
-from segrgbx_core.output import disk_errors
 from segrgbx_core.training.augment import Batch
 from segrgbx_core.training.objective import Objective
 from segrgbx_core.training.ranks import Ranks, share_batch_norms

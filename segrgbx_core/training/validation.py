@@ -10,12 +10,12 @@ import torch
 from segrgbx_core.datasets import FolderDataset, LabelledPairs
 from segrgbx_core.evaluation.dataset import evaluate
 from segrgbx_core.evaluation.metrics import ConfusionMeter
-from segrgbx_core.model import ModelCard
 from segrgbx_core.model.segrgbx import SegRgbX
-from segrgbx_core.model.weights import LoadedModel
 from segrgbx_core.segmenter import Segmenter
 from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.sources import LabelledSource
+from segrgbx_core.weights.card import ModelCard
+from segrgbx_core.weights.store import LoadedModel
 
 
 class ValidationStoppedError(Exception):

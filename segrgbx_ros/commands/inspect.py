@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segrgbx_ros.commands import arguments
+from segrgbx_core.commands import arguments
 
 if TYPE_CHECKING:
-    from segrgbx_ros.inspection import Inspection
+    from segrgbx_ros.inspection.inspect import Inspection
 
 
 def add_parser(subparsers: "arguments.Subparsers") -> None:
@@ -28,8 +28,8 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Reads the whole recording, with a progress bar; status 1 where it breaks off."""
+    from segrgbx_core.commands.terminal import output
     from segrgbx_ros.commands.inspect_table import print_inspection
-    from segrgbx_ros.commands.terminal import output
 
     found = _inspected(args.bag)
     if args.json:
@@ -40,9 +40,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _inspected(path: Path) -> "Inspection":
-    from segrgbx_ros.bag_reader import BagReader
-    from segrgbx_ros.commands.terminal import progress
-    from segrgbx_ros.inspection import inspect
+    from segrgbx_core.commands.terminal import progress
+    from segrgbx_ros.bags.reader import BagReader
+    from segrgbx_ros.inspection.inspect import inspect
 
     with BagReader(path) as bag, progress() as bar:
         task = bar.add_task("reading", total=sum(topic.count for topic in bag.topics))

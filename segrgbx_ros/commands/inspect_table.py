@@ -6,10 +6,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from segrgbx_ros.inspection import Inspection
-from segrgbx_ros.inspection_timing import Timing
-from segrgbx_ros.inspection_topic import TopicReport
-from segrgbx_ros.wording import counted, milliseconds, spoken
+from segrgbx_core.wording import counted, milliseconds, spoken
+from segrgbx_ros.inspection.inspect import Inspection
+from segrgbx_ros.inspection.timing import Timing
+from segrgbx_ros.inspection.topic import TopicReport
 
 
 def print_inspection(console: Console, found: Inspection) -> None:

@@ -5,13 +5,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segrgbx_core.commands import arguments
 from segrgbx_core.modality import MODALITIES
-from segrgbx_ros.commands import arguments
 
 if TYPE_CHECKING:
-    from segrgbx_ros.replay import ReplayOptions
-    from segrgbx_ros.summary import ReplaySummary
-    from segrgbx_ros.topics import TopicsTaken
+    from segrgbx_ros.bags.topics import TopicsTaken
+    from segrgbx_ros.replay.options import ReplayOptions
+    from segrgbx_ros.replay.summary import ReplaySummary
 
 
 def add_parser(subparsers: "arguments.Subparsers") -> None:
@@ -73,10 +73,10 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replays, writes the report and prints the table; status 1 where the recording broke off."""
+    from segrgbx_core.commands.terminal import notices, output
     from segrgbx_ros.commands.replay_table import print_summary
-    from segrgbx_ros.commands.terminal import notices, output
-    from segrgbx_ros.replay import ReplayOptions
-    from segrgbx_ros.report import write_report
+    from segrgbx_ros.replay.options import ReplayOptions
+    from segrgbx_ros.replay.report import write_report
 
     summary = _replayed(
         ReplayOptions(
@@ -106,8 +106,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _replayed(options: "ReplayOptions") -> "ReplaySummary":
-    from segrgbx_ros.commands.terminal import progress
-    from segrgbx_ros.replay import Progress, replay
+    from segrgbx_core.commands.terminal import progress
+    from segrgbx_ros.replay.options import Progress
+    from segrgbx_ros.replay.run import replay
 
     told = False
     with progress() as bar:
@@ -124,8 +125,31 @@ def _replayed(options: "ReplayOptions") -> "ReplaySummary":
 
 
 def _print_topics(topics: "TopicsTaken") -> None:
+    from segrgbx_core.commands.terminal import output
     from segrgbx_ros.commands.replay_table import topic_lines
-    from segrgbx_ros.commands.terminal import output
 
     for role, name in topic_lines(topics):
         output().print(f"{role:<13} {name}", markup=False, soft_wrap=True)
+
+
+def add_summary_parser(subparsers: "arguments.Subparsers") -> None:
+    """Adds the subcommand."""
+    parser = arguments.new_parser(
+        subparsers,
+        "summary",
+        "Print the figures of an earlier replay.",
+        "segrgbx summary out/demo",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="what `segrgbx replay` wrote")
+    parser.set_defaults(run=run_summary)
+
+
+def run_summary(args: argparse.Namespace) -> int:
+    """Prints the table from DIR/summary.json; status 1 where the recording was incomplete."""
+    from segrgbx_core.commands.terminal import output
+    from segrgbx_ros.commands.replay_table import print_summary
+    from segrgbx_ros.replay.summary import read_summary
+
+    summary = read_summary(args.folder)
+    print_summary(output(), summary, args.folder)
+    return 0 if summary.complete else 1

@@ -8,9 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from segrgbx_ros.summary import ReplaySummary
-from segrgbx_ros.topics import TopicsTaken
-from segrgbx_ros.wording import (
+from segrgbx_core.wording import (
     counted,
     milliseconds,
     readings,
@@ -18,6 +16,8 @@ from segrgbx_ros.wording import (
     share,
     spoken,
 )
+from segrgbx_ros.bags.topics import TopicsTaken
+from segrgbx_ros.replay.summary import ReplaySummary
 
 
 def topic_lines(topics: TopicsTaken) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from segrgbx_ros.commands import arguments
+from segrgbx_core.commands import arguments
 
 if TYPE_CHECKING:
     from segrgbx_core.scenes import Drive, DriveSettings
@@ -75,11 +75,10 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Makes the scenes and writes them, with a progress bar."""
-    from segrgbx_core.errors import InputError
-    from segrgbx_core.memory import memory_errors
-    from segrgbx_core.output import claim_output, disk_errors
+    from segrgbx_core.commands.terminal import output, progress
+    from segrgbx_core.errors import InputError, memory_errors
+    from segrgbx_core.files.disk import claim_output, disk_errors
     from segrgbx_core.scenes import DriveSettings
-    from segrgbx_ros.commands.terminal import output, progress
 
     if args.streets is not None and args.format != "dataset":
         raise InputError(
@@ -121,7 +120,7 @@ def _write(
 
 def _write_bag(drive: "Drive", out: Path, storage: str, on_capture: Callable[[], None]) -> None:
     """Makes the bag beside its place and moves it there, since a bag's folder must be new."""
-    from segrgbx_ros.scene_bag import write_drive_bag
+    from segrgbx_ros.bags.scenes import write_drive_bag
 
     with TemporaryDirectory(dir=out, prefix=".part-") as part:
         made = Path(part) / out.resolve().name

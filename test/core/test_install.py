@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from segrgbx_core.labels import load_label_set
-from segrgbx_core.resources import version
+from segrgbx_core.files.resources import version
+from segrgbx_core.labels.label_set import load_label_set
 
 FILES = ("setup.py", "requirements.txt", "pyproject.toml", "package.xml", "MANIFEST.in", "LICENSE")
 SHARED = ("config", "launch", "models", "msg")
@@ -25,8 +25,8 @@ PROBE = """
 import json, sys
 from pathlib import Path
 import segrgbx_core, segrgbx_ros
-from segrgbx_core.labels import load_label_set
-from segrgbx_core.resources import share_dir, version
+from segrgbx_core.labels.label_set import load_label_set
+from segrgbx_core.files.resources import share_dir, version
 share = share_dir()
 print(json.dumps({
     "core": segrgbx_core.__file__,

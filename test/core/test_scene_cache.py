@@ -9,11 +9,13 @@ from torch import Tensor
 
 from segrgbx_core import Segmenter, build_model
 from segrgbx_core.errors import InputError
-from segrgbx_core.labels import LabelClass, LabelSet
-from segrgbx_core.model import LoadedModel, ModelCard, Preprocessing
-from segrgbx_core.model.components import COMPONENTS
+from segrgbx_core.labels.label_set import LabelClass, LabelSet
+from segrgbx_core.model import Preprocessing
 from segrgbx_core.model.ma_clip import SceneEmbeddings
+from segrgbx_core.model.presets import COMPONENTS
 from segrgbx_core.scene_cache import SceneCache, SceneRefresh
+from segrgbx_core.weights.card import ModelCard
+from segrgbx_core.weights.store import LoadedModel
 
 SCENE = SceneEmbeddings(torch.ones(1, 4), torch.ones(1, 4))
 

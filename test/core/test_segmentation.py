@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.labels import load_label_set
+from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.segmentation import Segmentation
 
 RGB = np.full((2, 3, 3), 100, np.uint8)

@@ -16,10 +16,12 @@ import segrgbx_core
 from segrgbx_core import Segmenter, build_model, encode, load_model
 from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError, ModelError
-from segrgbx_core.frame import RgbxFrame
-from segrgbx_core.labels import LabelClass, LabelSet
-from segrgbx_core.model import LoadedModel, ModelCard, Preprocessing, save_model
+from segrgbx_core.labels.label_set import LabelClass, LabelSet
+from segrgbx_core.model import Preprocessing
 from segrgbx_core.model.placement import choose_device, choose_precision
+from segrgbx_core.readings import RgbxFrame
+from segrgbx_core.weights.card import ModelCard
+from segrgbx_core.weights.store import LoadedModel, save_model
 
 LABELS = LabelSet("tiny", tuple(LabelClass(f"class_{i}", (i, i, i)) for i in range(4)))
 

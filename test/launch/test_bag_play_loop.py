@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ros"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ros" / "node"))
 from live_stage import stage, write_tiny_model
 
 from segrgbx_core.scenes import Drive, DriveSettings
-from segrgbx_ros.scene_bag import write_drive_bag
+from segrgbx_ros.bags.scenes import write_drive_bag
 
 pytestmark = pytest.mark.ros
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segrgbx_core.resources import version
+from segrgbx_core.files.resources import version
 
 pytestmark = pytest.mark.ros
 

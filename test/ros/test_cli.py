@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from segrgbx_core.commands import info
 from segrgbx_core.errors import InputError
-from segrgbx_core.labels import load_label_set
-from segrgbx_core.model import ModelCard, build_model, save_model
-from segrgbx_core.output import DiskFullError
-from segrgbx_core.resources import version
+from segrgbx_core.files.disk import DiskFullError
+from segrgbx_core.files.resources import version
+from segrgbx_core.labels.label_set import load_label_set
+from segrgbx_core.model import build_model
+from segrgbx_core.weights.card import ModelCard
+from segrgbx_core.weights.store import save_model
 from segrgbx_ros import cli
-from segrgbx_ros.commands import info
 
 NAMES = ("scenes", "inspect", "segment", "replay", "summary", "info", "train")
 

@@ -6,19 +6,18 @@ import math
 import numpy as np
 import pytest
 
-from segrgbx_core.align import Homography
 from segrgbx_core.encoding import Planes
 from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import InputError
-from segrgbx_core.frame import Reading, RgbImage
-from segrgbx_core.labels import load_label_set
-from segrgbx_core.readings import Events
+from segrgbx_core.geometry.align import Homography
+from segrgbx_core.labels.label_set import load_label_set
+from segrgbx_core.readings import Events, Reading, RgbImage
 from segrgbx_core.segmentation import Segmentation
-from segrgbx_ros.images import AnyImage, PackedImage, convert_offline, image_message
-from segrgbx_ros.message_types import header
-from segrgbx_ros.pairing import Pair
+from segrgbx_ros.messages.images import AnyImage, PackedImage, convert_offline, image_message
+from segrgbx_ros.messages.readings import XDecoder
+from segrgbx_ros.messages.types import header
+from segrgbx_ros.pairing.nearest import Pair
 from segrgbx_ros.pipeline import MessagePair, Pipeline, mean_confidence, render
-from segrgbx_ros.x_readings import XDecoder
 
 LABELS = load_label_set("street")
 RGB = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)

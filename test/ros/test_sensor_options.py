@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segrgbx_core.camera_model import CameraModel
 from segrgbx_core.encoding import (
     ENCODINGS,
     DepthSettings,
@@ -17,8 +16,10 @@ from segrgbx_core.encoding import (
 )
 from segrgbx_core.encoding.settings_text import setting_lines, settings_from_text, settings_text
 from segrgbx_core.errors import InputError
+from segrgbx_core.geometry.camera_model import CameraModel
 from segrgbx_core.modality import MODALITIES
-from segrgbx_ros.sensor_options import Geometry, SensorOptions, cloud_view, make_encoder
+from segrgbx_core.sensor import Geometry, SensorOptions, make_encoder
+from segrgbx_ros.replay.sensor import cloud_view
 
 CAMERA = CameraModel(64, 48, np.array([50.0, 0, 31.5, 0, 50, 23.5, 0, 0, 1]))
 

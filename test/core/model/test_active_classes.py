@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.labels import LabelClass, LabelSet
-from segrgbx_core.labels_unified import Membership, load_membership
+from segrgbx_core.labels.label_set import LabelClass, LabelSet
+from segrgbx_core.labels.union import Membership, load_membership
 from segrgbx_core.model import build_model
-from segrgbx_core.model.active_classes import active_logits
+from segrgbx_core.model.head import active_logits
 
 
 def _set(name: str, *classes: str) -> LabelSet:

@@ -11,19 +11,12 @@ import torch
 from torch import Tensor
 
 from segrgbx_core.errors import InputError, ModelError
-from segrgbx_core.labels import LabelClass, LabelSet
-from segrgbx_core.model import (
-    ModelCard,
-    ModelConfig,
-    SegRgbX,
-    build_model,
-    load_card,
-    load_model,
-    save_model,
-    summarize,
-)
-from segrgbx_core.model.components import COMPONENTS
+from segrgbx_core.labels.label_set import LabelClass, LabelSet
+from segrgbx_core.model import ModelConfig, SegRgbX, build_model, summarize
 from segrgbx_core.model.ma_clip import SceneEmbeddings
+from segrgbx_core.model.presets import COMPONENTS
+from segrgbx_core.weights.card import ModelCard, load_card
+from segrgbx_core.weights.store import load_model, save_model
 
 SWITCHES = [s for n in (1, 2, 3) for s in combinations(COMPONENTS, n) if s != ("ma_clip",)]
 Awake = Callable[[ModelConfig], SegRgbX]

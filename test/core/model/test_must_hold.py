@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.labels import LabelClass, LabelSet
-from segrgbx_core.model import ModelCard, ModelConfig, SegRgbX, load_model, save_model
-from segrgbx_core.model.components import COMPONENTS
-from segrgbx_core.model.not_finite import count_not_finite, require_finite
-from segrgbx_core.model.presets import ALL_PRESETS
+from segrgbx_core.labels.label_set import LabelClass, LabelSet
+from segrgbx_core.model import ModelConfig, SegRgbX
+from segrgbx_core.model.inputs import count_not_finite, require_finite
+from segrgbx_core.model.presets import ALL_PRESETS, COMPONENTS
+from segrgbx_core.weights.card import ModelCard
+from segrgbx_core.weights.store import load_model, save_model
 
 Awake = Callable[[ModelConfig], SegRgbX]
 

@@ -6,7 +6,7 @@ import pytest
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.scenes import Drive, DriveSettings, RgbCapture, XCapture
-from segrgbx_core.scenes.materials import Label
+from segrgbx_core.scenes.street.materials import Label
 
 SMALL = DriveSettings(seconds=1.0, rate_hz=5.0, width=128, height=96, seed=3)
 

@@ -9,10 +9,10 @@ import pytest
 
 from segrgbx_core.readings import Events
 from segrgbx_core.scenes import Drive, DriveSettings, RgbCapture
-from segrgbx_core.scenes.camera import PinholeCamera
-from segrgbx_core.scenes.events import Photoreceptors, Pixels, logarithm, make_pixels, read
-from segrgbx_core.scenes.motion import keyframe
-from segrgbx_core.scenes.world import World
+from segrgbx_core.scenes.optics.camera import PinholeCamera
+from segrgbx_core.scenes.optics.motion import keyframe
+from segrgbx_core.scenes.sensors.events import Photoreceptors, Pixels, logarithm, make_pixels, read
+from segrgbx_core.scenes.street.world import World
 
 CAMERA = PinholeCamera.with_field_of_view(160, 120, 70.0, "event")
 

@@ -7,12 +7,12 @@ import pytest
 
 from segrgbx_core.readings import LightFieldViews
 from segrgbx_core.scenes import Drive, DriveSettings
-from segrgbx_core.scenes.camera import Array, PinholeCamera
-from segrgbx_core.scenes.light import make_condition
-from segrgbx_core.scenes.motion import image_motion, moving
-from segrgbx_core.scenes.visible import LONGEST_EXPOSURE_S, metered
-from segrgbx_core.scenes.warp import Moving
-from segrgbx_core.scenes.world import World
+from segrgbx_core.scenes.optics.camera import Array, PinholeCamera
+from segrgbx_core.scenes.optics.motion import image_motion, moving
+from segrgbx_core.scenes.optics.warp import Moving
+from segrgbx_core.scenes.sensors.visible import LONGEST_EXPOSURE_S, metered
+from segrgbx_core.scenes.street.light import make_condition
+from segrgbx_core.scenes.street.world import World
 
 CAMERA = PinholeCamera.with_field_of_view(160, 120, 70.0, "rgb")
 HEIGHT, WIDTH = 20, 60

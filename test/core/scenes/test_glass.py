@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from segrgbx_core.scenes.camera import PinholeCamera
-from segrgbx_core.scenes.materials import MATERIAL_ID, Label
-from segrgbx_core.scenes.polarization import stokes
-from segrgbx_core.scenes.surfaces import Surfaces
-from segrgbx_core.scenes.visible import expose, radiance
-from segrgbx_core.scenes.world import World
+from segrgbx_core.scenes.optics.camera import PinholeCamera
+from segrgbx_core.scenes.optics.surfaces import Surfaces
+from segrgbx_core.scenes.sensors.polarization import stokes
+from segrgbx_core.scenes.sensors.visible import expose, radiance
+from segrgbx_core.scenes.street.materials import MATERIAL_ID, Label
+from segrgbx_core.scenes.street.world import World
 
 CAMERA = PinholeCamera.with_field_of_view(240, 180, 70.0, "rgb")
 STREETS = 12

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pytest
 
 from segrgbx_core.readings import LightFieldViews
-from segrgbx_core.scenes.camera import PinholeCamera
-from segrgbx_core.scenes.light_field import baseline, read
-from segrgbx_core.scenes.world import World
+from segrgbx_core.scenes.optics.camera import PinholeCamera
+from segrgbx_core.scenes.sensors.light_field import baseline, read
+from segrgbx_core.scenes.street.world import World
 
 CAMERA = PinholeCamera.with_field_of_view(200, 150, 70.0, "light_field")
 Image = npt.NDArray[np.float32]

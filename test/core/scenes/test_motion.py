@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 
-from segrgbx_core.scenes.camera import PinholeCamera
-from segrgbx_core.scenes.materials import Label
-from segrgbx_core.scenes.motion import Between, image_motion, keyframe
-from segrgbx_core.scenes.world import World
+from segrgbx_core.scenes.optics.camera import PinholeCamera
+from segrgbx_core.scenes.optics.motion import Between, image_motion, keyframe
+from segrgbx_core.scenes.street.materials import Label
+from segrgbx_core.scenes.street.world import World
 
 CAMERA = PinholeCamera.with_field_of_view(160, 120, 70.0, "event")
 

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from segrgbx_core.scenes.camera import PinholeCamera
-from segrgbx_core.scenes.materials import MATERIAL_ID, Label
-from segrgbx_core.scenes.polarization import diffuse_dolp, expose, read, stokes
-from segrgbx_core.scenes.reflection import fresnel
-from segrgbx_core.scenes.surfaces import Surfaces
-from segrgbx_core.scenes.world import World
+from segrgbx_core.scenes.optics.camera import PinholeCamera
+from segrgbx_core.scenes.optics.reflection import fresnel
+from segrgbx_core.scenes.optics.surfaces import Surfaces
+from segrgbx_core.scenes.sensors.polarization import diffuse_dolp, expose, read, stokes
+from segrgbx_core.scenes.street.materials import MATERIAL_ID, Label
+from segrgbx_core.scenes.street.world import World
 
 CAMERA = PinholeCamera.with_field_of_view(320, 240, 70.0, "polarization")
 Image = npt.NDArray[np.float32]

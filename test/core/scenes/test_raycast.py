@@ -6,10 +6,10 @@ from math import tan
 import numpy as np
 import pytest
 
-from segrgbx_core.scenes.camera import CameraPose, PinholeCamera, pixel_rays
-from segrgbx_core.scenes.materials import Label
-from segrgbx_core.scenes.parts import PartBuilder, PartTable, Solid
-from segrgbx_core.scenes.raycast import GROUND, SKY, Hits, cast
+from segrgbx_core.scenes.optics.camera import CameraPose, PinholeCamera, pixel_rays
+from segrgbx_core.scenes.optics.raycast import GROUND, SKY, Hits, cast
+from segrgbx_core.scenes.street.materials import Label
+from segrgbx_core.scenes.street.parts import PartBuilder, PartTable, Solid
 
 CAMERA = PinholeCamera.with_field_of_view(65, 49, 60.0, "camera")
 POSE = CameraPose((0.0, 0.0, 1.5))
@@ -69,7 +69,7 @@ def test_a_ring_can_be_looked_through() -> None:
 
 def test_the_nearer_solid_hides_the_farther() -> None:
     near, far = one(Solid.BOX, (1, 1, 1), (0, 8, 1)), one(Solid.BOX, (3, 1, 3), (0, 20, 1))
-    from segrgbx_core.scenes.parts import joined
+    from segrgbx_core.scenes.street.parts import joined
 
     for order in ([near, far], [far, near]):
         hits = seen(joined(order))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from segrgbx_core.scenes import Drive, DriveSettings
-from segrgbx_core.scenes.materials import Label
+from segrgbx_core.scenes.street.materials import Label
 
 COUNTS = [4859, 134, 426, 3460, 1460, 1430, 105, 348, 29, 37]
 PANES = 542

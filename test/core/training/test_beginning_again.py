@@ -16,8 +16,7 @@ from segrgbx_core.training import Machine, check, loop, train
 from segrgbx_core.training.parts import Place, TrainingParts
 from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import load_recipe
-from segrgbx_core.training.recipe_changes import changes
-from segrgbx_core.training.state import fresh_state, restore, save_checkpoint
+from segrgbx_core.training.state import changes, fresh_state, restore, save_checkpoint
 
 SMALL = DriveSettings(width=96, height=72, seed=0, conditions=("day", "night"))
 

@@ -13,10 +13,10 @@ from segrgbx_core import Segmenter
 from segrgbx_core.datasets import FolderDataset
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.evaluation.dataset import evaluate
-from segrgbx_core.image_files import write_png
-from segrgbx_core.model import load_model
+from segrgbx_core.files.images import write_png
 from segrgbx_core.training import check, train
 from segrgbx_core.training.recipe import load_recipe
+from segrgbx_core.weights.store import load_model
 
 
 def _pairs(folder: Path, seed: int, modality: str = "thermal") -> Path:

@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from segrgbx_core.datasets import FolderDataset, render_stills
-from segrgbx_core.datasets.folder import Sample
+from segrgbx_core.datasets.samples import Sample
 from segrgbx_core.errors import RecipeError
-from segrgbx_core.labels import LabelClass, LabelSet
-from segrgbx_core.model import load_model
+from segrgbx_core.labels.label_set import LabelClass, LabelSet
 from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import train
 from segrgbx_core.training.board import Board
-from segrgbx_core.training.clip_stage import classes_seen, clip_batches
+from segrgbx_core.training.clip.stage import classes_seen, clip_batches
 from segrgbx_core.training.mixture import Mixture
 from segrgbx_core.training.recipe import load_recipe
+from segrgbx_core.weights.store import load_model
 
 RECIPE = """
 name: tiny

@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from segrgbx_core.errors import InputError, ModelError
-from segrgbx_core.labels import LabelClass, LabelSet
-from segrgbx_core.model import ModelCard, build_model, save_model
+from segrgbx_core.labels.label_set import LabelClass, LabelSet
+from segrgbx_core.model import build_model
 from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.vision_tower import SMALL, VisionTower
-from segrgbx_core.training.clip_objective import (
+from segrgbx_core.training.clip.objective import (
     ClipEmbeddings,
     ClipObjective,
     apart_term,
@@ -26,8 +26,10 @@ from segrgbx_core.training.clip_objective import (
     text_term,
     without_modality,
 )
-from segrgbx_core.training.clip_towers import ClipTowers, LoraSettings, save_visual
-from segrgbx_core.training.clip_tuning import ClipBatch, ClipTuning, embed_batch, tune_clip
+from segrgbx_core.training.clip.towers import ClipTowers, LoraSettings, save_visual
+from segrgbx_core.training.clip.tuning import ClipBatch, ClipTuning, embed_batch, tune_clip
+from segrgbx_core.weights.card import ModelCard
+from segrgbx_core.weights.store import save_model
 
 BOTH = ("thermal", "depth")
 

@@ -15,12 +15,12 @@ from segrgbx_core import Segmenter
 from segrgbx_core.datasets import DatasetOptions, open_dataset
 from segrgbx_core.evaluation.dataset import evaluate
 from segrgbx_core.evaluation.embeddings import SceneEmbedder, joined, separation
-from segrgbx_core.image_files import write_png
-from segrgbx_core.labels import load_label_set
+from segrgbx_core.files.images import write_png
+from segrgbx_core.files.resources import share_dir
+from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.modality import MODALITIES
-from segrgbx_core.model import load_model
-from segrgbx_core.resources import share_dir
 from segrgbx_core.training import train
+from segrgbx_core.weights.store import load_model
 
 Image = npt.NDArray[np.uint8]
 SHAPE = (48, 64)

@@ -15,15 +15,17 @@ from segrgbx_core import Segmenter
 from segrgbx_core.datasets import FolderDataset
 from segrgbx_core.datasets.scenes import _finish, _start, _still, still_stems
 from segrgbx_core.errors import RecipeError
-from segrgbx_core.labels import load_label_set
+from segrgbx_core.files.resources import share_dir
+from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.modality import MODALITIES
-from segrgbx_core.model import ModelCard, SegRgbX, load_model, save_model
-from segrgbx_core.resources import share_dir
+from segrgbx_core.model import SegRgbX
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import train
 from segrgbx_core.training.parts import Place, TrainingParts
 from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import load_recipe
+from segrgbx_core.weights.card import ModelCard
+from segrgbx_core.weights.store import load_model, save_model
 
 Recipe = dict[str, Any]
 

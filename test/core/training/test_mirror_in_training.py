@@ -10,11 +10,11 @@ import torch
 
 from segrgbx_core.datasets import FolderDataset
 from segrgbx_core.datasets.scenes import _finish, _start
-from segrgbx_core.image_files import write_png
+from segrgbx_core.files.images import write_png
 from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.training.augment import TrainingBatches
-from segrgbx_core.training.clip_stage import clip_batches
+from segrgbx_core.training.clip.stage import clip_batches
 from segrgbx_core.training.mixture import Mixture
 from segrgbx_core.training.recipe import Augment
 

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from segrgbx_core.datasets import Skipping
-from segrgbx_core.labels import LabelClass, LabelSet
-from segrgbx_core.labels_unified import Membership
+from segrgbx_core.labels.label_set import LabelClass, LabelSet
+from segrgbx_core.labels.union import Membership
 from segrgbx_core.training.objective import Objective, class_weights, hard_pixels
 from segrgbx_core.training.recipe import HardPixels
 from segrgbx_core.training.sources import LabelledSource

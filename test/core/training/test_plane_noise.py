@@ -6,7 +6,7 @@ import torch
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import MODALITIES
-from segrgbx_core.training.plane_noise import SENSOR_NOISE, disturbed
+from segrgbx_core.training.augment import SENSOR_NOISE, disturbed
 
 
 def _grey() -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,12 +8,12 @@ import pytest
 
 from segrgbx_core.datasets import DATASETS
 from segrgbx_core.errors import SegRgbxError
-from segrgbx_core.labels import load_label_set
-from segrgbx_core.labels_unified import load_membership
+from segrgbx_core.files.resources import share_dir
+from segrgbx_core.labels.label_set import load_label_set
+from segrgbx_core.labels.union import load_membership
 from segrgbx_core.modality import MODALITIES
 from segrgbx_core.model import SegRgbX
-from segrgbx_core.model.components import COMPONENTS
-from segrgbx_core.resources import share_dir
+from segrgbx_core.model.presets import COMPONENTS
 from segrgbx_core.training.recipe import Recipe, load_recipe
 from segrgbx_core.training.step import learning_rate
 

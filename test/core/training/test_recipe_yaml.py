@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from segrgbx_core.errors import RecipeError
+from segrgbx_core.files.yaml import read_yaml
 from segrgbx_core.training.recipe import load_recipe
-from segrgbx_core.training.recipe_yaml import read_yaml
 
 GOOD = """
 name: t

@@ -10,15 +10,17 @@ import torch
 
 from segrgbx_core.datasets import FolderDataset, render_stills
 from segrgbx_core.errors import RecipeError
-from segrgbx_core.labels import LabelSet, load_label_set
-from segrgbx_core.model import ModelCard, ModelConfig, SegRgbX, load_model, save_model
+from segrgbx_core.labels.label_set import LabelSet, load_label_set
+from segrgbx_core.model import ModelConfig, SegRgbX
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import check, loop, train
 from segrgbx_core.training.board import Board
-from segrgbx_core.training.clip_stage import tune_towers
-from segrgbx_core.training.clip_towers import ClipTowers
+from segrgbx_core.training.clip.stage import tune_towers
+from segrgbx_core.training.clip.towers import ClipTowers
 from segrgbx_core.training.recipe import load_recipe
+from segrgbx_core.weights.card import ModelCard
+from segrgbx_core.weights.store import load_model, save_model
 
 RECIPE = """
 name: tiny

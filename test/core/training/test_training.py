@@ -13,8 +13,8 @@ from segrgbx_core import Segmenter
 from segrgbx_core.datasets import FolderDataset, render_stills
 from segrgbx_core.errors import RecipeError, SegRgbxError
 from segrgbx_core.evaluation.dataset import evaluate
-from segrgbx_core.labels import LabelClass, load_label_set
-from segrgbx_core.model import SegRgbX, build_model, load_model
+from segrgbx_core.labels.label_set import LabelClass, load_label_set
+from segrgbx_core.model import SegRgbX, build_model
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import loop, train
@@ -26,6 +26,7 @@ from segrgbx_core.training.parts import Place, TrainingParts
 from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import Augment, load_recipe
 from segrgbx_core.training.stopping import StopRequest
+from segrgbx_core.weights.store import load_model
 
 RECIPE = """
 name: tiny
@@ -129,7 +130,7 @@ def test_a_batch_is_the_same_in_every_process_and_every_step_differs(data: Path)
 def test_rgb_x_and_labels_are_cropped_and_flipped_together(tmp_path: Path) -> None:
     """A sample whose X and labels are both made from its RGB keeps that relation."""
     from segrgbx_core.datasets.scenes import _finish, _start
-    from segrgbx_core.image_files import write_png
+    from segrgbx_core.files.images import write_png
 
     _start(tmp_path)
     labels = np.zeros((96, 128), np.uint8)

@@ -21,8 +21,8 @@ from torch import nn
 
 from segrgbx_core.datasets import render_stills
 from segrgbx_core.errors import InputError, OutputError, RecipeError, SegRgbxError
-from segrgbx_core.image_files import write_png
-from segrgbx_core.model import SegRgbX, load_model
+from segrgbx_core.files.images import write_png
+from segrgbx_core.model import SegRgbX
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import Machine, check, loading, loop, train
 from segrgbx_core.training.loading import parts_of_steps
@@ -31,6 +31,7 @@ from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import load_recipe
 from segrgbx_core.training.state import restore, save_checkpoint
 from segrgbx_core.training.stopping import StopRequest
+from segrgbx_core.weights.store import load_model
 
 RECIPE = """
 name: tiny

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from segrgbx_core.datasets.scenes import _finish, _start, _still, still_stems
-from segrgbx_core.labels import load_label_set
-from segrgbx_core.model import load_model
+from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import train
+from segrgbx_core.weights.store import load_model
 
 RECIPE = """
 name: tiny

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures over seeds: mean, spread, and whether a difference means anything."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from experiments.gather import Curve, Group, Measured, Results
+from segrgbx_core.evaluation.summary import ALL
+
+BySeed = Mapping[int, float]
+NOT_RUN = "not run"
+# Seeds that share a start lie closer together than trainings do.
+LEAST = 0.005
+
+
+@dataclass(frozen=True)
+class Figure:
+    """mean: over the seeds. half: half of the range from the lowest seed to the highest."""
+
+    mean: float
+    half: float
+    seeds: int
+
+    @property
+    def text(self) -> str:
+        """Such as 0.512 ± 0.006; one seed has no spread."""
+        return f"{self.mean:.3f}" + (f" ± {self.half:.3f}" if self.seeds > 1 else "")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two means. half: the two half ranges added. seeds: of the side that has fewer. above,
+    below: whether every seed of the new side is above, or below, every one of the old."""
+
+    mean: float
+    half: float
+    seeds: int
+    above: bool
+    below: bool
+
+    @property
+    def text(self) -> str:
+        """Such as +0.031 ± 0.009."""
+        rounded = round(self.mean, 3) + 0.0  # no "-0.000"
+        return f"{rounded:+.3f}" + (f" ± {self.half:.3f}" if self.seeds > 1 else "")
+
+    @property
+    def verdict(self) -> str:
+        """pays: each seed with it is above each seed without, and by what counts at all."""
+        if self.seeds < 2:
+            return "one seed, no verdict"
+        if self._small:
+            return f"does not pay: less than {LEAST:g}"
+        if self.above:
+            return "pays"
+        return "costs" if self.below else "does not pay: within the spread"
+
+    @property
+    def standing(self) -> str:
+        """As `verdict`, between two that are no part of each other."""
+        words = {"pays": "better", "costs": "worse", "one seed, no verdict": self.verdict}
+        equal = f"equal to less than {LEAST:g}" if self._small else "equal within the spread"
+        return words.get(self.verdict, equal)
+
+    @property
+    def _small(self) -> bool:
+        return abs(self.mean) < LEAST
+
+
+def figure(values: BySeed) -> Figure | None:
+    """None without any."""
+    found = list(values.values())
+    if not found:
+        return None
+    return Figure(sum(found) / len(found), (max(found) - min(found)) / 2, len(found))
+
+
+def difference(new: BySeed, old: BySeed) -> Difference | None:
+    """None where a side has no figure."""
+    a, b = figure(new), figure(old)
+    if a is None or b is None:
+        return None
+    above = min(new.values()) > max(old.values())
+    below = max(new.values()) < min(old.values())
+    return Difference(a.mean - b.mean, a.half + b.half, min(a.seeds, b.seeds), above, below)
+
+
+def mean_over(parts: Sequence[BySeed]) -> BySeed:
+    """The mean of several figures, for the seeds that have all of them."""
+    seeds = set(parts[0]).intersection(*parts) if parts else set()
+    return {seed: sum(part[seed] for part in parts) / len(parts) for seed in sorted(seeds)}
+
+
+class Findings:
+    """The results, asked by run."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self.sensors: tuple[str, ...] = tuple(results.plan["scenes"]["sensors"])
+        self.conditions: tuple[str, ...] = tuple(results.plan["scenes"]["conditions"])
+
+    def of(self, run: str) -> list[Measured]:
+        """The run's seeds."""
+        return [measured for measured in self.results.runs if measured.run == run]
+
+    def miou(self, run: str, place: str, condition: str = ALL) -> BySeed:
+        """place: a sensor, or RGB for RGB alone."""
+        return self._scores(run, place, condition, lambda group: group.miou)
+
+    def iou(self, run: str, place: str, name: str, condition: str = ALL) -> BySeed:
+        """Of the class."""
+        return self._scores(run, place, condition, lambda group: group.classes.get(name))
+
+    def over_sensors(self, run: str, condition: str = ALL) -> BySeed:
+        """The mean of the sensors' mean IoU."""
+        return mean_over([self.miou(run, sensor, condition) for sensor in self.sensors])
+
+    def curve(self, run: str, kind: str, sensor: str) -> dict[int, Curve]:
+        """By seed."""
+        return {m.seed: m.curves[kind][sensor] for m in self.of(run) if self._has(m, kind, sensor)}
+
+    def level(self, run: str, kind: str, sensor: str, level: float) -> BySeed:
+        """Mean IoU with X that much worse."""
+        found = {}
+        for seed, curve in self.curve(run, kind, sensor).items():
+            value = dict(zip(curve.levels, curve.miou, strict=True)).get(level)
+            if value is not None:
+                found[seed] = value
+        return found
+
+    def level_over_sensors(self, run: str, kind: str, level: float) -> BySeed:
+        """The mean over the sensors."""
+        return mean_over([self.level(run, kind, sensor, level) for sensor in self.sensors])
+
+    def rgb_alone(self, run: str, kind: str) -> BySeed:
+        """Of the same model without X, on a curve's frames, mean over the sensors."""
+        return mean_over(
+            [
+                {
+                    seed: curve.rgb_alone
+                    for seed, curve in self.curve(run, kind, sensor).items()
+                    if curve.rgb_alone is not None
+                }
+                for sensor in self.sensors
+            ]
+        )
+
+    def _scores(
+        self, run: str, place: str, condition: str, value: Callable[[Group], float | None]
+    ) -> BySeed:
+        found = {}
+        for measured in self.of(run):
+            group = measured.scores.get(place, {}).get(condition)
+            number = None if group is None else value(group)
+            if number is not None:
+                found[measured.seed] = number
+        return found
+
+    @staticmethod
+    def _has(measured: Measured, kind: str, sensor: str) -> bool:
+        return sensor in measured.curves.get(kind, {})
+
+
+def cell(values: BySeed) -> str:
+    """A table's cell."""
+    found = figure(values)
+    return NOT_RUN if found is None else found.text
+
+
+def gain_cell(new: BySeed, old: BySeed) -> str:
+    """A difference in a table's cell."""
+    found = difference(new, old)
+    return NOT_RUN if found is None else found.text

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan: which trainings, from which start, measured on what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+from segrgbx_core.errors import RecipeError
+from segrgbx_core.files.fields import filled
+
+PLAN = Path(__file__).with_name("plan.yaml")
+START = "start"
+QUESTIONS = (START, "sensors", "parts", "faults", "mfnet")
+SCORES = ("x", "rgb", "worse")
+
+Tree = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Streets:
+    """Stills of so many streets a sensor; the next sensor's seeds begin `apart` later."""
+
+    count: int
+    first_seed: int
+    apart: int
+
+
+@dataclass(frozen=True)
+class Video:
+    """One drive a sensor, in seconds and frames a second."""
+
+    seconds: float
+    rate: float
+    first_seed: int
+    apart: int
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """What is rendered, in pixels."""
+
+    width: int
+    height: int
+    conditions: tuple[str, ...]
+    sensors: tuple[str, ...]
+    train: Streets
+    validation: Streets
+    test: Streets
+    video: Video
+
+    def seed(self, of: Streets | Video, sensor: str) -> int:
+        """Of the sensor's first street."""
+        return of.first_seed + of.apart * self.sensors.index(sensor)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """CPU seconds of a still, a video's frame, a training step, a step of MA-CLIP's tuning, one
+    frame segmented (`frame_pass`), and a command's start."""
+
+    still: float
+    frame: float
+    step: float
+    clip_step: float
+    frame_pass: float
+    start: float
+
+
+@dataclass(frozen=True)
+class Degrade:
+    """Levels of each kind that `segrgbx evaluate --degrade` knows."""
+
+    drop: tuple[float, ...]
+    noise: tuple[float, ...]
+    shift: tuple[float, ...]
+    delay: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Steps of the optimiser; the run has the plan's where it names none."""
+
+    steps: int
+    validate_every: int
+
+
+@dataclass(frozen=True)
+class _Facts:
+    name: str
+    about: str
+    question: str
+    seeds: tuple[int, ...] = (1, 2)
+    scores: tuple[str, ...] = ("x",)
+    sensors: tuple[str, ...] = ()
+    dataset: str | None = None
+    start_from: str | None = START
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, repeated with each seed. recipe: as in YAML, without name, seed, data and
+    start. sensors: those it learns from. scores: some of SCORES. dataset: the real set in place of
+    the scenes. start_from: the run whose first seed's model is the start."""
+
+    name: str
+    about: str
+    question: str
+    seeds: tuple[int, ...]
+    scores: tuple[str, ...]
+    sensors: tuple[str, ...]
+    dataset: str | None
+    start_from: str | None
+    recipe: Tree
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is trained and scored; runs in the order of their questions. content: as
+    in YAML. rehearsed: made small."""
+
+    content: Tree
+    scenes: Scenes
+    degrade: Degrade
+    costs: Costs
+    runs: tuple[Run, ...]
+    rehearsed: bool = False
+
+    def run(self, name: str) -> Run:
+        """The run of that name."""
+        return next(run for run in self.runs if run.name == name)
+
+
+def load_plan(path: Path = PLAN) -> Plan:
+    """The plan in a YAML file; RecipeError names what is wrong with it."""
+    if not path.is_file():
+        raise RecipeError(f"Plan {path} was not found; the shipped one is {PLAN}.")
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as err:
+        raise RecipeError(f"{path} is not readable YAML ({err.__class__.__name__}).") from err
+    wanted = ("scenes", "degrade", "costs", "recipe", "runs")
+    if not isinstance(content, dict) or sorted(content) != sorted(wanted):
+        raise RecipeError(f"{path.name} is not a mapping with {', '.join(wanted)}.")
+    scenes = filled(Scenes, content["scenes"], "scenes")
+    base = _tree(content["recipe"], "recipe")
+    runs = content["runs"] if isinstance(content["runs"], list) else []
+    plan = Plan(
+        content,
+        scenes,
+        filled(Degrade, content["degrade"], "degrade"),
+        filled(Costs, content["costs"], "costs"),
+        tuple(_run(row, base, scenes.sensors, f"runs[{i}]") for i, row in enumerate(runs)),
+    )
+    _check(plan, path.name)
+    return plan
+
+
+def rehearsal(plan: Plan) -> Plan:
+    """The same runs, so small that all of them take minutes: whether the chain holds."""
+    few, scenes = len(plan.scenes.conditions), plan.scenes
+    return replace(
+        plan,
+        scenes=replace(
+            scenes,
+            train=replace(scenes.train, count=few),
+            validation=replace(scenes.validation, count=2),
+            test=replace(scenes.test, count=few),
+            video=replace(scenes.video, seconds=1.0),
+        ),
+        runs=tuple(replace(run, recipe=_brief(run.recipe)) for run in plan.runs),
+        rehearsed=True,
+    )
+
+
+def _brief(recipe: Tree) -> Tree:
+    optimiser: Tree = {"steps": 2, "batch": 2, "validate_every": 2, "warm_up": 1}
+    clip: Tree = {"clip_tuning": {"steps": 2, "batch": 4}} if "clip_tuning" in recipe else {}
+    return _merged(recipe, {"optimiser": optimiser, **clip})
+
+
+def _run(row: object, base: Tree, sensors: tuple[str, ...], place: str) -> Run:
+    given = dict(_tree(row, place))
+    change = _tree(given.pop("change", {}), f"{place}.change")
+    facts = filled(_Facts, given, place)
+    recipe = _merged(base, change)
+    if facts.budget is not None:
+        steps = {"steps": facts.budget.steps, "validate_every": facts.budget.validate_every}
+        recipe = _merged(recipe, {"optimiser": steps})
+    return Run(
+        facts.name,
+        facts.about,
+        facts.question,
+        facts.seeds,
+        facts.scores,
+        facts.sensors or (("thermal",) if facts.dataset == "mfnet" else sensors),
+        facts.dataset,
+        facts.start_from,
+        recipe,
+    )
+
+
+def _merged(base: Tree, change: Tree) -> Tree:
+    """base with the change's values; a mapping is merged key by key, None takes the key away."""
+    merged = dict(base)
+    for key, value in change.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            below = merged.get(key)
+            merged[key] = _merged(below if isinstance(below, Mapping) else {}, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _tree(value: object, place: str) -> Tree:
+    if not isinstance(value, dict):
+        raise RecipeError(f"{place} is {value!r}; expected a mapping.")
+    return value
+
+
+def _check(plan: Plan, place: str) -> None:
+    names = [run.name for run in plan.runs]
+    if len(set(names)) != len(names):
+        raise RecipeError(f"{place} has two runs of one name; name each differently.")
+    for i, run in enumerate(plan.runs):
+        at = f"{place}: run {run.name}"
+        if run.start_from is not None and run.start_from not in names[:i]:
+            raise RecipeError(f"{at} starts from {run.start_from}, which no run before it is.")
+        for word, value, known in (
+            ("question", (run.question,), QUESTIONS),
+            ("scores", run.scores, SCORES),
+            ("sensors", run.sensors, plan.scenes.sensors),
+            ("dataset", () if run.dataset is None else (run.dataset,), ("mfnet",)),
+        ):
+            if set(value) - set(known):
+                raise RecipeError(
+                    f"{at} has {word} {', '.join(value)}; expected of {', '.join(known)}."
+                )
+        if not run.seeds:
+            raise RecipeError(f"{at} has no seeds; give one or more.")

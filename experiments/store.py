@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done, on disk: one file a job, and the output folder's lock."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from experiments.jobs import MFNET, OUT, Job, title
+from segrgbx_core.errors import OutputError
+from segrgbx_core.files.disk import disk_errors, write_whole
+
+USUAL = "out/results"
+State = Literal["running", "stopped", "failed", "done"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A job's last attempt. key: of `keys_of`. cpu_s, wall_s: seconds over all attempts that are
+    known. whole: False where an attempt ended without its times being noted. machine: what it ran
+    on, and the code's version. status: the exit status of the last attempt. lists: which pairs of
+    the real set it saw, as a hash; empty where it needs none, or that was not noted."""
+
+    key: str
+    state: State
+    command: str
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    attempts: int = 0
+    whole: bool = True
+    status: int | None = None
+    finished: str = ""
+    machine: Mapping[str, str] = field(default_factory=dict)
+    lists: str = ""
+
+
+class Store:
+    """The output folder. mfnet: the real set's folder, None where there is none."""
+
+    def __init__(self, out: Path, mfnet: Path | None = None) -> None:
+        self.out, self.mfnet = out, mfnet
+
+    def record(self, job: Job) -> Record | None:
+        """What is known of the job; None before its first attempt, or without its result."""
+        path = self._path(job)
+        if not path.is_file():
+            return None
+        known = Record(**json.loads(path.read_text("utf-8")))
+        gone = known.state == "done" and not (self.out / job.makes).is_dir()
+        return None if gone else known
+
+    def note(self, job: Job, record: Record) -> None:
+        """Writes the job's file."""
+        path = self._path(job)
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, (json.dumps(asdict(record), indent=1) + "\n").encode())
+
+    def done(self, job: Job, key: str) -> bool:
+        """Whether the result of just this command and recipe is there."""
+        record = self.record(job)
+        return record is not None and record.state == "done" and self._fits(job, record, key)
+
+    def outdated(self, job: Job, key: str) -> bool:
+        """Whether something was made by another command or recipe than the plan's, or from other
+        lists of the real set."""
+        record = self.record(job)
+        return record is not None and not self._fits(job, record, key)
+
+    def _fits(self, job: Job, record: Record, key: str) -> bool:
+        known = self._lists(job)
+        return record.key == key and (not (known and record.lists) or record.lists == known)
+
+    def _lists(self, job: Job) -> str:
+        """A hash of the real set's lists, for a job that needs them."""
+        if not job.real or self.mfnet is None:
+            return ""
+        files = sorted(self.mfnet.glob("*.txt"))
+        whole = b"".join(file.name.encode() + file.read_bytes() for file in files)
+        return hashlib.sha256(whole).hexdigest()[:16]
+
+    def forget(self, job: Job) -> None:
+        """Removes the job's result and its file."""
+        with disk_errors(self.out):
+            shutil.rmtree(self.out / job.makes, ignore_errors=True)
+            self._path(job).unlink(missing_ok=True)
+
+    def begun(self, job: Job, key: str, machine: Mapping[str, str]) -> Record:
+        """Notes that an attempt begins, and returns what is known so far."""
+        last = self.record(job)
+        same = last is not None and self._fits(job, last, key)
+        known = last if last is not None and same else Record(key, "running", "")
+        record = replace(
+            known,
+            state="running",
+            command=self.command(job),
+            attempts=known.attempts + 1,
+            whole=known.whole and (known.attempts == 0 or known.state != "running"),
+            status=None,
+            machine=dict(machine),
+            lists=self._lists(job),
+        )
+        self.note(job, record)
+        return record
+
+    def arguments(self, job: Job) -> list[str]:
+        """Of `segrgbx`, going on where an earlier attempt left something to go on from."""
+        plain = [self._placed(word) for word in job.arguments]
+        if job.kind == "train" and (self.out / job.makes / "checkpoint.pt").is_file():
+            return [*plain, "--resume"]
+        return [*plain, "--force"]
+
+    def command(self, job: Job) -> str:
+        """The plain command that makes the same result, as if in the usual output folder."""
+        words = [word.replace(OUT, USUAL).replace(MFNET, "MFNET") for word in job.arguments]
+        return " ".join(["segrgbx", *words])
+
+    def log(self, job: Job) -> Path:
+        """Where the job's output goes."""
+        return self.out / "logs" / f"{_flat(job)}.log"
+
+    def write_recipe(self, job: Job) -> None:
+        """The training's recipe, with paths that start from its own folder."""
+        if job.recipe is None or job.run is None or job.seed is None:
+            return
+        folder = self.out / "recipes"
+        path = folder / f"{title(job.run, job.seed)}.yaml"
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        tree = self._from_recipes(job.recipe)
+        write_whole(path, yaml.safe_dump(tree, sort_keys=False, width=99).encode())
+
+    @contextmanager
+    def locked(self) -> Iterator[int]:
+        """Keeps a second runner out, as long as this one or any job that it left behind runs.
+
+        Gives the descriptor that jobs inherit. Raises OutputError where another has it.
+        """
+        with disk_errors(self.out):
+            self.out.mkdir(parents=True, exist_ok=True)
+            file = (self.out / ".lock").open("w")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OutputError(
+                    f"{self.out} is in use by another run of this, or by a job that one left "
+                    "behind; wait for it, end it, or choose another --out."
+                ) from None
+            yield file.fileno()
+
+    def _path(self, job: Job) -> Path:
+        return self.out / "jobs" / f"{_flat(job)}.json"
+
+    def _placed(self, word: str) -> str:
+        return word.replace(OUT, str(self.out)).replace(MFNET, str(self.mfnet or "MFNET"))
+
+    def _from_recipes(self, value: object) -> object:
+        if isinstance(value, Mapping):
+            return {key: self._from_recipes(below) for key, below in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._from_recipes(below) for below in value]
+        if isinstance(value, str) and value.startswith(OUT):
+            return ".." + value.removeprefix(OUT)
+        if isinstance(value, str) and value == MFNET and self.mfnet is not None:
+            return os.path.relpath(self.mfnet.resolve(), (self.out / "recipes").resolve())
+        return value
+
+
+def _flat(job: Job) -> str:
+    return job.name.replace("/", ".")

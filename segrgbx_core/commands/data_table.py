@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A checked dataset as lines on a terminal."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from segrgbx_core.datasets.findings import SHOWN
+from segrgbx_core.wording import spoken
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from segrgbx_core.datasets.findings import DatasetCheck, Finding
+
+
+def print_check(console: "Console", found: "DatasetCheck") -> None:
+    """The counts, the classes, and what is missing or odd."""
+    x = spoken(found.modality) + (f" ({found.x})" if found.x else "")
+    sizes = ", ".join(f"{size} ({count})" for size, count in list(found.sizes.items())[:4])
+    console.print(f"{found.dataset} in {found.folder}: RGB with {x}", markup=False)
+    console.print(f"sizes: {sizes or 'none could be read'}", markup=False)
+    console.print()
+    console.print(_splits(found))
+    console.print()
+    if found.sizes:
+        console.print(_classes(found))
+        console.print(f"unlabelled: {found.unlabelled:.1%} of all pixels", markup=False)
+    for finding in found.notes:
+        _print_finding(console, "note", finding)
+    for finding in found.problems:
+        _print_finding(console, "odd", finding)
+    if found.stopped is not None:
+        console.print(f"\nstopped: {found.stopped}", markup=False, soft_wrap=True)
+    console.print()
+    verdict = "nothing is missing or odd" if found.clean else "see the lines marked odd"
+    console.print("stopped early" if found.stopped else verdict, markup=False)
+
+
+def _print_finding(console: "Console", kind: str, finding: "Finding") -> None:
+    console.print(f"\n{kind}: {finding.what}: {finding.count}", markup=False, soft_wrap=True)
+    for example in finding.examples:
+        console.print(f"  {example}", markup=False, soft_wrap=True)
+    if finding.count > SHOWN and len(finding.examples) == SHOWN:
+        console.print(f"  and {finding.count - len(finding.examples)} more", markup=False)
+
+
+def _splits(found: "DatasetCheck") -> "Table":
+    from rich.table import Table
+
+    table = Table("split", box=None, pad_edge=False, padding=(0, 2))
+    for heading in ("samples", "owners'", "missing", "unusable"):
+        table.add_column(heading, justify="right")
+    table.add_column("conditions")
+    for split in found.splits:
+        table.add_row(
+            split.name,
+            str(split.samples),
+            "" if split.published is None else str(split.published),
+            str(split.missing),
+            str(split.bad),
+            _counts(split.conditions) + ("; " if split.faults else "") + _counts(split.faults),
+        )
+    return table
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _classes(found: "DatasetCheck") -> "Table":
+    from rich.table import Table
+
+    table = Table(f"class of {found.label_set}", box=None, pad_edge=False, padding=(0, 2))
+    table.add_column("pixels", justify="right")
+    table.add_column("samples", justify="right")
+    there = [shown for shown in found.classes if shown.samples]
+    for shown in sorted(there, key=lambda c: -c.share):
+        table.add_row(spoken(shown.name), f"{shown.share:.2%}", str(shown.samples))
+    return table

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`segrgbx evaluate`: a model's scores over labelled data, under a declared protocol."""
+
+import argparse
+import json
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segrgbx_core.commands import arguments, data
+
+if TYPE_CHECKING:
+    from segrgbx_core.datasets import DatasetOptions, LabelledPairs
+    from segrgbx_core.evaluation.protocol import Protocol
+    from segrgbx_core.evaluation.results import Evaluated
+    from segrgbx_core.segmenter import Segmenter
+
+_LESS_MEMORY = "images whole; give smaller --scales, --precision fp16 on a GPU, or --device cpu"
+Degrading = tuple[str, tuple[float, ...] | None]
+
+
+def add_parser(subparsers: "arguments.Subparsers") -> None:
+    """Adds the subcommand."""
+    parser = arguments.new_parser(
+        subparsers,
+        "evaluate",
+        "Score a model on a labelled dataset: IoU by class and by condition, at the labels' own "
+        "size, single scale unless asked otherwise.",
+        "segrgbx evaluate out/held_out --model demo --out out/scores --degrade noise\n"
+        "  segrgbx evaluate ~/data/mfnet --dataset mfnet --split test --model out/my_model/model",
+    )
+    parser.add_argument(
+        "root", type=Path, metavar="ROOT", help="a dataset folder, or a dataset's top folder"
+    )
+    data.add_dataset(parser)
+    parser.add_argument("--split", help="such as test; needed where the dataset has several")
+    arguments.add_model(parser)
+    arguments.add_label_set(parser, "the dataset's own, where it is a shipped part of the union")
+    parser.add_argument(
+        "--without-x", action="store_true", help="give the model the RGB image alone"
+    )
+    parser.add_argument(
+        "--scales",
+        type=_numbers,
+        default=(1.0,),
+        metavar="S,..",
+        help="mean of passes at these sizes, such as 0.75,1,1.25 (default: 1)",
+    )
+    parser.add_argument("--flip", action="store_true", help="each pass over the mirrored pair too")
+    parser.add_argument(
+        "--degrade",
+        type=_degrading,
+        action="append",
+        default=[],
+        metavar="KIND[=L,..]",
+        help="make X worse and draw the curve: drop (share of frames without X), noise (standard "
+        "deviation over X's usual range), shift (pixels of RGB), delay (frames of a video); may "
+        "be given several times, with levels such as shift=0,3,6",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of what --degrade draws at random (default: 0)"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write a report page, pictures and JSON there"
+    )
+    parser.add_argument(
+        "--worst",
+        type=_count,
+        default=8,
+        metavar="N",
+        help="with --out: how many of the worst frames to draw (default: 8)",
+    )
+    arguments.add_force(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluates with a progress bar, prints the scores, and writes what was asked for."""
+    from segrgbx_core.commands.evaluate_table import as_json, print_scores
+    from segrgbx_core.commands.terminal import output
+    from segrgbx_core.datasets import DatasetOptions
+    from segrgbx_core.evaluation.protocol import Protocol
+    from segrgbx_core.files.disk import claim_output
+
+    protocol = Protocol(args.scales, args.flip)
+    _check(args)
+    options = DatasetOptions(args.x, args.depth_scale, args.labels_from)
+    pairs = opened(args.root, args.dataset, args.split, options)
+    segmenter = _segmenter(args, pairs)
+    use_x = bool(segmenter.card.modalities) and not args.without_x
+    _check_x(args, segmenter, use_x)
+    if args.out is not None:
+        claim_output(args.out, args.force)
+    done = _evaluate(args, segmenter, pairs, protocol, use_x)
+    if args.out is not None:
+        _write(args, done)
+    if args.json:
+        print(json.dumps(as_json(done, args.model), indent=2))
+        return 0
+    print_scores(output(), done, args.model)
+    if args.out is not None:
+        output().print(f"look at {args.out / 'report.html'}", markup=False, soft_wrap=True)
+    return 0
+
+
+def opened(
+    root: Path, name: str | None, split: str | None, options: "DatasetOptions"
+) -> "LabelledPairs":
+    """The named dataset's split; a folder of the plain format where no name is given.
+
+    Raises InputError where there are several splits and none was named.
+    """
+    from segrgbx_core.datasets import DatasetOptions, FolderDataset, open_dataset, splits_in
+    from segrgbx_core.datasets.folder import MANIFEST
+    from segrgbx_core.errors import InputError
+
+    several = not (root / MANIFEST).is_file() and any(root.glob(f"*/{MANIFEST}"))
+    if name is None and split is None and options == DatasetOptions() and not several:
+        return FolderDataset(root)
+    kind = name or "folder"
+    splits = (split,) if split is not None else splits_in(kind, root)
+    if len(splits) > 1:
+        raise InputError(f"{root} has the splits {', '.join(splits)}; name one with --split.")
+    return open_dataset(kind, root, splits[0], options)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """What can be known to be wrong before anything is loaded."""
+    from segrgbx_core.errors import InputError
+    from segrgbx_core.evaluation.degrade import check_levels, kind_named
+
+    kinds = [kind for kind, _ in args.degrade]
+    for kind, levels in args.degrade:
+        check_levels(kind, kind_named(kind).levels if levels is None else levels)
+    if len(set(kinds)) != len(kinds):
+        raise InputError(f"--degrade was given twice for {max(kinds, key=kinds.count)}.")
+    if kinds and args.without_x:
+        raise InputError("--degrade makes X worse and --without-x leaves it out; give one.")
+    if args.seed < 0:
+        raise InputError(f"--seed is {args.seed}; expected 0 or more.")
+
+
+def _check_x(args: argparse.Namespace, segmenter: "Segmenter", use_x: bool) -> None:
+    from segrgbx_core.errors import InputError
+
+    if args.degrade and not use_x:
+        raise InputError(
+            f"Model '{segmenter.card.name}' reads RGB alone, so there is no X to degrade; leave "
+            "--degrade out."
+        )
+
+
+def _segmenter(args: argparse.Namespace, pairs: "LabelledPairs") -> "Segmenter":
+    """Answering in the dataset's own classes where the model is over a union that has them."""
+    from segrgbx_core.evaluation.dataset import check_classes, member_for
+    from segrgbx_core.segmenter import Segmenter
+    from segrgbx_core.weights.store import load_model
+
+    loaded = load_model(args.model)
+    label_set = args.label_set or member_for(loaded.card, pairs.label_set)
+    segmenter = Segmenter(loaded, args.device, args.precision, label_set=label_set)
+    check_classes(segmenter, pairs)
+    return segmenter
+
+
+def _evaluate(
+    args: argparse.Namespace,
+    segmenter: "Segmenter",
+    pairs: "LabelledPairs",
+    protocol: "Protocol",
+    use_x: bool,
+) -> "Evaluated":
+    """The scores, then one curve for each --degrade, with progress bars."""
+    from segrgbx_core.commands.terminal import progress
+    from segrgbx_core.errors import memory_errors
+    from segrgbx_core.evaluation.curves import Degrader
+    from segrgbx_core.evaluation.dataset import evaluate
+    from segrgbx_core.evaluation.degrade import kind_named
+    from segrgbx_core.evaluation.results import Evaluated
+
+    start = time.perf_counter()
+    with progress() as bar, memory_errors("in evaluating", _LESS_MEMORY):
+        task = bar.add_task("evaluating", total=len(pairs))
+        scores = evaluate(segmenter, pairs, use_x, partial(bar.advance, task), protocol)
+        degrader = Degrader(segmenter, pairs, protocol, scores, args.seed)
+        curves = []
+        for kind, levels in args.degrade:
+            count = len(kind_named(kind).levels if levels is None else levels)
+            task = bar.add_task(f"X by {kind}", total=len(pairs) * (count + 1))
+            curves.append(degrader.curve(kind, levels, partial(bar.advance, task)))
+    seconds = time.perf_counter() - start
+    return Evaluated(segmenter, pairs, protocol, use_x, scores, tuple(curves), seconds)
+
+
+def _write(args: argparse.Namespace, done: "Evaluated") -> None:
+    from segrgbx_core.evaluation.results import summarise, write_results
+    from segrgbx_core.evaluation.summary import ALL, protocol_words
+    from segrgbx_core.files.resources import versions
+    from segrgbx_core.report.evaluation import write_page
+
+    summary = summarise(done, args.split, args.worst, args.seed, versions())
+    pictures = write_results(args.out, summary, done)
+    words = protocol_words(done.protocol, summary.scores[ALL])
+    write_page(args.out, summary, words, pictures)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(arguments.number(word) for word in text.split(","))
+
+
+def _degrading(text: str) -> Degrading:
+    kind, _, levels = text.partition("=")
+    return kind, _numbers(levels) if levels else None
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 0 or more")
+    return value

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`segrgbx info --table` and `--settings`: what sizes cost, and what encodings can be told."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from segrgbx_core.encoding.settings_text import SettingLine, settings_text
+from segrgbx_core.wording import spoken
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from segrgbx_core.model import ModelSummary, SizeRow
+
+
+def table_as_json(rows: "tuple[SizeRow, ...]") -> dict[str, object]:
+    """The same numbers for programs; parameters and macs are whole counts."""
+    from segrgbx_core.model import CMNEXT
+
+    first = rows[0].shared
+    return {
+        "height": first.height,
+        "width": first.width,
+        "num_classes": first.config.num_classes,
+        "components": list(first.config.components),
+        "presets": [
+            {"preset": row.preset, "shared_blocks": _sums(row.shared), "cmx": _sums(row.cmx)}
+            for row in rows
+        ],
+        "cmnext": asdict(CMNEXT),
+    }
+
+
+def print_table(console: "Console", rows: "tuple[SizeRow, ...]") -> None:
+    """Two tables, parameters and operations: a row for each preset, a column for each part."""
+    first = rows[0].shared
+    components = ", ".join(first.config.components) or "no further components"
+    console.print(
+        f"[bold]Model sizes[/bold]: {first.config.num_classes} classes, shared blocks, "
+        f"{components}"
+    )
+    _print_parts(console, "parameters, M", rows, "parameters", 1e6)
+    what = f"multiply-adds of one {first.width}x{first.height} pair, G"
+    _print_parts(console, what, rows, "macs", 1e9)
+    console.print(_notes(), style="dim", highlight=False)
+
+
+def _notes() -> str:
+    from segrgbx_core.model import CMNEXT
+
+    return (
+        "CMX: the same parts with unshared blocks and no further components, computed as here. "
+        f"CMNeXt: not computed here, as its X stream is of other blocks; its owners give "
+        f"{CMNEXT.parameters / 1e6:.2f} M parameters and {CMNEXT.flops / 1e9:.2f} GFLOPs for "
+        f"{CMNEXT.preset} with one X, without the image's size ({CMNEXT.source})."
+    )
+
+
+def _print_parts(
+    console: "Console", title: str, rows: "tuple[SizeRow, ...]", kind: str, unit: float
+) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1), title=title, title_justify="left")
+    table.add_column("  preset")
+    for part in rows[0].shared.parts:
+        table.add_column(part.name.replace("modality_", ""), justify="right")
+    table.add_column("together", justify="right", style="bold")
+    table.add_column("CMX", justify="right")
+    table.add_column("of CMX", justify="right")
+    for row in rows:
+        ours, theirs = getattr(row.shared, kind), getattr(row.cmx, kind)
+        cells = [f"{getattr(part, kind) / unit:.2f}" for part in row.shared.parts]
+        cells += [f"{ours / unit:.2f}", f"{theirs / unit:.2f}", f"{100 * ours / theirs:.0f} %"]
+        table.add_row(f"  {row.preset}", *cells)
+    console.print(table)
+    console.print()
+
+
+def _sums(summary: "ModelSummary") -> dict[str, object]:
+    return {
+        "parts": {
+            part.name: {"parameters": part.parameters, "macs": part.macs} for part in summary.parts
+        },
+        "parameters": summary.parameters,
+        "macs": summary.macs,
+    }
+
+
+def print_settings(console: "Console", modality: str, lines: tuple[SettingLine, ...]) -> None:
+    """Each setting's name, kind and default; below, what they mean."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    console.print(f"[bold]Settings of {spoken(modality)}[/bold], given as --set name=value")
+    console.print()
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for title in ("  name", "value", "default"):
+        table.add_column(title)
+    for line in lines:
+        table.add_row(f"  {line.name}", escape(line.kind), escape(line.default))
+    console.print(table)
+    console.print()
+    console.print(escape(settings_text(modality)), soft_wrap=True)

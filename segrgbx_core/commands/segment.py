@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`segrgbx segment`: image files in, masks, confidences and overlays out."""
+
+import argparse
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segrgbx_core.commands import arguments
+from segrgbx_core.errors import InputError
+from segrgbx_core.readings import Reading, RgbImage
+
+if TYPE_CHECKING:
+    from segrgbx_core.commands.pairs import Pair
+    from segrgbx_core.encoding.stream import Encoder
+    from segrgbx_core.segmentation import Segmentation
+    from segrgbx_core.segmenter import Segmenter
+
+ROWS = 12
+
+
+@dataclass(frozen=True)
+class Done:
+    """One file's line of the table; x_valid: share of X's pixels with a measurement, 0..1."""
+
+    stem: str
+    width: int
+    height: int
+    shares: tuple[tuple[str, float], ...]
+    confidence: float
+    milliseconds: float
+    x_valid: float | None
+
+
+def add_parser(subparsers: "arguments.Subparsers") -> None:
+    """Adds the subcommand."""
+    parser = arguments.new_parser(
+        subparsers,
+        "segment",
+        "Segment images: one pair, or folders of pairs with equal file stems.",
+        "segrgbx segment --rgb street.png --x street_thermal.tiff --modality thermal --out out",
+    )
+    parser.add_argument("--rgb", type=Path, metavar="PATH", help="an RGB image, or a folder")
+    parser.add_argument(
+        "--x",
+        type=Path,
+        metavar="PATH",
+        help="its X reading, or a folder of readings: PNG, JPEG, TIFF or .npy; events .npz; "
+        "polarization also a folder with 0, 45, 90 and 135 .png; light field a folder with "
+        "<row>_<column>.png, or a tiled image with --set rows=R --set columns=C",
+    )
+    parser.add_argument(
+        "--rgbx", type=Path, metavar="PATH", help="a 4-channel PNG (RGB and X), or a folder"
+    )
+    arguments.add_modality(parser, required=False)
+    arguments.add_model(parser)
+    arguments.add_label_set(parser)
+    arguments.add_sensor(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
+    arguments.add_force(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Segments every pair; a bad file among several is reported and the rest done (status 1)."""
+    from segrgbx_core.commands.pairs import find_pairs
+    from segrgbx_core.commands.terminal import notices, progress
+    from segrgbx_core.files.disk import claim_output
+    from segrgbx_core.segmenter import Segmenter
+
+    _need_modality_with_x(args)
+    found = find_pairs(args.rgb, args.x, args.rgbx, args.modality)
+    for sentence in found.remarks:
+        notices().print(sentence, markup=False)
+    encoder = _encoder(args)
+    segmenter = Segmenter(
+        args.model, device=args.device, precision=args.precision, label_set=args.label_set
+    )
+    if args.modality is not None:
+        segmenter.card.check_modality(args.modality)
+    claim_output(args.out, args.force)
+    done: list[Done] = []
+    failed = 0
+    with progress() as bar:
+        for pair in bar.track(found.pairs, description="segmenting"):
+            try:
+                done.append(_segment_one(segmenter, encoder, pair, args.modality, args.out))
+            except InputError as err:
+                if not found.several:
+                    raise
+                failed += 1
+                notices().print(f"segrgbx: skipped {pair.stem}: {err}", markup=False)
+    if not done:
+        raise InputError(f"None of the {failed} files could be segmented; see the lines above.")
+    _print_table(done, failed, args.out)
+    return 1 if failed else 0
+
+
+def _need_modality_with_x(args: argparse.Namespace) -> None:
+    has_x = args.x is not None or args.rgbx is not None
+    if has_x and args.modality is None:
+        raise InputError("An X reading was given without --modality; add --modality thermal, say.")
+    if args.modality is not None and not has_x:
+        raise InputError(
+            f"--modality {args.modality} was given without an X reading; add --x or --rgbx, or "
+            "leave --modality out to segment RGB alone."
+        )
+
+
+def _encoder(args: argparse.Namespace) -> "Encoder | None":
+    from segrgbx_core.sensor import Geometry, make_encoder
+
+    options = arguments.sensor_options(args)
+    if args.modality is None:
+        if options.settings or options.alignment != "none":
+            raise InputError("--set and --align are for an X reading; give one with --x.")
+        return None
+    return make_encoder(args.modality, options, Geometry().with_files(options))
+
+
+def _segment_one(
+    segmenter: "Segmenter",
+    encoder: "Encoder | None",
+    pair: "Pair",
+    modality: str | None,
+    out: Path,
+) -> Done:
+    rgb, reading = _read(pair, modality)
+    start = time.perf_counter()
+    planes = None
+    if reading is not None and encoder is not None:
+        encoder.reset()
+        planes = encoder(reading, (rgb.shape[0], rgb.shape[1]))
+    result = segmenter(rgb, planes, modality=modality)
+    milliseconds = (time.perf_counter() - start) * 1e3
+    _write(result, rgb, out, pair.stem)
+    return Done(
+        pair.stem,
+        rgb.shape[1],
+        rgb.shape[0],
+        _shares(result),
+        float(result.confidence.mean()),
+        milliseconds,
+        result.x_valid,
+    )
+
+
+def _read(pair: "Pair", modality: str | None) -> tuple[RgbImage, Reading | None]:
+    from segrgbx_core.files.images import read_rgb, read_rgbx, read_x
+
+    if pair.both:
+        return read_rgbx(pair.rgb)
+    rgb = read_rgb(pair.rgb)
+    return rgb, None if pair.x is None or modality is None else read_x(pair.x, modality)
+
+
+def _write(result: "Segmentation", rgb: RgbImage, out: Path, stem: str) -> None:
+    from segrgbx_core.files.images import write_png
+
+    write_png(out / f"{stem}_mask.png", result.labels)
+    write_png(out / f"{stem}_confidence.png", result.confidence_image())
+    write_png(out / f"{stem}_overlay.png", result.overlay(rgb))
+
+
+def _shares(result: "Segmentation") -> tuple[tuple[str, float], ...]:
+    """Classes seen and their share of the image in 0..1, largest first."""
+    counts = np.bincount(result.labels.ravel(), minlength=256)
+    named = [(name, counts[i] / counts.sum()) for i, name in enumerate(result.label_set.names)]
+    seen = [(name, float(share)) for name, share in named if share > 0]
+    return tuple(sorted(seen, key=lambda item: -item[1]))
+
+
+def _spoken(shares: tuple[tuple[str, float], ...]) -> str:
+    """Classes of at least 1 % by name, how many others."""
+    named = [f"{name.replace('_', ' ')} {share:.0%}" for name, share in shares if share >= 0.01]
+    traces = len(shares) - len(named)
+    if traces:
+        named.append(f"{traces} below 1%")
+    return ", ".join(named) or "none"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
+
+
+def _print_table(done: list[Done], failed: int, out: Path) -> None:
+    from rich.table import Table
+
+    from segrgbx_core.commands.terminal import output
+
+    table = Table("file", "size", "classes seen", box=None, pad_edge=False)
+    with_x = any(item.x_valid is not None for item in done)
+    if with_x:
+        table.add_column("X valid", justify="right")
+    table.add_column("confidence", justify="right")
+    table.add_column("ms", justify="right")
+    for item in done[:ROWS]:
+        table.add_row(
+            item.stem,
+            f"{item.width}x{item.height}",
+            _spoken(item.shares),
+            *([_percent(item.x_valid)] if with_x else []),
+            f"{item.confidence:.2f}",
+            f"{item.milliseconds:.0f}",
+        )
+    console = output()
+    console.print(table, markup=False)
+    more = f" ({len(done) - ROWS} not listed)" if len(done) > ROWS else ""
+    lost = f", {failed} skipped" if failed else ""
+    console.print(
+        f"{len(done)} segmented{more}{lost}; masks, confidences and overlays are in {out}",
+        markup=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user can say about a depth camera, and whatever it publishes as metres, holes marked."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.errors import InputError
+from segrgbx_core.geometry.camera_model import CameraModel
+from segrgbx_core.readings import ImageReading
+
+REPRESENTATIONS = ("log", "inverse", "hha")
+UNITS = ("auto", "m", "mm", "disparity")
+
+
+@dataclass(frozen=True)
+class DepthSettings:
+    """What the numbers mean, and what is made of them.
+
+    representation: "log", "inverse" or "hha" (see encoding.depth.planes). near_m, far_m: depth
+    in metres that becomes 1 and 0; beyond them it is clipped and stays valid.
+    unit: "m", "mm" or "disparity" of scale * reading; "auto" is REP-118's, mm for uint16 and m for
+    float32. focal_px, baseline_m: of the stereo pair, depth = focal_px * baseline_m / disparity.
+    invalid: a further reading that marks holes, as 0, NaN, infinity, below 0, and 65535 of uint16
+    always do.
+    camera, for "hha": of the depth image. gravity: its direction in the camera's axes (x right,
+    y down, z forward), any length, or None to estimate it from the surfaces of each image.
+    height_limit_m: height above the lowest surface that becomes 1.
+    """
+
+    representation: str = "log"
+    near_m: float = 0.4
+    far_m: float = 80.0
+    unit: str = "auto"
+    scale: float = 1.0
+    focal_px: float | None = None
+    baseline_m: float | None = None
+    invalid: float | None = None
+    camera: CameraModel | None = None
+    gravity: tuple[float, float, float] | None = None
+    height_limit_m: float = 3.0
+
+    def __post_init__(self) -> None:
+        _check_known("representation", self.representation, REPRESENTATIONS)
+        _check_known("unit", self.unit, UNITS)
+        if not 0.0 < self.near_m < self.far_m < float("inf"):
+            raise InputError(
+                f"Depth near_m is {self.near_m} and far_m {self.far_m}; expected 0 < near_m < "
+                "far_m, in metres."
+            )
+        for name in ("scale", "height_limit_m"):
+            if not 0.0 < getattr(self, name) < float("inf"):
+                raise InputError(f"Depth {name} is {getattr(self, name)}; expected above 0.")
+        if self.unit == "disparity":
+            self._check_stereo()
+        if self.gravity is not None and (
+            len(self.gravity) != 3 or not 0 < np.linalg.norm(self.gravity) < np.inf
+        ):
+            raise InputError(
+                f"The gravity direction is {self.gravity}; expected three numbers, not all 0, "
+                "(0, 1, 0) for a level camera."
+            )
+
+    @property
+    def focal_times_baseline(self) -> float:
+        """Depth in metres of a disparity of 1; 0 where it is not given."""
+        return (self.focal_px or 0.0) * (self.baseline_m or 0.0)
+
+    def _check_stereo(self) -> None:
+        for name, unit in (("focal_px", "pixels"), ("baseline_m", "metres")):
+            value = getattr(self, name)
+            if value is None or not 0.0 < value < float("inf"):
+                raise InputError(
+                    f"Depth unit 'disparity' needs {name} above 0 in {unit}, and it is {value}; "
+                    "both are in the stereo camera's calibration."
+                )
+
+
+def _check_known(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InputError(f"Depth {what} '{value}' is unknown; expected one of {', '.join(known)}.")
+
+
+Metres = npt.NDArray[np.float32]
+
+PLAUSIBLE_M = (0.05, 200.0)
+_SAMPLE_ROWS = 60
+_UNIT_NAMES = {"m": "metres", "mm": "millimetres"}
+_METRES = {"m": 1.0, "mm": 1e-3}
+
+
+def depth_in_metres(reading: ImageReading, settings: DepthSettings) -> Metres:
+    """(H, W) uint8, uint16 or float32 in the settings' unit to (H, W) metres, NaN where invalid.
+
+    Raises InputError for another shape or dtype, and for depths no camera measures, which tell
+    another unit.
+    """
+    unit = _unit(reading, settings)
+    if reading.dtype == np.float32:
+        metres = _metres(np.asarray(reading, np.float32), unit, settings)
+    else:
+        levels = cast(npt.NDArray[np.uint16], reading)
+        metres = _table(levels.dtype.char, unit, settings).take(levels)
+    check_plausible(metres, reading, unit)
+    return metres
+
+
+@lru_cache(maxsize=8)
+def _table(kind: str, unit: str, settings: DepthSettings) -> Metres:
+    """Metres of every number that an image of unsigned integers can hold."""
+    largest = np.iinfo(np.dtype(kind)).max
+    metres = _metres(np.arange(largest + 1, dtype=np.float32), unit, settings)
+    if largest > np.iinfo(np.uint8).max:
+        metres[largest] = np.nan
+    return metres
+
+
+def _metres(values: Metres, unit: str, settings: DepthSettings) -> Metres:
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        if unit == "disparity":
+            metres = np.float32(settings.focal_times_baseline / settings.scale) / values
+        else:
+            metres = values * np.float32(settings.scale * _METRES[unit])
+        known = np.isfinite(metres) & (metres > 0)
+    if settings.invalid is not None:
+        known &= values != settings.invalid
+    np.copyto(metres, np.nan, where=~known)
+    return np.asarray(metres, np.float32)
+
+
+def _unit(reading: ImageReading, settings: DepthSettings) -> str:
+    if reading.ndim == 3 and reading.shape[2] == 3:
+        raise InputError(
+            f"The depth image has three channels {reading.shape}, so it is a picture for people "
+            "and its distances are lost; record the 16UC1 or 32FC1 topic instead."
+        )
+    if reading.ndim != 2 or 0 in reading.shape:
+        raise InputError(f"The depth image has shape {reading.shape}; expected (height, width).")
+    if reading.dtype == np.uint8 and settings.unit == "auto":
+        raise InputError(
+            "The depth image has values of type uint8, too coarse for a depth in mm or m; record "
+            "the 16UC1 or 32FC1 topic, or set the unit and scale of these bytes."
+        )
+    if reading.dtype not in (np.uint8, np.uint16, np.float32):
+        raise InputError(
+            f"The depth image has values of type {reading.dtype}; expected uint16 (mm) or float32 "
+            "(m)."
+        )
+    if settings.unit != "auto":
+        return settings.unit
+    return "m" if reading.dtype == np.float32 else "mm"
+
+
+def check_plausible(metres: Metres, reading: ImageReading, unit: str) -> None:
+    """InputError where three quarters of the pixels are farther, or nearer, than cameras see."""
+    step = max(1, min(metres.shape) // _SAMPLE_ROWS)
+    sample, read = metres[::step, ::step], reading[::step, ::step]
+    known = np.isfinite(sample)
+    if not known.any():
+        return
+    quarter, three = np.percentile(sample[known], (25, 75))
+    low, high = PLAUSIBLE_M
+    if quarter <= high and three >= low:
+        return
+    median, value = float(np.median(sample[known])), float(np.median(read[known]))
+    if unit == "disparity":
+        way_out = "check focal_px (pixels), baseline_m (metres) and the disparity's scale"
+    else:
+        likely = "mm" if quarter > high else "m"
+        true = value * _METRES[likely]
+        fits = low <= true <= high and likely != unit
+        way_out = (
+            f"it looks like {_UNIT_NAMES[likely]} ({true:.3g} m): set unit '{likely}'"
+            if fits
+            else "set the scale that takes it to its unit"
+        )
+    meant = _UNIT_NAMES.get(unit, unit)
+    raise InputError(
+        f"The depth image has a median of {value:.6g}, which as {meant} is {median:.4g} m, while "
+        f"depth cameras measure {low:g} to {high:g} m; {way_out}."
+    )

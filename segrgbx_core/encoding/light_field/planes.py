@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Light field readings (views, or one image of tiles) to planes.
+
+    plane 0: disparity d, near is high
+    plane 1: confidence in d = T / (T + (E + q) / s^2)
+    plane 2: agreement of the views = 1 / (1 + E / (0.1 m)^2)
+
+T is the mean square change of the views that 1 more of disparity would make, E the mean square
+difference between the views that d leaves, m the mean brightness, all over a window of 7 x 7; s is
+the disparity of one pixel in the farthest view, and q = (0.005 m)^2 keeps the converter's steps
+from counting as texture (formulas: `disparity`). Where confidence is low, plane 0 takes the
+disparity of surer surroundings (`filled`). The first two planes tell shape and how far to trust
+it, as a depth sensor would. The third is what only a light field has: a matt surface looks the
+same from all sides, while glass, water, gloss and the borders of near things do not. None depends
+on exposure.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.encoding.light_field.disparity import Image, Slopes, Views, slopes
+from segrgbx_core.encoding.light_field.views import (
+    VIEW_SETS,
+    chosen,
+    from_tiles,
+    from_views,
+    parse_numbering,
+    related,
+)
+from segrgbx_core.errors import InputError
+from segrgbx_core.readings import ImageReading, LightFieldViews, Planes
+
+_Image = npt.NDArray[np.float32]
+
+_LEAST_WEIGHT = np.float32(1e-6)
+
+
+def filled(values: _Image, weight: _Image) -> _Image:
+    """The values where the weight is 1; where it is less, the rest comes from the surroundings.
+
+    values: (H, W). weight: (H, W) in 0..1. Weighted means at half the resolution, again and again
+    down to a pixel, then each level's lack is made up from the next coarser one (the pull-push of
+    Gortler, Grzeszczuk, Szeliski and Cohen, The Lumigraph, 1996). With no weight at all, 0.
+    """
+    if min(values.shape) < 2:
+        return values * (weight > 0)
+    size = ((values.shape[1] + 1) // 2, (values.shape[0] + 1) // 2)
+    total = cast(_Image, cv2.pyrDown(values * weight, dstsize=size))
+    share = cast(_Image, cv2.pyrDown(weight, dstsize=size))
+    means = total / np.maximum(share, _LEAST_WEIGHT)
+    coarse = filled(means, np.minimum(share * 4, np.float32(1)))
+    wide = cv2.pyrUp(coarse, dstsize=(values.shape[1], values.shape[0]))
+    return np.asarray(wide + weight * (values - wide), np.float32)
+
+
+Scaling = Literal["frame", "range"]
+
+_WINDOW = (7, 7)
+_NOISE = 5e-3
+_AGREEMENT = 0.1
+_UNSURE, _SURE = 0.25, 0.5
+_PERCENTILES = (1.0, 99.0)
+_LEAST_SPREAD_PIXELS = 0.5
+_MOST_VIEWS = 32
+_MOST_DISPARITY = 256
+
+
+@dataclass(frozen=True)
+class LightFieldSettings:
+    """Which views, how they lie to each other, and how disparity becomes 0..1.
+
+    rows, columns: of a tiled image, 1 to 32; None finds them. views: "all" that are there, or
+    one of UrbanLF's sets "8", "33" and "80". numbering: the way the view moves as the row's and as
+    the column's number grows; "down,right" for UrbanLF and for tiles, "right,down" where files
+    are named column first. disparity_min, disparity_max: pixels from a view to the next, searched
+    in between; above 0 is nearer than the plane in which the views coincide. scaling: "frame"
+    stretches disparity between percentiles 1 and 99 of its surer half, "range" between
+    disparity_min and disparity_max, the same in every frame.
+    """
+
+    rows: int | None = None
+    columns: int | None = None
+    views: str = "all"
+    numbering: str = "down,right"
+    disparity_min: float = -4.0
+    disparity_max: float = 8.0
+    scaling: Scaling = "frame"
+
+    def __post_init__(self) -> None:
+        parse_numbering(self.numbering)
+        for name, number in (("rows", self.rows), ("columns", self.columns)):
+            if number is not None and not 1 <= number <= _MOST_VIEWS:
+                raise InputError(
+                    f"Light field {name} {number} is not a number of views; give 1 to "
+                    f"{_MOST_VIEWS}."
+                )
+        if self.views != "all" and self.views not in VIEW_SETS:
+            raise InputError(
+                f"Light field views '{self.views}' is unknown; expected all, "
+                f"{', '.join(VIEW_SETS)}."
+            )
+        low, high = self.disparity_min, self.disparity_max
+        if not -_MOST_DISPARITY <= low < high <= _MOST_DISPARITY:
+            raise InputError(
+                f"Light field disparity_min {low} is not below disparity_max {high}, or one is "
+                f"beyond {_MOST_DISPARITY}; give pixels from a view to the next."
+            )
+        if self.scaling not in get_args(Scaling):
+            raise InputError(
+                f"Light field scaling '{self.scaling}' is unknown; expected frame or range."
+            )
+
+
+def encode_light_field(
+    reading: LightFieldViews | ImageReading, settings: LightFieldSettings | None = None
+) -> Planes:
+    """One light field to planes: disparity, confidence in it, and agreement of the views.
+
+    reading: LightFieldViews, or all views in one image (H, W) or (H, W, 3), uint8 or uint16. The
+    planes have the size of one view and lie on the one nearest to the grid's middle. Invalid are
+    pixels that no other view holds.
+    Raises InputError for another shape or dtype, missing views of the set, a tiled size that is
+    no multiple of rows and columns, and fewer than two views.
+    """
+    settings = settings or LightFieldSettings()
+    if isinstance(reading, LightFieldViews):
+        grid = from_views(reading)
+    else:
+        grid = from_tiles(reading, settings.rows, settings.columns)
+    if settings.views != "all":
+        grid = chosen(grid, settings.views)
+    views = related(grid, settings.numbering)
+    found = slopes(views, settings.disparity_min, settings.disparity_max)
+    valid = found.seen > 0
+    confidence = _confidence(found, views)
+    disparity = filled(found.disparity, _sure(confidence) * valid)
+    planes = np.stack(
+        [
+            _scaled(disparity, confidence, views.reach, settings),
+            confidence,
+            _agreement(found, views),
+        ]
+    )
+    return Planes(planes * valid, valid)
+
+
+def _brightness(views: Views) -> Image:
+    around = cv2.boxFilter(views.reference, -1, _WINDOW)
+    return np.asarray(np.maximum(around, 1e-6), np.float32)
+
+
+def _confidence(found: Slopes, views: Views) -> Image:
+    unit = np.float32(views.reach**2)
+    noise = (np.float32(_NOISE) * _brightness(views)) ** 2
+    doubt = (found.error + noise) * unit
+    return np.asarray(found.texture / (found.texture + doubt), np.float32)
+
+
+def _sure(confidence: Image) -> Image:
+    """Which disparities stay as found: 1, and 0 where the surroundings know better."""
+    share = (confidence - _UNSURE) / (_SURE - _UNSURE)
+    return np.asarray(np.clip(share, 0, 1), np.float32)
+
+
+def _agreement(found: Slopes, views: Views) -> Image:
+    bearable = np.float32(_AGREEMENT) * _brightness(views)
+    return np.asarray(1 / (1 + found.error / bearable**2), np.float32)
+
+
+def _scaled(
+    disparity: Image, confidence: Image, reach: float, settings: LightFieldSettings
+) -> Image:
+    if settings.scaling == "range":
+        low, high = settings.disparity_min, settings.disparity_max
+    else:
+        low, high = _spread(disparity, confidence, reach)
+    return np.asarray(np.clip((disparity - low) / (high - low), 0, 1), np.float32)
+
+
+def _spread(disparity: Image, confidence: Image, reach: float) -> tuple[float, float]:
+    """Percentiles of the surer half, kept apart by what views can tell."""
+    sure = confidence >= np.median(confidence)
+    low, high = (float(bound) for bound in np.percentile(disparity[sure], _PERCENTILES))
+    lacking = max(0.0, _LEAST_SPREAD_PIXELS / reach - (high - low))
+    return low - lacking / 2, high + lacking / 2

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Polarization readings (raw mosaic, four polarizer images, or DoLP and AoLP) to planes.
+
+With DoLP the degree and a the angle of linear polarization (formulas: `stokes`), w = sqrt(DoLP):
+
+    plane 0 = w    plane 1 = (1 + w sin 2a) / 2    plane 2 = (1 + w cos 2a) / 2
+
+Unpolarized light is (0, 0.5, 0.5). The angle is that of a line, so a and a + 180 degrees are the
+same and must encode the same; twice the angle does, without a jump anywhere. Weighed by w, the
+direction fades out with the polarization instead of becoming noise. The root, because matt
+surfaces polarize by a few percent, and glass and wet road near Brewster's angle by tens of
+percent: it gives both room within 0..1. Brightness is left out: the RGB image has it, and these
+planes do not depend on it.
+"""
+
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.encoding.polarization import mosaic
+from segrgbx_core.encoding.polarization.stokes import Linear, linear_polarization
+from segrgbx_core.errors import InputError
+from segrgbx_core.readings import ImageReading, Planes, PolarizationState, PolarizerImages
+
+_DTYPES = (np.uint8, np.uint16, np.float32)
+_BIT_DEPTHS = (8, 10, 12, 14, 16)
+_DARK_COUNTS = 2.0
+_MOST_DOLP = 2.0
+_MOST_RADIANS = 4 * np.pi
+
+
+@dataclass(frozen=True)
+class PolarizationSettings:
+    """How counts become polarization; for DoLP and AoLP given as such, none of it matters.
+
+    layout: angles of a 2x2 superpixel in degrees, row by row: "90,45,135,0" on Sony sensors.
+    demosaic: "interpolate", or "superpixel" for sensors with colour filters as well. saturation:
+    counts from which a sample is too bright to be trusted; None is 255 for 8 bits, finds the
+    depth of 16-bit images (8, 10, 12, 14 or 16 bits, at the low or the high end of the word), and
+    is no limit for floats. black_level: counts without light, 0 or more. dark: counts of mean
+    intensity above black, up to which a pixel is too dark to tell; None is 2, or 0 for floats.
+    """
+
+    layout: str = "90,45,135,0"
+    demosaic: mosaic.Demosaic = "interpolate"
+    saturation: float | None = None
+    black_level: float = 0.0
+    dark: float | None = None
+
+    def __post_init__(self) -> None:
+        mosaic.parse_layout(self.layout)
+        if self.demosaic not in get_args(mosaic.Demosaic):
+            raise InputError(
+                f"Polarization demosaic '{self.demosaic}' is unknown; expected interpolate or "
+                "superpixel."
+            )
+        if not self.black_level >= 0.0 or not (self.dark or 0.0) >= 0.0:
+            raise InputError(
+                f"Polarization black_level {self.black_level} or dark {self.dark} is below 0 "
+                "counts; give 0 or more."
+            )
+        if self.saturation is not None and not self.saturation > self.black_level:
+            raise InputError(
+                f"Polarization saturation {self.saturation} is not above black_level "
+                f"{self.black_level}; give the counts of a fully lit pixel."
+            )
+
+
+def encode_polarization(
+    reading: ImageReading | PolarizerImages | PolarizationState,
+    settings: PolarizationSettings | None = None,
+) -> Planes:
+    """One frame to planes: strength of polarization, and the sine and cosine of its direction.
+
+    reading: a raw mosaic (H, W) uint8, uint16 or float32, linear in light, whose planes are
+    (3, H/2, W/2) with pixel (i, j) centred at (2i + 0.5, 2j + 0.5) of the mosaic; or
+    PolarizerImages or PolarizationState, whose planes keep their size. Invalid are pixels with a
+    saturated or non-finite sample among those they are made from, and those that are too dark.
+    Raises InputError for another shape or dtype, an odd size, and values that cannot be DoLP as
+    a fraction or AoLP in radians.
+    """
+    settings = settings or PolarizationSettings()
+    if isinstance(reading, PolarizationState):
+        return _from_state(reading)
+    if isinstance(reading, PolarizerImages):
+        _check_dtype(reading.intensity)
+        bad = _bad(reading.intensity, settings)
+        images = _without(reading.intensity, bad).astype(np.float32)
+        valid = np.logical_not(bad.any(axis=0))
+        return _from_images(images, valid, settings, _is_count(reading.intensity))
+    _check_dtype(reading)
+    mosaic.check_mosaic(reading)
+    bad = _bad(reading, settings)
+    layout = mosaic.parse_layout(settings.layout)
+    images = mosaic.split(_without(reading, bad), layout, settings.demosaic)
+    valid = ~mosaic.spoiled(bad, settings.demosaic)
+    return _from_images(images, valid, settings, _is_count(reading))
+
+
+def _check_dtype(samples: ImageReading) -> None:
+    if samples.dtype not in _DTYPES:
+        raise InputError(
+            f"The polarization reading has values of type {samples.dtype}; expected uint8, uint16 "
+            "or float32 counts."
+        )
+
+
+def _is_count(samples: ImageReading) -> bool:
+    return bool(samples.dtype != np.float32)
+
+
+def _bad(samples: ImageReading, settings: PolarizationSettings) -> npt.NDArray[np.bool_]:
+    """Samples without a measurement: saturated, or not a number."""
+    limit = settings.saturation
+    if limit is None and _is_count(samples):
+        limit = 255 if samples.dtype == np.uint8 else _full_scale(samples)
+    bad = np.zeros(samples.shape, np.bool_) if limit is None else samples >= limit
+    return bad if _is_count(samples) else bad | ~np.isfinite(samples)
+
+
+def _without(samples: ImageReading, bad: npt.NDArray[np.bool_]) -> ImageReading:
+    if not bad.any():
+        return samples
+    kept: ImageReading = samples.copy()
+    kept[bad] = 0
+    return kept
+
+
+def _full_scale(samples: ImageReading) -> int | None:
+    """The highest count a 16-bit word carries, where some sample reaches it, else None.
+
+    A saturated sample has all the converter's bits set, so it holds every bit that any sample
+    has, and these are 8, 10, 12, 14 or 16 in a row.
+    """
+    bits = int(np.bitwise_or.reduce(samples, axis=None))
+    depth = bits.bit_count()
+    at_an_end = bits in ((1 << depth) - 1, ((1 << depth) - 1) << (16 - depth))
+    return bits if depth in _BIT_DEPTHS and at_an_end else None
+
+
+def _from_images(
+    images: npt.NDArray[np.float32],
+    valid: npt.NDArray[np.bool_],
+    settings: PolarizationSettings,
+    counts: bool,
+) -> Planes:
+    dark = settings.dark if settings.dark is not None else _DARK_COUNTS * counts
+    intensity = images.sum(axis=0) / 2 - np.float32(2 * settings.black_level)
+    valid = valid & (intensity > 2 * dark)
+    return _planes(linear_polarization(images, intensity, valid), valid)
+
+
+def _from_state(state: PolarizationState) -> Planes:
+    for name, values in (("DoLP", state.dolp), ("AoLP", state.aolp)):
+        if not np.issubdtype(values.dtype, np.floating):
+            raise InputError(
+                f"{name} has values of type {values.dtype}; expected float32 (DoLP 0..1, AoLP in "
+                "radians): scale the stored integers back first."
+            )
+    valid = np.isfinite(state.dolp) & np.isfinite(state.aolp)
+    dolp = np.where(valid, state.dolp, 0.0)
+    aolp = np.where(valid, state.aolp, 0.0)
+    if dolp.min(initial=0.0) < 0.0 or dolp.max(initial=0.0) > _MOST_DOLP:
+        raise InputError(
+            f"DoLP lies in {dolp.min():.4g}..{dolp.max():.4g}; expected 0..1: divide percent by "
+            "100, or 8-bit levels by 255."
+        )
+    if np.abs(aolp).max(initial=0.0) > _MOST_RADIANS:
+        raise InputError(
+            f"AoLP reaches {np.abs(aolp).max():.4g}, which looks like degrees; give radians."
+        )
+    twice = 2.0 * aolp
+    clipped = np.minimum(dolp, 1.0).astype(np.float32)
+    return _planes(
+        Linear(clipped, np.cos(twice, dtype=np.float32), np.sin(twice, dtype=np.float32)), valid
+    )
+
+
+def _planes(linear: Linear, valid: npt.NDArray[np.bool_]) -> Planes:
+    data = np.empty((3, *valid.shape), np.float32)
+    np.sqrt(linear.dolp, out=data[0])
+    half = data[0] * np.float32(0.5)
+    data[1] = np.float32(0.5) + half * linear.sin2a
+    data[2] = np.float32(0.5) + half * linear.cos2a
+    data *= valid
+    return Planes(np.clip(data, 0.0, 1.0, out=data), valid)

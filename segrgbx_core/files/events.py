@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One window of events as a `.npz` file, and back."""
+
+import zipfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.errors import InputError
+from segrgbx_core.files.disk import input_bytes, write_whole
+from segrgbx_core.readings import Events
+
+EVENT_SUFFIX = ".npz"
+_COLUMNS = ("x", "y", "polarity", "t_ns")
+_NUMBERS = ("width", "height", "start_ns", "end_ns")
+_OPTIONAL = ("complete",)
+_Arrays = dict[str, npt.NDArray[Any]]
+
+
+def read_events(path: Path) -> Events:
+    """The window that the file holds, in the names and units of `Events`.
+
+    Arrays of equal length: x, y, polarity (bool, or above 0 for brighter) and t_ns, whole
+    numbers; single numbers: width, height, start_ns, end_ns and, where a window is not complete,
+    complete = 0. Raises InputError for a file that is missing, damaged or lacks one of them, and
+    for events outside the sensor or the window.
+    """
+    arrays = _loaded(path)
+    for name in (*_COLUMNS, *_NUMBERS, *(n for n in _OPTIONAL if n in arrays)):
+        _check(path, name, arrays[name], scalar=name not in _COLUMNS)
+    width, height, start, end = (int(arrays[name]) for name in _NUMBERS)
+    if end <= start:
+        raise InputError(
+            f"{path} holds a window from start_ns {start} to end_ns {end}; expected an end after "
+            "its start."
+        )
+    _check_within(path, arrays["x"], "x", 0, width)
+    _check_within(path, arrays["y"], "y", 0, height)
+    _check_within(path, arrays["t_ns"], "t_ns", start, end)
+    return Events(
+        x=arrays["x"].astype(np.uint16),
+        y=arrays["y"].astype(np.uint16),
+        polarity=arrays["polarity"] > 0,
+        t_ns=arrays["t_ns"].astype(np.int64),
+        width=width,
+        height=height,
+        start_ns=start,
+        end_ns=end,
+        complete=bool(arrays["complete"]) if "complete" in arrays else True,
+    )
+
+
+def write_events(path: Path, events: Events) -> None:
+    """Writes what `read_events` reads, whole or not at all; same events, same bytes.
+
+    Raises OutputError where the disk refuses it.
+    """
+    file = BytesIO()
+    np.savez_compressed(
+        file,
+        x=events.x,
+        y=events.y,
+        polarity=events.polarity,
+        t_ns=events.t_ns,
+        width=np.int64(events.width),
+        height=np.int64(events.height),
+        start_ns=np.int64(events.start_ns),
+        end_ns=np.int64(events.end_ns),
+        complete=np.bool_(events.complete),
+    )
+    write_whole(path, file.getvalue())
+
+
+def _loaded(path: Path) -> _Arrays:
+    data = input_bytes(path, f"a {EVENT_SUFFIX} file of events")
+    try:
+        archive = np.load(BytesIO(data), allow_pickle=False)
+        arrays = {} if isinstance(archive, np.ndarray) else {n: archive[n] for n in archive.files}
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as err:
+        raise InputError(
+            f"{path} is not a whole {EVENT_SUFFIX} archive of arrays, which events are stored as; "
+            "save it again with numpy.savez."
+        ) from err
+    missing = [name for name in (*_COLUMNS, *_NUMBERS) if name not in arrays]
+    if missing:
+        raise InputError(
+            f"{path} lacks {', '.join(missing)}; a file of events holds "
+            f"{', '.join(_COLUMNS)}, {', '.join(_NUMBERS)}."
+        )
+    return arrays
+
+
+def _check(path: Path, name: str, array: npt.NDArray[Any], scalar: bool) -> None:
+    kinds = "iub" if name in ("polarity", *_OPTIONAL) else "iu"
+    if array.ndim != (0 if scalar else 1) or array.dtype.kind not in kinds:
+        raise InputError(
+            f"{path} holds {name} as {array.dtype} of shape {array.shape}; expected "
+            f"{'one whole number' if scalar else 'a list of whole numbers'}."
+        )
+
+
+def _check_within(path: Path, values: npt.NDArray[Any], name: str, low: int, high: int) -> None:
+    outside = values[(values < low) | (values >= high)]
+    if len(outside):
+        raise InputError(
+            f"{path} has an event with {name} {int(outside[0])}, outside {low} to {high - 1}; "
+            "check the sensor's size and the window."
+        )

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files to images and readings and back; pixels as stored, red first, no orientation tag
+applied."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.errors import InputError
+from segrgbx_core.files.disk import input_bytes, write_whole
+from segrgbx_core.files.events import read_events
+from segrgbx_core.readings import ImageReading, LightFieldViews, PolarizerImages, Reading, RgbImage
+from segrgbx_core.tiles import views_from_tiles
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+READING_SUFFIXES = (*IMAGE_SUFFIXES, ".npy")
+READING_TYPES = (np.uint8, np.uint16, np.float32)
+_PLACE = re.compile(r"(\d+)_(\d+)$")
+_ANGLES = ("0", "45", "90", "135")
+
+Pixels = npt.NDArray[Any]
+
+
+def read_rgb(path: Path) -> RgbImage:
+    """An 8-bit colour image, (H, W, 3) uint8.
+
+    An alpha channel that is opaque everywhere is dropped.
+    Raises InputError for a file that is missing, unreadable, grey, deeper than 8 bits or
+    transparent in places (then it may hold a second sensor: `read_rgbx`).
+    """
+    image = _decoded(path)
+    if image.ndim == 2:
+        raise InputError(
+            f"{path} is a grey image; the RGB image needs three channels (is it the second "
+            "sensor's?)."
+        )
+    _need_bytes(path, image)
+    if image.shape[2] == 4 and (image[..., 3] < 255).any():
+        raise InputError(
+            f"{path} has a fourth channel that is not plain opacity; if that is the second "
+            "sensor, give the file as --rgbx."
+        )
+    return np.ascontiguousarray(image[..., :3])
+
+
+def read_reading(path: Path) -> ImageReading:
+    """The second sensor's raw values: (h, w), or (h, w, 3) for a file that truly has colours.
+
+    8 and 16 bit PNG, JPEG, TIFF (also 32-bit float) and `.npy`; uint8, uint16 or float32, in the
+    sensor's own unit. Three equal channels become one; float64 becomes float32.
+    Raises InputError for a file that is missing or unreadable and for other types.
+    """
+    values = read_pixels(path)
+    if values.ndim == 3 and values.shape[2] == 4:
+        raise InputError(
+            f"{path} has four channels; give it as --rgbx if it holds RGB and X together, or "
+            "store the X reading alone."
+        )
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.ndim == 3 and values.shape[2] == 3 and (values == values[..., :1]).all():
+        values = values[..., 0]
+    if values.dtype == np.float64:
+        values = values.astype(np.float32)
+    if values.dtype not in READING_TYPES:
+        raise InputError(
+            f"{path} holds values of type {values.dtype}; expected uint8, uint16 or float32."
+        )
+    if values.ndim not in (2, 3) or 0 in values.shape:
+        raise InputError(f"{path} holds an array of shape {values.shape}; expected one image.")
+    return np.ascontiguousarray(values)
+
+
+def read_pixels(path: Path) -> Pixels:
+    """An image or `.npy` file as stored: any number of channels, red first, any type of number.
+
+    Raises InputError for a file that is missing or cannot be decoded.
+    """
+    return _decoded_npy(path) if path.suffix.lower() == ".npy" else _decoded(path)
+
+
+def read_x(path: Path, modality: str, grid: tuple[int, int] | None = None) -> Reading:
+    """The second sensor's reading from one file or folder.
+
+    event: a `.npz` file (`read_events`). light_field: a folder of views whose names end in
+    `<row>_<column>`, or an image of all views side by side, which becomes views where grid gives
+    its rows and columns. polarization: a mosaic image, or a folder with `0`, `45`, `90` and `135`
+    for the angles in degrees. Else an image (`read_reading`).
+    Raises InputError for what is missing, unreadable or of another kind.
+    """
+    if modality == "event":
+        return read_events(path)
+    if path.is_dir() and modality == "light_field":
+        return _views(path)
+    if path.is_dir() and modality == "polarization":
+        return _polarizer_images(path)
+    image = read_reading(path)
+    if modality != "light_field" or grid is None:
+        return image
+    if image.dtype != np.uint8:
+        raise InputError(f"{path} holds {image.dtype} values; views of a light field are uint8.")
+    return views_from_tiles(image.astype(np.uint8, copy=False), *grid)
+
+
+def _views(folder: Path) -> LightFieldViews:
+    named = {
+        match: path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in IMAGE_SUFFIXES and (match := _PLACE.search(path.stem))
+    }
+    if not named:
+        raise InputError(
+            f"{folder} has no views; expected images whose names end in <row>_<column>, such as "
+            "5_5.png."
+        )
+    views = _alike(list(named.values()))
+    if views.dtype != np.uint8:
+        raise InputError(f"{folder} holds {views.dtype} values; views of a light field are uint8.")
+    rows, columns = ([int(match[i]) for match in named] for i in (1, 2))
+    return LightFieldViews(
+        views.astype(np.uint8, copy=False), np.array(rows, np.int64), np.array(columns, np.int64)
+    )
+
+
+def _polarizer_images(folder: Path) -> PolarizerImages:
+    found = {p.stem: p for p in folder.iterdir() if p.suffix.lower() in READING_SUFFIXES}
+    missing = [angle for angle in _ANGLES if angle not in found]
+    if missing:
+        raise InputError(
+            f"{folder} lacks an image for {', '.join(missing)} degrees; expected "
+            f"{', '.join(f'{angle}.png' for angle in _ANGLES)}."
+        )
+    return PolarizerImages(_alike([found[angle] for angle in _ANGLES]))
+
+
+def _alike(paths: list[Path]) -> ImageReading:
+    """All images in one array, grey ones among colours in three channels; InputError where they
+    differ in size or type."""
+    images: list[Pixels] = [read_reading(path) for path in paths]
+    if any(image.ndim == 3 for image in images):
+        images = [i if i.ndim == 3 else np.repeat(i[..., None], 3, axis=2) for i in images]
+    for path, image in zip(paths, images, strict=True):
+        if image.shape != images[0].shape or image.dtype != images[0].dtype:
+            raise InputError(
+                f"{path} has shape {image.shape} and type {image.dtype}, but {paths[0].name} "
+                f"beside it {images[0].shape} and {images[0].dtype}; expected images of one kind."
+            )
+    together: Pixels = np.stack(images)
+    return together
+
+
+def read_rgbx(path: Path) -> tuple[RgbImage, npt.NDArray[np.uint8]]:
+    """RGB and X from one 4-channel PNG, as MFNet ships its pairs.
+
+    Returns (H, W, 3) uint8 and the fourth channel (H, W) uint8.
+    Raises InputError for a file that is missing, unreadable, deeper than 8 bits or has another
+    number of channels.
+    """
+    image = _decoded(path)
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    if channels != 4:
+        raise InputError(
+            f"{path} has {channels} channel{'s' * (channels > 1)}; --rgbx expects four (red, "
+            "green, blue, X): give separate files as --rgb and --x."
+        )
+    _need_bytes(path, image)
+    return np.ascontiguousarray(image[..., :3]), np.ascontiguousarray(image[..., 3])
+
+
+def write_png(path: Path, image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> None:
+    """Writes (H, W) uint8 or uint16, or (H, W, 3) uint8 red first, whole or not at all.
+
+    Raises OutputError where the disk refuses it.
+    """
+    write_whole(path, png_bytes(image))
+
+
+def png_bytes(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
+    """The PNG file of an (H, W) uint8 or uint16 image, or an (H, W, 3) one, red first."""
+    stored = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", stored)[1].tobytes()
+
+
+def _decoded(path: Path) -> Pixels:
+    data = input_bytes(path, "an image file")
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise InputError(
+            f"{path} has the ending '{path.suffix}'; expected an image: "
+            f"{', '.join(IMAGE_SUFFIXES)} (or .npy for the X reading)."
+        )
+    try:
+        image = (
+            None
+            if is_cut(data)
+            else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        )
+    except cv2.error:
+        image = None
+    if image is None:
+        raise InputError(
+            f"{path} cannot be decoded as an image; it is truncated, damaged or of another format."
+        )
+    if image.ndim == 3 and image.shape[2] in (3, 4):
+        code = cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+        return cv2.cvtColor(image, code) if image.dtype in READING_TYPES else image[..., ::-1]
+    return image
+
+
+def is_cut(data: bytes) -> bool:
+    """Whether the end of a PNG or JPEG is missing, which some decoders fill with grey."""
+    if data.startswith(b"\x89PNG"):
+        return b"IEND" not in data
+    return data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+
+
+def _decoded_npy(path: Path) -> Pixels:
+    input_bytes(path, "an image file")
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as err:
+        raise InputError(
+            f"{path} is not a whole .npy file of numbers; save the array again with numpy.save."
+        ) from err
+    if not isinstance(values, np.ndarray):
+        raise InputError(f"{path} is an archive of arrays; save one array with numpy.save.")
+    return values
+
+
+def _need_bytes(path: Path, image: Pixels) -> None:
+    if image.dtype != np.uint8:
+        raise InputError(
+            f"{path} has colour values of type {image.dtype}; the RGB image needs 8 bits a "
+            "channel: convert it (16-bit values are for the X reading)."
+        )

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the files that ship with the package lie: models, label sets, recipes, messages.
+
+The same folder is found from the source tree, a pip install (`<prefix>/share/segrgbx_ros`)
+and a colcon install (the same place under the install prefix).
+"""
+
+import platform
+import re
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from segrgbx_core.errors import SegRgbxError
+
+PACKAGE = "segrgbx_ros"
+
+
+def _holds_package(folder: Path) -> bool:
+    manifest = folder / "package.xml"
+    return manifest.is_file() and f"<name>{PACKAGE}</name>" in manifest.read_text("utf-8")
+
+
+@cache
+def share_dir() -> Path:
+    """The folder that holds `package.xml`, `models/`, `config/` and `msg/`.
+
+    Raises SegRgbxError where the installation lacks it.
+    """
+    here = Path(__file__).resolve()
+    for parent in here.parents:
+        for folder in (parent, parent / "share" / PACKAGE):
+            if _holds_package(folder):
+                return folder
+    raise SegRgbxError(
+        f"The shared files of {PACKAGE} (models, config) were not found in any folder above "
+        f"{here.parent}; expected share/{PACKAGE}: install the package again with pip or colcon."
+    )
+
+
+@cache
+def version() -> str:
+    """The package's version, read from `package.xml`, the one place it is written."""
+    text = (share_dir() / "package.xml").read_text("utf-8")
+    found = re.search(r"<version>([^<]+)</version>", text)
+    if found is None:
+        raise SegRgbxError(f"{share_dir() / 'package.xml'} has no <version>; restore the file.")
+    return found.group(1)
+
+
+def versions() -> dict[str, str]:
+    """Of this package, of what the figures depend on, and of Python."""
+    found = {"segrgbx": version()}
+    for name in ("torch", "numpy", "rosbags"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "unknown"
+    found["python"] = platform.python_version()
+    return found

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the classes of one label set lie in a union of several: read from the set's own file.
+
+Each class of the set meets one or several unified classes, no two the same one; what a set's file
+says of them is described in `config/labels/unified.yaml`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from segrgbx_core.errors import LabelError
+from segrgbx_core.labels.images import LabelImage, remap
+from segrgbx_core.labels.label_set import UNLABELLED, LabelSet, load_label_set, read_label_file
+
+REST = "rest"
+
+
+@dataclass(frozen=True)
+class Membership:
+    """meets: for each class of `label_set`, in its order, the ids of the unified classes."""
+
+    label_set: LabelSet
+    unified: LabelSet
+    meets: tuple[tuple[int, ...], ...]
+
+    def to_unified(self, labels: LabelImage) -> LabelImage:
+        """Ids of the set (uint8, any shape) to unified ids; 255 stays.
+
+        A class that meets several becomes 255, since which of them it is cannot be known.
+        Raises LabelError for an id outside the set.
+        """
+        numbering = {
+            own: ids[0] if len(ids) == 1 else UNLABELLED for own, ids in enumerate(self.meets)
+        }
+        return remap(labels, numbering, f"The label image for '{self.label_set.name}'")
+
+    def from_unified(self, labels: LabelImage) -> LabelImage:
+        """Unified ids (uint8, any shape) to ids of the set; 255 stays.
+
+        A unified class that no class of the set covers becomes 255.
+        Raises LabelError for an id outside the unified set.
+        """
+        numbering = dict.fromkeys(range(len(self.unified)), UNLABELLED)
+        numbering |= {i: own for own, ids in enumerate(self.meets) for i in ids}
+        return remap(labels, numbering, f"The label image for '{self.unified.name}'")
+
+
+def load_membership(name_or_path: str | Path) -> Membership:
+    """The set of a shipped name or a file's path, with its place in the union its file names.
+
+    Raises LabelError where the file names no union, a class does not say what it meets, a name is
+    not of the union, two classes meet the same one, or two take the rest.
+    """
+    path, content = read_label_file(name_or_path)
+    label_set = load_label_set(name_or_path)
+    unified = load_label_set(_union_of(path, content))
+    entries = content["classes"]
+    assert isinstance(entries, list)
+    named = {c.name: _met(path, e) for c, e in zip(label_set.classes, entries, strict=True)}
+    silent = _names(path, "silent", content.get("silent", []))
+    claimed = _claims(path, unified, named, silent)
+    unclaimed = tuple(i for i, name in enumerate(unified.names) if name not in claimed)
+    meets = tuple(
+        unclaimed if names == (REST,) else tuple(unified.id_of(name) for name in names)
+        for names in named.values()
+    )
+    if () in meets:
+        raise LabelError(f"{path}: a class takes the rest, but nothing of '{unified.name}' is.")
+    return Membership(label_set, unified, meets)
+
+
+def _union_of(path: Path, content: Mapping[str, object]) -> str | Path:
+    name = content.get("unified")
+    if not isinstance(name, str):
+        raise LabelError(
+            f"{path} does not name the union it belongs to; add `unified: unified` and to each "
+            "class the unified classes it meets."
+        )
+    return path.parent / name if name.endswith((".yaml", ".yml")) else name
+
+
+def _met(path: Path, entry: Mapping[str, object]) -> tuple[str, ...]:
+    value = entry.get("meets")
+    names = _names(path, f"{entry['name']}.meets", [value] if isinstance(value, str) else value)
+    if not names or (REST in names and len(names) > 1):
+        raise LabelError(
+            f"{path}: class '{entry['name']}' meets {value!r}; expected one unified class, a list "
+            f"of them, or '{REST}' alone."
+        )
+    return names
+
+
+def _names(path: Path, field: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise LabelError(f"{path}: {field} is {value!r}; expected names of unified classes.")
+    return tuple(value)
+
+
+def _claims(
+    path: Path, unified: LabelSet, named: Mapping[str, tuple[str, ...]], silent: tuple[str, ...]
+) -> Mapping[str, str]:
+    """Who claims which unified class: the name of a class of the set, or 'silent'."""
+    claims: dict[str, str] = {}
+    for owner, names in (*named.items(), ("silent", silent)):
+        for name in names:
+            if name in claims:
+                raise LabelError(
+                    f"{path}: '{name}' is met by both '{claims[name]}' and '{owner}'; a unified "
+                    "class can belong to one alone."
+                )
+            if name != REST and name not in unified.names:
+                raise LabelError(
+                    f"{path}: '{owner}' names '{name}', which '{unified.name}' lacks; it has "
+                    f"{', '.join(unified.names)}."
+                )
+            claims[name] = owner
+    return claims

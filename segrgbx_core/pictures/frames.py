@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of one frame for people: the sensors, the classes, and the classes over the image."""
+
+from collections.abc import Callable
+from typing import cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from segrgbx_core.labels.label_set import LabelSet
+from segrgbx_core.readings import RgbImage
+from segrgbx_core.segmentation import Segmentation, color_mask
+
+INVALID = (38, 42, 51)
+Floats = npt.NDArray[np.float32]
+
+
+def x_picture(
+    planes: Floats, modality: str, valid: npt.NDArray[np.bool_] | None = None
+) -> RgbImage:
+    """(3, H, W) float32 planes in 0..1 as (H, W, 3) uint8; invalid pixels are dark blue-grey.
+
+    thermal: hot is bright. depth: near is red, far is blue. light_field: the same of disparity,
+    grey where it is unsure. polarization: the angle as hue, bright and pure where it is strong.
+    event: the planes as red, green and blue. valid: (H, W) bool, all where None.
+    """
+    picture = _PICTURES.get(modality, _as_colours)(planes)
+    if valid is None:
+        return picture
+    return np.asarray(np.where(valid[..., None], picture, INVALID), np.uint8)
+
+
+def _as_colours(planes: Floats) -> RgbImage:
+    return _levels(np.moveaxis(planes, 0, -1))
+
+
+def _thermal(planes: Floats) -> RgbImage:
+    return _mapped(planes[0], cv2.COLORMAP_INFERNO)
+
+
+def _near_is_red(planes: Floats) -> RgbImage:
+    return _mapped(planes[0], cv2.COLORMAP_TURBO)
+
+
+def _light_field(planes: Floats) -> RgbImage:
+    """Disparity, faded to grey of the same brightness where its confidence is low."""
+    colours = _mapped(planes[0], cv2.COLORMAP_TURBO).astype(np.float32)
+    grey = colours.mean(axis=2, keepdims=True)
+    sure = np.clip(planes[1], 0, 1)[..., None]
+    return np.asarray((grey + (colours - grey) * sure).round(), np.uint8)
+
+
+def _polarization(planes: Floats) -> RgbImage:
+    """Planes 1 and 2 are (1 + w sin 2a) / 2 and (1 + w cos 2a) / 2: 2a is the hue."""
+    twice = np.arctan2(2 * planes[1] - 1, 2 * planes[2] - 1)
+    hue = np.mod(twice / (2 * np.pi), 1.0) * 179
+    strong = np.clip(planes[0], 0, 1)
+    pure, bright = np.minimum(1.3 * strong, 1.0) * 255, (0.35 + 0.65 * strong) * 255
+    hsv = np.stack([hue, pure, bright], axis=-1).round().astype(np.uint8)
+    return cast(RgbImage, cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
+
+
+def _mapped(plane: Floats, colours: int) -> RgbImage:
+    mapped = cv2.applyColorMap(np.ascontiguousarray(_levels(plane)), colours)
+    return cast(RgbImage, cv2.cvtColor(mapped, cv2.COLOR_BGR2RGB))
+
+
+def _levels(values: Floats) -> npt.NDArray[np.uint8]:
+    return np.asarray(np.clip(values * 255.0, 0, 255).round(), np.uint8)
+
+
+_PICTURES: dict[str, Callable[[Floats], RgbImage]] = {
+    "thermal": _thermal,
+    "depth": _near_is_red,
+    "light_field": _light_field,
+    "polarization": _polarization,
+}
+
+
+BAND = (22, 25, 31)
+INK = (236, 239, 244)
+FAINT = (139, 148, 163)
+TILE_WIDTHS = (320, 640)
+LEGEND_WHOLE_UP_TO = 16
+
+Labels = npt.NDArray[np.uint8]
+
+
+def four_up(
+    rgb: RgbImage,
+    planes_data: npt.NDArray[np.float32] | None,
+    segmentation: Segmentation,
+    truth: Labels | None = None,
+    valid: npt.NDArray[np.bool_] | None = None,
+) -> RgbImage:
+    """RGB | X over truth (or mask, without a truth) | overlay, with captions and a legend.
+
+    rgb: (H, W, 3) uint8. planes_data: (3, h, w) float32 in 0..1, any size, or None. truth:
+    (H, W) uint8 ids, 255 unlabelled. valid: (h, w) bool of the planes, all where None. Each tile
+    has the image's aspect ratio and a width within 320 to 640; returns the whole
+    (rows, columns, 3) uint8.
+    """
+    height, width = rgb.shape[:2]
+    tile_width = int(np.clip(width, *TILE_WIDTHS))
+    size = (tile_width, max(1, round(height * tile_width / width)))
+    shown = segmentation.labels if truth is None else truth
+    x_name = spoken(segmentation.modality).capitalize()
+    top = [
+        captioned(resized(rgb, size), "RGB"),
+        _no_x(size)
+        if planes_data is None
+        else captioned(
+            resized(x_picture(planes_data, segmentation.modality, valid), size), x_name
+        ),
+    ]
+    bottom = [
+        captioned(
+            resized(color_mask(shown, segmentation.label_set), size, exact=True),
+            "Segmentation" if truth is None else "Ground truth",
+        ),
+        captioned(resized(segmentation.overlay(rgb), size), "Segmentation over RGB"),
+    ]
+    rows = [row_of(top), row_of(bottom)]
+    strip = legend(segmentation.label_set, rows[0].shape[1], _seen(segmentation, truth))
+    gap = np.full((gap_of(tile_width), rows[0].shape[1], 3), BAND, np.uint8)
+    return np.vstack([rows[0], gap, rows[1], strip])
+
+
+def legend(label_set: LabelSet, width: int, ids: tuple[int, ...] | None = None) -> RgbImage:
+    """A dark strip with each class's colour and name, as many rows as it takes.
+
+    width: pixels. ids: the classes to show, all where None. Returns (rows, width, 3) uint8.
+    """
+    size = _text_size(width // 2)
+    face = font(size)
+    chip, pad = round(size * 0.95), round(size * 0.8)
+    chosen = range(len(label_set)) if ids is None else ids
+    places: list[tuple[int, int, int]] = []
+    x, y = pad, pad
+    for i in chosen:
+        across = chip + pad // 2 + round(face.getlength(spoken(label_set.names[i])))
+        if x > pad and x + across > width - pad:
+            x, y = pad, y + round(size * 1.75)
+        places.append((i, x, y))
+        x += across + round(pad * 1.5)
+    bottom = y + chip + pad if places else 0
+    picture = Image.new("RGB", (width, bottom), BAND)
+    draw = ImageDraw.Draw(picture)
+    for i, left, up in places:
+        color = label_set.classes[i].color
+        box = (left, up, left + chip, up + chip)
+        draw.rounded_rectangle(box, chip // 4, fill=color, outline=FAINT)
+        at = (left + chip + pad // 2, up + chip // 2)
+        draw.text(at, spoken(label_set.names[i]), INK, face, anchor="lm")
+    return np.array(picture)
+
+
+def _seen(segmentation: Segmentation, truth: Labels | None) -> tuple[int, ...] | None:
+    """All classes of a small set, so that pictures of one run compare; else those that occur."""
+    count = len(segmentation.label_set)
+    if count <= LEGEND_WHOLE_UP_TO:
+        return None
+    there = set(np.unique(segmentation.labels).tolist())
+    if truth is not None:
+        there |= set(np.unique(truth).tolist())
+    return tuple(sorted(i for i in there if i < count))
+
+
+def spoken(name: str) -> str:
+    """A class's name as people write it."""
+    return name.replace("_", " ")
+
+
+def _text_size(tile_width: int) -> int:
+    return max(13, round(tile_width / 32))
+
+
+def gap_of(tile_width: int) -> int:
+    """Pixels between tiles of this width."""
+    return max(2, tile_width // 160)
+
+
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """Pillow's own font, so that pictures look the same on every machine."""
+    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
+
+
+def resized(image: RgbImage, size: tuple[int, int], exact: bool = False) -> RgbImage:
+    """The image at (width, height); exact: no colours that are not in it."""
+    shrinks = image.shape[1] > size[0]
+    smooth = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    method = cv2.INTER_NEAREST if exact else smooth
+    return cast(RgbImage, cv2.resize(image, size, interpolation=method))
+
+
+def _no_x(size: tuple[int, int]) -> RgbImage:
+    picture = Image.new("RGB", size, (38, 42, 51))
+    middle = (size[0] // 2, size[1] // 2)
+    face = font(round(_text_size(size[0]) * 1.4))
+    ImageDraw.Draw(picture).text(middle, "no X: RGB alone", FAINT, face, anchor="mm")
+    return captioned(np.array(picture), "X")
+
+
+def captioned(tile: RgbImage, words: str) -> RgbImage:
+    """The tile under a dark band that names it."""
+    size = _text_size(tile.shape[1])
+    band = Image.new("RGB", (tile.shape[1], round(size * 1.8)), BAND)
+    draw = ImageDraw.Draw(band)
+    draw.text((size // 2, band.height // 2), words, INK, font(size), anchor="lm")
+    return np.vstack([np.array(band), tile])
+
+
+def row_of(tiles: list[RgbImage]) -> RgbImage:
+    """Tiles of one size side by side."""
+    gap = np.full((tiles[0].shape[0], gap_of(tiles[0].shape[1]), 3), BAND, np.uint8)
+    return np.hstack([part for tile in tiles for part in (gap, tile)][1:])

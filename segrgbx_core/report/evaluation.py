@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One HTML file that shows an evaluation: its protocol, figures and pictures."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segrgbx_core.evaluation.results import Pictures
+from segrgbx_core.evaluation.summary import ALL, EvaluationSummary, GroupScores
+from segrgbx_core.files.disk import write_whole
+from segrgbx_core.files.images import read_rgb
+from segrgbx_core.report.page import (
+    REPORT_FILE,
+    Figure,
+    Panel,
+    Row,
+    css,
+    panel_of,
+    render_page,
+)
+from segrgbx_core.wording import counted, sensor, share, spoken
+
+TEMPLATE = Path(__file__).with_name("evaluation.html.j2")
+_WORST_WIDTH = 1100
+
+
+@dataclass(frozen=True)
+class Cell:
+    """text: a share or a dash; percent: 0..100, how strongly the cell is filled."""
+
+    text: str
+    percent: int
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class with its colour as CSS writes it, and its IoU over all frames and conditions."""
+
+    name: str
+    color: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class EvaluationView:
+    """Everything the template shows except the pictures."""
+
+    title: str
+    subtitle: str
+    protocol: tuple[str, ...]
+    notices: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    columns: tuple[str, ...]
+    classes: tuple[ClassRow, ...]
+    totals: tuple[Row, ...]
+    worst_note: str
+    model: tuple[Row, ...]
+    run_on: tuple[Row, ...]
+
+
+def write_page(
+    folder: Path, summary: EvaluationSummary, protocol: Sequence[str], pictures: Pictures
+) -> Path:
+    """Makes `report.html` in the folder. Raises OutputError where the disk refuses."""
+    worst = [
+        panel_of(path, _WORST_WIDTH, _worst_caption(summary, i))
+        for i, path in enumerate(pictures.worst)
+    ]
+    page = render_page(
+        TEMPLATE,
+        report=view_of(summary, protocol),
+        confusion=None if pictures.confusion is None else _exact(pictures.confusion, "Confusion"),
+        curves=[_exact(path, spoken(path.stem)) for path in pictures.curves],
+        worst=worst,
+    )
+    write_whole(folder / REPORT_FILE, page)
+    return folder / REPORT_FILE
+
+
+def view_of(summary: EvaluationSummary, protocol: Sequence[str]) -> EvaluationView:
+    """The summary in words."""
+    data = summary.dataset
+    what = f"RGB with {sensor(data.modality)}" if summary.x_used else "RGB alone"
+    split = f", split {data.split}" if data.split else ""
+    return EvaluationView(
+        title=f"{summary.model.name} on {Path(data.folder).resolve().name}",
+        subtitle=f"{counted(data.samples, 'sample')} of {what}{split}",
+        protocol=tuple(protocol),
+        notices=_notices(summary),
+        figures=_figures(summary),
+        columns=tuple(spoken(name) for name in summary.scores),
+        classes=_classes(summary),
+        totals=_totals(summary.scores),
+        worst_note="The frames of the lowest mean IoU over the classes in their own truth or "
+        "segmentation, the worst first. All frames' scores are in frames.csv.",
+        model=_model(summary),
+        run_on=_run_on(summary),
+    )
+
+
+def _notices(summary: EvaluationSummary) -> tuple[str, ...]:
+    left_out = summary.dataset.left_out
+    if not left_out:
+        return ()
+    verb = "lacks" if left_out == 1 else "lack"
+    return (f"{counted(left_out, 'sample')} of the split {verb} a file and had to be left out.",)
+
+
+def _figures(summary: EvaluationSummary) -> tuple[Figure, ...]:
+    whole = summary.scores[ALL]
+    classes = len(whole.per_class_iou) - len(whole.absent)
+    found = [
+        Figure("Mean IoU", share(whole.miou), note=f"over {counted(classes, 'class', 'classes')}"),
+        Figure("Pixel accuracy", share(whole.pixel_accuracy)),
+    ]
+    ranked = sorted(
+        (scores.miou, name)
+        for name, scores in summary.scores.items()
+        if name != ALL and scores.miou is not None
+    )
+    if len(ranked) > 1:
+        worst = ranked[0]
+        found.append(Figure("Worst condition", share(worst[0]), note=spoken(worst[1])))
+    alone = next((c.rgb_alone_miou for c in summary.curves if c.frames == whole.frames), None)
+    if alone is not None:
+        found.append(
+            Figure("RGB alone", share(alone), note="mean IoU of the same model without X")
+        )
+    found.append(Figure("Samples", str(whole.frames)))
+    return tuple(found)
+
+
+def _classes(summary: EvaluationSummary) -> tuple[ClassRow, ...]:
+    return tuple(
+        ClassRow(
+            spoken(name),
+            css(rgb),
+            tuple(_cell(scores.per_class_iou[name]) for scores in summary.scores.values()),
+        )
+        for name, rgb in summary.dataset.class_colors.items()
+    )
+
+
+def _cell(value: float | None) -> Cell:
+    return Cell("absent" if value is None else share(value), round((value or 0.0) * 100))
+
+
+def _totals(scores: Mapping[str, GroupScores]) -> tuple[Row, ...]:
+    columns = scores.values()
+    return (
+        Row("mean IoU", tuple(share(c.miou) for c in columns)),
+        Row("pixel accuracy", tuple(share(c.pixel_accuracy) for c in columns)),
+        Row("samples", tuple(str(c.frames) for c in columns)),
+    )
+
+
+def _worst_caption(summary: EvaluationSummary, place: int) -> str:
+    frame = summary.worst[place]
+    words = [word for word in (frame.condition, frame.fault) if word]
+    about = f" ({', '.join(words)})" if words else ""
+    return f"{frame.stem}{about}: mean IoU {share(frame.miou)}"
+
+
+def _model(summary: EvaluationSummary) -> tuple[Row, ...]:
+    model = summary.model
+    sensors = ", ".join(map(spoken, model.modalities)) or "none (RGB alone)"
+    rows = [
+        Row("Name", (model.name,)),
+        Row("What", (model.description,)),
+        Row("X sensors", (sensors,)),
+        Row("Answers in", (model.answers,)),
+    ]
+    rows += [Row(f"Training: {spoken(k)}", (str(v),)) for k, v in model.training.items()]
+    return (*rows, Row("Licence", (model.license,)))
+
+
+def _run_on(summary: EvaluationSummary) -> tuple[Row, ...]:
+    data = summary.dataset
+    return (
+        Row("Dataset", (f"{data.name}, {data.folder}",)),
+        Row("Label set", (data.label_set,)),
+        Row("Device", (f"{summary.device} in {summary.precision}",)),
+        Row("Time", (f"{summary.seconds:.0f} s",)),
+        *(Row(name, (number,)) for name, number in summary.versions.items()),
+    )
+
+
+def _exact(file: Path, caption: str) -> Panel:
+    """A drawn figure as the PNG it is: JPEG would smear its lines."""
+    height, width = read_rgb(file).shape[:2]
+    source = "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()
+    return Panel(source, caption, width, height)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One HTML file with figures and pictures, and nothing to load from elsewhere."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+from jinja2 import Environment, FileSystemLoader
+
+from segrgbx_core.files.images import read_rgb
+
+REPORT_FILE = "report.html"
+JPEG_QUALITY = 85
+
+
+@dataclass(frozen=True)
+class Panel:
+    """source: a data URL of a JPEG; width, height: of that JPEG in pixels."""
+
+    source: str
+    caption: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One headline number."""
+
+    name: str
+    value: str
+    unit: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A class and its colour as CSS writes it."""
+
+    name: str
+    color: str
+
+
+@dataclass(frozen=True)
+class Bar(Chip):
+    """percent: 0..100."""
+
+    percent: float
+    value: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells of a table's row, or a name and its value, in words."""
+
+    name: str
+    cells: tuple[str, ...]
+
+
+def css(rgb: tuple[int, int, int]) -> str:
+    """A colour as CSS writes it."""
+    return f"rgb({rgb[0]} {rgb[1]} {rgb[2]})"
+
+
+def panel_of(file: Path, width: int, caption: str) -> Panel:
+    """A picture's file as a JPEG of at most that width in pixels.
+
+    Raises InputError for a file that is no picture.
+    """
+    picture = cv2.cvtColor(read_rgb(file), cv2.COLOR_RGB2BGR)
+    if picture.shape[1] > width:
+        height = round(picture.shape[0] * width / picture.shape[1])
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+    source = "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+    return Panel(source, caption, picture.shape[1], picture.shape[0])
+
+
+def render_page(template: Path, **content: object) -> bytes:
+    """A page from the template, which may include those beside this file."""
+    environment = Environment(
+        loader=FileSystemLoader((template.parent, Path(__file__).parent)),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template.name).render(**content).encode()

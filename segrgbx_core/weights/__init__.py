@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Model folders, and weights that come from elsewhere."""

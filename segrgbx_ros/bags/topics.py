@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which topics of a recording are RGB, X and ground truth, when the user does not say."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segrgbx_core.errors import BagError
+from segrgbx_core.modality import MODALITIES, modality_named
+from segrgbx_ros.bags.reader import BagReader, BagTopic
+from segrgbx_ros.messages.types import (
+    CAMERA_INFO,
+    COMPRESSED_IMAGE,
+    EVENT_TYPES,
+    IMAGE,
+    LABEL_INFO,
+    POINT_CLOUD,
+)
+
+IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
+COLOR_WORDS = ("rgb", "color", "colour")
+PLAIN_WORDS = ("image", "camera")
+TRUTH_NAME = re.compile(r"ground_?truth|(^|[/_])gt([/_]|$)|label|segmentation")
+OWN_RESULT = re.compile(r"(^|/)segrgbx/")
+NO_TOPIC = "none"
+
+
+@dataclass(frozen=True)
+class TopicsTaken:
+    """x: None where RGB alone is segmented; the others where the recording has none."""
+
+    rgb: str
+    x: str | None
+    ground_truth: str | None
+    ground_truth_labels: str | None
+    camera_info: str | None
+    x_camera_info: str | None = None
+
+
+def x_types(modality: str) -> tuple[str, ...]:
+    """The message types that can be this sensor's."""
+    if modality == "event":
+        return EVENT_TYPES
+    return (*IMAGE_TYPES, POINT_CLOUD) if modality == "depth" else IMAGE_TYPES
+
+
+def find_topics(
+    bag: BagReader,
+    modality: str,
+    rgb: str | None = None,
+    x: str | None = None,
+    ground_truth: str | None = None,
+) -> TopicsTaken:
+    """The topics to use: those told, else the only fitting ones by type and name.
+
+    ground_truth "none" leaves it out. Raises BagError, which lists what there is, where a told
+    topic is not there or of no fitting type, where none or several fit, and where one is empty.
+    """
+    images = [t for t in bag.topics if t.msgtype in IMAGE_TYPES]
+    if not images:
+        raise BagError(
+            f"{bag.path} has no image topic ({IMAGE} or {COMPRESSED_IMAGE}); it has "
+            f"{_listed(bag.topics)}."
+        )
+    x_name = None if modality == NO_TOPIC else _x(bag, modality, x)
+    colored = [t for t in images if t.name != x_name]
+    search = _Search(bag, images, "an image", "image topics")
+    rgb_name = search.taken(rgb, _rgb_candidates(colored), "RGB", "--rgb-topic")
+    if rgb_name == x_name:
+        raise BagError(
+            f"Topic {rgb_name} is asked to be RGB and X at once; choose two with --rgb-topic and "
+            "--x-topic."
+        )
+    truth = _truth(search, ground_truth)
+    return TopicsTaken(
+        rgb_name,
+        x_name,
+        truth,
+        None if truth is None else _sibling(bag, truth, "label_info", LABEL_INFO),
+        _sibling(bag, rgb_name, "camera_info", CAMERA_INFO),
+        None if x_name is None else _sibling(bag, x_name, "camera_info", CAMERA_INFO),
+    )
+
+
+def _x(bag: BagReader, modality: str, told: str | None) -> str:
+    """The X topic: by name among images; by type alone where the type says it, as for events."""
+    fitting = [t for t in bag.topics if t.msgtype in x_types(modality)]
+    named = [t for t in fitting if t.msgtype in IMAGE_TYPES and _is_x(t, modality)]
+    spoken = modality.replace("_", " ")
+    if modality == "event":
+        search = _Search(bag, fitting, "events", "event topics", EVENT_TYPES)
+        return search.taken(told, fitting, f"{spoken} (X)", "--x-topic")
+    if not any(t.count for t in named):
+        named = [t for t in fitting if t.msgtype == POINT_CLOUD] or named
+    search = _Search(bag, fitting, "an image", "image topics")
+    if modality == "depth":
+        search = _Search(bag, fitting, "an image or a cloud", "image and cloud topics")
+    return search.taken(told, named, f"{spoken} (X)", "--x-topic")
+
+
+def _is_x(topic: BagTopic, modality: str) -> bool:
+    words = modality_named(modality).topic_words
+    return not _is_other(topic) and any(word in topic.name.lower() for word in words)
+
+
+def _is_other(topic: BagTopic) -> bool:
+    """Ground truth, or a result of an earlier run in the same recording."""
+    name = topic.name.lower()
+    return bool(TRUTH_NAME.search(name) or OWN_RESULT.search(name))
+
+
+def _rgb_candidates(images: Sequence[BagTopic]) -> list[BagTopic]:
+    """Topics that name colour; where there are none, those that name a camera at all."""
+    plain = [
+        t for t in images if not _is_other(t) and not any(_is_x(t, name) for name in MODALITIES)
+    ]
+    for words in (COLOR_WORDS, PLAIN_WORDS):
+        found = [t for t in plain if any(word in t.name.lower() for word in words)]
+        if found:
+            return found
+    return []
+
+
+def _truth(search: "_Search", told: str | None) -> str | None:
+    if told == NO_TOPIC:
+        return None
+    found = [
+        t
+        for t in search.fitting
+        if TRUTH_NAME.search(t.name.lower()) and not OWN_RESULT.search(t.name.lower())
+    ]
+    if told is None and not any(t.count for t in found):
+        return None
+    return search.taken(told, found, "ground truth", "--gt-topic")
+
+
+@dataclass(frozen=True)
+class _Search:
+    """The topics of fitting types in a recording, and how a sentence calls them.
+
+    kinds: types to name where the recording has no topic of any.
+    """
+
+    bag: BagReader
+    fitting: Sequence[BagTopic]
+    what: str
+    plural: str
+    kinds: Sequence[str] = ()
+
+    def taken(self, told: str | None, found: Sequence[BagTopic], role: str, option: str) -> str:
+        """The told topic, or the one found; BagError otherwise."""
+        if told is not None:
+            return self._checked(told, option)
+        filled = _raw_preferred([t for t in found if t.count])
+        if len(filled) == 1:
+            return filled[0].name
+        if filled:
+            raise BagError(
+                f"{self.bag.path} has several topics that may be {role}: {_listed(filled)}; "
+                f"choose one with {option}."
+            )
+        if found:
+            raise _empty(found[0].name, option)
+        if not self.fitting:
+            raise BagError(
+                f"{self.bag.path} has no topic that can be {role} ({', '.join(self.kinds)}); it "
+                f"has {_listed(self.bag.topics)}."
+            )
+        raise BagError(
+            f"{self.bag.path} has no topic whose name says {role}; its {self.plural} are "
+            f"{_listed(self.fitting)}: choose one with {option}."
+        )
+
+    def _checked(self, told: str, option: str) -> str:
+        topic = self.bag.topic(told)
+        if topic is None:
+            raise BagError(
+                f"Topic {told} ({option}) is not in {self.bag.path}; its {self.plural} are "
+                f"{_listed(self.fitting)}."
+            )
+        if topic.msgtype not in {t.msgtype for t in self.fitting}:
+            raise BagError(
+                f"Topic {told} ({option}) has type {topic.msgtype}, not {self.what}; the "
+                f"{self.plural} are {_listed(self.fitting)}."
+            )
+        if not topic.count:
+            raise _empty(told, option)
+        return told
+
+
+def _empty(name: str, option: str) -> BagError:
+    return BagError(
+        f"Topic {name} has no message in this recording; record it again, or choose another with "
+        f"{option}."
+    )
+
+
+def _raw_preferred(topics: Sequence[BagTopic]) -> list[BagTopic]:
+    """Without the compressed copies of a raw topic that is there itself."""
+    raw = [t.name for t in topics if t.msgtype == IMAGE]
+    return [
+        t
+        for t in topics
+        if t.msgtype == IMAGE or not any(t.name.startswith(f"{name}/") for name in raw)
+    ]
+
+
+def _sibling(bag: BagReader, name: str, last: str, msgtype: str) -> str | None:
+    """The topic of that type and last name beside this one, as image_transport places it."""
+    folders = [name.rpartition("/")[0]]
+    image = bag.topic(name)
+    if image is not None and image.msgtype == COMPRESSED_IMAGE:
+        folders.append(folders[0].rpartition("/")[0])
+    for folder in folders:
+        topic = bag.topic(f"{folder}/{last}")
+        if topic is not None and topic.msgtype == msgtype and topic.count:
+            return topic.name
+    return None
+
+
+def _listed(topics: Sequence[BagTopic]) -> str:
+    return ", ".join(f"{t.name} ({t.msgtype}, {t.count})" for t in topics) or "no topic at all"

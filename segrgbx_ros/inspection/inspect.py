@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is in a recording, and what is wrong with it: a report a topic, and who pairs with whom."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from segrgbx_core.modality import MODALITIES
+from segrgbx_core.readings import same_aspect
+from segrgbx_core.wording import counted, spoken
+from segrgbx_ros.bags.reader import BagReader
+from segrgbx_ros.inspection.roles import RGB
+from segrgbx_ros.inspection.timing import Times
+from segrgbx_ros.inspection.topic import TopicReport, TopicWatch
+from segrgbx_ros.messages.types import POINT_CLOUD
+
+SLOP_NS = 30_000_000
+CLOCKS_APART_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class PairingOutlook:
+    """How many RGB images find an X within 30 ms of their stamp.
+
+    skew_ms: median distance to the nearest X, or the nearest event packet, without sign.
+    """
+
+    rgb: str
+    x: str
+    modality: str
+    rgb_images: int
+    with_x: int
+    skew_ms: float
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """problems: what is wrong, each beginning with the topic it is about."""
+
+    path: str
+    duration_s: float
+    complete: bool
+    lost: str | None
+    topics: tuple[TopicReport, ...]
+    pairs: tuple[PairingOutlook, ...]
+    problems: tuple[str, ...]
+
+
+def inspect(bag: BagReader, on_message: Callable[[], None] | None = None) -> Inspection:
+    """Reads every message of the recording once.
+
+    on_message: called after each. A recording that breaks off is reported as far as it goes.
+    """
+    watches = {topic.name: TopicWatch(topic) for topic in bag.topics}
+    for found in bag.messages(list(watches)):
+        watches[found.topic].look(found)
+        if on_message is not None:
+            on_message()
+    topics = tuple(watch.report() for watch in watches.values())
+    pairs = outlooks(topics, {name: watch.stamps() for name, watch in watches.items()})
+    problems = [] if bag.loss is None else [bag.loss]
+    problems += [f"{t.name}: {sentence}" for t in topics for sentence in t.problems]
+    problems += [sentence for pair in pairs if (sentence := _pairing_problem(pair)) is not None]
+    problems += _field_problems(topics, pairs)
+    problems += _missing_parts(topics)
+    return Inspection(
+        str(bag.path),
+        round(bag.duration_s, 3),
+        bag.loss is None,
+        bag.loss,
+        topics,
+        pairs,
+        tuple(problems),
+    )
+
+
+def outlooks(
+    topics: tuple[TopicReport, ...], stamps: Mapping[str, Times]
+) -> tuple[PairingOutlook, ...]:
+    """Each topic that is RGB by its name with each that is an X by its name."""
+    found = []
+    for rgb in topics:
+        if rgb.roles.likely != RGB or not rgb.count:
+            continue
+        for x in topics:
+            if x.roles.likely in MODALITIES and x.count:
+                found.append(_outlook(rgb, x, stamps[rgb.name], stamps[x.name]))
+    return tuple(found)
+
+
+def _outlook(rgb: TopicReport, x: TopicReport, rgb_ns: Times, x_ns: Times) -> PairingOutlook:
+    distance = _nearest(rgb_ns[rgb_ns > 0], np.sort(x_ns[x_ns > 0]))
+    within = int((distance <= SLOP_NS).sum())
+    median = float(np.median(distance)) if len(distance) else float("inf")
+    return PairingOutlook(
+        rgb.name, x.name, str(x.roles.likely), rgb.count, within, round(median / 1e6, 3)
+    )
+
+
+def _nearest(stamps: Times, others: Times) -> Times:
+    """Distance in nanoseconds of each stamp to the nearest of the others, which are in order."""
+    if not len(others) or not len(stamps):
+        return np.full(len(stamps), np.iinfo(np.int64).max, np.int64)
+    right = np.clip(np.searchsorted(others, stamps), 1, max(1, len(others) - 1))
+    left = right - 1
+    right = np.minimum(right, len(others) - 1)
+    near = np.minimum(np.abs(others[right] - stamps), np.abs(others[left] - stamps))
+    return np.asarray(near, np.int64)
+
+
+def _pairing_problem(pair: PairingOutlook) -> str | None:
+    if pair.with_x >= pair.rgb_images / 2:
+        return None
+    whole = f"{pair.with_x} of {counted(pair.rgb_images, 'RGB image')} on {pair.rgb}"
+    what = spoken(pair.modality)
+    if pair.modality == "event":
+        return (
+            f"Only {whole} have event packets on {pair.x} within 30 ms: the two were recorded at "
+            "different times, or their clocks differ; give --x-time-offset."
+        )
+    if pair.skew_ms * 1e6 > CLOCKS_APART_NS:
+        return (
+            f"Only {whole} find {what} on {pair.x} within 30 ms, half of them none within "
+            f"{pair.skew_ms / 1e3:.4g} s: the two clocks differ, or one was not recorded."
+        )
+    return (
+        f"Only {whole} find {what} on {pair.x} within 30 ms; the median distance is "
+        f"{pair.skew_ms:.4g} ms: replay with --slop {pair.skew_ms * 1.5e-3:.2g}, or give "
+        "--x-time-offset."
+    )
+
+
+def _field_problems(
+    topics: tuple[TopicReport, ...], pairs: tuple[PairingOutlook, ...]
+) -> list[str]:
+    """Pairs whose aspect ratios differ, which a model takes only once they are aligned."""
+    by_name = {topic.name: topic for topic in topics}
+    said = []
+    for pair in pairs:
+        rgb, x = by_name[pair.rgb].roles, by_name[pair.x].roles
+        whole_image = by_name[pair.x].msgtype != POINT_CLOUD and pair.modality != "light_field"
+        if not (whole_image and rgb.width and rgb.height and x.width and x.height):
+            continue
+        if not same_aspect((x.width, x.height), (rgb.width, rgb.height)):
+            said.append(
+                f"{pair.x} is {x.width}x{x.height} and {pair.rgb} {rgb.width}x{rgb.height}, so "
+                "they show different fields of view: replay with --align homography (or "
+                "reproject, for depth), or crop one of them."
+            )
+    return said
+
+
+def _missing_parts(topics: tuple[TopicReport, ...]) -> list[str]:
+    """What a replay of RGB with X would look for in vain."""
+    if not any(RGB in t.roles.can for t in topics):
+        return ["No topic can serve as RGB: there is no image of a colour encoding."]
+    if not any(role in MODALITIES for t in topics for role in t.roles.can):
+        return ["No topic can serve as X: there is neither a second image, cloud nor event topic."]
+    return []

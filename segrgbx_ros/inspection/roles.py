@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a topic can serve as, tried out on its first message by the code that would use it."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from segrgbx_core.encoding import encode
+from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.modality import MODALITIES
+from segrgbx_ros.bags.topics import COLOR_WORDS, OWN_RESULT, TRUTH_NAME
+from segrgbx_ros.events.messages import raw_packet
+from segrgbx_ros.messages.cameras import CameraInfoMessage, camera_of
+from segrgbx_ros.messages.clouds import PointCloudMessage, read_points
+from segrgbx_ros.messages.images import AnyImage, ImageMessage, is_compressed, rgb_from_message
+from segrgbx_ros.messages.readings import ACCEPTED, XDecoder
+from segrgbx_ros.messages.types import (
+    CAMERA_INFO,
+    COMPRESSED_IMAGE,
+    EVENT_TYPES,
+    IMAGE,
+    LABEL_INFO,
+    POINT_CLOUD,
+)
+
+RGB = "RGB"
+
+
+@dataclass(frozen=True)
+class Roles:
+    """can: what the messages serve as, the likeliest first. likely: what the name says, too.
+
+    why_not: a sentence where they serve as nothing, or not as what the name says. content: the
+    encoding or format in words; width, height: pixels, None where there are none.
+    """
+
+    can: tuple[str, ...]
+    likely: str | None
+    why_not: str | None
+    content: str | None
+    width: int | None
+    height: int | None
+
+
+def roles_of(name: str, msgtype: str, msg: object) -> Roles:
+    """From a topic's name, type and first message."""
+    if msgtype in (IMAGE, COMPRESSED_IMAGE):
+        return _image_roles(name, cast(AnyImage, msg))
+    if msgtype == POINT_CLOUD:
+        return _cloud_roles(name, cast(PointCloudMessage, msg))
+    if msgtype == CAMERA_INFO:
+        return _camera_roles(name, cast(CameraInfoMessage, msg))
+    return roles_of_type(msgtype)
+
+
+def roles_of_type(msgtype: str) -> Roles:
+    """Where there is no message to look at, or its type says it all."""
+    if msgtype in EVENT_TYPES:
+        return Roles(("event",), "event", None, None, None, None)
+    if msgtype == LABEL_INFO:
+        return Roles(("class names",), "class names", None, None, None, None)
+    return Roles((), None, None, None, None, None)
+
+
+def event_roles(data: bytes, msgtype: str, topic: str) -> Roles:
+    """From the first event message that could be decoded."""
+    packet = raw_packet(data, msgtype, topic)
+    return Roles(("event",), "event", None, packet.encoding, packet.width, packet.height)
+
+
+def named_modality(name: str) -> str | None:
+    """The X sensor that a topic's name speaks of."""
+    said = name.lower()
+    return next(
+        (m.name for m in MODALITIES.values() if any(w in said for w in m.topic_words)), None
+    )
+
+
+def _image_roles(name: str, msg: AnyImage) -> Roles:
+    content, width, height = _image_content(msg, name)
+    if TRUTH_NAME.search(name.lower()) or OWN_RESULT.search(name.lower()):
+        what = "earlier result" if OWN_RESULT.search(name.lower()) else "ground truth"
+        return Roles((what,), what, None, content, width, height)
+    refusals: dict[str, str] = {}
+    for role in (RGB, *ACCEPTED):
+        refusal = _refusal(role, name, msg)
+        if refusal is not None:
+            refusals[role] = refusal
+    can = [role for role in (RGB, *ACCEPTED) if role not in refusals]
+    said = named_modality(name)
+    if said is None and (RGB in can or any(w in name.lower() for w in COLOR_WORDS)):
+        said = RGB
+    likely = said if said in can else None
+    can.sort(key=lambda role: role != likely)
+    why_not = refusals.get(said) if said is not None else None
+    if not can and why_not is None:
+        why_not = next(iter(refusals.values()))
+    return Roles(tuple(can), likely, why_not, content, width, height)
+
+
+def _refusal(role: str, name: str, msg: AnyImage) -> str | None:
+    """Why the image cannot serve as this; None where it can."""
+    try:
+        if role == RGB:
+            rgb_from_message(msg, name)
+        else:
+            encode(role, XDecoder(role, name)(msg))
+    except SegRgbxError as err:
+        return str(err)
+    return None
+
+
+def _image_content(msg: AnyImage, name: str) -> tuple[str, int | None, int | None]:
+    """Encoding or format, width, height."""
+    if not is_compressed(msg):
+        raw = cast(ImageMessage, msg)
+        return raw.encoding, raw.width, raw.height
+    for role in (RGB, *ACCEPTED):
+        try:
+            image = (
+                rgb_from_message(msg, name)
+                if role == RGB
+                else np.asarray(XDecoder(role, name)(msg))
+            )
+        except SegRgbxError:
+            continue
+        return msg.format.strip(), image.shape[1], image.shape[0]
+    return msg.format.strip(), None, None
+
+
+def _cloud_roles(name: str, msg: PointCloudMessage) -> Roles:
+    content = "points " + ", ".join(field.name for field in msg.fields)
+    try:
+        read_points(msg, name)
+    except SegRgbxError as err:
+        return Roles((), None, str(err), content, msg.width, msg.height)
+    return Roles(("depth",), "depth", None, content, msg.width, msg.height)
+
+
+def _camera_roles(name: str, msg: CameraInfoMessage) -> Roles:
+    content = msg.distortion_model or "no distortion model"
+    try:
+        camera_of(msg, name)
+    except SegRgbxError as err:
+        return Roles((), None, str(err), content, msg.width, msg.height)
+    return Roles(("calibration",), "calibration", None, content, msg.width, msg.height)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""sensor_msgs/CameraInfo to a camera: binning, region of interest and rectified images heeded."""
+
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.errors import InputError
+from segrgbx_core.geometry.camera_model import CameraModel
+from segrgbx_ros.messages.images import Header
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+
+class RegionOfInterest(Protocol):
+    """sensor_msgs/RegionOfInterest."""
+
+    x_offset: int
+    y_offset: int
+    height: int
+    width: int
+
+
+class CameraInfoMessage(Protocol):
+    """sensor_msgs/CameraInfo."""
+
+    header: Header
+    height: int
+    width: int
+    distortion_model: str
+    d: Floats
+    k: Floats
+    p: Floats
+    binning_x: int
+    binning_y: int
+    roi: RegionOfInterest
+
+
+def camera_of(info: CameraInfoMessage, topic: str, rectified: bool = False) -> CameraModel:
+    """The camera of the images that belong to this CameraInfo.
+
+    rectified: the images are undistorted already (image_rect), as the projection matrix says.
+    Raises InputError, naming the topic, where the calibration is not filled in.
+    """
+    k = np.asarray(info.p, np.float64).reshape(3, 4)[:, :3] if rectified else _matrix(info.k)
+    d = np.zeros(0) if rectified else np.asarray(info.d, np.float64)
+    k, size = _as_published(k, info)
+    model = info.distortion_model or "plumb_bob"
+    try:
+        return CameraModel(size[0], size[1], k, d, model if d.size else "plumb_bob")
+    except InputError as err:
+        raise InputError(f"The calibration on topic {topic} cannot be used: {err}") from err
+
+
+def is_rectified(image_topic: str) -> bool:
+    """Whether image_proc's naming says that the topic's images are undistorted."""
+    return "rect" in image_topic.rpartition("/")[2]
+
+
+def _matrix(values: Floats) -> Floats:
+    return np.asarray(values, np.float64).reshape(3, 3)
+
+
+def _as_published(k: Floats, info: CameraInfoMessage) -> tuple[Floats, tuple[int, int]]:
+    """The matrix and (width, height) after cutting out the region and binning the pixels."""
+    roi = info.roi
+    width, height = roi.width or info.width, roi.height or info.height
+    by = np.array([max(1, info.binning_x), max(1, info.binning_y)], np.float64)
+    done = k.copy()
+    done[0, 2] -= roi.x_offset
+    done[1, 2] -= roi.y_offset
+    # Pixel centres lie at whole numbers: the first binned pixel's centre is at (by - 1) / 2.
+    done[:2, 2] = (done[:2, 2] - (by - 1) / 2) / by
+    done[0, :2] /= by[0]
+    done[1, :2] /= by[1]
+    return done, (int(width // by[0]), int(height // by[1]))

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's health on /diagnostics, and its findings in the log."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_updater import Updater
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+
+from segrgbx_ros.node.health.findings import ERROR, OK, WARN, Finding, findings
+from segrgbx_ros.node.health.health import Health, Spread
+
+REPEAT_S = 30.0
+LEVELS = {OK: DiagnosticStatus.OK, WARN: DiagnosticStatus.WARN, ERROR: DiagnosticStatus.ERROR}
+AREAS = ("inputs", "pairing", "model", "outputs")
+
+
+class Diagnostics:
+    """Looks at the health once a second, by a clock that also runs where simulated time rests."""
+
+    def __init__(self, node: Node, report: Callable[[], Health]) -> None:
+        self._report = report
+        self._updater = Updater(node)
+        self._updater.setHardwareID("none")
+        for area in AREAS:
+            self._updater.add(area, lambda stat, area=area: self._fill(stat, area))
+        self._updater.timer.cancel()
+        self._timer = node.create_timer(
+            self._updater.period, self.update, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+        self._log = ThrottledFindings(node.get_logger())
+        self._health: Health | None = None
+        self._found: list[Finding] = []
+
+    def update(self) -> None:
+        """Publishes and logs what holds now."""
+        health = self._report()
+        self._health, self._found = health, findings(health)
+        if health.model is not None:
+            self._updater.setHardwareID(health.model.device)
+        self._updater.update()
+        self._log.tell(self._found)
+
+    def _fill(self, stat: Any, area: str) -> Any:
+        health = self._health
+        if health is None:
+            stat.summary(DiagnosticStatus.OK, "starting up")
+            return stat
+        own = [f for f in self._found if f.area == area]
+        level = max((LEVELS[f.level] for f in own), default=DiagnosticStatus.OK)
+        words = " ".join(f.words for f in own) or _all_well(health, area)
+        stat.summary(level, words)
+        for key, value in _VALUES[area](health).items():
+            stat.add(key, value)
+        return stat
+
+
+class ThrottledFindings:
+    """Says each finding when it appears, again every 30 s while it holds, and when it is over."""
+
+    def __init__(self, logger: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self._logger, self._clock = logger, clock
+        self._said: dict[str, tuple[float, str]] = {}
+
+    def tell(self, found: list[Finding]) -> None:
+        """The findings of now."""
+        now = self._clock()
+        current = {f.key for f in found}
+        for finding in found:
+            last = self._said.get(finding.key)
+            if last is not None and now - last[0] < REPEAT_S:
+                continue
+            self._said[finding.key] = (now, finding.words)
+            self._say(finding)
+        for key in [k for k in self._said if k not in current]:
+            _, words = self._said.pop(key)
+            self._logger.info(f"No longer: {words}")
+
+    def _say(self, finding: Finding) -> None:
+        if finding.level == ERROR:
+            self._logger.error(finding.words)
+        elif finding.level == WARN:
+            self._logger.warning(finding.words)
+        else:
+            self._logger.info(finding.words)
+
+
+def _all_well(health: Health, area: str) -> str:
+    if health.state != "active":
+        return health.state
+    if area == "outputs" and health.outputs is not None:
+        return f"{health.outputs.hz:.1f} masks a second"
+    if area == "pairing":
+        return f"{health.pairs_hz:.1f} pairs a second"
+    if area == "inputs":
+        return ", ".join(f"{s.name} {s.hz:.1f} Hz" for s in health.inputs)
+    return "running"
+
+
+def _inputs(health: Health) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for source in health.inputs:
+        values[f"{source.name} topic"] = source.topic
+        values[f"{source.name} rate [Hz]"] = f"{source.hz:.2f}"
+        values[f"{source.name} messages"] = str(source.count)
+        values[f"{source.name} publishers"] = str(len(source.publishers))
+        lag = source.stamp_lag_s
+        values[f"{source.name} arrival minus stamp [s]"] = "-" if lag is None else f"{lag:.3f}"
+    values["x state"] = health.x_state
+    return values
+
+
+def _pairing(health: Health) -> dict[str, str]:
+    values = {
+        "pairs [Hz]": f"{health.pairs_hz:.2f}",
+        **_spread("skew", health.skew_ms),
+        "time jumps": str(health.restarts),
+    }
+    values.update({f"dropped: {r}": str(n) for r, n in sorted(health.drops.items())})
+    values.update({f"x dropped: {r}": str(n) for r, n in sorted(health.x_drops.items())})
+    return values
+
+
+def _model(health: Health) -> dict[str, str]:
+    values = {"state": health.state, "modality": health.modality}
+    if health.model is not None:
+        memory = health.model.memory_bytes
+        values["model"] = health.model.name
+        values["device"] = health.model.device
+        values["precision"] = health.model.precision
+        values["device memory [MB]"] = "-" if memory is None else f"{memory / 1e6:.0f}"
+    for stage, spread in health.stage_ms.items():
+        values.update(_spread(stage, spread))
+    return values
+
+
+def _outputs(health: Health) -> dict[str, str]:
+    values = {
+        "masks": str(health.frames_segmented),
+        **_spread("age of masks", health.age_ms),
+    }
+    if health.outputs is not None:
+        values["masks [Hz]"] = f"{health.outputs.hz:.2f}"
+        for name, count in health.outputs.subscribers.items():
+            values[f"subscribers of {name}"] = str(count)
+    return values
+
+
+def _spread(name: str, spread: Spread | None) -> dict[str, str]:
+    if spread is None:
+        return {}
+    return {f"{name} p50 [ms]": f"{spread.p50:.1f}", f"{name} p95 [ms]": f"{spread.p95:.1f}"}
+
+
+_VALUES: Mapping[str, Callable[[Health], dict[str, str]]] = {
+    "inputs": _inputs,
+    "pairing": _pairing,
+    "model": _model,
+    "outputs": _outputs,
+}

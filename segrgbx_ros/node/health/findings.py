@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with the running node, in sentences that name the way out.
+
+One function for each question a user asks; each looks at the facts alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from segrgbx_core.readings import Reading
+from segrgbx_ros.node.health.health import Health, InputHealth
+
+ERROR, WARN, OK = "error", "warn", "ok"
+GRACE_S = 3.0
+SILENT_S = 2.0
+CLOCK_LAG_S = 5.0
+LISTED = 6
+
+
+@dataclass(frozen=True)
+class Finding:
+    """area: inputs, pairing, model or outputs. key: the same as long as the matter is the same."""
+
+    area: str
+    key: str
+    level: str
+    words: str
+
+
+def findings(health: Health) -> list[Finding]:
+    """What holds now; worst first."""
+    found = [*_of_state(health)]
+    if health.state == "active":
+        for source in health.inputs:
+            found += _of_input(source, health)
+        found += [*_of_pairing(health), *_of_frames(health), *_of_outputs(health)]
+    order = (ERROR, WARN, OK)
+    return sorted(found, key=lambda f: order.index(f.level))
+
+
+def _of_state(health: Health) -> Iterator[Finding]:
+    name = health.node
+    if health.failure is not None:
+        yield Finding("model", "failure", ERROR, health.failure)
+    elif health.state == "unconfigured":
+        yield Finding(
+            "model",
+            "unconfigured",
+            WARN,
+            f"Not configured, so nothing is segmented: ros2 lifecycle set {name} configure "
+            "(autostart is false, or the node was cleaned up).",
+        )
+    elif health.state == "inactive":
+        yield Finding(
+            "model",
+            "inactive",
+            WARN,
+            f"Not active, so nothing is segmented: ros2 lifecycle set {name} activate.",
+        )
+    if health.sim_time_missing:
+        yield Finding(
+            "inputs",
+            "no_clock",
+            ERROR,
+            "use_sim_time is true, but nothing has come on /clock: play the bag with --clock, "
+            "start the simulator, or launch with use_sim_time:=false.",
+        )
+    if not health.enabled:
+        yield Finding(
+            "model",
+            "disabled",
+            OK,
+            f"Switched off: ros2 service call {name}/enable std_srvs/srv/SetBool "
+            "'{data: true}' switches it on.",
+        )
+
+
+def _of_input(source: InputHealth, health: Health) -> Iterator[Finding]:
+    needed = source.name == "rgb" or health.missing_x == "drop"
+    level = ERROR if needed else WARN
+    silent = source.since_last_s is None or source.since_last_s > SILENT_S
+    fitting = [node for node, kind in source.publishers if kind == source.type_name]
+    if health.state_s > GRACE_S and silent:
+        if source.incompatible:
+            yield _incompatible(source, level)
+        elif not source.publishers:
+            yield Finding("inputs", f"{source.name}_no_publisher", level, _no_publisher(source))
+        elif not fitting:
+            node, kind = source.publishers[0]
+            yield Finding(
+                "inputs",
+                f"{source.name}_other_type",
+                level,
+                f"{source.topic} is published by {node} as {kind}, but {source.type_name} is "
+                f"expected there: set {source.transport}, or launch with another "
+                f"{source.argument}.",
+            )
+        else:
+            since = source.since_last_s
+            last = "nothing has come yet" if since is None else f"nothing came for {since:.1f} s"
+            yield Finding(
+                "inputs",
+                f"{source.name}_silent",
+                level,
+                f"{fitting[0]} publishes {source.topic}, but {last}: check that the sensor runs "
+                f"(ros2 topic hz {source.topic}).",
+            )
+    elif source.incompatible:
+        yield _incompatible(source, WARN)
+    if source.zero_stamps:
+        yield Finding(
+            "inputs",
+            f"{source.name}_zero_stamps",
+            ERROR,
+            f"{source.zero_stamps} messages on {source.topic} had a stamp of zero, by which "
+            "nothing can be paired: make the driver stamp its images.",
+        )
+    lag = source.stamp_lag_s
+    if lag is not None and not silent and abs(lag) > CLOCK_LAG_S:
+        where = "behind" if lag > 0 else "ahead of"
+        yield Finding(
+            "inputs",
+            f"{source.name}_clock",
+            WARN,
+            f"Stamps on {source.topic} are {_seconds(abs(lag))} {where} this machine's clock; "
+            "masks bear them too, so consumers that look up TF will wait in vain: play bags with "
+            "--clock and launch with use_sim_time:=true, or synchronise the clocks.",
+        )
+
+
+def _incompatible(source: InputHealth, level: str) -> Finding:
+    node, policy = source.incompatible[0]
+    return Finding(
+        "inputs",
+        f"{source.name}_qos",
+        level,
+        f"{node} publishes {source.topic}, but its QoS {policy} is incompatible with this node's, "
+        f"so none of its messages arrive: leave out qos_overrides.{source.topic}.subscription."
+        f"{policy}, which asks for more than that publisher gives.",
+    )
+
+
+def _no_publisher(source: InputHealth) -> str:
+    if source.others:
+        shown = ", ".join(source.others[:LISTED])
+        more = len(source.others) - LISTED
+        known = f"{shown} and {more} more" if more > 0 else shown
+        hint = f"launch with {source.argument}:=NAME; topics of this type: {known}"
+    else:
+        hint = (
+            "no topic of this type is there at all: start the driver, and check that both "
+            "machines have the same ROS_DOMAIN_ID and see each other"
+        )
+    return f"Nobody publishes {source.topic} ({source.type_name}): {hint}."
+
+
+def _of_pairing(health: Health) -> Iterator[Finding]:
+    if health.modality == "none" or len(health.inputs) < 2:
+        return
+    both = all(source.hz > 0 for source in health.inputs)
+    if not both or health.state_s < GRACE_S or health.new_paired or not health.new_without_x:
+        return
+    apart = health.clock_apart_s
+    if apart is not None and abs(apart) > max(health.slop_s, 0.02):
+        rounded = round(health.x_time_offset_s - apart, 3)
+        yield Finding(
+            "pairing",
+            "clocks_apart",
+            ERROR,
+            f"RGB and {health.modality} arrive together, but the stamps of {health.modality} are "
+            f"{_seconds(abs(apart))} {'ahead' if apart > 0 else 'behind'}, so nothing pairs: "
+            f"synchronise the two clocks, or set sync.x_time_offset to {rounded}.",
+        )
+    else:
+        yield Finding(
+            "pairing",
+            "no_pair",
+            ERROR,
+            f"RGB and {health.modality} both arrive, but no two stamps lie within sync.slop "
+            f"{health.slop_s:g} s of each other: raise sync.slop, or use sync.policy approximate.",
+        )
+
+
+def _of_frames(health: Health) -> Iterator[Finding]:
+    if health.refusal is not None:
+        yield Finding("model", "refusal", ERROR, health.refusal)
+    if health.doubt is not None:
+        yield Finding("inputs", "doubt", WARN, health.doubt)
+    if health.model is not None and health.model.defects:
+        yield Finding(
+            "model",
+            "defects",
+            ERROR,
+            f"{health.model.defects} frames ended with an unexpected error; the log has the "
+            "trace: please report it.",
+        )
+
+
+def _of_outputs(health: Health) -> Iterator[Finding]:
+    outputs = health.outputs
+    if outputs is None:
+        return
+    for output, node, policy in outputs.incompatible:
+        yield Finding(
+            "outputs",
+            f"output_qos_{output}_{node}",
+            WARN,
+            f"{node} subscribes to {output} with a QoS {policy} that is incompatible with this "
+            "node's (reliable, volatile), so it receives nothing: change the subscriber's QoS.",
+        )
+    if health.state_s > GRACE_S and not any(outputs.subscribers.values()):
+        yield Finding(
+            "outputs",
+            "no_subscriber",
+            WARN,
+            f"Nobody subscribes to any output, so nothing is segmented: subscribe to "
+            f"{outputs.mask_topic}, or look at it with rqt_image_view.",
+        )
+
+
+def _seconds(value: float) -> str:
+    if value >= 2 * 86400:
+        return f"{value / 86400:.0f} days"
+    return f"{value:.1f} s" if value >= 10 else f"{value:.3f} s"
+
+
+STRIDE = 8
+
+
+def doubt(modality: str, reading: Reading) -> str | None:
+    """One sentence on values that tell nothing, None where they may well tell something.
+
+    Looks at every eighth pixel of an image; other readings are not judged. Units that cannot be
+    are refused by the encodings themselves.
+    """
+    if not isinstance(reading, np.ndarray):
+        return None
+    seen = reading[::STRIDE, ::STRIDE].astype(np.float64)
+    seen = seen[np.isfinite(seen)]
+    if not seen.size:
+        return f"The {_spoken(modality)} images have hardly a pixel with a reading."
+    if seen.size > 1 and seen.min() == seen.max():
+        return (
+            f"The {_spoken(modality)} images are {seen[0]:g} everywhere: check that the lens is "
+            "open and the driver's range fits."
+        )
+    return None
+
+
+def _spoken(modality: str) -> str:
+    return modality.replace("_", " ")

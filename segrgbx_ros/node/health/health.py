@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The facts by which the node judges itself, and the rates and percentiles among them."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+RATE_WINDOW_S = 5.0
+KEPT_MARKS = 2048
+KEPT_VALUES = 300
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median, 95th percentile and largest of some values, in their own unit."""
+
+    p50: float
+    p95: float
+    max: float
+
+
+class Rate:
+    """Events a second over the last five seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._marks: deque[float] = deque(maxlen=KEPT_MARKS)
+        self._lock = threading.Lock()
+
+    def mark(self) -> None:
+        """One more, now."""
+        with self._lock:
+            self._marks.append(self._clock())
+
+    def hz(self) -> float:
+        """0 where the last one is older than the window."""
+        now = self._clock()
+        with self._lock:
+            recent = [t for t in self._marks if now - t <= RATE_WINDOW_S]
+        if len(recent) < 2:
+            return 0.0
+        return (len(recent) - 1) / max(recent[-1] - recent[0], 1e-9)
+
+    def since_last_s(self) -> float | None:
+        """Seconds since the last one; None before the first."""
+        with self._lock:
+            return self._clock() - self._marks[-1] if self._marks else None
+
+
+class Recent:
+    """The last 300 values of one quantity."""
+
+    def __init__(self) -> None:
+        self._values: deque[float] = deque(maxlen=KEPT_VALUES)
+        self._lock = threading.Lock()
+
+    def add(self, value: float) -> None:
+        """One more; values that are not finite are left out."""
+        if np.isfinite(value):
+            with self._lock:
+                self._values.append(value)
+
+    def clear(self) -> None:
+        """Forgets all of them."""
+        with self._lock:
+            self._values.clear()
+
+    def spread(self) -> Spread | None:
+        """None before the first value."""
+        with self._lock:
+            values = list(self._values)
+        if not values:
+            return None
+        p50, p95 = (float(v) for v in np.percentile(values, (50, 95)))
+        return Spread(p50, p95, max(values))
+
+
+@dataclass(frozen=True)
+class InputHealth:
+    """One input.
+
+    topic, type_name: what is subscribed to. argument: the launch argument that names it, and
+    transport the parameter of its form. publishers: node and type of each publisher of the topic.
+    incompatible: for each publisher whose QoS does not fit, its node and the policy. others: other
+    topics of the type. since_last_s: None before the first message. stamp_lag_s: node's clock at
+    arrival minus stamp, median. zero_stamps: messages without a stamp, 0 once
+    none has come for ten seconds.
+    """
+
+    name: str
+    topic: str
+    type_name: str
+    argument: str
+    transport: str
+    hz: float
+    count: int
+    since_last_s: float | None
+    publishers: Sequence[tuple[str, str]]
+    incompatible: Sequence[tuple[str, str]]
+    others: Sequence[str]
+    stamp_lag_s: float | None
+    zero_stamps: int
+
+
+@dataclass(frozen=True)
+class OutputHealth:
+    """subscribers: of each output. incompatible: output, subscriber's node and policy of each
+    subscriber that can receive nothing."""
+
+    mask_topic: str
+    subscribers: Mapping[str, int]
+    incompatible: Sequence[tuple[str, str, str]]
+    hz: float
+
+
+@dataclass(frozen=True)
+class ModelHealth:
+    """memory_bytes: of the device, taken by this process; None on the CPU."""
+
+    name: str
+    device: str
+    precision: str
+    memory_bytes: int | None
+    defects: int
+
+
+@dataclass(frozen=True)
+class Health:
+    """Everything a finding may rest on.
+
+    state: of the lifecycle. state_s: seconds in it. clock_apart_s: X's clock minus RGB's as far as
+    the arrivals tell. pairs_hz: jobs for the model. new_paired, new_without_x: RGB images of the
+    last five seconds that found an X, and that found none, whatever missing_x made of them. drops:
+    RGB images without a mask, by reason. x_drops: X readings of no use, by reason. refusal: the
+    newest sentence on an unusable frame, None where none came in the last ten seconds. doubt: why
+    X's values look wrong. restarts: how often stamps have jumped back.
+    """
+
+    node: str
+    state: str
+    state_s: float
+    enabled: bool
+    modality: str
+    missing_x: str
+    slop_s: float
+    x_time_offset_s: float
+    sim_time_missing: bool
+    failure: str | None
+    inputs: Sequence[InputHealth]
+    outputs: OutputHealth | None
+    model: ModelHealth | None
+    pairs_hz: float
+    new_paired: int
+    new_without_x: int
+    skew_ms: Spread | None
+    age_ms: Spread | None
+    stage_ms: Mapping[str, Spread]
+    clock_apart_s: float | None
+    x_state: str
+    drops: Mapping[str, int] = field(default_factory=dict)
+    x_drops: Mapping[str, int] = field(default_factory=dict)
+    frames_segmented: int = 0
+    restarts: int = 0
+    refusal: str | None = None
+    doubt: str | None = None

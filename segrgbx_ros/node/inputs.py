@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's inputs: subscriptions, the pairing behind a filter's interface, and their health."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from message_filters import SimpleFilter, Subscriber
+from rclpy.node import Node
+from rclpy.qos import (
+    HistoryPolicy,
+    QoSDurabilityPolicy,
+    QoSProfile,
+    QoSReliabilityPolicy,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rosidl_runtime_py.utilities import get_message
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+
+from segrgbx_core.errors import InputError, SegRgbxError
+from segrgbx_ros.events.packets import EventDecoder
+from segrgbx_ros.messages.images import stamp_ns
+from segrgbx_ros.node.health.health import InputHealth, Rate, Recent
+from segrgbx_ros.node.pairing import LivePairing
+from segrgbx_ros.node.parameters.parameters import NodeSettings
+
+
+def sensor_qos(depth: int = 1) -> QoSProfile:
+    """Sensor data: best effort, which takes reliable publishers as well, and volatile."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=QoSReliabilityPolicy.BEST_EFFORT,
+        durability=QoSDurabilityPolicy.VOLATILE,
+    )
+
+
+def incompatible_policy(offered: QoSProfile, requested: QoSProfile) -> str | None:
+    """The policy for which no message can pass from that publisher to that subscriber."""
+    if (
+        offered.reliability == QoSReliabilityPolicy.BEST_EFFORT
+        and requested.reliability == QoSReliabilityPolicy.RELIABLE
+    ):
+        return "reliability"
+    if (
+        offered.durability == QoSDurabilityPolicy.VOLATILE
+        and requested.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL
+    ):
+        return "durability"
+    return None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One image input as the user knows it: its relative name, launch argument and parameter."""
+
+    name: str
+    relative: str
+    argument: str
+    transport_parameter: str
+
+
+RGB = Source("rgb", "rgb/image_raw", "rgb_topic", "rgb_transport")
+X = Source("x", "x/image_raw", "x_topic", "x_transport")
+EVENTS = Source("x", "x/events", "x_topic", "event.message")
+POINTS = Source("x", "x/points", "x_topic", "x_transport")
+EVENT_PACKETS_KEPT = 1000
+ZERO_STAMPS_SHOWN_S = 10.0
+
+
+class Input:
+    """A subscribed topic with its measurements.
+
+    raw: messages come serialised, as bytes.
+    """
+
+    def __init__(
+        self, node: Node, source: Source, topic: str, kind: Any, depth: int, raw: bool = False
+    ) -> None:
+        self.source, self.topic, self.message_type = source, topic, kind
+        self.rate, self.zero_rate, self.lag_s = Rate(), Rate(), Recent()
+        self.count = self.zero_stamps = 0
+        self._node = node
+        self.filter = Subscriber(
+            node,
+            kind,
+            topic,
+            qos_profile=sensor_qos(depth),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            raw=raw,
+        )
+
+    def close(self) -> None:
+        """No more messages."""
+        self._node.destroy_subscription(self.filter.sub)
+
+    def measure(self, stamp: int) -> None:
+        """A message of that stamp has come."""
+        self.rate.mark()
+        self.count += 1
+        if stamp <= 0:
+            self.zero_stamps += 1
+            self.zero_rate.mark()
+        else:
+            self.lag_s.add((self._node.get_clock().now().nanoseconds - stamp) / 1e9)
+
+    def health(self) -> InputHealth:
+        """What the graph and the measurements say of it."""
+        type_name = _type_name(self.message_type)
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        requested = self.filter.sub.qos_profile
+        incompatible = [
+            (_full_name(p), policy)
+            for p in publishers
+            if (policy := incompatible_policy(p.qos_profile, requested)) is not None
+        ]
+        lag = self.lag_s.spread()
+        zero_s = self.zero_rate.since_last_s()
+        return InputHealth(
+            name=self.source.name,
+            topic=self.topic,
+            type_name=type_name,
+            argument=self.source.argument,
+            transport=self.source.transport_parameter,
+            hz=self.rate.hz(),
+            count=self.count,
+            since_last_s=self.rate.since_last_s(),
+            publishers=[(_full_name(p), p.topic_type) for p in publishers],
+            incompatible=incompatible,
+            others=self._others(type_name),
+            stamp_lag_s=None if lag is None else lag.p50,
+            zero_stamps=0 if zero_s is None or zero_s > ZERO_STAMPS_SHOWN_S else self.zero_stamps,
+        )
+
+    def _others(self, type_name: str) -> list[str]:
+        own = self._node.get_fully_qualified_name() + "/"
+        return sorted(
+            name
+            for name, types in self._node.get_topic_names_and_types()
+            if type_name in types
+            and name != self.topic
+            and not name.startswith(own)
+            and self._node.count_publishers(name)
+        )
+
+
+def image_input(node: Node, source: Source, transport: str, depth: int) -> Input:
+    """The topic of a compressed transport lies under the raw one's, as image_transport has it."""
+    base = node.resolve_topic_name(source.relative)
+    if transport == "raw":
+        made = Input(node, source, base, Image, depth)
+    else:
+        made = Input(node, source, f"{base}/{transport}", CompressedImage, depth)
+    made.filter.registerCallback(lambda msg: made.measure(stamp_ns(msg.header)))
+    return made
+
+
+class EventInput(Input):
+    """A topic of event packets; they are signalled decoded.
+
+    undecodable: packets that could not be read; problem: when the newest such came, in seconds of
+    the monotonic clock, and the sentence on it.
+    Raises InputError where the message type is not installed.
+    """
+
+    def __init__(self, node: Node, type_name: str) -> None:
+        topic = node.resolve_topic_name(EVENTS.relative)
+        super().__init__(
+            node, EVENTS, topic, installed_type(type_name), EVENT_PACKETS_KEPT, raw=True
+        )
+        self.events = SimpleFilter()
+        self.undecodable = 0
+        self.problem: tuple[float, str] | None = None
+        self._decoder = EventDecoder(topic, type_name)
+        self.filter.registerCallback(self._decode)
+
+    def _decode(self, packet: bytes) -> None:
+        try:
+            chunk = self._decoder.decode(packet)
+        except SegRgbxError as err:
+            self.undecodable += 1
+            self.problem = (time.monotonic(), str(err))
+            self.measure(1)
+            return
+        self.measure(chunk.stamp_ns)
+        self.events.signalMessage(chunk)
+
+
+def installed_type(type_name: str) -> Any:
+    """The message class. Raises InputError, which names the package to install."""
+    try:
+        return get_message(type_name)
+    except (AttributeError, ModuleNotFoundError, ValueError) as err:
+        package = type_name.split("/")[0]
+        debian = package.replace("_", "-")
+        raise InputError(
+            f"Message type {type_name} is not installed here: apt install "
+            f"ros-$ROS_DISTRO-{debian} (or build {package} from source), or set event.message to "
+            "the type that your driver publishes."
+        ) from err
+
+
+def x_input(node: Node, settings: NodeSettings, depth: int) -> Input:
+    """The second sensor's, as the settings name its form."""
+    if settings.modality == "event":
+        return EventInput(node, settings.event_message)
+    if settings.x_transport != "points":
+        return image_input(node, X, settings.x_transport, depth)
+    made = Input(node, POINTS, node.resolve_topic_name(POINTS.relative), PointCloud2, depth)
+    made.filter.registerCallback(lambda msg: made.measure(stamp_ns(msg.header)))
+    return made
+
+
+class PairingFilter(SimpleFilter):
+    """The replay's pairing where message_filters' synchronizers stand: inputs in, jobs out."""
+
+    def __init__(
+        self, settings: NodeSettings, inputs: Sequence[Input], now_ns: Callable[[], int]
+    ) -> None:
+        super().__init__()
+        pairing = self.pairing = LivePairing(settings, self.signalMessage)
+        self._now_ns = now_ns
+        inputs[0].filter.registerCallback(lambda msg: pairing.add_rgb(msg, now_ns()))
+        for x in inputs[1:]:
+            if isinstance(x, EventInput):
+                x.events.registerCallback(lambda chunk: pairing.add_events(chunk, now_ns()))
+            else:
+                x.filter.registerCallback(lambda msg: pairing.add_x(msg, now_ns()))
+
+    def tick(self) -> None:
+        """Lets what has waited too long go."""
+        self.pairing.tick(self._now_ns())
+
+
+class CameraInfoInput:
+    """Keeps the newest calibration of a camera."""
+
+    def __init__(self, node: Node, relative: str) -> None:
+        self._node = node
+        self.newest: Any | None = None
+        self.topic = node.resolve_topic_name(relative)
+        self._subscription = node.create_subscription(
+            CameraInfo, self.topic, self._keep, sensor_qos()
+        )
+
+    def _keep(self, msg: Any) -> None:
+        self.newest = msg
+
+    def close(self) -> None:
+        """No more messages."""
+        self._node.destroy_subscription(self._subscription)
+
+
+def _type_name(message_type: Any) -> str:
+    package, kind = message_type.__module__.split(".")[0], message_type.__name__
+    return f"{package}/msg/{kind}"
+
+
+def _full_name(endpoint: Any) -> str:
+    space = endpoint.node_namespace.rstrip("/")
+    return f"{space}/{endpoint.node_name}"

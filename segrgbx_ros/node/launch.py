@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one description behind the launch files of all modalities."""
+
+from pathlib import PurePosixPath
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+from segrgbx_ros.messages.names import x_topic_of
+
+# Each stands above the parameters' file where it is given.
+OVERRIDES = ("model", "device", "rgb_transport", "x_transport", "missing_x")
+
+
+def node_launch(modality: str) -> LaunchDescription:
+    """`ros2 launch segrgbx_ros <modality>.launch.py`."""
+    return LaunchDescription(
+        [*node_arguments(modality), OpaqueFunction(function=_node, args=[modality])]
+    )
+
+
+def node_arguments(modality: str) -> list[DeclareLaunchArgument]:
+    """What `ros2 launch ... --show-args` lists."""
+    params = PathJoinSubstitution([FindPackageShare("segrgbx_ros"), "config", f"{modality}.yaml"])
+    return [
+        DeclareLaunchArgument("namespace", default_value="", description="the node's namespace"),
+        DeclareLaunchArgument(
+            "params_file", default_value=params, description="the node's parameters (YAML)"
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time", default_value="false", description="take the time from /clock"
+        ),
+        DeclareLaunchArgument(
+            "rgb_topic",
+            default_value="rgb/image_raw",
+            description="RGB images; camera_info is taken beside it",
+        ),
+        DeclareLaunchArgument(
+            "x_topic",
+            default_value=x_topic_of(modality),
+            description="the second sensor's readings; camera_info is taken beside it",
+        ),
+        DeclareLaunchArgument(
+            "model", default_value="", description="model name or folder; empty: params_file's"
+        ),
+        DeclareLaunchArgument(
+            "device", default_value="", description="auto, cpu, cuda:N; empty: params_file's"
+        ),
+        DeclareLaunchArgument(
+            "rgb_transport", default_value="", description="raw, compressed; empty: params_file's"
+        ),
+        DeclareLaunchArgument(
+            "x_transport",
+            default_value="",
+            description="raw, compressed, compressedDepth, points; empty: params_file's",
+        ),
+        DeclareLaunchArgument(
+            "missing_x",
+            default_value="",
+            description="drop, rgb_only, hold_last; empty: params_file's",
+        ),
+        DeclareLaunchArgument(
+            "autostart", default_value="true", description="configure and activate at once"
+        ),
+        DeclareLaunchArgument("log_level", default_value="info", description="of the node"),
+    ]
+
+
+def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity]:
+    def told(name: str) -> str:
+        return str(LaunchConfiguration(name).perform(context))
+
+    given = {name: told(name) for name in OVERRIDES if told(name)}
+    rgb, x = told("rgb_topic"), told("x_topic")
+    x_name = "x/events" if modality == "event" else "x/image_raw"
+    return [
+        Node(
+            package="segrgbx_ros",
+            executable="segrgbx_node",
+            name="segrgbx",
+            namespace=told("namespace"),
+            output="screen",
+            parameters=[
+                told("params_file"),
+                {
+                    "modality": modality,
+                    "use_sim_time": _flag(told("use_sim_time"), "use_sim_time"),
+                    "autostart": _flag(told("autostart"), "autostart"),
+                    **given,
+                },
+            ],
+            remappings=[
+                ("rgb/image_raw", rgb),
+                ("rgb/camera_info", _beside(rgb)),
+                (x_name, x),
+                ("x/points", x),
+                ("x/camera_info", _beside(x)),
+            ],
+            ros_arguments=["--log-level", f"segrgbx:={told('log_level')}"],
+        )
+    ]
+
+
+def _beside(topic: str) -> str:
+    """camera_info as image_transport's convention places it."""
+    return str(PurePosixPath(topic).with_name("camera_info"))
+
+
+def _flag(text: str, name: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise RuntimeError(f"Launch argument {name} is '{text}'; expected true or false.")
+    return text.lower() == "true"

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's model: loaded once, on the device only while it is wanted there."""
+
+import logging
+import time
+
+import torch
+
+from segrgbx_core import Segmenter
+from segrgbx_core.scene_cache import SceneRefresh
+from segrgbx_core.weights.store import load_model
+from segrgbx_ros.node.health.health import ModelHealth
+from segrgbx_ros.node.parameters.parameters import NodeSettings
+
+log = logging.getLogger("segrgbx")
+
+WARM_UP_SIZE = (480, 640)
+
+
+class NodeModel:
+    """A model as the settings name it, checked against the modality and warmed up.
+
+    Raises SegRgbxError where it cannot serve.
+    """
+
+    def __init__(self, settings: NodeSettings) -> None:
+        self._settings = settings
+        log.info("Loading model '%s'.", settings.model)
+        start = time.perf_counter()
+        self._loaded = load_model(settings.model)
+        log.info("Loaded it in %.1f s.", time.perf_counter() - start)
+        if settings.modality != "none":
+            self._loaded.card.check_modality(settings.modality)
+        self.segmenter: Segmenter | None = self._placed()
+
+    @property
+    def name(self) -> str:
+        """As its card states it."""
+        return self._loaded.card.name
+
+    def on_device(self) -> Segmenter:
+        """The model, brought to the device where it is not there."""
+        if self.segmenter is None:
+            self.segmenter = self._placed()
+        return self.segmenter
+
+    def release(self) -> None:
+        """Gives the device's memory back; the weights stay in the machine's."""
+        if self.segmenter is None or self.segmenter.device.type == "cpu":
+            return
+        self.segmenter = None
+        self._loaded.model.to("cpu")
+        torch.cuda.empty_cache()
+
+    def health(self, defects: int) -> ModelHealth:
+        """Where it is, and what it takes there."""
+        segmenter = self.segmenter
+        if segmenter is None:
+            return ModelHealth(self.name, "none (inactive)", self._settings.precision, 0, defects)
+        memory = None
+        if segmenter.device.type == "cuda":
+            memory = torch.cuda.memory_reserved(segmenter.device)
+        return ModelHealth(self.name, str(segmenter.device), segmenter.precision, memory, defects)
+
+    def _placed(self) -> Segmenter:
+        told = self._settings
+        segmenter = Segmenter(
+            self._loaded,
+            told.device,
+            told.precision,
+            _scene_refresh(told),
+            told.label_set or None,
+        )
+        for number in range(1, told.warmup_iterations + 1):
+            start = time.perf_counter()
+            segmenter.warm_up(1, WARM_UP_SIZE)
+            log.info(
+                "Warm-up %d of %d took %.0f ms.",
+                number,
+                told.warmup_iterations,
+                (time.perf_counter() - start) * 1e3,
+            )
+        return segmenter
+
+
+def _scene_refresh(told: NodeSettings) -> SceneRefresh | None:
+    if told.scene_refresh_every == 1:
+        return None
+    return SceneRefresh(told.scene_refresh_every, told.scene_refresh_change or None)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's outputs; one that nobody subscribes to, or that is switched off, is not computed.
+
+Arrays become messages without a copy element by element.
+"""
+
+from array import array
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from builtin_interfaces.msg import Time
+from rclpy.node import Node
+from rclpy.qos import (
+    HistoryPolicy,
+    QoSDurabilityPolicy,
+    QoSProfile,
+    QoSReliabilityPolicy,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
+from vision_msgs.msg import LabelInfo, VisionClass
+
+from segrgbx_core.labels.label_set import LabelSet
+from segrgbx_ros.messages.types import NS_PER_S
+from segrgbx_ros.msg import SegmentationStatus
+from segrgbx_ros.node.health.health import OutputHealth, Rate
+from segrgbx_ros.node.inputs import incompatible_policy
+from segrgbx_ros.node.parameters.parameters import NodeSettings
+from segrgbx_ros.pipeline import FrameStatus, SegmentedFrame
+
+
+def image_message(pixels: npt.NDArray[np.uint8], encoding: str, header: Header) -> Image:
+    """sensor_msgs/Image without row padding; pixels: (H, W) mono8 or (H, W, 3) rgb8."""
+    packed = np.ascontiguousarray(pixels)
+    data = array("B")
+    data.frombytes(packed.data.cast("B"))
+    return Image(
+        header=header,
+        height=packed.shape[0],
+        width=packed.shape[1],
+        encoding=encoding,
+        is_bigendian=0,
+        step=packed.strides[0],
+        data=data,
+    )
+
+
+def camera_info_message(info: Any, header: Header) -> CameraInfo:
+    """The calibration with another header; the given message stays as it is."""
+    fields = {name: getattr(info, name) for name in info.get_fields_and_field_types()}
+    return CameraInfo(**{**fields, "header": header})
+
+
+def label_info_message(label_set: LabelSet, stamp_ns: int) -> LabelInfo:
+    """Each class's id and name; the threshold is 0, every labelled pixel counts."""
+    sec, nanosec = divmod(stamp_ns, NS_PER_S)
+    return LabelInfo(
+        header=Header(stamp=Time(sec=sec, nanosec=nanosec)),
+        class_map=[
+            VisionClass(class_id=i, class_name=name) for i, name in enumerate(label_set.names)
+        ],
+        threshold=0.0,
+    )
+
+
+def status_message(status: FrameStatus, header: Header) -> SegmentationStatus:
+    """The status of one mask."""
+    return SegmentationStatus(header=header, **vars(status))
+
+
+TYPES: Mapping[str, Any] = {
+    "mask": Image,
+    "camera_info": CameraInfo,
+    "confidence": Image,
+    "color_mask": Image,
+    "overlay": Image,
+    "cloud": PointCloud2,
+    "status": SegmentationStatus,
+}
+
+
+def result_qos() -> QoSProfile:
+    """Results at the sensor's rate: reliable, volatile, depth 1 (REP 2003)."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=QoSReliabilityPolicy.RELIABLE,
+        durability=QoSDurabilityPolicy.VOLATILE,
+    )
+
+
+def latched_qos() -> QoSProfile:
+    """For what is told once: reliable and transient local."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=QoSReliabilityPolicy.RELIABLE,
+        durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
+class Outputs:
+    """The publishers, from configure to cleanup."""
+
+    def __init__(self, node: Node, label_set: LabelSet) -> None:
+        self._node = node
+        self.rate = Rate()
+        self._publishers = {
+            name: node.create_publisher(
+                kind,
+                f"~/{name}",
+                result_qos(),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+            for name, kind in TYPES.items()
+        }
+        self._label_info = node.create_publisher(LabelInfo, "~/label_info", latched_qos())
+        now = node.get_clock().now().nanoseconds
+        self._label_info.publish(label_info_message(label_set, now))
+
+    def close(self) -> None:
+        """Withdraws all of them."""
+        for publisher in (*self._publishers.values(), self._label_info):
+            self._node.destroy_publisher(publisher)
+        self._publishers = {}
+
+    def wanted(self, name: str, settings: NodeSettings) -> bool:
+        """Whether the output is switched on and someone listens."""
+        switched_on = getattr(settings, f"publish_{name}", True)
+        return bool(switched_on and self._publishers[name].get_subscription_count())
+
+    def any_wanted(self, settings: NodeSettings) -> bool:
+        """Whether a mask serves anyone; a calibration alone does not need one."""
+        return any(self.wanted(name, settings) for name in TYPES if name != "camera_info")
+
+    def publish_frame(
+        self, done: SegmentedFrame, header: Any, camera_info: Any | None, settings: NodeSettings
+    ) -> None:
+        """Everything but the status, the mask first; header: the RGB message's own."""
+        segmentation = done.segmentation
+        if self.wanted("mask", settings):
+            self._image("mask", segmentation.labels, "mono8", header)
+        if camera_info is not None and self.wanted("camera_info", settings):
+            self.publish("camera_info", camera_info_message(camera_info, header))
+        if self.wanted("confidence", settings):
+            self._image("confidence", segmentation.confidence_image(), "mono8", header)
+        if self.wanted("color_mask", settings):
+            self._image("color_mask", segmentation.color_mask(), "rgb8", header)
+        if self.wanted("overlay", settings):
+            overlay = segmentation.overlay(done.frame.rgb, settings.overlay_alpha)
+            self._image("overlay", overlay, "rgb8", header)
+        self.rate.mark()
+
+    def publish(self, name: str, message: Any) -> None:
+        """One message on the named output."""
+        self._publishers[name].publish(message)
+
+    def health(self) -> OutputHealth:
+        """Who listens, and who cannot."""
+        incompatible = []
+        for name, publisher in self._publishers.items():
+            for listener in self._node.get_subscriptions_info_by_topic(publisher.topic_name):
+                policy = incompatible_policy(publisher.qos_profile, listener.qos_profile)
+                if policy is not None:
+                    space = listener.node_namespace.rstrip("/")
+                    incompatible.append((name, f"{space}/{listener.node_name}", policy))
+        return OutputHealth(
+            mask_topic=self._publishers["mask"].topic_name,
+            subscribers={n: p.get_subscription_count() for n, p in self._publishers.items()},
+            incompatible=incompatible,
+            hz=self.rate.hz(),
+        )
+
+    def _image(self, name: str, pixels: Any, encoding: str, header: Any) -> None:
+        self.publish(name, image_message(pixels, encoding, header))

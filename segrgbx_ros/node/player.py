@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plays a recording, or made-up scenes, as live cameras: stamped now, without end.
+
+Other than `ros2 bag play --loop`, time goes on from lap to lap, and RGB and X come under the names
+that the launch files expect.
+"""
+
+import argparse
+import signal
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.node import Node
+from rclpy.utilities import remove_ros_args
+from rosidl_runtime_py.utilities import get_message
+
+from segrgbx_core.errors import InputError, SegRgbxError
+from segrgbx_core.scenes import Drive, DriveSettings
+from segrgbx_ros.bags.reader import BagReader
+from segrgbx_ros.bags.scenes import write_drive_bag
+from segrgbx_ros.bags.topics import find_topics
+from segrgbx_ros.messages.names import x_topic_of
+from segrgbx_ros.messages.types import CAMERA_INFO, COMPRESSED_IMAGE, NS_PER_S
+
+STAMP_AT = 4
+LAP_GAP_NS = 100_000_000
+NAP_S = 0.5
+
+
+@dataclass(frozen=True)
+class Track:
+    """A recorded topic and the name it is played under."""
+
+    recorded: str
+    played: str
+    msgtype: str
+
+
+def tracks_of(bag: BagReader, modality: str) -> list[Track]:
+    """RGB, X and their calibrations; raises BagError where RGB or X cannot be told."""
+    found = find_topics(bag, modality)
+    wanted = [(found.rgb, "rgb/image_raw")]
+    if found.x is not None:
+        wanted.append((found.x, x_topic_of(modality)))
+    tracks = []
+    for recorded, played in wanted:
+        topic = bag.topic(recorded)
+        assert topic is not None
+        suffix = "/compressed" if topic.msgtype == COMPRESSED_IMAGE else ""
+        tracks.append(Track(recorded, played + suffix, topic.msgtype))
+        folder = recorded.removesuffix("/compressed").rpartition("/")[0]
+        info = bag.topic(f"{folder}/camera_info")
+        if info is not None and info.msgtype == CAMERA_INFO:
+            named = f"{played.rpartition('/')[0]}/camera_info"
+            tracks.append(Track(info.name, named, CAMERA_INFO))
+    return tracks
+
+
+def restamped(data: bytes, shift_ns: int) -> bytes:
+    """A serialised message that begins with a header, its stamp moved on."""
+    order = "<" if data[1] & 1 else ">"
+    sec, nanosec = struct.unpack_from(f"{order}iI", data, STAMP_AT)
+    moved = divmod(sec * NS_PER_S + nanosec + shift_ns, NS_PER_S)
+    changed = bytearray(data)
+    struct.pack_into(f"{order}iI", changed, STAMP_AT, *moved)
+    return bytes(changed)
+
+
+class BagPlayer:
+    """Publishes a recording's tracks at their recorded pace, divided by `speed`."""
+
+    def __init__(self, node: Node, bag: Path, modality: str, speed: float) -> None:
+        self._node, self._bag, self._speed = node, bag, speed
+        with BagReader(bag) as reader:
+            tracks = tracks_of(reader, modality)
+        self._publishers = {t.recorded: _publisher(node, t) for t in tracks}
+        listed = ", ".join(self._publishers[t.recorded].topic_name for t in tracks)
+        node.get_logger().info(f"Playing {bag} as {listed}.")
+
+    def lap(self) -> None:
+        """The whole recording once."""
+        clock, began = self._node.get_clock(), None
+        with BagReader(self._bag) as reader:
+            for message in reader.messages(list(self._publishers)):
+                now = clock.now().nanoseconds
+                began = began or (now, message.log_time_ns)
+                due = began[0] + round((message.log_time_ns - began[1]) / self._speed)
+                if not self._wait((due - now) / NS_PER_S):
+                    return
+                data = restamped(bytes(message.data), due - message.log_time_ns)
+                self._publishers[message.topic].publish(data)
+        self._wait(LAP_GAP_NS / NS_PER_S)
+
+    def _wait(self, seconds: float) -> bool:
+        """Whether the context still stands afterwards."""
+        until = time.monotonic() + max(0.0, seconds)
+        while self._node.context.ok() and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, NAP_S))
+        return bool(self._node.context.ok())
+
+
+def _publisher(node: Node, track: Track) -> Any:
+    try:
+        kind = get_message(track.msgtype)
+    except (AttributeError, ModuleNotFoundError, ValueError) as err:
+        package = track.msgtype.split("/")[0]
+        raise InputError(
+            f"Topic {track.recorded} has type {track.msgtype}, but package {package} is not "
+            f"installed here: apt install ros-$ROS_DISTRO-{package.replace('_', '-')}."
+        ) from err
+    return node.create_publisher(kind, track.played, 10)
+
+
+def _arguments(args: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="segrgbx_play", description="Plays a recording, or made-up scenes, as live cameras."
+    )
+    parser.add_argument("--modality", default="thermal", help="the second sensor")
+    parser.add_argument("--bag", default="", help="a recording; made-up scenes without")
+    parser.add_argument("--speed", type=float, default=1.0, help="times the recorded pace")
+    parser.add_argument("--once", action="store_true", help="one lap only")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of made-up scenes")
+    parser.add_argument("--rate", type=float, default=10.0, help="RGB images a second, made up")
+    parser.add_argument("--size", default="480x360", help="of made-up RGB images")
+    return parser.parse_args(args)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Plays until Ctrl-C; 0 then, 2 for a user's mistake."""
+    given = list(sys.argv if args is None else args)
+    told = _arguments(remove_ros_args(given)[1:])
+    if not told.speed > 0:
+        print(f"segrgbx_play: The speed is {told.speed}; expected above 0.", file=sys.stderr)
+        return 2
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
+    rclpy.init(args=given)
+    node = Node("segrgbx_play")
+    try:
+        with tempfile.TemporaryDirectory(prefix="segrgbx_play_") as folder:
+            bag = Path(told.bag) if told.bag else _made_up(told, Path(folder) / "drive", node)
+            _play(BagPlayer(node, bag, told.modality, told.speed), node, told.once)
+    except SegRgbxError as err:
+        print(f"segrgbx_play: {err}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        pass
+    except Exception:
+        if node.context.ok():
+            raise
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+def _play(player: BagPlayer, node: Node, once: bool) -> None:
+    while node.context.ok():
+        player.lap()
+        if once:
+            return
+
+
+def _made_up(told: argparse.Namespace, place: Path, node: Node) -> Path:
+    width, _, height = told.size.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise InputError(f"The size is '{told.size}'; expected WIDTHxHEIGHT, such as 480x360.")
+    settings = DriveSettings(
+        modality=told.modality,
+        seconds=told.seconds,
+        rate_hz=told.rate,
+        width=int(width),
+        height=int(height),
+    )
+    drive = Drive(settings)
+    node.get_logger().info(f"Making {told.seconds:g} s of scenes ({len(drive)} images); a moment.")
+    write_drive_bag(drive, place, on_capture=_progress(len(drive), node))
+    return place
+
+
+def _progress(total: int, node: Node) -> Callable[[], None]:
+    count = 0
+
+    def one_more() -> None:
+        nonlocal count
+        count += 1
+        if not node.context.ok():
+            raise KeyboardInterrupt  # rclpy's handler has taken it and ended the context
+        if count * 4 // total > (count - 1) * 4 // total:
+            node.get_logger().info(f"{100 * count // total} % of the scenes are made.")
+
+    return one_more

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One thread that does the slow work, so that no callback ever waits for it.
+
+With one slot the newest job wins: a job that has not begun when the next one comes is dropped.
+So the work is never older than one job, however long it takes.
+"""
+
+import logging
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+J = TypeVar("J")
+log = logging.getLogger("segrgbx")
+
+SUPERSEDED = "superseded"
+QUEUE_FULL = "worker_queue_full"
+
+
+class Worker(Generic[J]):
+    """Hands jobs to `work`, one after the other, in a thread of its own.
+
+    capacity: jobs that may wait. With 1 the waiting job gives way to the newest; with more they
+    are done in order, and one that finds no room is dropped. An exception of `work` is a defect:
+    it is logged with its trace and counted, and the next job is done.
+    """
+
+    def __init__(self, work: Callable[[J], None], capacity: int = 1) -> None:
+        self._work, self._capacity = work, capacity
+        self._waiting: deque[J] = deque()
+        self._changed = threading.Condition()
+        self._running = False
+        self._busy = False
+        self._thread: threading.Thread | None = None
+        self._dropped: Counter[str] = Counter()
+        self._defects = 0
+
+    def start(self) -> None:
+        """Begins to work; again after a stop."""
+        with self._changed:
+            if self._thread is not None:
+                return
+            self._running = True
+            self._thread = threading.Thread(target=self._run, name="segrgbx_worker", daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout_s: float | None = None) -> bool:
+        """Forgets what waits, lets the running job end, and ends the thread.
+
+        Returns whether the thread has ended; False only where it outlasts the timeout.
+        """
+        with self._changed:
+            self._running = False
+            self._dropped["stopped"] += len(self._waiting)
+            self._waiting.clear()
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return True
+        thread.join(timeout_s)
+        if thread.is_alive():
+            return False
+        self._thread = None
+        return True
+
+    def submit(self, job: J) -> None:
+        """Returns at once; a job that comes while stopped is dropped."""
+        with self._changed:
+            if not self._running:
+                self._dropped["stopped"] += 1
+                return
+            if len(self._waiting) >= self._capacity:
+                if self._capacity > 1:
+                    self._dropped[QUEUE_FULL] += 1
+                    return
+                self._waiting.popleft()
+                self._dropped[SUPERSEDED] += 1
+            self._waiting.append(job)
+            self._changed.notify_all()
+
+    def wait_idle(self, timeout_s: float) -> bool:
+        """Waits until nothing waits or runs; whether that came in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout_s)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Jobs given up, by reason; those at 0 are left out."""
+        with self._changed:
+            return {reason: n for reason, n in self._dropped.items() if n}
+
+    @property
+    def pending(self) -> int:
+        """Jobs waiting or running."""
+        with self._changed:
+            return len(self._waiting) + self._busy
+
+    @property
+    def defects(self) -> int:
+        """Jobs that ended with an exception."""
+        return self._defects
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._waiting) or not self._running)
+                if not self._running:
+                    return
+                job = self._waiting.popleft()
+                self._busy = True
+            try:
+                self._work(job)
+            except Exception:
+                self._defects += 1
+                log.exception("A frame ended with an unexpected error; the next one is tried.")
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+
+
+NS_PER_S = 1_000_000_000
+
+
+class RateLimit:
+    """Lets frames through so that their mean rate stays at or under the limit.
+
+    A frame due within a tenth of the period is let through early, so that a limit that divides
+    the camera's rate takes every n-th frame in spite of jitter.
+    """
+
+    def __init__(self) -> None:
+        self._due: int | None = None
+        self._last = 0
+
+    def admits(self, stamp_ns: int, max_rate_hz: float) -> bool:
+        """Whether the frame goes on; max_rate_hz 0 lets every frame through."""
+        if max_rate_hz <= 0.0:
+            self._due = None
+            return True
+        period = round(NS_PER_S / max_rate_hz)
+        if self._due is None or stamp_ns < self._last - NS_PER_S:
+            self._due = stamp_ns
+        if stamp_ns < self._due - period // 10:
+            return False
+        self._last = stamp_ns
+        self._due = max(self._due + period, stamp_ns)
+        return True

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pipeline over a recording, and what it leaves."""

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ground truth of a recording: matched to RGB by exact stamp, brought to the model's classes."""
+
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.evaluation.metrics import ConfusionMeter, Scores
+from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
+from segrgbx_ros.bags.reader import BagReader
+from segrgbx_ros.bags.topics import TopicsTaken
+from segrgbx_ros.messages.images import AnyImage, labels_from_message
+from segrgbx_ros.messages.types import LABEL_INFO, typestore
+
+Labels = npt.NDArray[np.uint8]
+KEPT = 64
+
+
+class _VisionClass(Protocol):
+    class_id: int
+    class_name: str
+
+
+class _LabelInfo(Protocol):
+    class_map: list[_VisionClass]
+
+
+@dataclass(frozen=True)
+class ClassMap:
+    """table: (256,) uint8, the recording's id to the model's, 255 where the model has no such
+    class. note: what a reader of the scores should know, None where the ids simply agree.
+    """
+
+    table: Labels
+    note: str | None
+
+
+def class_map(bag: BagReader, topics: TopicsTaken, label_set: LabelSet) -> ClassMap:
+    """By class name where the recording states its names in a LabelInfo, else id by id."""
+    same = np.arange(256, dtype=np.uint8)
+    topic = topics.ground_truth_labels
+    first = None if topic is None else bag.first(topic)
+    if topic is None or first is None:
+        return ClassMap(
+            same,
+            f"The recording does not name its ground-truth classes; its ids are taken to be those "
+            f"of label set '{label_set.name}'.",
+        )
+    info = cast(_LabelInfo, typestore().deserialize_cdr(first.data, LABEL_INFO))
+    names = {int(c.class_id): c.class_name for c in info.class_map}
+    if names == dict(enumerate(label_set.names)):
+        return ClassMap(same, None)
+    table = np.full(256, UNLABELLED, np.uint8)
+    for number, name in names.items():
+        if name in label_set.names and number < UNLABELLED:
+            table[number] = label_set.id_of(name)
+    unknown = sorted(name for name in names.values() if name not in label_set.names)
+    left_out = f"; left out of the scores: {', '.join(unknown)}" if unknown else ""
+    return ClassMap(
+        table,
+        f"The classes on {topic} differ from the model's ('{label_set.name}') and were matched by "
+        f"name{left_out}.",
+    )
+
+
+class GroundTruth:
+    """Keeps undecoded truth until its RGB comes, and scores masks against it."""
+
+    def __init__(self, topic: str, classes: ClassMap, label_set: LabelSet) -> None:
+        self._topic = topic
+        self._classes = classes
+        self._meter = ConfusionMeter(label_set)
+        self._kept: dict[int, AnyImage] = {}
+        self.problem: str | None = None
+
+    def add(self, stamp_ns: int, msg: AnyImage) -> None:
+        """Remember a truth image; the oldest of more than 64 is forgotten."""
+        self._kept[stamp_ns] = msg
+        if len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+
+    def has(self, stamp_ns: int) -> bool:
+        """Whether a truth of exactly this stamp waits."""
+        return stamp_ns in self._kept
+
+    def score(self, stamp_ns: int, predicted: Labels) -> Labels | None:
+        """Compare a mask with the truth of its stamp.
+
+        predicted: (H, W) uint8. Returns the truth in the model's classes, None where there is
+        none or it cannot be used; `problem` then holds the first such sentence.
+        """
+        msg = self._kept.pop(stamp_ns, None)
+        if msg is None:
+            return None
+        try:
+            truth = self._classes.table[labels_from_message(msg, self._topic)]
+            self._meter.update(predicted, truth)
+        except SegRgbxError as err:
+            self.problem = self.problem or str(err)
+            return None
+        return truth
+
+    def scores(self) -> Scores:
+        """Over all masks compared so far."""
+        return self._meter.scores()
+
+    def notes(self) -> list[str]:
+        """What to know about the scores."""
+        found = [] if self._classes.note is None else [self._classes.note]
+        if self.problem is not None:
+            found.append(f"Some ground truth was not used: {self.problem}")
+        return found

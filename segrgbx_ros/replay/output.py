@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a replay leaves behind: the result bag, an overlay a frame, and a few four-up pictures."""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from segrgbx_core.errors import OutputError
+from segrgbx_core.files.disk import claim_output, disk_errors
+from segrgbx_core.files.images import write_png
+from segrgbx_core.labels.label_set import LabelSet
+from segrgbx_core.pictures.frames import four_up
+from segrgbx_ros.bags.writer import ResultWriter
+from segrgbx_ros.messages.images import Header
+from segrgbx_ros.messages.types import STATUS, message
+from segrgbx_ros.pipeline import SegmentedFrame, frame_status, render
+
+if TYPE_CHECKING:
+    from rosbags.typesys.store import Msg
+
+PANELS = 12
+OWN_PICTURE = re.compile(r"\d{6}\.png")
+
+
+@dataclass(frozen=True)
+class FrameContext:
+    """What goes with a segmented frame into the result.
+
+    dropped: RGB images given up so far, by reason. truth: (H, W) uint8 or None.
+    """
+
+    header: Header
+    log_time_ns: int
+    dropped: Mapping[str, int]
+    camera_info: "Msg | None"
+    truth: npt.NDArray[np.uint8] | None
+
+
+def claim_replay_output(out: Path, force: bool) -> None:
+    """Makes the folder; with force, the files an earlier replay left there go.
+
+    Raises OutputError as `claim_output` does, and where foreign files lie in `result/`.
+    """
+    claim_output(out, force)
+    with disk_errors(out):
+        for folder in (out / "overlays", out / "panels"):
+            for path in folder.glob("*.png"):
+                if OWN_PICTURE.fullmatch(path.name):
+                    path.unlink()
+        result = out / "result"
+        for name in ("result.mcap", "metadata.yaml", "metadata.yaml.tmp"):
+            (result / name).unlink(missing_ok=True)
+        if result.is_dir():
+            held = sorted(path.name for path in result.iterdir())
+            if held:
+                raise OutputError(
+                    f"{result} holds files of another origin ({', '.join(held[:3])}); move them, "
+                    "or choose another output folder."
+                )
+            result.rmdir()
+
+
+class ReplayOutput:
+    """Writes frame after frame; the bag and the folders appear with the first one."""
+
+    def __init__(
+        self,
+        out: Path,
+        label_set: LabelSet,
+        model: str,
+        with_camera_info: bool,
+        expected_frames: int,
+    ) -> None:
+        self._out = out
+        self._label_set = label_set
+        self._model = model
+        self._with_camera_info = with_camera_info
+        self._panel_stride = max(1, -(-expected_frames // PANELS))
+        self._bag: ResultWriter | None = None
+        self._count = 0
+        self._panel_due, self._panels = True, 0
+        self._spare: tuple[str, SegmentedFrame, FrameContext] | None = None
+
+    def __enter__(self) -> "ReplayOutput":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None and not self._panels and self._spare is not None:
+            self._write_panel(*self._spare)
+        if self._bag is not None:
+            self._bag.__exit__(kind, value, trace)
+
+    def write(self, done: SegmentedFrame, context: FrameContext) -> float:
+        """Everything of one frame; returns the milliseconds of the stage "output".
+
+        That stage is the pictures, their messages, the result bag and the overlay's PNG file; the
+        four-up pictures are extra.
+        """
+        bag = self._opened()
+        start = time.perf_counter()
+        outputs = render(done)
+        bag.write_outputs(context.log_time_ns, context.header, outputs, _restamped(context))
+        name = f"{self._count:06d}.png"
+        write_png(self._out / "overlays" / name, outputs.overlay)
+        output_ms = (time.perf_counter() - start) * 1e3
+        self._count += 1
+        bag.write_status(context.log_time_ns, self._status(done, context, output_ms))
+        self._show(name, done, context)
+        return output_ms
+
+    def _show(self, name: str, done: SegmentedFrame, context: FrameContext) -> None:
+        """A four-up picture now and then; of a frame without a valid X only if all are so."""
+        self._panel_due |= (self._count - 1) % self._panel_stride == 0
+        if done.frame.x is not None and not done.x_used:
+            self._spare = self._spare or (name, done, context)
+        elif self._panel_due:
+            self._write_panel(name, done, context)
+            self._panel_due = False
+            self._panels += 1
+
+    def _opened(self) -> ResultWriter:
+        if self._bag is None:
+            with disk_errors(self._out):
+                for folder in ("overlays", "panels"):
+                    (self._out / folder).mkdir(exist_ok=True)
+            self._bag = ResultWriter(self._out / "result", self._label_set, self._with_camera_info)
+        return self._bag
+
+    def _write_panel(self, name: str, done: SegmentedFrame, context: FrameContext) -> None:
+        planes = done.planes if done.x_used else None
+        picture = four_up(
+            done.frame.rgb,
+            None if planes is None else planes.data,
+            done.segmentation,
+            context.truth,
+            None if planes is None else planes.valid,
+        )
+        write_png(self._out / "panels" / name, picture)
+
+    def _status(self, done: SegmentedFrame, context: FrameContext, output_ms: float) -> "Msg":
+        status = frame_status(done, self._model, self._count, context.dropped, output_ms)
+        return message(STATUS, header=cast("Msg", context.header), **vars(status))
+
+
+def _restamped(context: FrameContext) -> "Msg | None":
+    """The calibration with the mask's header."""
+    if context.camera_info is None:
+        return None
+    return cast("Msg", replace(cast(Any, context.camera_info), header=context.header))

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A replay: messages to pairs, pairs to frames, frames to results and figures."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from rosbags.serde import SerdeError
+
+from segrgbx_core import Segmenter
+from segrgbx_core.errors import BagError, InputError
+from segrgbx_core.files.disk import write_whole
+from segrgbx_core.files.resources import versions
+from segrgbx_core.wording import counted
+from segrgbx_ros.bags.metadata import BagMessage
+from segrgbx_ros.bags.reader import BagReader
+from segrgbx_ros.bags.topics import TopicsTaken, find_topics
+from segrgbx_ros.messages.images import AnyImage, stamp_ns
+from segrgbx_ros.messages.types import typestore
+from segrgbx_ros.pairing.nearest import Pair
+from segrgbx_ros.pipeline import MessagePair, Pipeline
+from segrgbx_ros.replay.ground_truth import GroundTruth, class_map
+from segrgbx_ros.replay.options import RGB_ALONE, Progress, ReplayOptions
+from segrgbx_ros.replay.output import FrameContext, ReplayOutput, claim_replay_output
+from segrgbx_ros.replay.pairing import ArrivedRgb, ReplayPair, ReplayPairing
+from segrgbx_ros.replay.sensor import make_pairing, make_pipeline
+from segrgbx_ros.replay.summary import (
+    Frames,
+    FrameStatistics,
+    ModelFacts,
+    Recording,
+    ReplaySummary,
+)
+
+if TYPE_CHECKING:
+    from rosbags.typesys.store import Msg
+
+TRUTH_WAIT_NS = 1_000_000_000
+
+
+class ReplayRun:
+    """The state of one replay."""
+
+    def __init__(
+        self,
+        options: ReplayOptions,
+        bag: BagReader,
+        topics: TopicsTaken,
+        segmenter: Segmenter,
+        pairing: ReplayPairing,
+        pipeline: Pipeline,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._options, self._bag, self._topics = options, bag, topics
+        self._segmenter, self._report = segmenter, progress
+        self._pairing, self._pipeline = pairing, pipeline
+        self._statistics = FrameStatistics(segmenter.label_set)
+        self._truth: GroundTruth | None = None
+        if topics.ground_truth is not None:
+            classes = class_map(bag, topics, segmenter.label_set)
+            self._truth = GroundTruth(topics.ground_truth, classes, segmenter.label_set)
+        self._camera_info = self._first_camera_info()
+        self._waiting: deque[ReplayPair] = deque()
+        self._unreadable: Counter[str] = Counter()
+        self._first_rgb_ns: int | None = None
+        self._without_x = 0
+        self._rgb_total = self._count(topics.rgb)
+
+    def finish(self) -> ReplaySummary:
+        """Run through the recording and sum up."""
+        with self._output() as output:
+            self._tell()
+            for message in self._bag.messages(self._topics_used()):
+                self._take(message)
+                self._release(output, message.log_time_ns - TRUTH_WAIT_NS)
+                if self._enough():
+                    break
+            else:
+                self._waiting.extend(self._pairing.flush())
+                self._release(output, None)
+            self._tell()
+        if not self._pipeline.segmented:
+            raise self._nothing_segmented()
+        return self._summary()
+
+    def _topics_used(self) -> list[str]:
+        topics = self._topics
+        used = (topics.rgb, topics.x, topics.ground_truth, topics.camera_info)
+        return [name for name in used if name is not None]
+
+    def _output(self) -> ReplayOutput:
+        expected = self._rgb_total
+        if self._topics.x is not None:
+            expected = min(expected, self._count(self._topics.x))
+        return ReplayOutput(
+            self._options.out,
+            self._segmenter.label_set,
+            self._segmenter.card.name,
+            self._camera_info is not None,
+            min(expected, self._options.max_frames or expected),
+        )
+
+    def _take(self, message: BagMessage) -> None:
+        """Hand one message to whom it concerns."""
+        if message.topic == self._topics.x:
+            self._waiting.extend(self._pairing.add_x(message))
+            return
+        role = self._role(message.topic)
+        try:
+            msg = typestore().deserialize_cdr(message.data, message.msgtype)
+        except SerdeError:
+            self._unreadable[f"unreadable_{role}_message"] += 1
+            return
+        if role == "camera_info":
+            self._camera_info = cast("Msg", msg)
+            return
+        image = cast(AnyImage, msg)
+        stamp = stamp_ns(image.header)
+        if role == "ground_truth" and self._truth is not None:
+            self._truth.add(stamp, image)
+        elif role == "rgb":
+            self._first_rgb_ns = stamp if self._first_rgb_ns is None else self._first_rgb_ns
+            arrived = ArrivedRgb(image, message.log_time_ns)
+            self._waiting.extend(self._pairing.add_rgb(stamp, arrived))
+            self._tell()
+
+    def _release(self, output: ReplayOutput, before_ns: int | None) -> None:
+        """Segment the decided pairs whose ground truth is there or will not come any more."""
+        while self._waiting and not self._enough():
+            pair = self._waiting[0]
+            if self._truth is not None and before_ns is not None:
+                late = pair.rgb.log_time_ns < before_ns
+                if not late and not self._truth.has(pair.rgb_stamp_ns):
+                    return
+            self._segment(self._waiting.popleft(), output)
+
+    def _segment(self, pair: ReplayPair, output: ReplayOutput) -> None:
+        messages: MessagePair = Pair(pair.rgb_stamp_ns, pair.rgb.msg, pair.x_stamp_ns, pair.x)
+        done = self._pipeline.process(messages)
+        if done is None:
+            return
+        self._without_x += pair.x is not None and not done.x_used
+        truth = None
+        if self._truth is not None:
+            truth = self._truth.score(pair.rgb_stamp_ns, done.segmentation.labels)
+        context = FrameContext(
+            pair.rgb.msg.header,
+            pair.rgb.log_time_ns,
+            self._rgb_dropped(),
+            self._camera_info,
+            truth,
+        )
+        output_ms = output.write(done, context)
+        timings = {**done.timings_ms, "output": output_ms}
+        self._statistics.add(done.segmentation, timings, done.frame.skew_ns)
+
+    def _summary(self) -> ReplaySummary:
+        scores = self._truth.scores() if self._truth is not None else None
+        scored = scores is not None and scores.frames > 0
+        loss, card = self._bag.loss, self._segmenter.card
+        return ReplaySummary(
+            frames=self._frames(),
+            miou=scores.miou if scores is not None and scored else None,
+            per_class_iou=dict(scores.per_class_iou) if scores is not None and scored else None,
+            pixel_accuracy=scores.pixel_accuracy if scores is not None and scored else None,
+            frames_scored=scores.frames if scores is not None else 0,
+            stage_ms=self._statistics.stage_ms(),
+            skew_ms=self._statistics.skew_ms(),
+            model=self._segmenter.card.name,
+            card=ModelFacts(card.description, card.license, card.modalities, dict(card.training)),
+            class_colors={c.name: c.color for c in self._segmenter.label_set.classes},
+            modality=self._options.modality,
+            device=str(self._segmenter.device),
+            precision=self._segmenter.precision,
+            versions=versions(),
+            topics=self._topics,
+            topic_messages=self._messages_by_topic(),
+            recording=Recording(
+                str(self._options.bag), round(self._bag.duration_s, 3), loss is None, loss
+            ),
+            mean_confidence=self._statistics.mean_confidence(),
+            class_fractions=self._statistics.class_fractions(),
+            problems={**self._pairing.first_problem, **self._pipeline.refusals.first},
+            notes=self._notes(),
+        )
+
+    def _frames(self) -> Frames:
+        counts = self._pairing.counts
+        dropped = Counter(counts.dropped)
+        dropped.update(self._pipeline.refusals.counts)
+        dropped.update(self._all_unreadable())
+        not_reached = counts.rgb_pending + len(self._waiting)
+        if not_reached:
+            dropped["after_max_frames"] = not_reached
+        return Frames(
+            counts.rgb_in + self._unreadable["unreadable_rgb_message"],
+            counts.x_in + self._pairing.unreadable["unreadable_x_message"],
+            counts.paired,
+            self._pipeline.segmented,
+            {reason: n for reason, n in sorted(dropped.items()) if n},
+        )
+
+    def _all_unreadable(self) -> Counter[str]:
+        return self._unreadable + self._pairing.unreadable
+
+    def _notes(self) -> list[str]:
+        said = self._pairing.notes()
+        if self._without_x:
+            said.append(
+                f"{self._without_x} of {counted(self._pipeline.segmented, 'mask')} come of RGB "
+                "alone, since no pixel of their X was valid."
+            )
+        return [*said, *(self._truth.notes() if self._truth is not None else [])]
+
+    def _nothing_segmented(self) -> BagError | InputError:
+        """Why a replay ends without a single mask."""
+        refusals = self._pipeline.refusals
+        if refusals.counts:
+            return InputError(refusals.first[refusals.counts.most_common(1)[0][0]])
+        if self._pairing.first_problem and not self._pairing.counts.x_in:
+            return BagError(next(iter(self._pairing.first_problem.values())))
+        frames = self._frames()
+        reasons = ", ".join(f"{reason} {n}" for reason, n in frames.dropped.items()) or "none"
+        if frames.dropped.get("invalid_rgb_stamp") or frames.dropped.get("invalid_x_stamp"):
+            hint = "images need stamps above zero: check the driver's clock"
+        else:
+            first = {"rgb": self._first_rgb_ns, "x": self._pairing.first_x_ns}
+            starts = ", ".join(
+                f"{role} {stamp / 1e9:.3f} s" for role, stamp in first.items() if stamp is not None
+            )
+            hint = f"first stamps: {starts}; {self._pairing.way_out}"
+        if self._bag.loss is not None:
+            hint = self._bag.loss.rstrip(".")
+        return BagError(
+            f"No frame of {self._options.bag} {self._pairing.missed} "
+            f"({frames.rgb_in} RGB, {frames.x_in} X; dropped: {reasons}); {hint}."
+        )
+
+    def _messages_by_topic(self) -> dict[str, int]:
+        labels = self._topics.ground_truth_labels
+        names = self._topics_used() + ([labels] if labels is not None else [])
+        return {name: self._count(name) for name in names}
+
+    def _first_camera_info(self) -> "Msg | None":
+        topic = self._topics.camera_info
+        first = None if topic is None else self._bag.first(topic)
+        if first is None:
+            return None
+        try:
+            return cast("Msg", typestore().deserialize_cdr(first.data, first.msgtype))
+        except SerdeError:
+            return None
+
+    def _rgb_dropped(self) -> dict[str, int]:
+        """RGB images given up so far, by reason."""
+        dropped = Counter(self._pairing.counts.rgb_dropped)
+        dropped.update(self._pipeline.refusals.counts)
+        dropped["unreadable_rgb_message"] += self._unreadable["unreadable_rgb_message"]
+        return dict(dropped)
+
+    def _role(self, topic: str) -> str:
+        topics = self._topics
+        roles = {topics.rgb: "rgb", topics.x: "x", topics.ground_truth: "ground_truth"}
+        return roles.get(topic, "camera_info")
+
+    def _count(self, topic: str) -> int:
+        found = self._bag.topic(topic)
+        return found.count if found is not None else 0
+
+    def _enough(self) -> bool:
+        limit = self._options.max_frames
+        return limit is not None and self._pipeline.segmented >= limit
+
+    def _tell(self) -> None:
+        if self._report is not None:
+            seen = self._pairing.counts.rgb_in
+            self._report(Progress(self._topics, seen, self._rgb_total, self._pipeline.segmented))
+
+
+def replay(
+    options: ReplayOptions,
+    progress: Callable[[Progress], None] | None = None,
+    segmenter: Segmenter | None = None,
+) -> ReplaySummary:
+    """Segments every pair of the recording.
+
+    Writes `result/` (a recording), `overlays/`, `panels/` and `summary.json` under options.out.
+    segmenter: one already loaded, instead of the options' model, device and precision. Where the
+    recording breaks off, what can be read is segmented and `complete` of the summary is False.
+    Raises SegRgbxError where nothing could be segmented, and for each mistake in the options.
+    """
+    with BagReader(options.bag) as bag:
+        topics = find_topics(
+            bag, options.modality, options.rgb_topic, options.x_topic, options.gt_topic
+        )
+        if segmenter is None:
+            segmenter = Segmenter(
+                options.model, options.device, options.precision, label_set=options.label_set
+            )
+        if options.modality != RGB_ALONE:
+            segmenter.card.check_modality(options.modality)
+        pairing = make_pairing(options, bag, topics)
+        pipeline = make_pipeline(options, bag, topics, segmenter)
+        claim_replay_output(options.out, options.force)
+        run = ReplayRun(options, bag, topics, segmenter, pairing, pipeline, progress)
+        summary = run.finish()
+    write_whole(options.out / "summary.json", summary.to_json().encode())
+    return summary

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a replay amounts to: the content of `summary.json`, written and read back."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segrgbx_core.errors import InputError
+from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
+from segrgbx_core.segmentation import Segmentation
+from segrgbx_ros.bags.topics import TopicsTaken
+from segrgbx_ros.pipeline import mean_confidence
+
+STAGES = ("decode", "encode", "model", "output")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Messages read, pairs found, masks written; dropped: both sides' losses by reason."""
+
+    rgb_in: int
+    x_in: int
+    paired: int
+    segmented: int
+    dropped: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """Milliseconds a frame: median and 95th percentile."""
+
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True)
+class Skew:
+    """Milliseconds between the two stamps of a segmented pair, without sign."""
+
+    p50: float
+    p95: float
+    max: float
+
+
+@dataclass(frozen=True)
+class Recording:
+    """path: as given. lost: one sentence on what could not be read, None where complete."""
+
+    path: str
+    duration_s: float
+    complete: bool
+    lost: str | None
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a reader of the figures should know of the model; training: its card's provenance."""
+
+    description: str
+    license: str
+    modalities: Sequence[str]
+    training: Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class ReplaySummary:
+    """Everything a replay reports; shares and confidences in 0..1.
+
+    miou and per_class_iou are None without ground truth, skew_ms without X. frames_scored: masks
+    that had a ground truth of their stamp. class_fractions: share of all mask pixels by class,
+    "unlabelled" included. class_colors: red, green, blue in 0..255, in the order of the ids.
+    topic_messages: messages recorded on each topic used. problems: the first sentence for each
+    reason a frame was refused. notes: what else the reader of the figures should know.
+    """
+
+    frames: Frames
+    miou: float | None
+    per_class_iou: Mapping[str, float | None] | None
+    pixel_accuracy: float | None
+    frames_scored: int
+    stage_ms: Mapping[str, StageTimes]
+    skew_ms: Skew | None
+    model: str
+    card: ModelFacts
+    class_colors: Mapping[str, tuple[int, int, int]]
+    modality: str
+    device: str
+    precision: str
+    versions: Mapping[str, str]
+    topics: TopicsTaken
+    topic_messages: Mapping[str, int]
+    recording: Recording
+    mean_confidence: float | None
+    class_fractions: Mapping[str, float]
+    problems: Mapping[str, str]
+    notes: Sequence[str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole recording could be read; a command exits with 1 where not."""
+        return self.recording.complete
+
+    def to_json(self) -> str:
+        """The text of `summary.json`; keys are the fields' names."""
+        return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
+
+
+class FrameStatistics:
+    """Gathers what each segmented frame adds to the summary."""
+
+    def __init__(self, label_set: LabelSet) -> None:
+        self._label_set = label_set
+        self._stage_ms: dict[str, list[float]] = {stage: [] for stage in STAGES}
+        self._skew_ms: list[float] = []
+        self._confidence: list[float] = []
+        self._pixels = np.zeros(256, np.int64)
+
+    def add(
+        self, segmentation: Segmentation, timings_ms: Mapping[str, float], skew_ns: int | None
+    ) -> None:
+        """One segmented frame; timings in milliseconds for each of STAGES that was measured."""
+        for stage in STAGES:
+            if stage in timings_ms:
+                self._stage_ms[stage].append(timings_ms[stage])
+        if skew_ns is not None:
+            self._skew_ms.append(abs(skew_ns) / 1e6)
+        confidence = mean_confidence(segmentation)
+        if np.isfinite(confidence):
+            self._confidence.append(confidence)
+        self._pixels += np.bincount(segmentation.labels.ravel(), minlength=256)
+
+    def stage_ms(self) -> dict[str, StageTimes]:
+        """By stage, for the stages that were measured."""
+        return {
+            stage: StageTimes(_percentile(values, 50), _percentile(values, 95))
+            for stage, values in self._stage_ms.items()
+            if values
+        }
+
+    def skew_ms(self) -> Skew | None:
+        """None where no frame had an X."""
+        if not self._skew_ms:
+            return None
+        values = self._skew_ms
+        return Skew(_percentile(values, 50), _percentile(values, 95), round(max(values), 3))
+
+    def mean_confidence(self) -> float | None:
+        """Mean over the frames; None where no pixel was labelled."""
+        return round(float(np.mean(self._confidence)), 5) if self._confidence else None
+
+    def class_fractions(self) -> dict[str, float]:
+        """Share of all mask pixels, by class name and "unlabelled"."""
+        total = max(1, int(self._pixels.sum()))
+        shares = {
+            name: round(float(self._pixels[i] / total), 6)
+            for i, name in enumerate(self._label_set.names)
+        }
+        shares["unlabelled"] = round(float(self._pixels[UNLABELLED] / total), 6)
+        return shares
+
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    return round(float(np.percentile(values, share)), 3)
+
+
+SUMMARY_FILE = "summary.json"
+
+
+def read_summary(folder: Path) -> ReplaySummary:
+    """The summary a replay left in the folder.
+
+    Raises InputError where there is none, or it is not one that this version wrote.
+    """
+    path = folder / SUMMARY_FILE
+    if not path.is_file():
+        raise InputError(
+            f"{folder} has no {SUMMARY_FILE}; name a folder that `segrgbx replay` wrote."
+        )
+    try:
+        return _summary(json.loads(path.read_text("utf-8")))
+    except (UnicodeDecodeError, json.JSONDecodeError) as err:
+        raise InputError(f"{path} is not readable JSON; run `segrgbx replay` again.") from err
+    except (KeyError, TypeError, AttributeError) as err:
+        raise InputError(
+            f"{path} is not as this version writes it ({err}); run `segrgbx replay` again."
+        ) from err
+
+
+def _summary(content: dict[str, Any]) -> ReplaySummary:
+    skew = content.pop("skew_ms")
+    return ReplaySummary(
+        frames=Frames(**content.pop("frames")),
+        stage_ms={k: StageTimes(**v) for k, v in content.pop("stage_ms").items()},
+        card=ModelFacts(**content.pop("card")),
+        skew_ms=None if skew is None else Skew(**skew),
+        topics=TopicsTaken(**content.pop("topics")),
+        recording=Recording(**content.pop("recording")),
+        **content,
+    )

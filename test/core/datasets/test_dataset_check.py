@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The walk through a copy: counts, what is missing or odd, and the contact sheet."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from segrgbx_core.datasets import FolderDataset, open_dataset
+from segrgbx_core.datasets.check import _is_even, check, splits_for_check
+from segrgbx_core.datasets.findings import DatasetCheck
+from segrgbx_core.encoding import Planes
+from segrgbx_core.errors import InputError
+from segrgbx_core.files.images import write_png
+from segrgbx_core.pictures.contact_sheet import contact_sheet, spread
+from segrgbx_core.readings import LightFieldViews, PolarizerImages
+
+RNG = np.random.default_rng(5)
+NAMES = {"train": ("1D", "2N", "3D", "4N"), "val": ("5D", "6N"), "test": ("7D", "8N")}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """MFNet's layout; labels are one pixel in four car (1), the rest unlabeled (0)."""
+    for kind in ("images", "labels"):
+        (tmp_path / kind).mkdir()
+    for split, names in NAMES.items():
+        (tmp_path / f"{split}.txt").write_text("\n".join(names))
+        for name in names:
+            image = RNG.integers(0, 256, (8, 12, 4)).astype(np.uint8)
+            cv2.imwrite(str(tmp_path / "images" / f"{name}.png"), image)
+            labels = np.zeros((8, 12), np.uint8)
+            labels[:2] = 1
+            write_png(tmp_path / "labels" / f"{name}.png", labels)
+    return tmp_path
+
+
+def checked(root: Path, split: str | None = None, most_bad: float = 0.5) -> DatasetCheck:
+    return check("mfnet", root, splits_for_check("mfnet", root, split), most_bad=most_bad)
+
+
+def told(found: DatasetCheck) -> dict[str, int]:
+    return {finding.what: finding.count for finding in found.problems}
+
+
+def test_a_whole_copy_is_counted(root: Path) -> None:
+    found = checked(root)
+    assert found.clean
+    assert [(s.name, s.samples, s.published) for s in found.splits] == [
+        ("train", 4, 784),
+        ("val", 2, 392),
+        ("test", 2, 393),
+    ]
+    assert found.splits[0].conditions == {"day": 2, "night": 2}
+    assert found.sizes == {"12x8": 8}
+    shares = {c.name: (c.share, c.samples) for c in found.classes}
+    assert shares["car"] == (0.25, 8)
+    assert shares["unlabeled"] == (0.75, 8)
+    assert shares["bump"] == (0.0, 0)
+    notes = {note.what: note.count for note in found.notes}
+    assert notes == {
+        "classes that never occur": 7,
+        "splits with another number of samples than the owners'": 3,
+    }
+
+
+def test_one_split_is_walked_alone(root: Path) -> None:
+    found = checked(root, "val")
+    assert [split.name for split in found.splits] == ["val"]
+    assert not [note for note in found.notes if note.what == "images in no split"]
+
+
+def test_every_kind_of_fault_is_told_once(root: Path) -> None:
+    (root / "images" / "1D.png").unlink()
+    cut = root / "images" / "2N.png"
+    cut.write_bytes(cut.read_bytes()[:60])
+    write_png(root / "labels" / "3D.png", np.full((8, 12), 9, np.uint8))
+    write_png(root / "labels" / "4N.png", np.zeros((4, 6), np.uint8))
+    write_png(root / "labels" / "5D.png", np.full((8, 12), 255, np.uint8))
+    flat = cv2.imread(str(root / "images" / "6N.png"), cv2.IMREAD_UNCHANGED)
+    flat[..., 3] = 40
+    cv2.imwrite(str(root / "images" / "6N.png"), flat)
+    (root / "test.txt").write_text("7D\n8N\n6N\n")
+    cv2.imwrite(str(root / "images" / "9D.png"), flat)
+    seen = []
+    splits = splits_for_check("mfnet", root, None)
+    found = check("mfnet", root, splits, most_bad=1.0, on_sample=lambda: seen.append(1))
+    assert not found.clean
+    assert len(seen) == 8
+    assert told(found) == {
+        "samples of train that lack a file": 1,
+        "samples that cannot be used": 2,
+        "samples with labels of no class": 1,
+        "samples without any label": 1,
+        "samples with one X value everywhere": 2,
+        "samples in two splits": 1,
+    }
+    words = [example for finding in found.problems for example in finding.examples]
+    assert any("2N.png cannot be decoded" in word for word in words)
+    assert any("3D.png holds the values 9 in 96 pixels" in word for word in words)
+    assert any("4N.png is 6x4 and its image 4N.png 12x8" in word for word in words)
+    assert any("6N is in val and test" in word for word in words)
+    assert found.splits[0].samples + found.splits[0].bad + found.splits[0].missing == 4
+    unlisted = [note for note in found.notes if note.what == "images in no split"]
+    assert unlisted[0].examples == (str(root / "images" / "9D.png"),)
+    # One of the five that can be used: 5D, 6N twice, 7D and 8N.
+    assert found.unlabelled == pytest.approx(1 / 5)
+
+
+def test_examples_are_few_and_the_count_is_whole(root: Path) -> None:
+    for path in (root / "labels").iterdir():
+        path.unlink()
+    splits = splits_for_check("mfnet", root, None)
+    found = check("mfnet", root, splits)
+    assert told(found) == {
+        "samples of train that lack a file": 4,
+        "samples of val that lack a file": 2,
+        "samples of test that lack a file": 2,
+    }
+    assert found.splits[0].samples == 0
+    assert contact_sheet(splits, 3) is None
+
+
+def test_labels_of_another_set_stop_the_walk(root: Path) -> None:
+    for path in (root / "labels").iterdir():
+        write_png(path, np.full((8, 12), 23, np.uint8))
+    found = checked(root, most_bad=0.2)
+    assert found.stopped is not None
+    assert found.stopped.startswith("2 of the first 2 samples cannot be used, more than 20% of")
+    assert found.stopped.endswith("the labels are not those of label set 'mfnet'")
+    assert not found.clean
+
+
+def test_damaged_files_stop_the_walk_without_a_word_on_labels(root: Path) -> None:
+    for path in (root / "images").iterdir():
+        path.write_bytes(path.read_bytes()[:60])
+    found = checked(root, most_bad=0.2)
+    assert found.stopped is not None
+    assert found.stopped.endswith("so the rest was not read")
+
+
+def test_empty_lists_are_no_copy(root: Path) -> None:
+    for split in NAMES:
+        (root / f"{split}.txt").write_bytes(b"\n")
+    with pytest.raises(InputError, match="names no sample of train, val, test; expected images/"):
+        splits_for_check("mfnet", root, None)
+
+
+def test_folders_of_several_sensors_are_looked_at_one_by_one(tmp_path: Path) -> None:
+    for modality in ("thermal", "depth"):
+        for kind in ("rgb", "x", "labels"):
+            (tmp_path / modality / kind).mkdir(parents=True)
+            shape = (4, 6, 3) if kind == "rgb" else (4, 6)
+            x = kind == "x"
+            stored = np.full(shape, 3000 if x else 3, np.uint16 if x else np.uint8)
+            write_png(tmp_path / modality / kind / "1.png", stored)
+        manifest = f"modality: {modality}\nlabel_set: street\n"
+        (tmp_path / modality / "dataset.yaml").write_text(manifest)
+    with pytest.raises(InputError, match=r"several sensors .*; choose one with --split"):
+        splits_for_check("folder", tmp_path, None)
+    splits = splits_for_check("folder", tmp_path, "depth")
+    assert check("folder", tmp_path, splits).splits[0].samples == 1
+
+
+def test_the_first_samples_differ_in_split_and_condition(root: Path) -> None:
+    order = [data.places[i] for data, i in spread(splits_for_check("mfnet", root, None))]
+    assert len({place.stem for place in order}) == 8
+    assert len({(place.split, place.condition) for place in order[:6]}) == 6
+
+
+def test_the_sheet_has_a_row_a_sample(root: Path) -> None:
+    cut = root / "images" / "8N.png"
+    cut.write_bytes(cut.read_bytes()[:60])
+    splits = splits_for_check("mfnet", root, None)
+    two, all_good = contact_sheet(splits, 2), contact_sheet(splits, 99)
+    assert two is not None
+    assert all_good is not None
+    assert two.dtype == np.uint8
+    assert two.shape[1:] == (3 * 400 + 4, 3)
+    # Tile of 400 x 267 under a caption of 23 rows, then a gap of 2.
+    assert all_good.shape[0] - two.shape[0] == 5 * (267 + 23 + 2)
+
+
+def test_the_right_folder_is_named_where_it_is_near(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    above = tmp_path_factory.mktemp("above")
+    (above / "MFNet").symlink_to(root)
+    for wrong, right in ((above, above / "MFNet"), (root / "images", root)):
+        with pytest.raises(InputError, match=rf"expected .*: give {right}, which has that\.$"):
+            splits_for_check("mfnet", wrong, None)
+    with pytest.raises(InputError, match=rf"give {root}, which"):
+        open_dataset("mfnet", root / "labels", "train")
+    far = root / "images" / "a" / "b"
+    far.mkdir(parents=True)
+    with pytest.raises(InputError, match=r"b holds nothing; expected (?!.*which has that)"):
+        splits_for_check("mfnet", far, None)
+
+
+def test_a_split_of_the_owners_that_is_not_here_is_a_note(root: Path) -> None:
+    (root / "val.txt").unlink()
+    (root / "images" / "._1D.png").write_bytes(b"left by a Mac")
+    notes = {note.what: note.examples for note in checked(root).notes}
+    assert notes["splits of the owners' that are not here"] == ("val, of 392 samples",)
+    assert len(notes["images in no split"]) == 2
+    assert "splits of the owners' that are not here" not in {
+        note.what for note in checked(root, "test").notes
+    }
+
+
+def test_an_x_that_cannot_be_encoded_cannot_be_used(tmp_path: Path) -> None:
+    for kind in ("rgb", "x", "labels"):
+        (tmp_path / kind).mkdir()
+    for name in ("1", "2"):
+        write_png(tmp_path / "rgb" / f"{name}.png", np.zeros((8, 12, 3), np.uint8))
+        write_png(tmp_path / "labels" / f"{name}.png", np.zeros((8, 12), np.uint8))
+        write_png(tmp_path / "x" / f"{name}.png", RNG.integers(0, 255, (8, 12)).astype(np.uint8))
+    colours = RNG.integers(0, 255, (8, 12, 3)).astype(np.uint8)
+    write_png(tmp_path / "x" / "2.png", colours)
+    (tmp_path / "dataset.yaml").write_text("modality: thermal\nlabel_set: street\n")
+    found = check("folder", tmp_path, splits_for_check("folder", tmp_path, None), most_bad=0.5)
+    assert told(found) == {"samples that cannot be used": 1}
+    assert "X of sample 2 in" in found.problems[0].examples[0]
+    assert "already colour-mapped" in found.problems[0].examples[0]
+
+
+def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="gone does not exist; check the path"):
+        FolderDataset(tmp_path / "gone")
+
+
+def test_black_or_saturated_x_of_several_images_is_odd() -> None:
+    views, places = np.zeros((2, 4, 6, 3), np.uint8), np.array([5, 5])
+    assert _is_even(LightFieldViews(views, places, np.array([4, 5])))
+    nothing = np.full((4, 4, 6), np.nan, np.float32)
+    assert _is_even(PolarizerImages(nothing))
+    nothing[0, 0] = range(6)
+    assert not _is_even(PolarizerImages(nothing))
+    assert _is_even(Planes(np.zeros((3, 4, 6), np.float32), np.ones((4, 6), np.bool_)))

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A user's own folder: what its manifest may say, and what is refused instead of guessed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segrgbx_core.datasets import FolderDataset, Skipping, encoded
+from segrgbx_core.datasets.check import check, splits_for_check
+from segrgbx_core.encoding import DepthSettings, encode
+from segrgbx_core.errors import InputError, LabelError
+from segrgbx_core.files.images import write_png
+
+LABELS = np.arange(24, dtype=np.uint8).reshape(4, 6) % 11
+DEPTH = (5000 + 100 * np.arange(24)).astype(np.uint16).reshape(4, 6)
+
+
+def manifest(root: Path, modality: str = "depth", rest: str = "") -> None:
+    (root / "dataset.yaml").write_text(f"modality: {modality}\nlabel_set: street\n{rest}")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three pairs of RGB and depth."""
+    for kind in ("rgb", "x", "labels"):
+        (tmp_path / kind).mkdir()
+    for stem in ("000008", "000009", "000010"):
+        write_png(tmp_path / "rgb" / f"{stem}.png", np.full((4, 6, 3), 90, np.uint8))
+        write_png(tmp_path / "x" / f"{stem}.png", DEPTH)
+        write_png(tmp_path / "labels" / f"{stem}.png", LABELS)
+    manifest(tmp_path)
+    return tmp_path
+
+
+def test_the_manifest_says_what_the_sensors_numbers_mean(root: Path) -> None:
+    manifest(root, rest="settings: {scale: 0.2, far_m: 20}\n")
+    data = FolderDataset(root)
+    assert data.settings == DepthSettings(scale=0.2, far_m=20.0)
+    found = encoded(data, data[0])
+    assert np.array_equal(found.data, encode("depth", DEPTH, data.settings).data)
+    assert not np.array_equal(found.data, encode("depth", DEPTH).data)
+
+
+@pytest.mark.parametrize(
+    ("rest", "words"),
+    [
+        ("depth_scale: 5000", r"dataset.yaml has unknown keys depth_scale; known: modality, .*"),
+        ("settings: {scales: 2}", r"dataset.yaml: Depth has no setting 'scales'; it has"),
+        ("settings: {far_m: wide}", r"dataset.yaml: Setting far_m is 'wide'; expected number"),
+        ("settings: metres", r"'settings' is 'metres'; expected name: value"),
+        ("video: 'yes'", r"'video' is 'yes'; expected true or false"),
+        ("conditions: [night]", r"'conditions' is not a mapping of stem to word"),
+        ("conditions: {dark: night}", r"names dark, of which rgb/ has no image\.$"),
+        # YAML takes 000010 for the octal number 8.
+        ("conditions: {000010: night}", r"names 8, of which rgb/ has no image; quote stems that"),
+    ],
+)
+def test_a_manifest_that_would_be_ignored_is_refused(root: Path, rest: str, words: str) -> None:
+    manifest(root, rest=rest + "\n")
+    with pytest.raises(InputError, match=words):
+        FolderDataset(root)
+
+
+def test_none_and_true_are_settings_too(root: Path) -> None:
+    manifest(root, "event", "settings: {hot_pixel_ratio: null, use_incomplete: true}\n")
+    settings = FolderDataset(root).settings
+    assert repr(settings).count("hot_pixel_ratio=None") == 1
+    assert repr(settings).count("use_incomplete=True") == 1
+
+
+def test_hidden_files_are_nobodys_data(root: Path) -> None:
+    for kind in ("rgb", "x", "labels"):
+        (root / kind / ".DS_Store").write_bytes(b"\0")
+        (root / kind / "._000008.png").write_bytes(b"\0")
+    assert FolderDataset(root).stems == ("000008", "000009", "000010")
+
+
+@pytest.mark.parametrize("kind", ["rgb", "x", "labels"])
+def test_two_files_of_one_stem_are_refused(root: Path, kind: str) -> None:
+    (root / kind / "000009.bmp").write_bytes(b"\0")
+    with pytest.raises(InputError, match=rf"{kind} holds both 000009.bmp and 000009.png; keep"):
+        FolderDataset(root)
+
+
+def deep(path: Path) -> None:
+    write_png(path, LABELS.astype(np.uint16))
+
+
+def palette(path: Path) -> None:
+    image = Image.fromarray(LABELS, mode="P")
+    image.putpalette([value for i in range(256) for value in (255 - i, i, 7)])
+    image.save(path)
+
+
+@pytest.mark.parametrize("store", [deep, palette])
+def test_labels_are_numbers_however_they_are_stored(
+    root: Path, store: Callable[[Path], None]
+) -> None:
+    store(root / "labels" / "000008.png")
+    found = FolderDataset(root)[0].labels
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, LABELS)
+
+
+def test_large_numbers_do_not_wrap_around(root: Path) -> None:
+    write_png(root / "labels" / "000008.png", LABELS.astype(np.uint16) + 256)
+    with pytest.raises(LabelError, match=r"000008.png has label 256; label set 'street' has 0"):
+        FolderDataset(root)[0]
+
+
+def test_x_of_another_shape_is_named_before_anything_is_trained(root: Path) -> None:
+    write_png(root / "x" / "000009.png", DEPTH.T.copy())
+    words = r"X of sample 000009 in .* is 4x6 and its image 6x4, whose aspect ratios differ"
+    data = FolderDataset(root)
+    with pytest.raises(InputError, match=words):
+        encoded(data, data[1])
+    found = check("folder", root, splits_for_check("folder", root, None), most_bad=1.0)
+    assert not found.clean
+    assert "000009 in" in found.problems[0].examples[0]
+    skipping = Skipping(data, 0.5)
+    assert skipping[1].stem == "000010"
+    assert [i for i in range(3) if skipping.usable(i)] == [0, 2]
+
+
+def test_x_of_half_the_size_is_of_the_same_shape(root: Path) -> None:
+    write_png(root / "x" / "000009.png", DEPTH[:2, :3].copy())
+    data = FolderDataset(root)
+    assert encoded(data, data[1]).valid.shape == (2, 3)
+
+
+def test_x_and_labels_without_an_image_are_odd(root: Path) -> None:
+    (root / "rgb" / "000009.png").unlink()
+    found = check("folder", root, splits_for_check("folder", root, None))
+    assert {finding.what: finding.examples for finding in found.problems} == {
+        "X and labels without an image": (
+            str(root / "x" / "000009.png"),
+            str(root / "labels" / "000009.png"),
+        )
+    }
+    assert len(FolderDataset(root)) == 2

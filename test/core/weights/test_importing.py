@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other projects' checkpoints: their names, their numerics, and what is refused."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from segrgbx_core.errors import ModelError
+from segrgbx_core.model import SegRgbX, build_model
+from segrgbx_core.weights.checkpoint_file import read_checkpoint
+from segrgbx_core.weights.importing import import_weights
+
+State = dict[str, Tensor]
+
+
+def _model(preset: str = "b0", classes: int = 3, **settings: bool) -> SegRgbX:
+    torch.manual_seed(41)
+    return build_model(preset, classes, head_width=16, **settings).eval()
+
+
+def _scrambled(model: nn.Module) -> nn.Module:
+    """Weights and statistics of which no two are alike, small enough to stay in range."""
+    torch.manual_seed(43)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0.0, 0.1)
+        for buffer in model.buffers():
+            if buffer.is_floating_point():
+                buffer.uniform_(0.5, 1.5)
+    return model
+
+
+def _maps(model: SegRgbX, rgb: Tensor, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+    maps = []
+    for stage in model.encoder.stages:
+        rgb, x = stage(rgb, x)
+        maps.append((rgb, x))
+    return maps
+
+
+@pytest.fixture(scope="module")
+def segformer() -> nn.Module:
+    transformers = pytest.importorskip("transformers")
+    reference = transformers.SegformerForSemanticSegmentation(transformers.SegformerConfig())
+    for module in reference.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.eps = 1e-6
+    return _scrambled(reference).eval()
+
+
+def _original_names(face: State) -> State:
+    """The Hugging Face package's tensors under the names of SegFormer's own repository."""
+    state: State = {}
+    for name, value in face.items():
+        if not name.startswith("segformer.") or ".v_proj." in name:
+            continue
+        stage = int(name.split(".")[2]) + 1
+        rest = name.split(".", 3)[3]
+        if ".k_proj." in rest:
+            value = torch.cat((value, face[name.replace(".k_proj.", ".v_proj.")]))
+        rest = rest.replace("patch_embeddings.", f"patch_embed{stage}.")
+        rest = rest.replace(f"patch_embed{stage}.layer_norm.", f"patch_embed{stage}.norm.")
+        rest = re.sub(r"^layer_norm\.", f"norm{stage}.", rest)
+        rest = rest.replace("blocks.", f"block{stage}.")
+        rest = rest.replace("layernorm_before", "norm1").replace("layernorm_after", "norm2")
+        rest = rest.replace("attention.q_proj", "attn.q").replace("attention.k_proj", "attn.kv")
+        rest = rest.replace("attention.o_proj", "attn.proj")
+        rest = rest.replace("attention.sequence_reduction.sequence_reduction", "attn.sr")
+        rest = rest.replace("attention.sequence_reduction.layer_norm", "attn.norm")
+        state[rest] = value
+    return state
+
+
+def _check_against(segformer: nn.Module, model: SegRgbX) -> None:
+    rgb, x = torch.randn(2, 1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        mine = _maps(model, rgb, x)
+        for stream, image in enumerate((rgb, x)):
+            theirs = segformer.segformer(image, output_hidden_states=True).hidden_states
+            for level in range(4):
+                torch.testing.assert_close(mine[level][stream], theirs[level], atol=1e-4, rtol=0.0)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("prefix", ["", "backbone.", "module.backbone."])
+def test_original_names_fill_both_streams(segformer: nn.Module, shared: bool, prefix: str) -> None:
+    state = {prefix + k: v for k, v in _original_names(segformer.state_dict()).items()}
+    assert f"{prefix}block1.0.attn.q.weight" in state
+    state[f"{prefix}head.weight"] = torch.zeros(1000, 256)
+    model = _model(shared_blocks=shared)
+    report = import_weights(model, state)
+    _check_against(segformer, model)
+    assert report.layout == "a SegFormer checkpoint with the original names"
+    assert len(report.taken) == len(state) - 1
+    assert [entry.name for entry in report.left_over] == [f"{prefix}head.weight"]
+    assert {name.split(".")[0] for name in report.missing} == {"frm", "ffm", "head"}
+    first = next(t for t in report.taken if t.name.endswith("block1.0.attn.q.weight"))
+    both = ("encoder.stages.0.blocks.0.0.attn.q.weight",)
+    if not shared:
+        both += ("encoder.stages.0.blocks.1.0.attn.q.weight",)
+    assert first.own == both
+
+
+def test_hugging_face_state_and_file_fill_both_streams(
+    segformer: nn.Module, tmp_path: Path
+) -> None:
+    model = _model()
+    import_weights(model, segformer.state_dict())
+    _check_against(segformer, model)
+    # The package writes files under the names of its first releases.
+    segformer.save_pretrained(tmp_path)
+    from_file = _model()
+    report = import_weights(from_file, tmp_path / "model.safetensors")
+    _check_against(segformer, from_file)
+    assert any(".attention.self.query." in entry.name for entry in report.taken)
+    assert all(entry.name.startswith("decode_head.") for entry in report.left_over)
+    assert "a head for one stream" in report.text()
+
+
+def test_one_embedding_for_both_streams(segformer: nn.Module) -> None:
+    model = _model(shared_embeddings=True)
+    import_weights(model, segformer.state_dict())
+    _check_against(segformer, model)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_timm_weights_give_timm_maps(shared: bool) -> None:
+    timm = pytest.importorskip("timm")
+    reference = _scrambled(timm.create_model("pvt_v2_b0", pretrained=False)).eval()
+    model = _model("pvt_v2_b0", shared_blocks=shared)
+    report = import_weights(model, reference.state_dict())
+    assert [entry.name for entry in report.left_over] == ["head.weight", "head.bias"]
+    rgb, x = torch.randn(2, 1, 3, 64, 96)
+    with torch.no_grad():
+        mine = _maps(model, rgb, x)
+        for stream, image in enumerate((rgb, x)):
+            theirs = reference.forward_intermediates(image, intermediates_only=True)
+            for level in range(4):
+                torch.testing.assert_close(mine[level][stream], theirs[level], atol=1e-4, rtol=0.0)
+
+
+TWO_STREAM_NAMES = (
+    (r"^encoder\.stages\.(\d)\.embeddings\.(\d)\.", "patch_embed"),
+    (r"^encoder\.stages\.(\d)\.blocks\.(\d)\.", "block"),
+    (r"^encoder\.stages\.(\d)\.norms\.(\d)\.", "norm"),
+)
+FUSION_NAMES = {
+    r"frm\.(\d)\.channel\.": r"backbone.FRMs.\1.channel_weights.mlp.",
+    r"frm\.(\d)\.spatial\.": r"backbone.FRMs.\1.spatial_weights.mlp.",
+    r"ffm\.(\d)\.cross\.split\.0": r"backbone.FFMs.\1.cross.channel_proj1",
+    r"ffm\.(\d)\.cross\.split\.1": r"backbone.FFMs.\1.cross.channel_proj2",
+    r"ffm\.(\d)\.cross\.kv\.0": r"backbone.FFMs.\1.cross.cross_attn.kv1",
+    r"ffm\.(\d)\.cross\.kv\.1": r"backbone.FFMs.\1.cross.cross_attn.kv2",
+    r"ffm\.(\d)\.cross\.out\.0": r"backbone.FFMs.\1.cross.end_proj1",
+    r"ffm\.(\d)\.cross\.out\.1": r"backbone.FFMs.\1.cross.end_proj2",
+    r"ffm\.(\d)\.cross\.norms\.0": r"backbone.FFMs.\1.cross.norm1",
+    r"ffm\.(\d)\.cross\.norms\.1": r"backbone.FFMs.\1.cross.norm2",
+    r"ffm\.(\d)\.embed\.": r"backbone.FFMs.\1.channel_emb.channel_embed.",
+    r"ffm\.(\d)\.residual": r"backbone.FFMs.\1.channel_emb.residual",
+    r"ffm\.(\d)\.norm\.": r"backbone.FFMs.\1.channel_emb.norm.",
+    r"head\.lift\.0": "decode_head.linear_c1.proj",
+    r"head\.lift\.1": "decode_head.linear_c2.proj",
+    r"head\.lift\.2": "decode_head.linear_c3.proj",
+    r"head\.lift\.3": "decode_head.linear_c4.proj",
+    r"head\.classifier": "decode_head.linear_pred",
+}
+
+
+def _cmx_names(model: SegRgbX, mix: str, norm: str) -> State:
+    """An unshared model's tensors as CMX names and orders them."""
+    state: State = {}
+    for name, value in model.state_dict().items():
+        for pattern, kind in TWO_STREAM_NAMES:
+            found = re.match(pattern, name)
+            if found:
+                extra = "extra_" if found[2] == "1" else ""
+                name = f"backbone.{extra}{kind}{int(found[1]) + 1}.{name[found.end() :]}"
+        for pattern, theirs in FUSION_NAMES.items():
+            name = re.sub(f"^{pattern}", theirs, name)
+        name = name.replace(".attn.reduce.", ".attn.sr.")
+        name = name.replace(".attn.reduce_norm.", ".attn.norm.")
+        name = name.replace(".mlp.dwconv.", ".mlp.dwconv.dwconv.")
+        name = name.replace("head.norm.", f"decode_head.linear_fuse.{norm}.")
+        if name == "head.mix.weight":
+            name = f"decode_head.linear_fuse.{mix}.weight"
+            # Their head joins its levels from the coarsest to the finest.
+            c1, c2, c3, c4 = value.chunk(4, 1)
+            value = torch.cat((c4, c3, c2, c1), 1)
+        state[name] = value
+    assert all(name.startswith(("backbone.", "decode_head.")) for name in state)
+    return state
+
+
+def test_a_cmx_checkpoint_fills_the_whole_model(tmp_path: Path) -> None:
+    source = _model(shared_blocks=False)
+    _scrambled(source)
+    state = _cmx_names(source, "0", "1")
+    # CMX's fusing convolution has a bias; here it moves into the mean of the norm behind it.
+    bias = torch.linspace(-1, 1, 16)
+    state["decode_head.linear_fuse.0.bias"] = bias
+    state["decode_head.linear_fuse.1.running_mean"] = source.head.norm.running_mean + bias
+    state["aux_head.conv.weight"] = torch.zeros(1)
+    path = tmp_path / "epoch-last.pth"
+    torch.save({"model": state, "epoch": 500, "optimizer": {"lr": 0.1}}, path)
+    model = build_model("b0", 3, shared_blocks=False, head_width=16).eval()
+    report = import_weights(model, path)
+    assert report.layout == "a CMX-style checkpoint"
+    assert report.missing == ()
+    assert [entry.name for entry in report.left_over] == ["aux_head.conv.weight"]
+    rgb, x = torch.randn(2, 1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(model(rgb, x, "depth"), source(rgb, x, "depth"))
+
+
+def test_a_cmnext_checkpoint_fills_all_but_its_own_blocks() -> None:
+    source = _model(shared_blocks=False)
+    _scrambled(source)
+    state = {k: v for k, v in _cmx_names(source, "conv", "bn").items() if ".extra_" not in k}
+    own = [
+        "backbone.extra_downsample_layers.0.proj.module.weight",
+        "backbone.extra_block1.0.norm1.weight",
+        "backbone.extra_norm1.ln_0.weight",
+        "backbone.extra_score_predictor.0.0.weight",
+    ]
+    state |= dict.fromkeys(own, torch.zeros(2))
+    model = _model(shared_blocks=False)
+    report = import_weights(model, state)
+    assert report.missing == ()
+    assert [entry.name for entry in report.left_over] == own
+    filled, wanted = model.state_dict(), source.state_dict()
+    for name, value in filled.items():
+        from_rgb = re.sub(r"^(encoder\.stages\.\d\.\w+)\.1\.", r"\1.0.", name)
+        assert torch.equal(value, wanted[from_rgb]), name
+
+
+@pytest.fixture
+def mit_b0(segformer: nn.Module) -> State:
+    return _original_names(segformer.state_dict())
+
+
+def test_refusals_leave_the_model_as_it_was(mit_b0: State) -> None:
+    model = _model()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    del mit_b0["norm4.bias"]
+    with pytest.raises(ModelError, match=r"lacks 2 tensors .*encoder\.stages\.3\.norms\.0\.bias"):
+        import_weights(model, mit_b0)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_a_tensor_without_a_place_is_refused(mit_b0: State) -> None:
+    mit_b0["block1.0.attn.temperature"] = torch.zeros(1)
+    with pytest.raises(ModelError, match=r"has 1 tensors without a place .*attn\.temperature"):
+        import_weights(_model(), mit_b0)
+
+
+def test_another_preset_is_named(mit_b0: State) -> None:
+    with torch.device("meta"):
+        larger = build_model("b2", 3)
+    with pytest.raises(ModelError, match=r"lacks 156 tensors .*, whose sizes are those of b0;"):
+        import_weights(larger, mit_b0)
+    with torch.device("meta"):
+        wider = build_model("b1", 3)
+    with pytest.raises(ModelError, match=r"\(64,\) for .*kv\.bias.*, whose sizes are those of b0"):
+        import_weights(wider, mit_b0)
+    deeper = {k.replace("1.1.", "1.2."): v for k, v in mit_b0.items() if k.startswith("block1.1")}
+    with pytest.raises(ModelError, match=r"tensors without a place .*blocks\.0\.2\."):
+        import_weights(_model(), mit_b0 | deeper)
+
+
+def test_values_that_are_not_numbers_are_refused(mit_b0: State) -> None:
+    mit_b0["norm1.weight"] = torch.full((32,), float("nan"))
+    with pytest.raises(ModelError, match=r"stages\.0\.norms\.0\.weight that are not finite"):
+        import_weights(_model(), mit_b0)
+
+
+def test_two_tensors_for_one_place_are_refused(mit_b0: State) -> None:
+    mit_b0["module.norm1.weight"] = mit_b0["norm1.weight"]
+    with pytest.raises(ModelError, match=r"two tensors for .*norms\.0\.weight"):
+        import_weights(_model(), mit_b0)
+
+
+def test_a_whole_model_needs_the_same_architecture() -> None:
+    state = _cmx_names(_model(shared_blocks=False), "0", "1")
+    with pytest.raises(ModelError, match="shared_blocks=False"):
+        import_weights(_model(), state)
+    with pytest.raises(ModelError, match="its number of classes"):
+        import_weights(_model(classes=4, shared_blocks=False), state)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"names \(conv1\.weight\) are of no known layout"):
+        import_weights(_model(), {"conv1.weight": torch.zeros(1)})
+
+
+def test_files_that_hold_no_tensors_are_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="does not exist"):
+        read_checkpoint(tmp_path / "none.pth")
+    with pytest.raises(ModelError, match="is a folder"):
+        read_checkpoint(tmp_path)
+    bad = tmp_path / "bad.safetensors"
+    bad.write_bytes(b"not that")
+    with pytest.raises(ModelError, match="not a safetensors file"):
+        read_checkpoint(bad)
+    bad = tmp_path / "bad.pth"
+    for content in (b"", b"PK\x03\x04 cut", b"text"):
+        bad.write_bytes(content)
+        with pytest.raises(ModelError, match=r"damaged|cannot be read"):
+            read_checkpoint(bad)
+    torch.save({"epoch": 3}, bad)
+    with pytest.raises(ModelError, match="no mapping of names to tensors"):
+        read_checkpoint(bad)
+    torch.save({"state_dict": {"a": torch.zeros(1)}, "meta": Path()}, bad)
+    with pytest.raises(ModelError, match="Python objects"):
+        read_checkpoint(bad)
+    save_file({"a": torch.ones(2)}, tmp_path / "good.safetensors")
+    assert read_checkpoint(tmp_path / "good.safetensors")["a"].tolist() == [1.0, 1.0]

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan behind docs/results.md: whole, fair, and made of commands that exist."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+from experiments.__main__ import main
+from experiments.jobs import Job, jobs_of, keys_of
+from experiments.plan import PLAN, QUESTIONS, Plan, load_plan, rehearsal
+from experiments.store import Store
+from segrgbx_core.errors import RecipeError
+from segrgbx_core.training.recipe import Recipe, load_recipe
+from segrgbx_ros.cli import build_parser
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return load_plan()
+
+
+@pytest.fixture(scope="module")
+def jobs(plan: Plan) -> tuple[Job, ...]:
+    return jobs_of(plan)
+
+
+@pytest.fixture(scope="module")
+def recipes(jobs: tuple[Job, ...], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recipe]:
+    out = tmp_path_factory.mktemp("out")
+    store = Store(out, out.parent / "mfnet")
+    for job in jobs:
+        store.write_recipe(job)
+    return {path.stem: load_recipe(path) for path in sorted((out / "recipes").iterdir())}
+
+
+def test_every_recipe_loads(plan: Plan, recipes: dict[str, Recipe]) -> None:
+    assert set(recipes) == {f"{run.name}_s{seed}" for run in plan.runs for seed in run.seeds}
+    for name, recipe in recipes.items():
+        assert name == recipe.name == f"{recipe.name.rpartition('_s')[0]}_s{recipe.seed}"
+
+
+def test_the_sides_of_a_question_have_one_budget(plan: Plan, recipes: dict[str, Recipe]) -> None:
+    for question in QUESTIONS[1:]:
+        of = [recipes[f"{run.name}_s1"] for run in plan.runs if run.question in (question,)]
+        assert len({recipe.optimiser for recipe in of}) == 1, question
+        # Darkened RGB is for samples with X, of which a model of RGB alone has none.
+        alike = {replace(recipe.augment, x_dropout=0.0, rgb_dark=0.0) for recipe in of}
+        assert len(alike) == 1, question
+        assert len({r.augment.rgb_dark for r in of if r.augment.x_dropout < 1}) == 1, question
+    assert recipes["general_s1"].optimiser == recipes["none_s1"].optimiser
+    assert recipes["general_s1"].optimiser == recipes["no_dropout_s1"].optimiser
+    whole, bare = recipes["start_all_s2"], recipes["start_s2"]
+    assert (whole.optimiser, whole.augment) == (bare.optimiser, bare.augment)
+    assert whole.start_from is bare.start_from is None
+
+
+def test_every_comparison_has_two_seeds(plan: Plan) -> None:
+    assert all(len(run.seeds) >= 2 for run in plan.runs if run.question != "start")
+
+
+def test_what_is_left_out_is_left_out(recipes: dict[str, Recipe]) -> None:
+    assert recipes["general_s1"].model.components == ("ma_clip", "modality_embedding", "dsrm")
+    assert recipes["no_dsrm_s2"].model.components == ("ma_clip", "modality_embedding")
+    assert recipes["none_s1"].model.components == ()
+    assert recipes["none_s1"].clip_tuning is None
+    assert not recipes["cmx_s1"].model.shared_blocks
+    assert recipes["by_modality_s1"].data.batches == "by_modality"
+    assert recipes["no_dropout_s1"].augment.x_dropout == 0
+    assert recipes["only_depth_s1"].model.modalities == ("depth",)
+    assert [source.folder for source in recipes["only_depth_s1"].data.train] == [
+        "../data/train/depth"
+    ]
+    assert recipes["mfnet_cmx_scenes_s2"].start_from == "../runs/cmx_s1/model"
+    assert recipes["mfnet_cmx_scratch_s2"].start_from is None
+    assert recipes["mfnet_cmx_scratch_s2"].data.train[0].folder == "../../mfnet"
+
+
+def test_no_street_is_learnt_from_and_scored(plan: Plan) -> None:
+    scenes = plan.scenes
+    seeds = {
+        part: {scenes.seed(of, sensor) + i for sensor in scenes.sensors for i in range(of.count)}
+        for part, of in (
+            ("train", scenes.train),
+            ("validation", scenes.validation),
+            ("test", scenes.test),
+        )
+    }
+    seeds["video"] = {scenes.seed(scenes.video, sensor) for sensor in scenes.sensors}
+    assert len(seeds["train"]) == scenes.train.count * len(scenes.sensors)
+    assert len(seeds["test"]) == scenes.test.count  # the same streets for all sensors
+    assert scenes.test.count % len(scenes.conditions) == 0
+    assert sum(map(len, seeds.values())) == len(set().union(*seeds.values()))
+
+
+def test_jobs_come_after_what_they_need(jobs: tuple[Job, ...]) -> None:
+    seen: set[str] = set()
+    for job in jobs:
+        assert set(job.needs) <= seen, job.name
+        assert job.name not in seen
+        assert job.cost > 0
+        seen.add(job.name)
+
+
+def test_a_question_is_answered_with_all_seeds_before_the_next(jobs: tuple[Job, ...]) -> None:
+    order = [QUESTIONS.index(job.question) for job in jobs]
+    assert order == sorted(order)
+    seeds = [job.seed for job in jobs if job.question == "parts" and job.seed]
+    assert seeds == sorted(seeds)
+
+
+def test_every_command_is_one_of_segrgbx(jobs: tuple[Job, ...], tmp_path: Path) -> None:
+    store, parser = Store(tmp_path, tmp_path), build_parser()
+    for job in jobs:
+        args = parser.parse_args(store.arguments(job))
+        assert args.out == tmp_path / job.makes
+        assert store.command(job).startswith(f"segrgbx {args.command} ")
+        assert str(tmp_path) not in store.command(job)
+
+
+def test_rgb_alone_is_scored_once_since_all_sensors_share_it(jobs: tuple[Job, ...]) -> None:
+    alone = [job for job in jobs if job.kind == "rgb" and job.run in ("general", "rgb_only")]
+    assert [job.name for job in alone if job.seed == 1] == [
+        "scores/general_s1/rgb",
+        "scores/rgb_only_s1/rgb",
+    ]
+    assert ["--without-x" in job.arguments for job in alone if job.seed == 1] == [True, False]
+
+
+def test_a_key_changes_with_what_the_result_depends_on(plan: Plan) -> None:
+    before = keys_of(jobs_of(plan))
+    runs = [
+        replace(run, recipe={**run.recipe, "short_side": 200}) if run.name == "cmx" else run
+        for run in plan.runs
+    ]
+    after = keys_of(jobs_of(replace(plan, runs=tuple(runs))))
+    changed = {name.split("/")[1] for name in before if before[name] != after[name]}
+    scenes_cmx = {"mfnet_cmx_scenes_s1", "mfnet_cmx_scenes_s2"}
+    assert changed == {"cmx_s1", "cmx_s2"} | scenes_cmx
+
+
+def test_a_rehearsal_has_the_same_jobs(plan: Plan, jobs: tuple[Job, ...]) -> None:
+    small = jobs_of(rehearsal(plan))
+    assert [job.name for job in small] == [job.name for job in jobs]
+    assert sum(job.cost for job in small) < 0.15 * sum(job.cost for job in jobs)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("question", "why", "why"),
+        ("scores", ["y"], "y"),
+        ("sensors", ["radar"], "radar"),
+        ("start_from", "later", "later"),
+        ("seeds", [], "no seeds"),
+        ("steps", 3, "unknown keys steps"),
+        ("name", "start", "one name"),
+    ],
+)
+def test_a_wrong_plan_is_refused_in_words(
+    tmp_path: Path, key: str, value: object, said: str
+) -> None:
+    content = yaml.safe_load(PLAN.read_text("utf-8"))
+    content["runs"][1][key] = value
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(content), "utf-8")
+    with pytest.raises(RecipeError, match=said):
+        load_plan(path)
+
+
+def test_the_list_shows_states_and_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--list", "--out", str(tmp_path), "--only", "mfnet_cmx_scenes_s1"]) == 0
+    shown = capsys.readouterr().out
+    assert "train/cmx_s1" in shown
+    assert "without MFNet" in shown
+    assert "general" not in shown
+    assert "CPU hours" in shown
+    assert "--mfnet" in shown
+    assert main(["--list", "--out", str(tmp_path), "--only", "nothing"]) == 2
+    assert "nothing" in capsys.readouterr().err

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node and a driver in one rclpy context of their own, spun in the test's thread."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+STEP_S = 0.02
+START_NS = 1_700_000_000_000_000_000
+MS = 1_000_000
+
+
+def write_tiny_model(folder: Path, modalities: tuple[str, ...] = ("thermal",)) -> Path:
+    """An untrained model of the smallest size."""
+    import torch
+
+    from segrgbx_core import build_model
+    from segrgbx_core.labels.label_set import load_label_set
+    from segrgbx_core.weights.card import ModelCard
+    from segrgbx_core.weights.store import save_model
+
+    labels = load_label_set("street")
+    torch.manual_seed(0)
+    model = build_model("b0", len(labels))
+    save_model(folder, model, ModelCard("tiny", "untrained", model.config, modalities, labels))
+    return folder
+
+
+class Stage:
+    """The node under test, a driver node beside it, and what the driver has heard."""
+
+    def __init__(self, context: Any, node: Any, namespace: str) -> None:
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.node import Node
+
+        self.node = node
+        self.driver = Node("driver", namespace=namespace, context=context)
+        self.heard: dict[str, list[Any]] = {}
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self.node)
+        self._executor.add_node(self.driver)
+        self._publishers: dict[str, Any] = {}
+
+    def listen(self, *names: str, qos: Any = None, node: str = "segrgbx") -> None:
+        """Keeps what comes on the node's outputs."""
+        from vision_msgs.msg import LabelInfo
+
+        from segrgbx_ros.node.outputs import TYPES, latched_qos, result_qos
+
+        for name in names:
+            self.heard[name] = []
+            kind = LabelInfo if name == "label_info" else TYPES[name]
+            used = qos or (latched_qos() if name == "label_info" else result_qos())
+            used.depth = 100
+            self.driver.create_subscription(kind, f"{node}/{name}", self.heard[name].append, used)
+
+    def publish(self, topic: str, message: Any, qos: Any = 10) -> None:
+        """On a topic of the driver's namespace."""
+        if topic not in self._publishers:
+            self._publishers[topic] = self.driver.create_publisher(type(message), topic, qos)
+        self._publishers[topic].publish(message)
+
+    def spin(self, seconds: float) -> None:
+        """Lets callbacks run for so long."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._executor.spin_once(timeout_sec=STEP_S)
+
+    def spin_until(self, done: Callable[[], bool], seconds: float = 20.0) -> bool:
+        """Lets callbacks run until it holds; whether it did in time."""
+        until = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > until:
+                return False
+            self._executor.spin_once(timeout_sec=STEP_S)
+        return True
+
+    def ready(self) -> None:
+        """Active, and connected both ways."""
+        assert self.spin_until(lambda: self.node.run is not None), self.node.failure
+        self.connect("rgb/image_raw", "x/image_raw")
+
+    def connect(self, *topics: str) -> None:
+        """Waits until the listeners and publishers so far have found the node."""
+
+        def found() -> bool:
+            outputs = self.node.outputs
+            heard = all(
+                outputs._publishers[n].get_subscription_count()
+                for n in self.heard
+                if n != "label_info"
+            )
+            return heard and all(
+                self._publishers[t].get_subscription_count()
+                for t in topics
+                if t in self._publishers
+            )
+
+        assert self.spin_until(found), "the driver and the node have not found each other"
+
+    def close(self) -> None:
+        """Both nodes go."""
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self.driver.destroy_node()
+
+
+@contextmanager
+def stage(namespace: str = "", **parameters: Any) -> Iterator[Stage]:
+    """A context with a node of these parameters; dots are written as two underscores."""
+    import rclpy
+    from rclpy.context import Context
+    from rclpy.parameter import Parameter
+
+    from segrgbx_ros.node.node import SegmentationNode
+
+    context = Context()
+    rclpy.init(context=context)
+    told = {"modality": "thermal", "warmup_iterations": 0, "device": "cpu", **parameters}
+    node = SegmentationNode(
+        context=context,
+        namespace=namespace,
+        parameter_overrides=[Parameter(n.replace("__", "."), value=v) for n, v in told.items()],
+    )
+    played = Stage(context, node, namespace)
+    try:
+        yield played
+    finally:
+        played.close()
+        rclpy.shutdown(context=context)
+
+
+def rgb_message(stamp_ns: int, size: tuple[int, int] = (48, 64), frame: str = "rgb_frame") -> Any:
+    """A random sensor_msgs/Image, rgb8."""
+    from segrgbx_ros.node.outputs import image_message
+
+    pixels = np.random.default_rng(stamp_ns % 1000).integers(0, 256, (*size, 3), np.uint8)
+    return image_message(pixels, "rgb8", _header(stamp_ns, frame))
+
+
+def x_message(stamp_ns: int, size: tuple[int, int] = (24, 32), encoding: str = "mono16") -> Any:
+    """A random sensor_msgs/Image of 16 bits."""
+    values = np.random.default_rng(stamp_ns % 997).integers(28000, 31000, size).astype(np.uint16)
+    return sixteen_bits(values, stamp_ns, encoding)
+
+
+def sixteen_bits(values: npt.NDArray[np.uint16], stamp_ns: int, encoding: str = "mono16") -> Any:
+    """A sensor_msgs/Image of these values."""
+    from sensor_msgs.msg import Image
+
+    return Image(
+        header=_header(stamp_ns, "x_frame"),
+        height=values.shape[0],
+        width=values.shape[1],
+        encoding=encoding,
+        step=2 * values.shape[1],
+        data=values.tobytes(),
+    )
+
+
+def _header(stamp_ns: int, frame: str) -> Any:
+    from builtin_interfaces.msg import Time
+    from std_msgs.msg import Header
+
+    sec, nanosec = divmod(stamp_ns, 1_000_000_000)
+    return Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame)

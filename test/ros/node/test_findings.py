@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the node says of its own state, for each thing that commonly is wrong."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from segrgbx_ros.node.health.findings import Finding, findings
+from segrgbx_ros.node.health.health import Health, InputHealth, OutputHealth, Rate, Recent
+
+IMAGE = "sensor_msgs/msg/Image"
+
+
+def source(name: str, **changed: Any) -> InputHealth:
+    made = InputHealth(
+        name=name,
+        topic=f"/{name}/image_raw",
+        type_name=IMAGE,
+        argument=f"{name}_topic",
+        transport=f"{name}_transport",
+        hz=10.0,
+        count=100,
+        since_last_s=0.1,
+        publishers=[("/camera", IMAGE)],
+        incompatible=[],
+        others=[],
+        stamp_lag_s=0.01,
+        zero_stamps=0,
+    )
+    return replace(made, **changed)
+
+
+def health(**changed: Any) -> Health:
+    made = Health(
+        node="/segrgbx",
+        state="active",
+        state_s=10.0,
+        enabled=True,
+        modality="thermal",
+        missing_x="drop",
+        slop_s=0.03,
+        x_time_offset_s=0.0,
+        sim_time_missing=False,
+        failure=None,
+        inputs=[source("rgb"), source("x")],
+        outputs=OutputHealth("/segrgbx/mask", {"mask": 1}, [], 10.0),
+        model=None,
+        pairs_hz=10.0,
+        new_paired=50,
+        new_without_x=0,
+        skew_ms=None,
+        age_ms=None,
+        stage_ms={},
+        clock_apart_s=0.0,
+        x_state="coming",
+    )
+    return replace(made, **changed)
+
+
+def said(**changed: Any) -> list[Finding]:
+    return findings(health(**changed))
+
+
+def test_all_well_says_nothing() -> None:
+    assert said() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "level", "words"),
+    [
+        (
+            {"publishers": [], "since_last_s": None, "others": ["/cam/a", "/cam/b"]},
+            "error",
+            "Nobody publishes /rgb/image_raw (sensor_msgs/msg/Image): launch with rgb_topic:=NAME"
+            "; topics of this type: /cam/a, /cam/b.",
+        ),
+        ({"publishers": [], "since_last_s": None}, "error", "ROS_DOMAIN_ID"),
+        (
+            {
+                "publishers": [("/cam", "sensor_msgs/msg/CompressedImage")],
+                "since_last_s": None,
+            },
+            "error",
+            "published by /cam as sensor_msgs/msg/CompressedImage, but sensor_msgs/msg/Image is "
+            "expected there: set rgb_transport",
+        ),
+        (
+            {"incompatible": [("/camera", "reliability")], "since_last_s": None},
+            "error",
+            "/camera publishes /rgb/image_raw, but its QoS reliability is incompatible",
+        ),
+        ({"since_last_s": 4.2}, "error", "nothing came for 4.2 s"),
+        ({"zero_stamps": 3}, "error", "3 messages on /rgb/image_raw had a stamp of zero"),
+        ({"stamp_lag_s": 7.25}, "warn", "7.250 s behind this machine's clock"),
+        ({"stamp_lag_s": -100 * 86400.0}, "warn", "100 days ahead of"),
+    ],
+)
+def test_inputs(changed: dict[str, Any], level: str, words: str) -> None:
+    found = said(inputs=[source("rgb", **changed), source("x")])
+    assert [f.level for f in found] == [level]
+    assert words in found[0].words
+
+
+def test_a_missing_x_is_a_warning_where_it_may_be_missing() -> None:
+    gone = source("x", publishers=[], since_last_s=None)
+    assert said(inputs=[source("rgb"), gone])[0].level == "error"
+    assert said(inputs=[source("rgb"), gone], missing_x="rgb_only")[0].level == "warn"
+
+
+def test_clocks_apart_by_how_much_and_the_offset_to_set() -> None:
+    (finding,) = said(clock_apart_s=3.25, new_paired=0, new_without_x=10, x_time_offset_s=0.0)
+    assert "3.250 s ahead" in finding.words
+    assert "set sync.x_time_offset to -3.25." in finding.words
+
+
+def test_clocks_apart_are_said_whatever_missing_x_makes_of_them() -> None:
+    (finding,) = said(
+        clock_apart_s=-2.0, missing_x="rgb_only", pairs_hz=10.0, new_paired=0, new_without_x=50
+    )
+    assert "2.000 s behind" in finding.words
+    assert said(clock_apart_s=0.01, new_paired=3, new_without_x=47) == []
+
+
+def test_stamps_beyond_the_slop() -> None:
+    (finding,) = said(new_paired=0, new_without_x=10)
+    assert "no two stamps lie within sync.slop 0.03 s" in finding.words
+
+
+def test_outputs() -> None:
+    nobody = OutputHealth("/segrgbx/mask", {"mask": 0}, [], 0.0)
+    (finding,) = said(outputs=nobody)
+    assert "Nobody subscribes to any output" in finding.words
+    deaf = OutputHealth("/segrgbx/mask", {"mask": 1}, [("mask", "/nav", "durability")], 1.0)
+    (finding,) = said(outputs=deaf)
+    assert "/nav subscribes to mask with a QoS durability that is incompatible" in finding.words
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"state": "unconfigured"}, "ros2 lifecycle set /segrgbx configure"),
+        ({"state": "inactive"}, "ros2 lifecycle set /segrgbx activate"),
+        ({"state": "unconfigured", "failure": "Cannot configure: why"}, "Cannot configure: why"),
+        ({"sim_time_missing": True}, "nothing has come on /clock"),
+        ({"enabled": False}, "Switched off: ros2 service call /segrgbx/enable"),
+        ({"refusal": "An image is cut short."}, "cut short"),
+        ({"doubt": "The thermal images are 0 everywhere."}, "0 everywhere"),
+    ],
+)
+def test_state_and_frames(changed: dict[str, Any], words: str) -> None:
+    assert words in said(**changed)[0].words
+
+
+def test_worst_comes_first() -> None:
+    rgb = source("rgb", zero_stamps=1, stamp_lag_s=9.0)
+    assert [f.level for f in said(inputs=[rgb, source("x")])] == ["error", "warn"]
+
+
+def test_rate_and_percentiles() -> None:
+    now = [0.0]
+    rate = Rate(lambda: now[0])
+    assert (rate.hz(), rate.since_last_s()) == (0.0, None)
+    for i in range(31):
+        now[0] = i * 0.1
+        rate.mark()
+    assert rate.hz() == pytest.approx(10.0)
+    now[0] += 6.0
+    assert rate.hz() == 0.0
+    assert rate.since_last_s() == pytest.approx(6.0)
+    recent = Recent()
+    assert recent.spread() is None
+    for value in (*range(101), float("nan")):
+        recent.add(float(value))
+    spread = recent.spread()
+    assert spread is not None
+    assert (spread.p50, spread.p95, spread.max) == (50.0, 95.0, 100.0)

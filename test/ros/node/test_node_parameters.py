@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters on a genuine node: descriptors, changes while it runs, refusals."""
+
+import sys
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from live_stage import MS, START_NS, rgb_message, stage, write_tiny_model, x_message
+
+from segrgbx_core.errors import InputError
+from segrgbx_ros.node.parameters.parameters import PARAMETERS
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_model(tmp_path_factory.mktemp("model") / "tiny"))
+
+
+def set_one(node: Any, name: str, value: Any) -> Any:
+    from rclpy.parameter import Parameter
+
+    return node.set_parameters([Parameter(name, value=value)])[0]
+
+
+def test_every_parameter_is_declared_as_specified() -> None:
+    with stage(modality="", autostart=False) as played:
+        for name, spec in PARAMETERS.items():
+            told = played.node.describe_parameter(name)
+            value = played.node.get_parameter(name).value
+            assert told.read_only == (not spec.dynamic), name
+            assert spec.text in told.description
+            if spec.choices:
+                assert all(choice in told.additional_constraints for choice in spec.choices)
+            elif spec.bounded and isinstance(spec.default, float):
+                (span,) = told.floating_point_range
+                assert (span.from_value, span.to_value) == (spec.low, spec.high)
+            elif spec.bounded and not isinstance(spec.default, bool):
+                (whole,) = told.integer_range
+                assert (whole.from_value, whole.to_value) == (spec.low, spec.high)
+            if name not in ("modality", "warmup_iterations", "device", "autostart"):
+                value = tuple(value) if isinstance(spec.default, tuple) else value
+                assert value == spec.default or (spec.optional and isnan(value)), name
+        own = {n for n in played.node._parameters if n in PARAMETERS}
+        assert own == set(PARAMETERS)
+
+
+def test_dynamic_parameters_take_effect(model: str) -> None:
+    with stage(model=model) as played:
+        played.listen("overlay", "mask")
+        for topic, made in (
+            ("rgb/image_raw", rgb_message(1)),
+            ("x/image_raw", x_message(1)),
+        ):
+            played._publishers[topic] = played.driver.create_publisher(type(made), topic, 1)
+        played.ready()
+        assert set_one(played.node, "overlay_alpha", 0.0).successful
+        assert set_one(played.node, "publish_mask", False).successful
+        assert set_one(played.node, "sync.x_time_offset", -0.5).successful
+        rgb = rgb_message(START_NS)
+        played.publish("x/image_raw", x_message(START_NS + 500 * MS))
+        played.publish("rgb/image_raw", rgb)
+        assert played.spin_until(lambda: bool(played.heard["overlay"]))
+        played.spin(0.2)
+        shown = np.frombuffer(played.heard["overlay"][0].data, np.uint8)
+        assert (shown == np.frombuffer(rgb.data, np.uint8)).all()
+        assert played.heard["mask"] == []
+        assert set_one(played.node, "max_rate", 1.0).successful
+        for number in (1, 2, 3):
+            stamp = START_NS + number * 100 * MS
+            played.publish("x/image_raw", x_message(stamp + 500 * MS))
+            played.publish("rgb/image_raw", rgb_message(stamp))
+            played.spin(0.1)
+        assert played.node.run.dropped()["max_rate"] == 2
+
+
+def test_refusals_say_why(model: str) -> None:
+    with stage(model=model, autostart=False) as played:
+        for name, value, words in (
+            ("missing_x", "wait", "expected one of drop, rgb_only, hold_last"),
+            ("publish_cloud", True, "needs modality depth"),
+            ("sync.slop", 11.0, ""),
+            ("model", "other", "read-only"),
+        ):
+            answer = set_one(played.node, name, value)
+            assert not answer.successful, name
+            assert words in answer.reason
+            assert answer.reason
+        assert played.node.settings.missing_x == "drop"
+        assert set_one(played.node, "missing_x", "rgb_only").successful
+        assert played.node.settings.missing_x == "rgb_only"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("sync__slop", 1), ("sync__slop", 99.0), ("missing_x", "wait")]
+)
+def test_a_start_value_that_cannot_be_taken_is_named(name: str, value: object) -> None:
+    with (
+        pytest.raises(InputError, match=name.replace("__", ".")),
+        stage(autostart=False, **{name: value}),
+    ):
+        pass

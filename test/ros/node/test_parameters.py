@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's parameters: specification, struct, documentation and the shipped files agree."""
+
+from dataclasses import fields
+from math import inf, nan
+from pathlib import Path
+
+import pytest
+import yaml
+
+from segrgbx_core.errors import InputError
+from segrgbx_core.modality import MODALITIES
+from segrgbx_ros.node.encoding import NAMED, encoding_settings, make_encoder
+from segrgbx_ros.node.parameters.parameters import (
+    PARAMETERS,
+    NodeSettings,
+    attribute,
+    parameter_table,
+    settings_from,
+)
+
+
+def test_every_field_is_a_parameter_of_its_name_and_default() -> None:
+    assert [f.name for f in fields(NodeSettings)] == [attribute(name) for name in PARAMETERS]
+    made = NodeSettings()
+    for name, spec in PARAMETERS.items():
+        value = getattr(made, attribute(name))
+        assert type(value) is type(spec.default)
+        assert value == spec.default or spec.optional
+        assert spec.refusal(value) is None
+        assert spec.text
+        assert spec.text[-1] not in ".;"
+
+
+def test_the_documentation_holds_the_table(repository: Path) -> None:
+    text = (repository / "docs" / "node.md").read_text("utf-8")
+    assert parameter_table() in text, (
+        "docs/node.md has an old table; put in what parameter_table() of "
+        "segrgbx_ros.node.parameters.parameters gives"
+    )
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_the_shipped_files_name_known_parameters(repository: Path, modality: str) -> None:
+    text = (repository / "config" / f"{modality}.yaml").read_text("utf-8")
+    told = yaml.safe_load(text)["/**"]["ros__parameters"]
+    settings = settings_from(told)
+    assert settings.modality == modality
+    make_encoder(settings)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"sync.slop": 11.0}, "Parameter sync.slop is 11.0; expected 0 to 10 s."),
+        ({"sync.slop": inf}, "expected 0 to 10 s"),
+        ({"sync.slop": nan}, "expected 0 to 10 s"),
+        ({"sync.slop": 1}, "expected a double: write 1.0."),
+        ({"missing_x": "wait"}, "expected one of drop, rgb_only, hold_last"),
+        ({"publish_mask": 1}, "expected a bool"),
+        ({"x.clip_min": 3.0}, "set both or none"),
+        ({"x.clip_min": 3.0, "x.clip_max": 2.0}, "not below x.clip_max"),
+        ({"x.homography": (1.0, 2.0)}, "expected 9"),
+        ({"publish_cloud": True, "modality": "thermal"}, "needs modality depth"),
+        ({"sync.slopp": 1.0}, "is unknown"),
+    ],
+)
+def test_refusals_say_why(values: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=r".") as caught:
+        settings_from(values)
+    assert words in str(caught.value)
+
+
+def test_not_set_is_not_a_number() -> None:
+    assert PARAMETERS["x.scale"].refusal(nan) is None
+    assert PARAMETERS["x.scale"].refusal(2.0) is None
+    assert PARAMETERS["x.scale"].refusal(inf) is not None
+
+
+def test_parameters_reach_the_encoding() -> None:
+    told = {"modality": "thermal", "x.clip_min": 10.0, "x.clip_max": 40.0}
+    made = encoding_settings(settings_from({**told, "x.settings": "unit=centikelvin; offset=0"}))
+    assert (made.clip_min, made.clip_max, made.unit) == (10.0, 40.0, "centikelvin")  # type: ignore[union-attr]
+    depth = encoding_settings(
+        settings_from({"modality": "depth", "x.clip_min": 0.5, "x.clip_max": 20.0})
+    )
+    assert (depth.near_m, depth.far_m) == (0.5, 20.0)  # type: ignore[union-attr]
+    field = settings_from(
+        {"modality": "light_field", "light_field.rows": 5, "light_field.columns": 7}
+    )
+    made = encoding_settings(field)
+    assert (made.rows, made.columns) == (5, 7)  # type: ignore[union-attr]
+
+
+def test_zero_is_a_value_and_no_missing_one() -> None:
+    told = {"modality": "thermal", "x.invalid": 0.0, "x.clip_min": 0.0, "x.clip_max": 40.0}
+    made = encoding_settings(settings_from(told))
+    assert (made.invalid, made.clip_min, made.clip_max) == (0.0, 0.0, 40.0)  # type: ignore[union-attr]
+
+
+def test_incomplete_event_windows_are_taken_where_told() -> None:
+    for told in (False, True):
+        settings = settings_from(
+            {
+                "modality": "event",
+                "event.use_incomplete": told,
+                "event.representation": "voxel_grid",
+            }
+        )
+        made = encoding_settings(settings)
+        assert made.use_incomplete is told  # type: ignore[union-attr]
+
+
+def test_a_parameter_of_another_modality_is_refused() -> None:
+    with pytest.raises(InputError, match=r"x\.scale is 2\.0, but modality 'polarization'"):
+        encoding_settings(settings_from({"modality": "polarization", "x.scale": 2.0}))
+
+
+def test_named_parameters_exist() -> None:
+    assert {name for known in NAMED.values() for name in known} <= set(PARAMETERS)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The worker's slot, and the limit of the rate."""
+
+import logging
+import threading
+
+import pytest
+
+from segrgbx_ros.node.worker import RateLimit, Worker
+
+MS = 1_000_000
+
+
+class Gate:
+    """Work that waits until it is let through."""
+
+    def __init__(self) -> None:
+        self.done: list[int] = []
+        self.begun, self.open = threading.Event(), threading.Semaphore(0)
+
+    def work(self, job: int) -> None:
+        self.begun.set()
+        assert self.open.acquire(timeout=5)
+        self.done.append(job)
+
+
+def test_the_newest_waiting_job_wins() -> None:
+    gate = Gate()
+    worker = Worker(gate.work)
+    worker.start()
+    worker.submit(1)
+    assert gate.begun.wait(5)
+    for job in (2, 3, 4):
+        worker.submit(job)
+    assert worker.pending == 2
+    gate.open.release(2)
+    assert worker.wait_idle(5)
+    assert gate.done == [1, 4]
+    assert worker.dropped == {"superseded": 2}
+    worker.stop()
+
+
+def test_with_room_all_are_done_in_order_and_the_rest_is_counted() -> None:
+    gate = Gate()
+    worker = Worker(gate.work, capacity=3)
+    worker.start()
+    worker.submit(0)
+    assert gate.begun.wait(5)
+    for job in range(1, 6):
+        worker.submit(job)
+    gate.open.release(6)
+    assert worker.wait_idle(5)
+    assert gate.done == [0, 1, 2, 3]
+    assert worker.dropped == {"worker_queue_full": 2}
+    worker.stop()
+
+
+def test_stop_lets_the_running_job_end_and_start_works_again() -> None:
+    gate = Gate()
+    worker = Worker(gate.work)
+    worker.submit(0)
+    worker.start()
+    worker.submit(1)
+    assert gate.begun.wait(5)
+    worker.submit(2)
+    gate.open.release()
+    assert worker.stop(5)
+    assert gate.done in ([1], [1, 2])
+    assert sum(worker.dropped.values()) == 3 - len(gate.done)
+    worker.start()
+    gate.open.release(2)
+    worker.submit(3)
+    assert worker.wait_idle(5)
+    assert gate.done[-1] == 3
+    worker.stop()
+
+
+def test_a_defect_is_logged_and_the_next_job_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[int] = []
+
+    def work(job: int) -> None:
+        if job == 1:
+            raise ZeroDivisionError("broken on purpose")
+        done.append(job)
+
+    worker = Worker(work, capacity=4)
+    worker.start()
+    with caplog.at_level(logging.ERROR, "segrgbx"):
+        for job in (1, 2):
+            worker.submit(job)
+        assert worker.wait_idle(5)
+    worker.stop()
+    assert done == [2]
+    assert worker.defects == 1
+    assert "broken on purpose" in caplog.text
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(10.0, 10), (15.0, 15), (30.0, 30), (50.0, 30)])
+def test_rate_limit_keeps_the_mean_in_spite_of_jitter(limit: float, expected: int) -> None:
+    rate = RateLimit()
+    jitter = [0, 2, -2, 1, -1]
+    stamps = [1_000 * MS + round(i * 1e9 / 30) + jitter[i % 5] * MS for i in range(300)]
+    admitted = sum(rate.admits(stamp, limit) for stamp in stamps)
+    assert admitted / 10 == pytest.approx(expected, rel=0.05)
+
+
+def test_rate_limit_of_zero_admits_all_and_a_jump_back_starts_anew() -> None:
+    rate = RateLimit()
+    assert all(rate.admits(i, 0.0) for i in range(5))
+    assert rate.admits(100_000 * MS, 1.0)
+    assert not rate.admits(100_100 * MS, 1.0)
+    assert rate.admits(1_000 * MS, 1.0)

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report from a summary and pictures alone, and the summary read back and printed."""
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segrgbx_core.errors import InputError
+from segrgbx_core.files.images import write_png
+from segrgbx_core.labels.label_set import load_label_set
+from segrgbx_ros.bags.topics import TopicsTaken
+from segrgbx_ros.cli import main
+from segrgbx_ros.replay.report import write_report
+from segrgbx_ros.replay.summary import (
+    Frames,
+    ModelFacts,
+    Recording,
+    ReplaySummary,
+    Skew,
+    StageTimes,
+    read_summary,
+)
+
+STREET = load_label_set("street")
+EACH = (0.9, 0.5, 0.7, 0.8, 0.95, 0.75, 0.25, 0.85, 0.6, None, 0.5)
+IOU = dict(zip(STREET.names, EACH, strict=True))
+WHOLE = ReplaySummary(
+    frames=Frames(50, 45, 43, 43, {"rgb_without_x": 7, "x_unused": 2}),
+    miou=0.7,
+    per_class_iou=IOU,
+    pixel_accuracy=0.91,
+    frames_scored=43,
+    stage_ms={"decode": StageTimes(0.5, 0.9), "model": StageTimes(181.0, 240.6)},
+    skew_ms=Skew(12.25, 27.0, 29.5),
+    model="demo",
+    modality="thermal",
+    device="cpu",
+    precision="float32",
+    versions={"segrgbx": "0.1.0", "torch": "2.9.9"},
+    topics=TopicsTaken(
+        "/rgb/image_raw", "/thermal/image_raw", "/ground_truth/mask", None, "/rgb/camera_info"
+    ),
+    topic_messages={"/rgb/image_raw": 50, "/thermal/image_raw": 45, "/ground_truth/mask": 50},
+    recording=Recording("out/drive", 5.0, True, None),
+    mean_confidence=0.83,
+    class_fractions=dict.fromkeys(STREET.names, 0.1),
+    class_colors={c.name: c.color for c in STREET.classes},
+    card=ModelFacts("Trained on <synthetic> scenes", "Apache-2.0", ("thermal",), {"epochs": 40}),
+    problems={},
+    notes=[],
+)
+
+
+class Page(HTMLParser):
+    """Tags left open, tags seen, and what the page would load."""
+
+    EMPTY = ("meta", "img", "br")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.stack: list[str] = []
+        self.tags: set[str] = set()
+        self.sources: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.sources += [v for k, v in attrs if k in ("src", "href") and v is not None]
+        if tag not in self.EMPTY:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+
+def written(folder: Path, summary: ReplaySummary, panels: int = 2) -> str:
+    """The report of that summary, with so many plain panels."""
+    (folder / "panels").mkdir(exist_ok=True)
+    (folder / "summary.json").write_text(summary.to_json())
+    for i in range(panels):
+        write_png(folder / "panels" / f"{i:06d}.png", np.full((40, 60, 3), 9 * i, np.uint8))
+    assert write_report(folder) == folder / "report.html"
+    return (folder / "report.html").read_text("utf-8")
+
+
+def test_the_page_is_whole_and_loads_nothing(tmp_path: Path) -> None:
+    page = Page(written(tmp_path, WHOLE))
+    assert page.stack == []
+    assert len(page.sources) == 2
+    assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources)
+    assert page.tags.isdisjoint({"script", "link", "iframe", "object"})
+
+
+def test_it_says_the_figures(tmp_path: Path) -> None:
+    text = written(tmp_path, WHOLE)
+    for words in (
+        "5.0 s of RGB with thermal, segmented by model demo",
+        "0.700",
+        "of 50",
+        "7 of 50 RGB images had no X reading near enough in time",
+        "Dropped: X that went with no RGB",
+        '<code>/thermal/image_raw</code></td><td class="n">45</td>',
+        "<dd>cpu in float32</dd>",
+        "2.9.9",
+        "left out: cyclist",
+        "Training: epochs",
+        "Frame 1: RGB, thermal, ground truth, segmentation over RGB",
+    ):
+        assert words in text
+    assert re.search(r"Time a frame.*?182.*?ms", text, re.DOTALL)
+    assert "Trained on &lt;synthetic&gt; scenes" in text
+
+
+def test_bars_have_the_length_and_colour_of_their_class(tmp_path: Path) -> None:
+    text = written(tmp_path, WHOLE)
+    red, green, blue = STREET.classes[STREET.id_of("car")].color
+    assert f"width: 85.0%; background: rgb({red} {green} {blue})" in text
+    assert text.count('class="track"') == 10
+
+
+def test_no_warning_where_all_is_well_and_one_where_not(tmp_path: Path) -> None:
+    title = "Not everything in the recording became a mask"
+    assert title not in written(tmp_path, WHOLE)
+    lost = "The recording breaks off after 4.6 s."
+    broken = replace(
+        WHOLE,
+        recording=Recording("out/drive", 4.6, False, lost),
+        frames=replace(WHOLE.frames, dropped={"undecodable_x": 3}),
+        problems={"undecodable_x": "An image cannot be decoded."},
+    )
+    text = written(tmp_path, broken)
+    for words in (title, lost, "Dropped 3: X that cannot be decoded.", "An image cannot be"):
+        assert words in text
+
+
+def test_without_truth_and_without_x(tmp_path: Path) -> None:
+    alone = replace(
+        WHOLE,
+        miou=None,
+        per_class_iou=None,
+        pixel_accuracy=None,
+        frames_scored=0,
+        skew_ms=None,
+        modality="none",
+        topics=TopicsTaken("/rgb/image_raw", None, None, None, None),
+    )
+    text = written(tmp_path, alone, panels=0)
+    assert "nothing to measure against" in text
+    assert "5.0 s of RGB alone" in text
+    assert "Mean IoU" not in text
+    assert "Milliseconds between RGB and X" not in text
+    assert "What it saw" not in text
+    assert Page(text).stack == []
+
+
+def test_many_panels_are_thinned_evenly(tmp_path: Path) -> None:
+    text = written(tmp_path, WHOLE, panels=24)
+    shown = [int(n) for n in re.findall(r"<figcaption>Frame (\d+):", text)]
+    assert len(shown) == 9
+    assert (shown[0], shown[-1]) == (1, 24)
+    steps = np.diff(shown)
+    assert steps.max() - steps.min() <= 1
+
+
+def test_a_summary_reads_back_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text(WHOLE.to_json())
+    back = read_summary(tmp_path)
+    assert json.loads(back.to_json()) == json.loads(WHOLE.to_json())
+    assert (back.frames, back.stage_ms, back.topics) == (
+        WHOLE.frames,
+        WHOLE.stage_ms,
+        WHOLE.topics,
+    )
+
+
+def test_summary_command_prints_it_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "summary.json").write_text(WHOLE.to_json())
+    assert main(["summary", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    for words in (
+        "50 RGB and 45 thermal",
+        "7 RGB without an X near enough in time",
+        "2 X that went with no RGB",
+        "0.700 over 43 frames, pixel accuracy 0.910",
+        "decode 0.50 / 0.90, model 181 / 241",
+        "12.2 / 27.0, largest 29.5",
+        "pole         0.250",
+        "cyclist          -",
+        f"look at {tmp_path / 'report.html'}",
+    ):
+        assert words in said
+
+
+def test_summary_of_an_incomplete_recording_is_status_1(tmp_path: Path) -> None:
+    broken = replace(WHOLE, recording=Recording("out/drive", 4.6, False, "It breaks off."))
+    (tmp_path / "summary.json").write_text(broken.to_json())
+    assert main(["summary", str(tmp_path)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "has no summary.json; name a folder that `segrgbx replay` wrote."),
+        ("{", "is not readable JSON; run `segrgbx replay` again."),
+        ("{}", "is not as this version writes it ('skew_ms'); run `segrgbx replay` again."),
+        ("[]", "is not as this version writes it"),
+    ],
+)
+def test_a_summary_that_cannot_be_read(tmp_path: Path, content: str | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / "summary.json").write_text(content)
+    with pytest.raises(InputError) as caught:
+        read_summary(tmp_path)
+    assert words in str(caught.value)
+    assert main(["summary", str(tmp_path)]) == 2
