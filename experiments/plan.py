@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
-
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.files.fields import filled
+from segrgbx_core.files.yaml import read_yaml
 
 PLAN = Path(__file__).with_name("plan.yaml")
 START = "start"
@@ -137,21 +136,18 @@ def load_plan(path: Path = PLAN) -> Plan:
     """The plan in a YAML file; RecipeError names what is wrong with it."""
     if not path.is_file():
         raise RecipeError(f"Plan {path} was not found; the shipped one is {PLAN}.")
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise RecipeError(f"{path} is not readable YAML ({err.__class__.__name__}).") from err
+    content = read_yaml(path, RecipeError)
     wanted = ("scenes", "degrade", "costs", "recipe", "runs")
     if not isinstance(content, dict) or sorted(content) != sorted(wanted):
         raise RecipeError(f"{path.name} is not a mapping with {', '.join(wanted)}.")
-    scenes = filled(Scenes, content["scenes"], "scenes")
+    scenes = filled(Scenes, content["scenes"], "scenes", RecipeError)
     base = _tree(content["recipe"], "recipe")
     runs = content["runs"] if isinstance(content["runs"], list) else []
     plan = Plan(
         content,
         scenes,
-        filled(Degrade, content["degrade"], "degrade"),
-        filled(Costs, content["costs"], "costs"),
+        filled(Degrade, content["degrade"], "degrade", RecipeError),
+        filled(Costs, content["costs"], "costs", RecipeError),
         tuple(_run(row, base, scenes.sensors, f"runs[{i}]") for i, row in enumerate(runs)),
     )
     _check(plan, path.name)
@@ -184,7 +180,7 @@ def _brief(recipe: Tree) -> Tree:
 def _run(row: object, base: Tree, sensors: tuple[str, ...], place: str) -> Run:
     given = dict(_tree(row, place))
     change = _tree(given.pop("change", {}), f"{place}.change")
-    facts = filled(_Facts, given, place)
+    facts = filled(_Facts, given, place, RecipeError)
     recipe = _merged(base, change)
     if facts.budget is not None:
         steps = {"steps": facts.budget.steps, "validate_every": facts.budget.validate_every}

@@ -9,16 +9,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from segrgbx_core.encoding import encode
+    from segrgbx_core.encoding.stream import Encoder
     from segrgbx_core.model import build_model
-    from segrgbx_core.readings import RgbxFrame
+    from segrgbx_core.readings import Planes
     from segrgbx_core.segmentation import Segmentation
     from segrgbx_core.segmenter import Segmenter
     from segrgbx_core.weights.store import load_model
 
-__all__ = ["RgbxFrame", "Segmentation", "Segmenter", "build_model", "encode", "load_model"]
+__all__ = [
+    "Encoder",
+    "Planes",
+    "Segmentation",
+    "Segmenter",
+    "build_model",
+    "encode",
+    "load_model",
+]
 
 _HOMES = {
-    "RgbxFrame": "segrgbx_core.readings",
+    "Encoder": "segrgbx_core.encoding.stream",
+    "Planes": "segrgbx_core.readings",
     "Segmentation": "segrgbx_core.segmentation",
     "Segmenter": "segrgbx_core.segmenter",
     "build_model": "segrgbx_core.model",

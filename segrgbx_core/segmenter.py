@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segrgbx_core.encoding import Planes, encode
+from segrgbx_core.encoding import encode
 from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.labels.union import Membership, load_membership
@@ -21,7 +21,7 @@ from segrgbx_core.model.inputs import require_finite
 from segrgbx_core.model.ma_clip import NO_MODALITY, SceneEmbeddings
 from segrgbx_core.model.placement import autocast, choose_device, choose_precision
 from segrgbx_core.model.preprocessing import resize_rgb, resize_x
-from segrgbx_core.readings import Reading, RgbImage, RgbxFrame, same_aspect
+from segrgbx_core.readings import Planes, Reading, RgbImage, same_aspect
 from segrgbx_core.scene_cache import SceneCache, SceneRefresh
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_core.weights.card import ModelCard
@@ -106,10 +106,6 @@ class Segmenter:
             found = self._probabilities(rgb_in, x_in, name, (rgb.shape[0], rgb.shape[1]))[0]
         self._require_numbers(bool(found.isfinite().all()), rgb_in, x_in)
         return found
-
-    def segment(self, frame: RgbxFrame) -> Segmentation:
-        """As a call with the frame's images."""
-        return self(frame.rgb, frame.x, frame.modality)
 
     def forget_scene(self) -> None:
         """Looks at the scene anew with the next frame, for one of another recording."""

@@ -14,11 +14,10 @@ from typing import Protocol, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.encoding import Planes
 from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.labels.label_set import UNLABELLED
-from segrgbx_core.readings import Reading, RgbImage, RgbxFrame
+from segrgbx_core.readings import Planes, Reading, RgbImage
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_ros.messages.images import AnyImage, Convert, convert_offline, rgb_from_message
 from segrgbx_ros.messages.readings import XDecoder, XInput
@@ -42,13 +41,34 @@ class FrameSegmenter(Protocol):
 
 
 @dataclass(frozen=True)
+class Frame:
+    """An RGB image and the X reading that goes with it.
+
+    rgb: (H, W, 3) uint8, red first. x: the raw reading of the second sensor in the sensor's own
+    unit (see segrgbx_core.readings), or None where there is no X. Stamps are in nanoseconds.
+    """
+
+    rgb: RgbImage
+    x: Reading | None
+    modality: str
+    rgb_stamp_ns: int = 0
+    x_stamp_ns: int | None = None
+    frame_id: str = ""
+
+    @property
+    def skew_ns(self) -> int | None:
+        """X stamp minus RGB stamp in nanoseconds; None without X."""
+        return None if self.x_stamp_ns is None else self.x_stamp_ns - self.rgb_stamp_ns
+
+
+@dataclass(frozen=True)
 class SegmentedFrame:
     """planes: what the model was given of X, None for RGB alone.
 
     timings_ms: milliseconds by stage: "decode", "encode", "model".
     """
 
-    frame: RgbxFrame
+    frame: Frame
     segmentation: Segmentation
     timings_ms: dict[str, float]
     planes: Planes | None = None
@@ -145,7 +165,7 @@ class Pipeline:
             self.refusals.add(reason, str(err))
             return None
 
-    def _decoded(self, pair: MessagePair) -> RgbxFrame | None:
+    def _decoded(self, pair: MessagePair) -> Frame | None:
         rgb = self._try(
             lambda: rgb_from_message(pair.rgb, self._rgb_topic, self._convert), "undecodable_rgb"
         )
@@ -158,9 +178,9 @@ class Pipeline:
             if x is None:
                 return None
         frame_id = pair.rgb.header.frame_id
-        return RgbxFrame(rgb, x, self._modality, pair.rgb_stamp_ns, pair.x_stamp_ns, frame_id)
+        return Frame(rgb, x, self._modality, pair.rgb_stamp_ns, pair.x_stamp_ns, frame_id)
 
-    def _encoded(self, frame: RgbxFrame) -> Planes | None:
+    def _encoded(self, frame: Frame) -> Planes | None:
         if frame.x is None or self._encoder is None:
             return None
         if frame.rgb_stamp_ns < self._last_ns - JUMP_NS:

@@ -21,7 +21,6 @@ from segrgbx_core.datasets.table import (
     open_whatever_it_lacks,
     splits_in,
 )
-from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.files.images import IMAGE_SUFFIXES
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
@@ -29,6 +28,7 @@ from segrgbx_core.readings import (
     Events,
     ImageReading,
     LightFieldViews,
+    Planes,
     PolarizationState,
     PolarizerImages,
     Reading,

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from segrgbx_core.datasets.samples import Labels, Place, Sample
-from segrgbx_core.encoding import Planes, Settings
+from segrgbx_core.encoding import Settings
 from segrgbx_core.errors import InputError
 from segrgbx_core.labels.label_set import LabelSet, load_label_set
 from segrgbx_core.readings import (
     Events,
     LightFieldViews,
+    Planes,
     PolarizationState,
     Reading,
     RgbImage,

@@ -5,18 +5,20 @@ What x/ holds for each modality is what `read_x` reads; a light field or polariz
 be a folder, named as its stem.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from segrgbx_core.datasets.file_layout import wrong_layout
 from segrgbx_core.datasets.samples import Labels, Place, Sample
 from segrgbx_core.encoding import Settings
 from segrgbx_core.encoding.settings_text import settings_from_text
 from segrgbx_core.errors import InputError, LabelError
+from segrgbx_core.files.fields import filled
 from segrgbx_core.files.images import read_rgb, read_x
+from segrgbx_core.files.yaml import read_yaml
 from segrgbx_core.labels.images import numbers_in
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet, load_label_set
 from segrgbx_core.modality import modality_named
@@ -24,7 +26,47 @@ from segrgbx_core.modality import modality_named
 __all__ = ["MANIFEST", "FolderDataset", "Sample"]
 
 MANIFEST = "dataset.yaml"
-_KEYS = ("modality", "label_set", "conditions", "video", "x", "settings")
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows and columns of a light field's views that lie side by side in one image."""
+
+    rows: int
+    columns: int
+
+    def __post_init__(self) -> None:
+        if min(self.rows, self.columns) < 1:
+            raise InputError(
+                f"A light field has {self.rows} rows and {self.columns} columns of views; "
+                "expected 1 or more of each."
+            )
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `dataset.yaml` holds; see `FolderDataset`."""
+
+    modality: str
+    label_set: str
+    conditions: Mapping[str, str] | None = None
+    video: bool = False
+    x: Grid | None = None
+    settings: Mapping[str, Scalar | None] | None = None
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises InputError where the folder or its manifest is missing or of another form."""
+    path = folder / MANIFEST
+    if not folder.is_dir():
+        raise wrong_layout(folder, f"rgb/, x/, labels/ and {MANIFEST}")
+    if not path.is_file():
+        raise InputError(
+            f"{folder} is no dataset folder: it has no {MANIFEST} naming its modality and "
+            "label_set."
+        )
+    return filled(Manifest, read_yaml(path, InputError), str(path), InputError)
 
 
 class FolderDataset:
@@ -51,21 +93,20 @@ class FolderDataset:
         stems: Collection[str] | None = None,
     ) -> None:
         self.folder = folder
-        manifest = self._manifest()
-        self.modality = modality_named(str(manifest.get("modality"))).name
-        named = str(manifest.get("label_set"))
-        beside = folder / named
-        self.label_set: LabelSet = load_label_set(beside if beside.is_file() else named)
-        self.settings: Settings | None = self._settings(manifest.get("settings"))
-        self._grid = self._tiles(manifest.get("x"))
-        video = manifest.get("video", False)
-        if not isinstance(video, bool):
-            raise InputError(f"{folder / MANIFEST}: 'video' is {video!r}; expected true or false.")
+        manifest = read_manifest(folder)
+        self.modality = modality_named(manifest.modality).name
+        beside = folder / manifest.label_set
+        self.label_set: LabelSet = load_label_set(
+            beside if beside.is_file() else manifest.label_set
+        )
+        self.settings: Settings | None = self._settings(manifest.settings)
+        self._grid = None if manifest.x is None else (manifest.x.rows, manifest.x.columns)
         images = self._files("rgb")
-        conditions = self._conditions(manifest.get("conditions"), images)
+        conditions = manifest.conditions or {}
+        self._check_conditions(conditions, images)
         chosen = {stem: rgb for stem, rgb in images.items() if stems is None or stem in stems}
         partners = self._files("x"), self._files("labels")
-        places = self._paired(chosen, *partners, conditions, split, video)
+        places = self._paired(chosen, *partners, conditions, split, manifest.video)
         lacking = {place: place.lacking() for place in places}
         self.places = tuple(place for place, files in lacking.items() if not files)
         self.missing = tuple(place for place, files in lacking.items() if files)
@@ -82,7 +123,7 @@ class FolderDataset:
         images: dict[str, Path],
         x_files: dict[str, Path],
         label_files: dict[str, Path],
-        conditions: dict[str, str],
+        conditions: Mapping[str, str],
         split: str,
         video: bool,
     ) -> list[Place]:
@@ -99,70 +140,24 @@ class FolderDataset:
             for stem, rgb in images.items()
         ]
 
-    def _manifest(self) -> dict[object, object]:
-        path = self.folder / MANIFEST
-        if not self.folder.is_dir():
-            raise wrong_layout(self.folder, f"rgb/, x/, labels/ and {MANIFEST}")
-        if not path.is_file():
-            raise InputError(
-                f"{self.folder} is no dataset folder: it has no {MANIFEST} naming its modality "
-                "and label_set."
-            )
-        try:
-            content = yaml.safe_load(path.read_text("utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as err:
-            raise InputError(f"{path} is not readable YAML ({err.__class__.__name__}).") from err
-        if not isinstance(content, dict):
-            raise InputError(f"{path} is not a mapping with modality and label_set.")
-        unknown = [str(key) for key in content if key not in _KEYS]
-        if unknown:
-            raise InputError(
-                f"{path} has unknown keys {', '.join(unknown)}; known: {', '.join(_KEYS)}."
-            )
-        return content
-
-    def _settings(self, given: object) -> Settings | None:
+    def _settings(self, given: Mapping[str, Scalar | None] | None) -> Settings | None:
         """Of the sensor's encoding; None where the manifest gives none."""
-        if given is None:
-            return None
-        manifest = self.folder / MANIFEST
-        if not isinstance(given, dict):
-            raise InputError(f"{manifest}: 'settings' is {given!r}; expected name: value.")
         texts = [
             f"{name}={str(value).lower() if isinstance(value, bool | None) else value}"
-            for name, value in given.items()
+            for name, value in (given or {}).items()
         ]
         try:
             return settings_from_text(self.modality, texts)
         except InputError as err:
-            raise InputError(f"{manifest}: {err}") from err
+            raise InputError(f"{self.folder / MANIFEST}: {err}") from err
 
-    def _conditions(self, given: object, images: dict[str, Path]) -> dict[str, str]:
-        """A word for stems of the images."""
-        conditions = {} if given is None else given
-        manifest = self.folder / MANIFEST
-        if not isinstance(conditions, dict):
-            raise InputError(f"{manifest}: 'conditions' is not a mapping of stem to word.")
-        strange = [stem for stem in conditions if str(stem) not in images]
+    def _check_conditions(self, stems: Collection[str], images: Collection[str]) -> None:
+        strange = [stem for stem in stems if stem not in images]
         if strange:
-            quote = "" if isinstance(strange[0], str) else "; quote stems that are digits"
             raise InputError(
-                f"{manifest}: 'conditions' names {strange[0]}, of which rgb/ has no image{quote}."
+                f"{self.folder / MANIFEST}: 'conditions' names {strange[0]}, of which rgb/ has no "
+                "image."
             )
-        return {str(stem): str(word) for stem, word in conditions.items()}
-
-    def _tiles(self, about_x: object) -> tuple[int, int] | None:
-        """Rows and columns of the views in one image; None where the manifest gives none."""
-        if about_x is None:
-            return None
-        grid = about_x if isinstance(about_x, dict) else {}
-        rows, columns = grid.get("rows"), grid.get("columns")
-        if not isinstance(rows, int) or not isinstance(columns, int) or min(rows, columns) < 1:
-            raise InputError(
-                f"{self.folder / MANIFEST}: 'x' is {about_x}; expected rows and columns of a "
-                "light field's views, such as {rows: 3, columns: 3}."
-            )
-        return rows, columns
 
     def _files(self, kind: str) -> dict[str, Path]:
         """By their stems, in order; hidden ones are nobody's data."""

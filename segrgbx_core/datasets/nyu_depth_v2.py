@@ -13,18 +13,12 @@ import numpy as np
 from segrgbx_core.datasets.file_dataset import FileDataset
 from segrgbx_core.datasets.file_layout import Folder, listed, need_split, subfolder, wrong_layout
 from segrgbx_core.datasets.samples import Labels, Place
-from segrgbx_core.encoding import DepthSettings, Planes
+from segrgbx_core.encoding import DepthSettings
 from segrgbx_core.errors import InputError, LabelError
-from segrgbx_core.files.images import read_reading, read_rgb
-from segrgbx_core.labels.images import (
-    from_one,
-    from_zero,
-    ids_of_numbers,
-    numbers_in,
-    planes_of_picture,
-)
+from segrgbx_core.files.images import planes_of_picture, read_reading, read_rgb
+from segrgbx_core.labels.images import from_one, from_zero, ids_of_numbers, numbers_in
 from segrgbx_core.labels.label_set import UNLABELLED
-from segrgbx_core.readings import ImageReading, Reading, RgbImage
+from segrgbx_core.readings import ImageReading, Planes, Reading, RgbImage
 
 LAYOUT = "RGB/, Depth/ or HHA/, Label/ and train.txt, test.txt"
 SOURCES = ("depth", "hha")

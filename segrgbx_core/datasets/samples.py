@@ -8,10 +8,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.encoding import Planes, Settings, encode
+from segrgbx_core.encoding import Settings, encode
 from segrgbx_core.errors import InputError
 from segrgbx_core.labels.label_set import LabelSet
-from segrgbx_core.readings import Reading, RgbImage, same_aspect
+from segrgbx_core.readings import Planes, Reading, RgbImage, same_aspect
 
 Labels = npt.NDArray[np.uint8]
 

@@ -9,14 +9,12 @@ from segrgbx_core.encoding.polarization.planes import PolarizationSettings, enco
 from segrgbx_core.encoding.table import ENCODINGS, Settings, encode
 from segrgbx_core.encoding.thermal.planes import encode_thermal
 from segrgbx_core.encoding.thermal.settings import ThermalSettings
-from segrgbx_core.readings import Planes
 
 __all__ = [
     "ENCODINGS",
     "DepthSettings",
     "EventSettings",
     "LightFieldSettings",
-    "Planes",
     "PolarizationSettings",
     "Settings",
     "ThermalSettings",

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from segrgbx_core.datasets.samples import LabelledPairs, Sample, encoded_as
-from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.evaluation.metrics import ConfusionMeter, Counts, Scores, confusion_of
 from segrgbx_core.evaluation.protocol import Protocol, ViewSegmenter
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.labels.union import Membership, load_membership
-from segrgbx_core.readings import Reading
+from segrgbx_core.readings import Planes, Reading
 from segrgbx_core.segmenter import Segmenter
 from segrgbx_core.weights.card import ModelCard
 

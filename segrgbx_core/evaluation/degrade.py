@@ -16,12 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from segrgbx_core.datasets.samples import LabelledPairs, Sample, encoded
-from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError
 from segrgbx_core.evaluation.dataset import XOf
 from segrgbx_core.evaluation.reading_noise import noisy, usual_spread
 from segrgbx_core.geometry.align import Homography, warp_planes
-from segrgbx_core.readings import Reading
+from segrgbx_core.readings import Planes, Reading
 
 _SHIFT_STREAM, _NOISE_STREAM = 1, 2
 

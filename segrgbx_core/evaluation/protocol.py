@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from segrgbx_core.encoding import Planes, encode
+from segrgbx_core.encoding import encode
 from segrgbx_core.encoding.stream import mirrored
 from segrgbx_core.errors import InputError
-from segrgbx_core.readings import Reading, RgbImage
+from segrgbx_core.readings import Planes, Reading, RgbImage
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_core.segmenter import Segmenter
 

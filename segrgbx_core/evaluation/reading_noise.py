@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.datasets.samples import LabelledPairs
-from segrgbx_core.encoding import Planes
 from segrgbx_core.readings import (
     Events,
     ImageReading,
     LightFieldViews,
+    Planes,
     PolarizationState,
     PolarizerImages,
     Reading,

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from segrgbx_core.datasets.samples import LabelledPairs, Sample, encoded
-from segrgbx_core.encoding import Planes
 from segrgbx_core.evaluation.charts import confusion_picture, curve_picture
 from segrgbx_core.evaluation.curves import Curve
 from segrgbx_core.evaluation.dataset import DatasetScores, FrameScore
@@ -38,7 +37,7 @@ from segrgbx_core.pictures.frames import (
     row_of,
     x_picture,
 )
-from segrgbx_core.readings import RgbImage
+from segrgbx_core.readings import Planes, RgbImage
 from segrgbx_core.segmentation import Segmentation, color_mask
 from segrgbx_core.segmenter import Segmenter
 

@@ -1,72 +1,145 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what YAML holds to frozen dataclasses, with each mistake named by its place."""
+"""From what YAML or JSON holds to frozen dataclasses, each mistake named by its place."""
 
-import types
-from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from segrgbx_core.errors import RecipeError
+from segrgbx_core.errors import SegRgbxError
 
 T = TypeVar("T")
 _SPOKEN = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
-def filled(kind: type[T], given: object, place: str) -> T:
+def filled(
+    kind: type[T],
+    given: object,
+    place: str,
+    error: type[SegRgbxError],
+    whole: bool = False,
+    further: bool = False,
+) -> T:
     """The dataclass with the mapping's values; defaults stand where keys are left out.
 
-    Where a field takes any number of dataclasses, one mapping stands for a list of one.
-    Raises RecipeError for unknown and missing keys and for values of another type.
+    place: how errors name the mapping, such as its file. whole: only fields whose default is None
+    may be left out. further: keys that the dataclass lacks are ignored, also further down. Fields
+    may be bool, int, float, str, Literal, tuples, sequences and mappings of these, dataclasses,
+    and unions. One mapping stands for a tuple of one dataclass.
+    Raises `error` for unknown and missing keys, for values of another type, and for what the
+    dataclass itself refuses.
     """
-    if not isinstance(given, dict):
-        raise RecipeError(f"{place} is {given!r}; expected a mapping.")
-    hints = get_type_hints(kind)
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
-    unknown = [str(k) for k in given if k not in known]
-    if unknown:
-        raise RecipeError(
-            f"{place} has unknown keys {', '.join(unknown)}; known: {', '.join(known)}."
-        )
-    missing = [
-        n
-        for n, f in known.items()
-        if n not in given and f.default is MISSING and f.default_factory is MISSING
-    ]
-    if missing:
-        raise RecipeError(f"{place} lacks {', '.join(missing)}.")
-    values = {k: _value(hints[k], v, f"{place}.{k}") for k, v in given.items()}
-    return kind(**values)
+    return _Filler(error, whole, further).dataclass(kind, given, place)
 
 
-def _value(kind: Any, given: object, place: str) -> Any:
-    if is_dataclass(kind) and isinstance(kind, type):
-        return filled(kind, given, place)
-    origin, options = get_origin(kind), get_args(kind)
-    if origin is types.UnionType:
-        if given is None:
-            return None
-        return _value(next(o for o in options if o is not type(None)), given, place)
-    if origin is tuple:
-        return _values(options, given, place)
-    if origin is Literal:
-        if given not in options:
-            raise RecipeError(f"{place} is {given!r}; expected {' or '.join(map(str, options))}.")
+@dataclass(frozen=True)
+class _Filler:
+    error: type[SegRgbxError]
+    whole: bool
+    further: bool
+
+    def dataclass(self, kind: type[T], given: object, place: str) -> T:
+        content = self._mapping(given, place)
+        hints = get_type_hints(kind)
+        known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+        unknown = [name for name in content if name not in known]
+        if unknown and not self.further:
+            raise self.error(
+                f"{place} has unknown keys {', '.join(unknown)}; known: {', '.join(known)}."
+            )
+        missing = [name for name, f in known.items() if name not in content and self._owed(f)]
+        if missing:
+            raise self.error(f"{place} lacks {', '.join(missing)}.")
+        values = {
+            name: self.value(hints[name], value, f"{place}.{name}")
+            for name, value in content.items()
+            if name in known
+        }
+        try:
+            return kind(**values)
+        except SegRgbxError as err:
+            raise self.error(f"{place}: {err}") from err
+
+    def value(self, kind: Any, given: object, place: str) -> Any:
+        if is_dataclass(kind) and isinstance(kind, type):
+            return self.dataclass(kind, given, place)
+        origin, options = get_origin(kind), get_args(kind)
+        if origin in (UnionType, Union):
+            return self._any_of(options, given, place)
+        if origin is tuple:
+            return self._tuple(options, given, place)
+        if origin is Sequence:
+            return self._tuple((options[0], ...), given, place)
+        if origin is Mapping:
+            content = self._mapping(given, place)
+            return {n: self.value(options[1], v, f"{place}.{n}") for n, v in content.items()}
+        if origin is Literal:
+            return self._literal(options, given, place)
+        return self._scalar(kind, given, place)
+
+    def _owed(self, field: Field[Any]) -> bool:
+        if field.default is MISSING and field.default_factory is MISSING:
+            return True
+        return self.whole and field.default is not None
+
+    def _mapping(self, given: object, place: str) -> dict[str, object]:
+        if not isinstance(given, dict):
+            raise self.error(f"{place} is {_short(given)}; expected a mapping.")
+        strange = next((key for key in given if not isinstance(key, str)), None)
+        if strange is not None:
+            raise self.error(f"{place} has the key {strange!r}, which is not text; quote it.")
         return given
-    if kind is float and isinstance(given, int) and not isinstance(given, bool):
-        return float(given)
-    if not isinstance(given, kind) or (kind is not bool and isinstance(given, bool)):
-        raise RecipeError(f"{place} is {given!r}; expected {_SPOKEN.get(kind, kind.__name__)}.")
-    return given
+
+    def _any_of(self, options: tuple[Any, ...], given: object, place: str) -> Any:
+        if given is None and NoneType in options:
+            return None
+        kinds = [option for option in options if option is not NoneType]
+        if len(kinds) == 1:
+            return self.value(kinds[0], given, place)
+        for kind in kinds:
+            try:
+                return self.value(kind, given, place)
+            except self.error:
+                continue
+        words = " or ".join(_in_words(kind) for kind in kinds)
+        raise self.error(f"{place} is {_short(given)}; expected {words}.")
+
+    def _tuple(self, options: tuple[Any, ...], given: object, place: str) -> tuple[Any, ...]:
+        endless = options[-1] is Ellipsis
+        if endless and is_dataclass(options[0]) and isinstance(given, dict):
+            return (self.value(options[0], given, place),)
+        if not isinstance(given, list):
+            one = "a mapping, or a list of them" if is_dataclass(options[0]) else "a list"
+            raise self.error(f"{place} is {_short(given)}; expected {one}.")
+        kinds = [options[0]] * len(given) if endless else list(options)
+        if len(kinds) != len(given):
+            raise self.error(f"{place} has {len(given)} values; expected {len(kinds)}.")
+        at = [f"{place}[{i}]" for i in range(len(given))] if endless else [place] * len(given)
+        return tuple(self.value(k, v, p) for k, v, p in zip(kinds, given, at, strict=True))
+
+    def _literal(self, options: tuple[Any, ...], given: object, place: str) -> Any:
+        if given not in options:
+            words = " or ".join(map(str, options))
+            raise self.error(f"{place} is {_short(given)}; expected {words}.")
+        return given
+
+    def _scalar(self, kind: Any, given: object, place: str) -> Any:
+        if kind is float and type(given) is int:
+            return float(given)
+        if not isinstance(given, kind) or (kind is not bool and isinstance(given, bool)):
+            raise self.error(f"{place} is {_short(given)}; expected {_in_words(kind)}.")
+        return given
 
 
-def _values(options: tuple[Any, ...], given: object, place: str) -> tuple[Any, ...]:
-    endless = options[-1] is Ellipsis
-    if endless and is_dataclass(options[0]) and isinstance(given, dict):
-        return (_value(options[0], given, place),)
-    if not isinstance(given, list):
-        one = "a mapping, or a list of them" if is_dataclass(options[0]) else "a list"
-        raise RecipeError(f"{place} is {given!r}; expected {one}.")
-    kinds = [options[0]] * len(given) if endless else list(options)
-    if len(kinds) != len(given):
-        raise RecipeError(f"{place} has {len(given)} values; expected {len(kinds)}.")
-    at = [f"{place}[{i}]" for i in range(len(given))] if endless else [place] * len(given)
-    return tuple(_value(k, v, p) for k, v, p in zip(kinds, given, at, strict=True))
+def _in_words(kind: Any) -> str:
+    origin = get_origin(kind)
+    if origin in (tuple, Sequence):
+        return "a list"
+    if origin is Mapping or is_dataclass(kind):
+        return "a mapping"
+    return _SPOKEN.get(kind, getattr(kind, "__name__", str(kind)))
+
+
+def _short(given: object) -> str:
+    text = repr(given)
+    return text if len(text) <= 80 else f"{text[:77]}..."

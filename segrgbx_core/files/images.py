@@ -13,7 +13,14 @@ import numpy.typing as npt
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.disk import input_bytes, write_whole
 from segrgbx_core.files.events import read_events
-from segrgbx_core.readings import ImageReading, LightFieldViews, PolarizerImages, Reading, RgbImage
+from segrgbx_core.readings import (
+    ImageReading,
+    LightFieldViews,
+    Planes,
+    PolarizerImages,
+    Reading,
+    RgbImage,
+)
 from segrgbx_core.tiles import views_from_tiles
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -81,6 +88,22 @@ def read_pixels(path: Path) -> Pixels:
     Raises InputError for a file that is missing or cannot be decoded.
     """
     return _decoded_npy(path) if path.suffix.lower() == ".npy" else _decoded(path)
+
+
+def planes_of_picture(path: Path) -> Planes:
+    """The planes of a picture of X: red, green and blue of 8 bits as 0..1, valid everywhere.
+
+    A grey picture gives three equal planes; an alpha channel is left out. Raises InputError for a
+    file that cannot be read or is deeper than 8 bits.
+    """
+    picture = read_pixels(path)
+    if picture.dtype != np.uint8:
+        raise InputError(
+            f"{path} holds values of type {picture.dtype}; expected a picture of 8 bits."
+        )
+    three = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture[..., :3]
+    data = np.ascontiguousarray(np.moveaxis(three, -1, 0), np.float32) / np.float32(255)
+    return Planes(data, np.ones(picture.shape[:2], np.bool_))
 
 
 def read_x(path: Path, modality: str, grid: tuple[int, int] | None = None) -> Reading:

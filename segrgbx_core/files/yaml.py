@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recipe's YAML, read without what PyYAML lets pass: keys given twice, and 1e-3 as text."""
+"""The one reader of YAML and JSON files: what a parser lets pass in silence is refused here.
 
+Refused are keys given twice, of which parsers keep the last, and files larger than settings are.
+Numbers with an exponent are numbers, as in YAML 1.2, where PyYAML has 1e-3 as text.
+"""
+
+import json
 import re
 from collections.abc import Hashable
 from pathlib import Path
@@ -8,24 +13,27 @@ from typing import Any
 
 import yaml
 
-from segrgbx_core.errors import RecipeError
+from segrgbx_core.errors import SegRgbxError
 
+MOST_BYTES = 1 << 24
 _NUMBER = re.compile(r"[-+]?(\d[\d_]*)(\.\d*)?[eE][-+]?\d+$")
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses keys given twice; numbers with an exponent are numbers, as in YAML 1.2."""
+class _RefusedKeyError(yaml.constructor.ConstructorError):
+    """Well-formed YAML that would be read otherwise than it was meant."""
 
+
+class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """The mapping, merge keys (<<) included, which may be given again."""
+        """The mapping, merge keys (<<) included, whose keys may be given again."""
         seen = set[object]()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
+                raise _RefusedKeyError(
                     problem="a key is a list or a mapping", problem_mark=key.start_mark
                 )
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(
+                raise _RefusedKeyError(
                     problem=f"key '{key.value}' is given twice", problem_mark=key.start_mark
                 )
             seen.add(key.value)
@@ -35,21 +43,51 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, list("-+0123456789"))
 
 
-def read_yaml(path: Path) -> object:
-    """What the file holds.
+def read_yaml(path: Path, error: type[SegRgbxError]) -> object:
+    """What the file holds: mappings, lists and scalars.
 
-    Raises RecipeError, which names the line, for what is no YAML and for a key given twice.
+    Raises `error`, which names the line, for a file that cannot be read or is not YAML, for a key
+    given twice, and for a file of more than 16 MiB.
     """
+    text = _text(path, error)
     try:
-        return yaml.load(path.read_text("utf-8"), _Loader)
+        return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as err:
         line = "" if err.problem_mark is None else f", line {err.problem_mark.line + 1}"
-        raise RecipeError(f"{path}{line}: {err.problem or 'this is no YAML'}.") from err
+        fault = "" if isinstance(err, _RefusedKeyError) else " not readable YAML,"
+        raise error(f"{path}{line}:{fault} {err.problem or 'a syntax error'}.") from err
     except yaml.YAMLError as err:
-        raise RecipeError(f"{path} is no YAML; it holds characters that no text has.") from err
-    except UnicodeDecodeError as err:
-        raise RecipeError(f"{path} is no text in UTF-8; save it as that.") from err
+        raise error(f"{path} is not readable YAML: it holds control characters.") from err
+    except RecursionError as err:
+        raise error(f"{path} is not readable YAML: it is nested too deeply.") from err
     except ValueError as err:
-        raise RecipeError(f"{path} has a value that is none ({err}).") from err
+        raise error(f"{path} is not readable YAML: a value is out of range ({err}).") from err
+
+
+def read_json(path: Path, error: type[SegRgbxError]) -> object:
+    """What the file holds. Raises `error` as `read_yaml` does."""
+    text = _text(path, error)
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as err:
+        raise error(f"{path} is not readable JSON: {err}.") from err
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"key '{max(names, key=names.count)}' is given twice")
+    return found
+
+
+def _text(path: Path, error: type[SegRgbxError]) -> str:
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise error(f"{path} has {size} bytes; expected at most {MOST_BYTES}: is it the file?")
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as err:
+        raise error(f"{path} is not text in UTF-8; save it as that.") from err
     except OSError as err:
-        raise RecipeError(f"{path} cannot be read: {err.strerror}.") from err
+        raise error(f"{path} cannot be read: {err.strerror}.") from err

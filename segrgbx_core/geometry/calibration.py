@@ -1,40 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cameras, homographies and extrinsics from YAML files, as ROS tools write and print them."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from segrgbx_core.errors import InputError
+from segrgbx_core.files.fields import filled
+from segrgbx_core.files.yaml import read_yaml
 from segrgbx_core.geometry.align import Homography
 from segrgbx_core.geometry.camera_model import CameraModel
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class _Values:
+    data: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class _CameraFile:
+    """The part of camera_calibration's file that is read here."""
+
+    image_width: int
+    image_height: int
+    camera_matrix: _Values
+    distortion_coefficients: _Values
+    distortion_model: str = "plumb_bob"
+
+
+@dataclass(frozen=True)
+class _MatrixFile:
+    matrix: tuple[float, ...] | tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class _PoseFile:
+    """rotation: x, y, z, w; or a matrix in the place of both."""
+
+    translation: tuple[float, float, float]
+    rotation: tuple[float, float, float, float]
+
+
 def read_camera(path: Path) -> CameraModel:
     """A calibration as camera_calibration saves it and camera_info_url names it.
 
-    Raises InputError for a file that is missing or lacks a part.
+    Raises InputError for a file that is missing, is of another form, or fits no camera.
     """
-    content = _content(path)
+    found = filled(_CameraFile, _content(path), str(path), InputError, further=True)
     try:
         return CameraModel(
-            int(content["image_width"]),
-            int(content["image_height"]),
-            np.array(content["camera_matrix"]["data"], np.float64),
-            np.array(content["distortion_coefficients"]["data"], np.float64),
-            str(content.get("distortion_model") or "plumb_bob"),
+            found.image_width,
+            found.image_height,
+            np.array(found.camera_matrix.data, np.float64),
+            np.array(found.distortion_coefficients.data, np.float64),
+            found.distortion_model or "plumb_bob",
         )
-    except (KeyError, TypeError, ValueError) as err:
-        raise InputError(
-            f"{path} is no camera calibration ({_fault(err)}); expected "
-            "image_width, image_height, camera_matrix and distortion_coefficients, as "
-            "camera_calibration writes them."
-        ) from err
+    except InputError as err:
+        raise InputError(f"{path}: {err}") from err
 
 
 def read_homography(path: Path) -> Homography:
@@ -50,17 +77,11 @@ def read_extrinsic(path: Path) -> Floats:
     else.
     """
     content = _content(path)
-    if "matrix" in content:
+    if isinstance(content, dict) and "matrix" in content:
         return _matrix(path, content, 4, "the transform from X to RGB")
-    try:
-        turn = np.array(content["rotation"], np.float64).reshape(4)
-        move = np.array(content["translation"], np.float64).reshape(3)
-        length = float(np.linalg.norm(turn))
-    except (KeyError, TypeError, ValueError) as err:
-        raise InputError(
-            f"{path} is no extrinsic ({_fault(err)}); expected `matrix` 4x4, or "
-            "`translation: [x, y, z]` and `rotation: [x, y, z, w]`."
-        ) from err
+    pose = filled(_PoseFile, content, str(path), InputError)
+    turn = np.array(pose.rotation, np.float64)
+    length = float(np.linalg.norm(turn))
     if not abs(length - 1.0) < 1e-3:
         raise InputError(
             f"The rotation in {path} has length {length:.4g}; expected a unit quaternion "
@@ -68,7 +89,7 @@ def read_extrinsic(path: Path) -> Floats:
         )
     done = np.eye(4)
     done[:3, :3] = rotation_matrix(turn / length)
-    done[:3, 3] = move
+    done[:3, 3] = pose.translation
     return done
 
 
@@ -84,26 +105,18 @@ def rotation_matrix(quaternion: Floats) -> Floats:
     )
 
 
-def _content(path: Path) -> dict[str, Any]:
+def _content(path: Path) -> object:
     if not path.is_file():
         raise InputError(f"{path} does not exist; check the path of the calibration.")
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise InputError(f"{path} is not readable YAML; check the calibration file.") from err
-    if not isinstance(content, dict):
-        raise InputError(f"{path} holds no names with values; check the calibration file.")
-    return content
+    return read_yaml(path, InputError)
 
 
-def _fault(err: Exception) -> str:
-    return f"it lacks {err.args[0]}" if isinstance(err, KeyError) else str(err)
-
-
-def _matrix(path: Path, content: dict[str, Any], size: int, what: str) -> Floats:
-    try:
-        return np.array(content["matrix"], np.float64).reshape(size, size)
-    except (KeyError, TypeError, ValueError) as err:
+def _matrix(path: Path, content: object, size: int, what: str) -> Floats:
+    rows = filled(_MatrixFile, content, str(path), InputError).matrix
+    flat = [value for row in rows for value in (row if isinstance(row, tuple) else (row,))]
+    if len(flat) != size * size:
         raise InputError(
-            f"{path} has no `matrix` of {size}x{size} numbers, {what}; write it row by row."
-        ) from err
+            f"{path} has a `matrix` of {len(flat)} numbers; expected {size}x{size}, {what}, row "
+            "by row."
+        )
+    return np.array(flat, np.float64).reshape(size, size)

@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.files.images import read_pixels
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
 
 LabelImage = npt.NDArray[np.uint8]
+
+_JPEG = (".jpg", ".jpeg")
+_PALETTE_AT, _PALETTE = 25, b"\x03"
 
 
 def remap(labels: LabelImage, numbering: Mapping[int, int], what: str) -> LabelImage:
@@ -39,35 +41,6 @@ def remap(labels: LabelImage, numbering: Mapping[int, int], what: str) -> LabelI
             "another label set, or was resized with interpolation."
         )
     return table[labels]
-
-
-def from_stored(labels: LabelImage, label_set: LabelSet) -> LabelImage:
-    """Class ids of an image that stores id + 1, with 0 and 255 for unlabelled.
-
-    Raises LabelError for values above the set's last class.
-    """
-    numbering = {0: UNLABELLED, **{i + 1: i for i in range(len(label_set))}}
-    return remap(labels, numbering, f"The label image for '{label_set.name}'")
-
-
-_JPEG = (".jpg", ".jpeg")
-_PALETTE_AT, _PALETTE = 25, b"\x03"
-
-
-def planes_of_picture(path: Path) -> Planes:
-    """The planes of a picture of X: red, green and blue of 8 bits as 0..1, valid everywhere.
-
-    A grey picture gives three equal planes; an alpha channel is left out. Raises InputError for a
-    file that cannot be read or is deeper than 8 bits.
-    """
-    picture = read_pixels(path)
-    if picture.dtype != np.uint8:
-        raise InputError(
-            f"{path} holds values of type {picture.dtype}; expected a picture of 8 bits."
-        )
-    three = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture[..., :3]
-    data = np.ascontiguousarray(np.moveaxis(three, -1, 0), np.float32) / np.float32(255)
-    return Planes(data, np.ones(picture.shape[:2], np.bool_))
 
 
 def numbers_in(path: Path, channel: int | None = None) -> npt.NDArray[np.integer]:

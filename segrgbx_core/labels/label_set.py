@@ -6,28 +6,50 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
 from segrgbx_core.errors import LabelError
+from segrgbx_core.files.fields import filled
 from segrgbx_core.files.resources import share_dir
+from segrgbx_core.files.yaml import read_yaml
 
 UNLABELLED = 255
 
 
 @dataclass(frozen=True)
 class LabelClass:
-    """name: lower case with underscores; color: red, green, blue in 0..255."""
+    """name: lower case with underscores; color: red, green, blue in 0..255.
+
+    Raises LabelError for a colour out of range.
+    """
 
     name: str
     color: tuple[int, int, int]
 
+    def __post_init__(self) -> None:
+        if not all(0 <= value <= 255 for value in self.color):
+            raise LabelError(
+                f"Class '{self.name}' has the colour {list(self.color)}; expected red, green and "
+                "blue in 0..255."
+            )
+
 
 @dataclass(frozen=True)
 class LabelSet:
-    """A class's id is its place in `classes`; 255 means unlabelled."""
+    """A class's id is its place in `classes`; 255 means unlabelled.
+
+    Raises LabelError for a name that occurs twice, and for no class or more than 255.
+    """
 
     name: str
     classes: tuple[LabelClass, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) != len(self.classes):
+            raise LabelError(f"'{self.name}' names a class twice; every name must be its own.")
+        if not 1 <= len(self.classes) <= UNLABELLED:
+            raise LabelError(
+                f"'{self.name}' has {len(self.classes)} classes; expected 1 to {UNLABELLED}."
+            )
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -52,22 +74,34 @@ class LabelSet:
         return self.names.index(name)
 
 
-def _parse_class(entry: object, origin: Path) -> LabelClass:
-    match entry:
-        case {"name": str(name), "color": [int(red), int(green), int(blue)]} if all(
-            0 <= v <= 255 for v in (red, green, blue)
-        ):
-            return LabelClass(name, (red, green, blue))
-    raise LabelError(
-        f"{origin}: class entry {entry!r} is not of the form {{name: road, color: [R, G, B]}} "
-        "with colours in 0..255."
-    )
+@dataclass(frozen=True)
+class ClassEntry:
+    """A class as a file has it. meets: the classes of the union that it covers; why: a remark."""
+
+    name: str
+    color: tuple[int, int, int]
+    meets: str | tuple[str, ...] = ()
+    why: str = ""
 
 
-def read_label_file(name_or_path: str | Path) -> tuple[Path, dict[str, object]]:
-    """The file of a label set's name or path, and its entries.
+@dataclass(frozen=True)
+class LabelFile:
+    """What a label set's file holds. name: None takes the file's.
 
-    Raises LabelError where there is none, or it is no YAML mapping with a list of classes.
+    unified: the union that the set is a part of; silent: classes of the union that none of the
+    set's can claim.
+    """
+
+    classes: tuple[ClassEntry, ...]
+    name: str | None = None
+    unified: str | None = None
+    silent: tuple[str, ...] = ()
+
+
+def read_label_file(name_or_path: str | Path) -> tuple[Path, LabelFile]:
+    """The file of a label set's name or path, and its content.
+
+    Raises LabelError where there is none, or it is of another form.
     """
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
@@ -78,13 +112,7 @@ def read_label_file(name_or_path: str | Path) -> tuple[Path, dict[str, object]]:
             f"Label set '{name_or_path}' was not found; shipped sets: {', '.join(known)}; "
             "a YAML file's path works as well."
         )
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise LabelError(f"{path} is not readable YAML ({err.__class__.__name__}).") from err
-    if not isinstance(content, dict) or not isinstance(content.get("classes"), list):
-        raise LabelError(f"{path} has no list named 'classes'.")
-    return path, content
+    return path, filled(LabelFile, read_yaml(path, LabelError), str(path), LabelError)
 
 
 def load_label_set(name_or_path: str | Path) -> LabelSet:
@@ -93,13 +121,13 @@ def load_label_set(name_or_path: str | Path) -> LabelSet:
     Raises LabelError where there is none, its form is wrong, a name occurs twice, or it has more
     than 255 classes.
     """
-    path, content = read_label_file(name_or_path)
-    entries = content["classes"]
-    assert isinstance(entries, list)
-    classes = tuple(_parse_class(entry, path) for entry in entries)
-    names = [c.name for c in classes]
-    if len(set(names)) != len(names):
-        raise LabelError(f"{path} names a class twice; every name must be its own.")
-    if not 1 <= len(classes) <= UNLABELLED:
-        raise LabelError(f"{path} has {len(classes)} classes; expected 1 to {UNLABELLED}.")
-    return LabelSet(str(content.get("name", path.stem)), classes)
+    return label_set_of(*read_label_file(name_or_path))
+
+
+def label_set_of(path: Path, content: LabelFile) -> LabelSet:
+    """The set that a file's content describes. Raises LabelError as `load_label_set` does."""
+    try:
+        classes = tuple(LabelClass(entry.name, entry.color) for entry in content.classes)
+        return LabelSet(path.stem if content.name is None else content.name, classes)
+    except LabelError as err:
+        raise LabelError(f"{path}: {err}") from err

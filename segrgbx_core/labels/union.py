@@ -10,8 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segrgbx_core.errors import LabelError
-from segrgbx_core.labels.images import LabelImage, remap
-from segrgbx_core.labels.label_set import UNLABELLED, LabelSet, load_label_set, read_label_file
+from segrgbx_core.labels.label_set import (
+    ClassEntry,
+    LabelFile,
+    LabelSet,
+    label_set_of,
+    load_label_set,
+    read_label_file,
+)
 
 REST = "rest"
 
@@ -24,27 +30,6 @@ class Membership:
     unified: LabelSet
     meets: tuple[tuple[int, ...], ...]
 
-    def to_unified(self, labels: LabelImage) -> LabelImage:
-        """Ids of the set (uint8, any shape) to unified ids; 255 stays.
-
-        A class that meets several becomes 255, since which of them it is cannot be known.
-        Raises LabelError for an id outside the set.
-        """
-        numbering = {
-            own: ids[0] if len(ids) == 1 else UNLABELLED for own, ids in enumerate(self.meets)
-        }
-        return remap(labels, numbering, f"The label image for '{self.label_set.name}'")
-
-    def from_unified(self, labels: LabelImage) -> LabelImage:
-        """Unified ids (uint8, any shape) to ids of the set; 255 stays.
-
-        A unified class that no class of the set covers becomes 255.
-        Raises LabelError for an id outside the unified set.
-        """
-        numbering = dict.fromkeys(range(len(self.unified)), UNLABELLED)
-        numbering |= {i: own for own, ids in enumerate(self.meets) for i in ids}
-        return remap(labels, numbering, f"The label image for '{self.unified.name}'")
-
 
 def load_membership(name_or_path: str | Path) -> Membership:
     """The set of a shipped name or a file's path, with its place in the union its file names.
@@ -53,13 +38,10 @@ def load_membership(name_or_path: str | Path) -> Membership:
     not of the union, two classes meet the same one, or two take the rest.
     """
     path, content = read_label_file(name_or_path)
-    label_set = load_label_set(name_or_path)
+    label_set = label_set_of(path, content)
     unified = load_label_set(_union_of(path, content))
-    entries = content["classes"]
-    assert isinstance(entries, list)
-    named = {c.name: _met(path, e) for c, e in zip(label_set.classes, entries, strict=True)}
-    silent = _names(path, "silent", content.get("silent", []))
-    claimed = _claims(path, unified, named, silent)
+    named = {entry.name: _met(path, entry) for entry in content.classes}
+    claimed = _claims(path, unified, named, content.silent)
     unclaimed = tuple(i for i, name in enumerate(unified.names) if name not in claimed)
     meets = tuple(
         unclaimed if names == (REST,) else tuple(unified.id_of(name) for name in names)
@@ -70,9 +52,9 @@ def load_membership(name_or_path: str | Path) -> Membership:
     return Membership(label_set, unified, meets)
 
 
-def _union_of(path: Path, content: Mapping[str, object]) -> str | Path:
-    name = content.get("unified")
-    if not isinstance(name, str):
+def _union_of(path: Path, content: LabelFile) -> str | Path:
+    name = content.unified
+    if name is None:
         raise LabelError(
             f"{path} does not name the union it belongs to; add `unified: unified` and to each "
             "class the unified classes it meets."
@@ -80,21 +62,14 @@ def _union_of(path: Path, content: Mapping[str, object]) -> str | Path:
     return path.parent / name if name.endswith((".yaml", ".yml")) else name
 
 
-def _met(path: Path, entry: Mapping[str, object]) -> tuple[str, ...]:
-    value = entry.get("meets")
-    names = _names(path, f"{entry['name']}.meets", [value] if isinstance(value, str) else value)
+def _met(path: Path, entry: ClassEntry) -> tuple[str, ...]:
+    names = (entry.meets,) if isinstance(entry.meets, str) else entry.meets
     if not names or (REST in names and len(names) > 1):
         raise LabelError(
-            f"{path}: class '{entry['name']}' meets {value!r}; expected one unified class, a list "
-            f"of them, or '{REST}' alone."
+            f"{path}: class '{entry.name}' meets {list(names)}; expected one unified class, a "
+            f"list of them, or '{REST}' alone."
         )
     return names
-
-
-def _names(path: Path, field: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise LabelError(f"{path}: {field} is {value!r}; expected names of unified classes.")
-    return tuple(value)
 
 
 def _claims(

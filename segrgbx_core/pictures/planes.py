@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.encoding import DepthSettings, EventSettings, Planes, Settings
+from segrgbx_core.encoding import DepthSettings, EventSettings, Settings
 from segrgbx_core.pictures.frames import BAND, TILE_WIDTHS, captioned, gap_of, resized, row_of
 from segrgbx_core.readings import (
     Events,
     LightFieldViews,
+    Planes,
     PolarizationState,
     PolarizerImages,
     Reading,

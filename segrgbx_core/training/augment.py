@@ -29,11 +29,11 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from segrgbx_core.datasets import LabelledPairs, encoded
-from segrgbx_core.encoding import Planes
 from segrgbx_core.encoding.stream import mirrored
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import MODALITIES
 from segrgbx_core.model.preprocessing import Preprocessing, resize_x
+from segrgbx_core.readings import Planes
 from segrgbx_core.training.mixture import Mixture, shares_of
 from segrgbx_core.training.recipe import Augment, Data
 

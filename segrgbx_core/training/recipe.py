@@ -183,7 +183,7 @@ def load_recipe(path: Path) -> Recipe:
     """
     if not path.is_file():
         raise RecipeError(f"Recipe {path} was not found; shipped ones lie under config/train/.")
-    recipe = filled(Recipe, read_yaml(path), path.name)
+    recipe = filled(Recipe, read_yaml(path, RecipeError), path.name, RecipeError)
     _check(recipe, path.name)
     return recipe
 

@@ -2,7 +2,7 @@
 """One step of a training: a batch through the network, in parts and processes, and an update."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,6 @@ from segrgbx_core.training.recipe import Recipe
 from segrgbx_core.training.state import TrainingState, way_on
 
 BAD_BATCH = "bad_batch.pt"
-PartOfBatch = Callable[[int], Batch]
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

@@ -8,11 +8,12 @@ from pathlib import Path
 import yaml
 
 from segrgbx_core.errors import ModelError
-from segrgbx_core.labels.label_set import LabelClass, LabelSet
+from segrgbx_core.files.fields import filled
+from segrgbx_core.files.yaml import read_yaml
+from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.modality import MODALITIES, modality_named
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.model.segrgbx import ModelConfig
-from segrgbx_core.weights.card_fields import Fields, read_fields
 
 CARD_FILE = "card.yaml"
 WEIGHTS_FILE = "model.safetensors"
@@ -21,11 +22,20 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class WeightsEntry:
-    """file: a name within the model folder; dtype: float32, float16 or bfloat16 as stored."""
+    """file: a name within the model folder; dtype: float32, float16 or bfloat16 as stored.
+
+    Raises ModelError for a file in another folder.
+    """
 
     file: str
     sha256: str
     dtype: str
+
+    def __post_init__(self) -> None:
+        if self.file != Path(self.file).name:
+            raise ModelError(
+                f"The weights' file is '{self.file}'; expected a name without folders."
+            )
 
 
 @dataclass(frozen=True)
@@ -119,78 +129,54 @@ def load_card(folder: Path) -> ModelCard:
             f"Model folder {folder} has no {CARD_FILE}; a model folder holds {CARD_FILE} and "
             f"{WEIGHTS_FILE}."
         )
-    fields = read_fields(path)
-    if fields.integer("format") != FORMAT:
+    content = read_yaml(path, ModelError)
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} is not a mapping of names to values; restore the file.")
+    if content.get("format") != FORMAT:
         raise ModelError(
-            f"{path} has format {fields.integer('format')}; this version reads format {FORMAT}."
+            f"{path} has format {content.get('format')}; this version reads format {FORMAT}."
         )
+    found = filled(_CardFile, _completed(content), str(path), ModelError, whole=True)
     return ModelCard(
-        name=fields.text("name"),
-        description=fields.text("description"),
-        architecture=_architecture(fields.group("architecture")),
-        modalities=fields.texts("modalities"),
-        label_set=_label_set(fields.group("labels")),
-        preprocessing=_preprocessing(fields.group("preprocessing")),
-        training=fields.facts("training"),
-        license=fields.text("license"),
-        weights=_weights(fields.group("weights")),
+        name=found.name,
+        description=found.description,
+        architecture=found.architecture,
+        modalities=found.modalities,
+        label_set=found.labels,
+        preprocessing=found.preprocessing,
+        training=found.training,
+        license=found.license,
+        weights=found.weights,
     )
 
 
-def _architecture(found: Fields) -> ModelConfig:
-    # Cards of models without components may lack the components' settings.
-    fields = found.or_defaults(_component_defaults()) if not found.texts("components") else found
-    return ModelConfig(
-        preset=fields.text("preset"),
-        num_classes=fields.integer("num_classes"),
-        components=fields.texts("components"),
-        shared_blocks=fields.flag("shared_blocks"),
-        head_width=fields.optional_integer("head_width"),
-        shared_embeddings=fields.flag("shared_embeddings", default=False),
-        clip=fields.text("clip"),
-        modalities=fields.texts("modalities"),
-        control_prompts=fields.integer("control_prompts"),
-        prompts=fields.integer("prompts"),
-        dsrm_stages=fields.integers("dsrm_stages"),
-    )
+@dataclass(frozen=True)
+class _CardFile:
+    format: int
+    name: str
+    description: str
+    license: str
+    architecture: ModelConfig
+    modalities: tuple[str, ...]
+    preprocessing: Preprocessing
+    labels: LabelSet
+    training: Mapping[str, str | int | float]
+    weights: WeightsEntry
 
 
-def _component_defaults() -> dict[str, object]:
+def _completed(content: dict[str, object]) -> dict[str, object]:
+    """The card with what those of models without components may leave out."""
+    given = content.get("architecture")
+    if not isinstance(given, dict):
+        return content
     default = ModelConfig()
-    return {
-        "clip": default.clip,
-        "modalities": list(default.modalities),
-        "control_prompts": default.control_prompts,
-        "prompts": default.prompts,
-        "dsrm_stages": list(default.dsrm_stages),
-    }
-
-
-def _preprocessing(fields: Fields) -> Preprocessing:
-    return Preprocessing(
-        channel_order=fields.text("channel_order"),
-        rgb_mean=fields.triple("rgb_mean"),
-        rgb_std=fields.triple("rgb_std"),
-        x_mean=fields.triple("x_mean"),
-        x_std=fields.triple("x_std"),
-        short_side=fields.optional_integer("short_side"),
-    )
-
-
-def _label_set(fields: Fields) -> LabelSet:
-    classes = []
-    for entry in fields.groups("classes"):
-        red, green, blue = entry.triple("color")
-        if not all(v == int(v) and 0 <= v <= 255 for v in (red, green, blue)):
-            raise ModelError(
-                f"{entry.place}.color is {[red, green, blue]}; expected whole numbers in 0..255."
-            )
-        classes.append(LabelClass(entry.text("name"), (int(red), int(green), int(blue))))
-    return LabelSet(fields.text("name"), tuple(classes))
-
-
-def _weights(fields: Fields) -> WeightsEntry:
-    file = fields.text("file")
-    if file != Path(file).name:
-        raise ModelError(f"{fields.place}.file is '{file}'; expected a name without folders.")
-    return WeightsEntry(file, fields.text("sha256"), fields.text("dtype"))
+    may_lack: dict[str, object] = {"shared_embeddings": False}
+    if not given.get("components"):
+        may_lack |= {
+            "clip": default.clip,
+            "modalities": list(default.modalities),
+            "control_prompts": default.control_prompts,
+            "prompts": default.prompts,
+            "dsrm_stages": list(default.dsrm_stages),
+        }
+    return {**content, "architecture": {**may_lack, **given}}

@@ -79,11 +79,6 @@ class Worker(Generic[J]):
             self._waiting.append(job)
             self._changed.notify_all()
 
-    def wait_idle(self, timeout_s: float) -> bool:
-        """Waits until nothing waits or runs; whether that came in time."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and not self._busy, timeout_s)
-
     @property
     def dropped(self) -> dict[str, int]:
         """Jobs given up, by reason; those at 0 are left out."""

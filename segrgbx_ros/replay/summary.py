@@ -5,11 +5,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from segrgbx_core.errors import InputError
+from segrgbx_core.files.fields import filled
+from segrgbx_core.files.yaml import read_json
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_ros.bags.topics import TopicsTaken
@@ -181,23 +182,7 @@ def read_summary(folder: Path) -> ReplaySummary:
             f"{folder} has no {SUMMARY_FILE}; name a folder that `segrgbx replay` wrote."
         )
     try:
-        return _summary(json.loads(path.read_text("utf-8")))
-    except (UnicodeDecodeError, json.JSONDecodeError) as err:
-        raise InputError(f"{path} is not readable JSON; run `segrgbx replay` again.") from err
-    except (KeyError, TypeError, AttributeError) as err:
-        raise InputError(
-            f"{path} is not as this version writes it ({err}); run `segrgbx replay` again."
-        ) from err
-
-
-def _summary(content: dict[str, Any]) -> ReplaySummary:
-    skew = content.pop("skew_ms")
-    return ReplaySummary(
-        frames=Frames(**content.pop("frames")),
-        stage_ms={k: StageTimes(**v) for k, v in content.pop("stage_ms").items()},
-        card=ModelFacts(**content.pop("card")),
-        skew_ms=None if skew is None else Skew(**skew),
-        topics=TopicsTaken(**content.pop("topics")),
-        recording=Recording(**content.pop("recording")),
-        **content,
-    )
+        content = read_json(path, InputError)
+        return filled(ReplaySummary, content, str(path), InputError, whole=True)
+    except InputError as err:
+        raise InputError(f"{str(err).removesuffix('.')}; run `segrgbx replay` again.") from err

@@ -14,12 +14,11 @@ import torch
 
 import segrgbx_core
 from segrgbx_core import Segmenter, build_model, encode, load_model
-from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.labels.label_set import LabelClass, LabelSet
 from segrgbx_core.model import Preprocessing
 from segrgbx_core.model.placement import choose_device, choose_precision
-from segrgbx_core.readings import RgbxFrame
+from segrgbx_core.readings import Planes
 from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.store import LoadedModel, save_model
 
@@ -97,12 +96,8 @@ def test_x_changes_the_result_and_its_absence_is_named(segmenter: Segmenter) -> 
     assert not np.array_equal(with_x.confidence, alone.confidence)
 
 
-def test_frame_gives_what_its_images_give(segmenter: Segmenter) -> None:
-    frame = RgbxFrame(_rgb(), _thermal(), "thermal")
-    called = segmenter(_rgb(), _thermal(), "thermal")
-    assert np.array_equal(segmenter.segment(frame).labels, called.labels)
-    absent = RgbxFrame(_rgb(), None, "thermal")
-    assert segmenter.segment(absent).modality == "none"
+def test_a_modality_without_its_reading_is_rgb_alone(segmenter: Segmenter) -> None:
+    assert segmenter(_rgb(), None, "thermal").modality == "none"
 
 
 def test_images_are_neither_changed_nor_need_to_be_writable(segmenter: Segmenter) -> None:
@@ -270,7 +265,7 @@ def test_modality_may_be_left_out_only_where_there_is_one(segmenter: Segmenter) 
 
 def test_none_names_the_absence_of_x(segmenter: Segmenter) -> None:
     rgb = _rgb()
-    alone = segmenter.segment(RgbxFrame(rgb, None, "none"))
+    alone = segmenter(rgb, None, "none")
     assert alone.modality == "none"
     assert np.array_equal(alone.labels, segmenter(rgb).labels)
     with pytest.raises(InputError, match="came with modality 'none'; name its sensor, or leave x"):

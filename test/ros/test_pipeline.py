@@ -6,12 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from segrgbx_core.encoding import Planes
 from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.align import Homography
 from segrgbx_core.labels.label_set import load_label_set
-from segrgbx_core.readings import Events, Reading, RgbImage
+from segrgbx_core.readings import Events, Planes, Reading, RgbImage
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_ros.messages.images import AnyImage, PackedImage, convert_offline, image_message
 from segrgbx_ros.messages.readings import XDecoder

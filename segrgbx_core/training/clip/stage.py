@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from segrgbx_core.datasets import LabelledPairs, Sample, encoded
-from segrgbx_core.encoding import Planes
 from segrgbx_core.encoding.stream import mirrored
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
 from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.preprocessing import Preprocessing, resize_x
+from segrgbx_core.readings import Planes
 from segrgbx_core.training.augment import mixture_of
 from segrgbx_core.training.clip.towers import ClipTowers
 from segrgbx_core.training.clip.tuning import ClipBatch, ClipTuning, tune_clip

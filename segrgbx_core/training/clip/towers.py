@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import torch.nn.functional as F
-from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
 
 from segrgbx_core.errors import ModelError
-from segrgbx_core.files.disk import write_whole
 from segrgbx_core.model.ma_clip import SMALL_CLIP
 from segrgbx_core.model.vision_tower import SMALL
 
@@ -198,13 +195,3 @@ def _adapted(clip: Any, settings: LoraSettings) -> Any:
 def parameters_to_tune(towers: ClipTowers) -> list[nn.Parameter]:
     """Those that a tuning changes: low-rank factors and the temperature, or all."""
     return [p for p in towers.parameters() if p.requires_grad]
-
-
-def save_visual(towers: ClipTowers, path: Path) -> None:
-    """Writes the merged visual tower alone, as safetensors in float32.
-
-    Raises OutputError where the disk refuses.
-    """
-    tensors = towers.visual_tensors()
-    kept = {k: v.to("cpu", torch.float32).contiguous() for k, v in tensors.items()}
-    write_whole(path, tensors_to_bytes(kept))

@@ -64,11 +64,6 @@ class Recent:
             with self._lock:
                 self._values.append(value)
 
-    def clear(self) -> None:
-        """Forgets all of them."""
-        with self._lock:
-            self._values.clear()
-
     def spread(self) -> Spread | None:
         """None before the first value."""
         with self._lock:

@@ -10,11 +10,10 @@ import pytest
 from segrgbx_core.datasets import FolderDataset, open_dataset
 from segrgbx_core.datasets.check import _is_even, check, splits_for_check
 from segrgbx_core.datasets.findings import DatasetCheck
-from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.images import write_png
 from segrgbx_core.pictures.contact_sheet import contact_sheet, spread
-from segrgbx_core.readings import LightFieldViews, PolarizerImages
+from segrgbx_core.readings import LightFieldViews, Planes, PolarizerImages
 
 RNG = np.random.default_rng(5)
 NAMES = {"train": ("1D", "2N", "3D", "4N"), "val": ("5D", "6N"), "test": ("7D", "8N")}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from segrgbx_core.datasets import DatasetOptions, encoded, open_dataset, splits_in
-from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.files.images import write_png
+from segrgbx_core.readings import Planes
 
 KINDS = {"img": "rgb", "hha": "depth", "depth": "depth", "event": "event", "semantic": "semantic"}
 SEQUENCES = (

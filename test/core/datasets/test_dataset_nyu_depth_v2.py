@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from segrgbx_core.datasets import DatasetOptions, encoded, open_dataset, splits_in
-from segrgbx_core.encoding import DepthSettings, Planes, encode
+from segrgbx_core.encoding import DepthSettings, encode
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.files.images import write_png
+from segrgbx_core.readings import Planes
 
 STORED = np.array([[0, 1, 40, 7], [1, 2, 3, 4], [5, 6, 7, 8]], np.uint8)
 

@@ -50,12 +50,12 @@ def test_the_manifest_says_what_the_sensors_numbers_mean(root: Path) -> None:
         ("depth_scale: 5000", r"dataset.yaml has unknown keys depth_scale; known: modality, .*"),
         ("settings: {scales: 2}", r"dataset.yaml: Depth has no setting 'scales'; it has"),
         ("settings: {far_m: wide}", r"dataset.yaml: Setting far_m is 'wide'; expected number"),
-        ("settings: metres", r"'settings' is 'metres'; expected name: value"),
-        ("video: 'yes'", r"'video' is 'yes'; expected true or false"),
-        ("conditions: [night]", r"'conditions' is not a mapping of stem to word"),
+        ("settings: metres", r"settings is 'metres'; expected a mapping"),
+        ("video: 'yes'", r"video is 'yes'; expected true or false"),
+        ("conditions: [night]", r"conditions is \['night'\]; expected a mapping"),
         ("conditions: {dark: night}", r"names dark, of which rgb/ has no image\.$"),
         # YAML takes 000010 for the octal number 8.
-        ("conditions: {000010: night}", r"names 8, of which rgb/ has no image; quote stems that"),
+        ("conditions: {000010: night}", r"conditions has the key 8, which is not text; quote it"),
     ],
 )
 def test_a_manifest_that_would_be_ignored_is_refused(root: Path, rest: str, words: str) -> None:

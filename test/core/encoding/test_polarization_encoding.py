@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segrgbx_core.encoding import Planes, PolarizationSettings, encode
+from segrgbx_core.encoding import PolarizationSettings, encode
 from segrgbx_core.errors import InputError
-from segrgbx_core.readings import PolarizationState, PolarizerImages
+from segrgbx_core.readings import Planes, PolarizationState, PolarizerImages
 
 DEGREES = np.array([0, 45, 90, 135])
 Floats = npt.NDArray[np.float32]

@@ -10,7 +10,7 @@ import yaml
 
 from segrgbx_core.datasets import FolderDataset, write_dataset
 from segrgbx_core.datasets.samples import encoded
-from segrgbx_core.encoding import Planes, encode
+from segrgbx_core.encoding import encode
 from segrgbx_core.errors import InputError
 from segrgbx_core.evaluation.curves import Degrader
 from segrgbx_core.evaluation.dataset import evaluate
@@ -19,7 +19,13 @@ from segrgbx_core.evaluation.protocol import Protocol
 from segrgbx_core.evaluation.reading_noise import noisy, usual_spread
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.model import build_model
-from segrgbx_core.readings import Events, LightFieldViews, PolarizationState, PolarizerImages
+from segrgbx_core.readings import (
+    Events,
+    LightFieldViews,
+    Planes,
+    PolarizationState,
+    PolarizerImages,
+)
 from segrgbx_core.scenes.drive import Drive, DriveSettings
 from segrgbx_core.segmenter import Segmenter
 from segrgbx_core.weights.card import ModelCard

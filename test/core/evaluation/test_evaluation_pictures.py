@@ -6,13 +6,13 @@ import numpy.typing as npt
 import pytest
 
 from segrgbx_core.datasets import Sample
-from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError
 from segrgbx_core.evaluation.charts import Line, confusion_picture, line_chart, scatter_picture
 from segrgbx_core.evaluation.metrics import ConfusionMeter, Scores
 from segrgbx_core.evaluation.results import WRONG, worst_picture
 from segrgbx_core.labels.label_set import LabelClass, LabelSet
 from segrgbx_core.pictures.sheet import COLORS, Sheet, length_of
+from segrgbx_core.readings import Planes
 from segrgbx_core.segmentation import Segmentation
 
 Picture = npt.NDArray[np.uint8]

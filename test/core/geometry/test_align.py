@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segrgbx_core.encoding import Planes
 from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.align import Homography, resize_planes, warp_planes
+from segrgbx_core.readings import Planes
 
 
 def ramp(height: int = 24, width: int = 32) -> Planes:

@@ -109,12 +109,12 @@ def test_an_extrinsic_as_tf2_prints_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "read", "words"),
     [
-        ("a: [", read_camera, "is not readable YAML"),
-        ("- 1", read_camera, "holds no names with values"),
-        ("image_width: 3", read_camera, "it lacks image_height"),
-        ("matrix: [1, 2]", read_homography, "no `matrix` of 3x3 numbers, the homography"),
+        ("a: [", read_camera, "not readable YAML"),
+        ("- 1", read_camera, r"is \[1\]; expected a mapping"),
+        ("image_width: 3", read_camera, "lacks image_height"),
+        ("matrix: [1, 2]", read_homography, "`matrix` of 2 numbers; expected 3x3"),
         ("matrix: [0,0,0,0,0,0,0,0,0]", read_homography, "has no inverse"),
-        ("rotation: [0, 0, 0, 1]", read_extrinsic, "it lacks translation"),
+        ("rotation: [0, 0, 0, 1]", read_extrinsic, "lacks translation"),
         (
             "translation: [0, 0, 0]\nrotation: [0, 0, 0, 2]",
             read_extrinsic,

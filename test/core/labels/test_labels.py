@@ -33,10 +33,10 @@ def test_a_file_of_the_users_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("classes: [road]", "'road' is not of the form"),
-        ("classes:\n- {name: a, color: [0, 0, 256]}", "is not of the form"),
-        ("classes:\n- {name: a, color: [0, 0]}", "is not of the form"),
-        ("names: []", "no list named 'classes'"),
+        ("classes: [road]", r"classes\[0\] is 'road'; expected a mapping"),
+        ("classes:\n- {name: a, color: [0, 0, 256]}", "expected red, green and blue in 0..255"),
+        ("classes:\n- {name: a, color: [0, 0]}", "color has 2 values; expected 3"),
+        ("names: []", "unknown keys names; known: classes"),
         ("classes: []", "has 0 classes; expected 1 to 255"),
         ("classes: [", "not readable YAML"),
         (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segrgbx_core.errors import LabelError
-from segrgbx_core.labels.images import from_stored, remap
+from segrgbx_core.labels.images import from_one, ids_of_numbers, remap
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.labels.union import Membership, load_membership
 
@@ -90,33 +90,20 @@ def test_some_colours_of_the_sets() -> None:
     assert [nyu[i].tolist() for i in (0, 1, 39)] == [[128, 0, 0], [0, 128, 0], [64, 0, 64]]
 
 
-def test_remapping_to_the_union_and_back() -> None:
-    urbanlf = load_membership("urbanlf")
-    ids = {n: urbanlf.label_set.id_of(n) for n in ("bike", "vehicle", "sky")}
-    labels = np.array([[ids["bike"], ids["vehicle"]], [ids["sky"], 255]], np.uint8)
-    there = urbanlf.to_unified(labels)
-    assert there.dtype == np.uint8
-    two_wheeler, sky = urbanlf.unified.id_of("two_wheeler"), urbanlf.unified.id_of("sky")
-    assert there.tolist() == [[two_wheeler, 255], [sky, 255]]
-    bus = urbanlf.unified.id_of("bus")
-    glass = urbanlf.unified.id_of("glass")
-    back = urbanlf.from_unified(np.array([two_wheeler, bus, sky, glass, 255], np.uint8))
-    assert back.tolist() == [ids["bike"], ids["vehicle"], ids["sky"], 255, 255]
-
-
 def test_stored_ids_lose_one_without_wrapping_around() -> None:
     deliver = load_label_set("deliver")
     stored = np.array([0, 1, 25, 255], np.uint8)
-    assert from_stored(stored, deliver).tolist() == [255, 0, 24, 255]
-    with pytest.raises(LabelError, match=r"'deliver' holds the values 26 in 2 pixels; expected 0"):
-        from_stored(np.array([26, 26], np.uint8), deliver)
+    numbering, file = from_one(deliver), Path("a.png")
+    assert ids_of_numbers(stored, numbering, file).tolist() == [255, 0, 24, 255]
+    with pytest.raises(LabelError, match=r"a.png holds the values 26 in 2 pixels; expected 0"):
+        ids_of_numbers(np.array([26, 26], np.uint8), numbering, file)
 
 
 def test_label_images_that_cannot_be_are_refused() -> None:
     with pytest.raises(LabelError, match="of type int64; expected uint8"):
         remap(np.zeros(3, np.int64), {0: 1}, "It")  # type: ignore[arg-type]
     with pytest.raises(LabelError, match="holds the values 9 in 1 pixels; expected 0 to 8"):
-        load_membership("mfnet").to_unified(np.array([9, 0], np.uint8))
+        remap(np.array([9, 0], np.uint8), {i: i for i in range(9)}, "It")
 
 
 UNION = "classes:\n- {name: soil, color: [1, 1, 1]}\n- {name: crop, color: [2, 2, 2]}\n"
@@ -139,7 +126,7 @@ def test_a_set_of_the_users_own_joins_by_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("classes", "more", "words"),
     [
-        ("- {name: a, color: [0, 0, 0]}", None, "a.meets is None; expected names"),
+        ("- {name: a, color: [0, 0, 0]}", None, "class 'a' meets .*; expected one unified class"),
         ("- {name: a, color: [0, 0, 0], meets: []}", None, "expected one unified class"),
         ("- {name: a, color: [0, 0, 0], meets: [rest, crop]}", None, "'rest' alone"),
         ("- {name: a, color: [0, 0, 0], meets: rye}", None, "'rye', which 'union' lacks; it has"),

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from segrgbx_core.encoding import ENCODINGS, DepthSettings, EventSettings, Planes
+from segrgbx_core.encoding import ENCODINGS, DepthSettings, EventSettings
 from segrgbx_core.pictures.planes import (
     BRIGHTER,
     DARKER,
@@ -19,6 +19,7 @@ from segrgbx_core.pictures.planes import (
 from segrgbx_core.readings import (
     Events,
     LightFieldViews,
+    Planes,
     PolarizationState,
     PolarizerImages,
     Reading,

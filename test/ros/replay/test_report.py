@@ -208,9 +208,10 @@ def test_summary_of_an_incomplete_recording_is_status_1(tmp_path: Path) -> None:
     ("content", "words"),
     [
         (None, "has no summary.json; name a folder that `segrgbx replay` wrote."),
-        ("{", "is not readable JSON; run `segrgbx replay` again."),
-        ("{}", "is not as this version writes it ('skew_ms'); run `segrgbx replay` again."),
-        ("[]", "is not as this version writes it"),
+        ("{", "is not readable JSON: "),
+        ("{}", "lacks frames, miou, "),
+        ('{"model": 1, "model": 2}', "key 'model' is given twice"),
+        ("[]", "is []; expected a mapping; run `segrgbx replay` again."),
     ],
 )
 def test_a_summary_that_cannot_be_read(tmp_path: Path, content: str | None, words: str) -> None:

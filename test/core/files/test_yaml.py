@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every YAML and JSON file of ours goes through one reader: what parsers let pass is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from segrgbx_core.datasets.folder import read_manifest
+from segrgbx_core.errors import InputError, SegRgbxError
+from segrgbx_core.files.yaml import MOST_BYTES, read_json, read_yaml
+from segrgbx_core.geometry.calibration import read_camera, read_extrinsic, read_homography
+from segrgbx_core.labels.label_set import load_label_set
+from segrgbx_core.labels.union import load_membership
+from segrgbx_core.training.recipe import load_recipe
+from segrgbx_core.weights.card import load_card
+
+READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "recipe": ("recipe.yaml", load_recipe),
+    "label set": ("labels.yaml", load_label_set),
+    "union": ("labels.yaml", load_membership),
+    "dataset": ("dataset.yaml", lambda path: read_manifest(path.parent)),
+    "camera": ("camera.yaml", read_camera),
+    "homography": ("homography.yaml", read_homography),
+    "extrinsic": ("extrinsic.yaml", read_extrinsic),
+    "card": ("card.yaml", lambda path: load_card(path.parent)),
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_key_given_twice_is_refused_with_its_line(tmp_path: Path, kind: str) -> None:
+    name, read = READERS[kind]
+    path = tmp_path / name
+    path.write_text("classes: [1]\nmatrix: [2]\nclasses: []\n", "utf-8")
+    with pytest.raises(SegRgbxError, match=rf"{name}, line 3: key 'classes' is given twice"):
+        read(path)
+
+
+def test_a_key_given_twice_in_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"model": "a", "model": "b"}', "utf-8")
+    with pytest.raises(InputError, match=r"a.json .*key 'model' is given twice"):
+        read_json(tmp_path / "a.json", InputError)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"a: [", "not readable YAML"),
+        (b"\xff\xfe\xff", "not text in UTF-8"),
+        (b"[" * 5000, "nested too deeply"),
+        (b"a: 2024-13-01", "out of range"),
+    ],
+)
+def test_what_is_not_yaml_is_said(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read_yaml(path, InputError)
+
+
+def test_a_file_too_large_for_settings_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    with path.open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    with pytest.raises(InputError, match="at most"):
+        read_json(path, InputError)
+
+
+def test_merged_keys_may_be_given_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("base: &b {x: 1, y: 2}\nmine: {<<: *b, y: 3}\n", "utf-8")
+    found = read_yaml(path, InputError)
+    assert found == {"base": {"x": 1, "y": 2}, "mine": {"x": 1, "y": 3}}
