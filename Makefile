@@ -45,7 +45,7 @@ help:
 
 setup: $(READY)
 
-$(READY): setup.py requirements.txt package.xml
+$(READY): pyproject.toml setup.py requirements.txt package.xml
 	@command -v "$(PYTHON)" >/dev/null || { \
 	  echo "$(PYTHON) was not found; install Python 3.10 to 3.12 (apt install python3 python3-venv)" \
 	       "or name one: make PYTHON=/path/to/python3."; exit 1; }
