@@ -32,7 +32,7 @@ LARGE_PACKET = 128 * 1024
 
 
 def images() -> list[Case]:
-    """One image of 640x480 each."""
+    """One 640x480 image each."""
     rng = np.random.default_rng(0)
     ramp = np.linspace(0.0, 1.0, SIZE[0] * SIZE[1]).reshape(SIZE)
     thermal = (29_000 + 2_000 * ramp + rng.normal(0, 20, SIZE)).astype(np.uint16)
@@ -48,8 +48,8 @@ def images() -> list[Case]:
 
 
 def event_planes(count: int) -> list[Case]:
-    """A window of so many events to planes of 640x480; with few events the planes' own size is
-    what costs, and a rate is no goal."""
+    """A window of `count` events to planes of 640x480. With few events the cost is that of the
+    planes' size, so there is no goal for the rate."""
     shown = window(count)
     goal = EVENT_GOAL if count >= 1_000_000 else None
     cases = [
@@ -71,8 +71,8 @@ def _encoding(shown: object, settings: EventSettings) -> Callable[[], object]:
 
 
 def decoders(stream: Stream, folder: Path) -> list[Case]:
-    """Ours in packets of 128 KiB and, of a recording, in its own, one by one as the live node and
-    many together as replay and inspect decode them; then the others."""
+    """Ours with packets of 128 KiB and, for a recording, with its own packets: one by one as in
+    the live node, and many together as in replay and inspect; then the others."""
     data = stream.words.view(np.uint8)
     large = [data[at : at + LARGE_PACKET] for at in range(0, len(data), LARGE_PACKET)]
     cases = [Case("ours, packets of 128 KiB", _decoding(large), stream.events, EVENT_GOAL)]
@@ -112,7 +112,7 @@ def _coordinates(parts: Sequence[object]) -> tuple[list[npt.NDArray[np.uint16]],
 
 
 def sections(folder: Path) -> dict[str, list[Case]]:
-    """Everything that is measured, by the title of its table."""
+    """All cases, by the title of their table."""
     streams = [single_events(1_000_000), vectors(200_000), recording()]
     return {
         "images of 640x480 to planes": images(),
@@ -128,7 +128,7 @@ def sections(folder: Path) -> dict[str, list[Case]]:
 
 
 def main() -> None:
-    """Measure, show, and write down where asked."""
+    """Measures and shows the cases; --json also writes them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30, help="counted rounds (default 30)")
     parser.add_argument("--only", default="", help="sections whose title contains this")
@@ -137,24 +137,24 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     cv2.setNumThreads(1)
     before = environment(("numpy", "opencv-python-headless", *PACKAGES))
-    found: dict[str, list[Timing]] = {}
+    timings: dict[str, list[Timing]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for title, cases in sections(Path(folder)).items():
             if options.only in title:
-                found[title] = timed(cases, options.rounds)
-                show(title, found[title])
+                timings[title] = timed(cases, options.rounds)
+                show(title, timings[title])
     after = environment(())["load"]
     sys.stdout.write(", ".join(f"{k} {v}" for k, v in before.items()) + f"; load after {after}\n")
     if options.json is not None:
-        write(options.json, {**before, "load_after": after}, found)
+        write(options.json, {**before, "load_after": after}, timings)
 
 
-def write(path: Path, where: Mapping[str, str], found: Mapping[str, Sequence[Timing]]) -> None:
-    """All figures and what they were taken on."""
+def write(path: Path, where: Mapping[str, str], timings: Mapping[str, Sequence[Timing]]) -> None:
+    """Writes all timings and the environment."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    timings = {title: [asdict(t) for t in ts] for title, ts in found.items()}
+    rows = {title: [asdict(t) for t in ts] for title, ts in timings.items()}
     path.write_text(
-        json.dumps({"environment": where, "timings": timings}, indent=2) + "\n", encoding="utf-8"
+        json.dumps({"environment": where, "timings": rows}, indent=2) + "\n", encoding="utf-8"
     )
 
 

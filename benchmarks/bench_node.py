@@ -59,10 +59,10 @@ class Overhead:
 
 @dataclass(frozen=True)
 class Freshness:
-    """Of one node under overload; ages in milliseconds at the mask's arrival.
+    """One node under overload; ages in milliseconds at the mask's arrival.
 
-    waited: what of a mask's age was not its own decoding, encoding and inference, as ~/status
-    tells; it should stay at one camera period. None where the node has no status.
+    waited: the mask's age minus its own decoding, encoding and inference, from ~/status; it
+    should stay at one camera period. None where the node has no status.
     """
 
     node: str
@@ -82,7 +82,7 @@ class Freshness:
 
 @contextmanager
 def process(*command: str) -> Iterator[subprocess.Popen[str]]:
-    """A child that is ended by Ctrl-C."""
+    """A child process that is ended by SIGINT."""
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield child
@@ -94,14 +94,14 @@ def process(*command: str) -> Iterator[subprocess.Popen[str]]:
             child.kill()
 
 
-def node_command(model: str, *told: str) -> list[str]:
-    """Our node, as its executable starts it."""
-    # Without shared memory a 6 MB image crosses as many UDP packets, and best effort loses some.
+def node_command(model: str, *extra: str) -> list[str]:
+    """The command of our node, as its executable starts it."""
+    # Without shared memory a 6 MB image is sent as many UDP packets, and best effort loses some.
     reliable = [
         f"qos_overrides./{name}/image_raw.subscription.reliability:=reliable"
         for name in ("rgb", "x")
     ]
-    parameters = ["modality:=thermal", f"model:={model}", "device:=cpu", *reliable, *told]
+    parameters = ["modality:=thermal", f"model:={model}", "device:=cpu", *reliable, *extra]
     flags = [part for p in parameters for part in ("-p", p)]
     script = HERE.parent / "scripts" / "segrgbx_node"
     return [sys.executable, str(script), "--ros-args", *flags]
@@ -114,7 +114,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 class Bench:
-    """A client in its own context: publishes single pairs and waits for what comes back."""
+    """A client in its own context that publishes single pairs and waits for the results."""
 
     def __init__(self) -> None:
         self.context = Context()
@@ -172,8 +172,8 @@ class Bench:
 
 
 def overheads(model: str, rounds: int) -> list[Overhead]:
-    """One pair at a time, so that nothing waits for anything but its own way."""
-    bench, found = Bench(), []
+    """One pair at a time, so that no pair waits for another."""
+    bench, rows = Bench(), []
     bench.listen()
     rng = np.random.default_rng(0)
     pictures = {
@@ -198,7 +198,7 @@ def overheads(model: str, rounds: int) -> list[Overhead]:
     bench.close()
     for (width, height), values in samples.items():
         total, added = np.array(values).T
-        found.append(
+        rows.append(
             Overhead(
                 f"{width}x{height}",
                 len(values),
@@ -206,11 +206,11 @@ def overheads(model: str, rounds: int) -> list[Overhead]:
                 GOAL_MS if (width, height) == SIZES[0] else None,
             )
         )
-    return found
+    return rows
 
 
 def publish_costs(rounds: int) -> dict[str, float]:
-    """Milliseconds to make and publish one output of 1920x1080, median; and the slow ways."""
+    """Median milliseconds to make and publish one output of 1920x1080; and of the slow ways."""
     bench = Bench()
     width, height = SIZES[2]
     labels = np.random.default_rng(0).integers(0, 10, (height, width)).astype(np.uint8)
@@ -255,7 +255,7 @@ def publish_costs(rounds: int) -> dict[str, float]:
 
 
 def camera(size: tuple[int, int], rate: float, seconds: float, *topics: str) -> Any:
-    """Runs node_camera to its end and returns what it saw."""
+    """Runs node_camera to its end and returns its results."""
     command = [sys.executable, str(HERE / "node_camera.py"), f"{size[0]}x{size[1]}"]
     done = subprocess.run(
         [*command, f"{rate}", f"{seconds}", *topics], capture_output=True, text=True, check=True
@@ -281,7 +281,7 @@ def idle_cpu(model: str, seconds: float) -> float:
 
 
 def freshness(model: str, seconds: float) -> list[Freshness]:
-    """Both nodes one after the other, the camera at twice what the model sustains."""
+    """Both nodes one after the other, with the camera at twice the rate the model sustains."""
     segmenter = Segmenter(model, "cpu")
     rgb = np.zeros((480, 640, 3), np.uint8)
     x = np.random.default_rng(0).integers(0, 256, (240, 320), np.uint8)
@@ -328,33 +328,35 @@ def _fresh(name: str, seen: Any, topic: str, used: float, rate: float) -> Freshn
 
 
 def main() -> None:
-    """Prints each section; --json keeps all of it."""
+    """Prints each section; --json writes all of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--model", default="demo", help="the smaller, the harder the test")
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--overload-seconds", type=float, default=60.0)
-    told = parser.parse_args()
+    options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
     result = {
         "environment": environment(("torch", "numpy", "rclpy")),
         "rmw": os.environ.get("RMW_IMPLEMENTATION", "default"),
         "ros_distro": os.environ.get("ROS_DISTRO", ""),
-        "model": told.model,
+        "model": options.model,
     }
     sections: dict[str, Callable[[], object]] = {
-        "overhead_ms": lambda: [asdict(row) for row in overheads(told.model, told.rounds)],
+        "overhead_ms": lambda: [asdict(row) for row in overheads(options.model, options.rounds)],
         "publish_ms_1920x1080": lambda: publish_costs(20),
-        "idle_cpu_percent_30hz_640x480": lambda: idle_cpu(told.model, 20.0),
-        "overload": lambda: [asdict(row) for row in freshness(told.model, told.overload_seconds)],
+        "idle_cpu_percent_30hz_640x480": lambda: idle_cpu(options.model, 20.0),
+        "overload": lambda: [
+            asdict(row) for row in freshness(options.model, options.overload_seconds)
+        ],
     }
     for name, section in sections.items():
         result[name] = section()
         print(json.dumps({name: result[name]}, indent=2), flush=True)
     text = json.dumps(result, indent=2)
-    if told.json is not None:
-        told.json.write_text(text + "\n")
+    if options.json is not None:
+        options.json.write_text(text + "\n")
 
 
 if __name__ == "__main__":

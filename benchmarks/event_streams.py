@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Event streams to time decoders with: made from a seed, or a real recording."""
+"""Event streams for timing decoders: generated from a seed, or a real recording."""
 
 import os
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ HIGH_EVERY_US = 16
 
 @dataclass(frozen=True)
 class Stream:
-    """words: (N,) little-endian EVT 3.0 words; packets: where they are cut in the recording."""
+    """words: (N,) little-endian EVT 3.0 words; packets: the recording's own packets, as bytes."""
 
     name: str
     words: npt.NDArray[np.uint16]
@@ -28,7 +28,7 @@ class Stream:
 
 
 def window(count: int, seed: int = 0) -> Events:
-    """Events of 50 ms that crowd around the picture's middle, as those of moving edges do."""
+    """Events of 50 ms, concentrated around the image centre like those of moving edges."""
     rng = np.random.default_rng(seed)
     x = np.clip(rng.normal(WIDTH / 2, WIDTH / 5, count), 0, WIDTH - 1)
     y = np.clip(rng.normal(HEIGHT / 2, HEIGHT / 5, count), 0, HEIGHT - 1)
@@ -45,7 +45,7 @@ def window(count: int, seed: int = 0) -> Events:
 
 
 def single_events(count: int) -> Stream:
-    """Every event as a word of its own, its row told before it, as Gen 3 sensors send them."""
+    """Every event as a separate word after its row word, as Gen 3 sensors send them."""
     shown = window(count)
     us = np.sort(np.random.default_rng(1).integers(0, count // 5, count))
     words = _with_states(us, shown.y, [0x2000 | shown.x | shown.polarity.astype(np.uint16) << 11])
@@ -53,7 +53,8 @@ def single_events(count: int) -> Stream:
 
 
 def vectors(groups: int) -> Stream:
-    """Groups of twelve neighbours of which half fire, as newer sensors send busy rows."""
+    """Groups of twelve neighbours of which half fire, as newer sensors send rows with many
+    events."""
     rng = np.random.default_rng(2)
     us = np.sort(rng.integers(0, groups, groups))
     row = rng.integers(0, HEIGHT, groups).astype(np.uint16)
@@ -74,12 +75,12 @@ def _with_states(
         np.concatenate([[True], values[1:] != values[:-1]]) for values in (tick, us, row)
     )
     columns = [0x8000 | us >> 12, 0x6000 | us & 0xFFF, row, *words]
-    told = [new_tick, new_time, new_row, *[np.ones(len(us), np.bool_)] * len(words)]
-    return np.stack(columns, 1).astype(np.uint16)[np.stack(told, 1)]
+    needed = [new_tick, new_time, new_row, *[np.ones(len(us), np.bool_)] * len(words)]
+    return np.stack(columns, 1).astype(np.uint16)[np.stack(needed, 1)]
 
 
 def recording() -> Stream | None:
-    """The real EVT 3.0 recording of the shared data; None where it is not there."""
+    """The real EVT 3.0 recording of the shared data; None where it is missing."""
     shared = Path(os.environ.get("SEGRGBX_SHARED_DATA", ROOT.parent / "shared" / "data"))
     folder = shared / "events" / "evt3_640x480"
     if not folder.is_dir():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Timing several cases in turn, as METHOD.md says, and what they ran on."""
+"""Timing several cases in turn, as in METHOD.md, and the environment they ran in."""
 
 import os
 import platform
@@ -21,8 +21,9 @@ WARM_UP = 3
 
 @dataclass(frozen=True)
 class Case:
-    """run does the work once. events: how many it takes, for a rate; None for one image.
-    goal: the most milliseconds of CPU time, or with events the least of millions a second."""
+    """run: does the work once. events: how many it processes, for a rate; None for one image.
+    goal: at most so many milliseconds of CPU time, or with events at least so many millions per
+    second."""
 
     name: str
     run: Callable[[], object]
@@ -32,8 +33,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds: median, and the quartiles of the wall time. rate: millions of events a second
-    by CPU time. ratio: CPU time over the section's first case, in the same rounds."""
+    """Median milliseconds, and the quartiles of the wall time. rate: millions of events per second
+    of CPU time. ratio: CPU time over that of the section's first case, in the same rounds."""
 
     name: str
     wall_ms: float
@@ -46,7 +47,7 @@ class Timing:
 
 
 def timed(cases: Sequence[Case], rounds: int) -> list[Timing]:
-    """Each case once a round; the first rounds are not counted."""
+    """Runs each case once per round; the first WARM_UP rounds are not counted."""
     wall = np.zeros((len(cases), rounds + WARM_UP))
     cpu = np.zeros_like(wall)
     for k in range(rounds + WARM_UP):
@@ -78,8 +79,8 @@ def _timing(
 
 
 def environment(packages: Sequence[str]) -> dict[str, str]:
-    """What the figures hold for."""
-    found = {
+    """The machine, the code and the package versions that figures refer to."""
+    facts = {
         "processor": _processor(),
         "cores": str(os.cpu_count()),
         "load": " ".join(f"{value:.2f}" for value in os.getloadavg()),
@@ -89,10 +90,10 @@ def environment(packages: Sequence[str]) -> dict[str, str]:
     }
     for name in packages:
         try:
-            found[name] = version(name)
+            facts[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            facts[name] = "not installed"
+    return facts
 
 
 def _processor() -> str:
@@ -112,7 +113,7 @@ def _git(*arguments: str) -> str:
 
 
 def show(title: str, timings: Sequence[Timing]) -> None:
-    """One section as a table."""
+    """Prints one section as a table."""
     table = Table(title=title, title_justify="left")
     for name in ("case", "wall ms (quartiles)", "CPU ms", "M events/s", "ratio", "goal"):
         table.add_column(name, justify="left" if name == "case" else "right")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A camera pair for bench_node: publishes at a rate, and notes when each mask comes back.
+"""A camera pair for bench_node: publishes at a rate, and records when each mask arrives.
 
-Of a topic that ends in /status it notes how much of a mask's age was not its own inference.
+For a topic that ends in /status it records the mask's age minus its own processing times.
 """
 
 import json
@@ -24,7 +24,7 @@ STATUS = "/status"
 
 
 class Camera(Node):
-    """RGB rgb8 and X mono8 of half the size, both of one stamp."""
+    """RGB as rgb8 and X as mono8 of half the size, with the same stamp."""
 
     def __init__(self, size: tuple[int, int], rate_hz: float, outputs: list[str]) -> None:
         super().__init__("camera")
@@ -66,7 +66,7 @@ class Camera(Node):
 
 
 def main() -> None:
-    """node_camera WIDTHxHEIGHT RATE SECONDS TOPIC...; prints what came back as JSON."""
+    """node_camera WIDTHxHEIGHT RATE SECONDS TOPIC...; prints the results as JSON."""
     size, rate, seconds, *outputs = sys.argv[1:]
     width, height = (int(v) for v in size.split("x"))
     rclpy.init(args=[])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other EVT 3.0 decoders that pip installs, to stand beside ours. None of them is needed.
+"""Other EVT 3.0 decoders from PyPI, to compare with ours. None of them is required.
 
-Two of them read files only: their times include reading one that the system has in memory.
+Two of them only read files: their times include reading a file that the system has cached.
 """
 
 import os
@@ -22,7 +22,7 @@ PACKAGES = ("evt3", "expelliarmus", "evlib")
 
 @dataclass(frozen=True)
 class Other:
-    """decode returns what `sums` reads the count and the sums of x and y from."""
+    """sums: the number of events and the sums of x and y, from the result of decode."""
 
     name: str
     decode: Callable[[], Any]
@@ -30,7 +30,7 @@ class Other:
 
 
 def other_decoders(stream: Stream, folder: Path) -> list[Other]:
-    """Those that are installed, on this stream without words that some of them cannot take."""
+    """The installed ones, on this stream without the words that some of them cannot read."""
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     words = stream.words[np.isin(stream.words >> 12, PLAIN_KINDS)]
     path = folder / f"{stream.name.replace(' ', '_')}.raw"

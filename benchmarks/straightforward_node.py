@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node that most people write first, to compare with: synchronizer, inference in the callback.
+"""The straightforward node, for comparison: synchronizer, inference in the callback.
 
 Same model, same decoding, same outputs; message_filters' ApproximateTimeSynchronizer, subscriber
-queues of 10 and a synchronizer queue of 30, and the model runs where the pair arrives.
+queues of 10 and a synchronizer queue of 30, and the model runs in the callback of the pair.
 """
 
 import sys

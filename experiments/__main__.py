@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m experiments`: train and score what docs/results.md reports, resumably."""
+"""`python -m experiments`: train and score everything in docs/results.md; can be resumed."""
 
 import argparse
 import os
@@ -27,7 +27,7 @@ _WIDTH = 110
 
 
 def main(argv: list[str] | None = None) -> int:
-    """0 done, 1 a job failed, 2 a mistake in what was asked, 130 stopped."""
+    """Exit status: 0 done, 1 a job failed, 2 a user mistake, 130 stopped."""
     try:
         return _run(_parser().parse_args(argv))
     except SegRgbxError as err:
@@ -87,7 +87,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.jobs < 1:
         raise InputError(f"--jobs is {args.jobs}; expected 1 or more.")
     if args.mfnet is not None and not args.mfnet.is_dir():
-        raise InputError(f"--mfnet {args.mfnet} is no folder; give the real MFNet part's.")
+        raise InputError(f"--mfnet {args.mfnet} is not a folder; give the real MFNet part's.")
     plan = load_plan(args.plan)
     plan = rehearsal(plan) if args.rehearse else plan
     store, jobs = Store(args.out, args.mfnet), jobs_of(plan)
@@ -135,7 +135,7 @@ def _machine() -> Mapping[str, str]:
 
 
 def _wanted(jobs: Sequence[Job], patterns: Sequence[str]) -> list[Job]:
-    """The jobs that any pattern names, and all that they need."""
+    """The jobs that match any pattern, and all jobs that they need."""
     if not patterns:
         return list(jobs)
     by_name, chosen = {job.name: job for job in jobs}, set[str]()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every run with its command, seed, machine and time, and what has not been run."""
+"""Every run with its command, seed, machine and time, and the runs that are missing."""
 
 import json
 
@@ -17,14 +17,14 @@ _RUNS = (
 
 
 def not_run(results: Results) -> str:
-    """What is missing, in words; empty where nothing is."""
-    lacking = [run.title for run in results.runs if run.training.state != "done"]
+    """Sentences on what is missing; empty if nothing is."""
+    missing = [run.title for run in results.runs if run.training.state != "done"]
     partly = [
         run.title
         for run in results.runs
         if run.training.state == "done" and any(cost.state != "done" for cost in run.others)
     ]
-    said = [f"**Not run yet:** {', '.join(lacking)}."] if lacking else []
+    said = [f"**Not run yet:** {', '.join(missing)}."] if missing else []
     said += [f"**Trained, but not fully scored yet:** {', '.join(partly)}."] if partly else []
     return " ".join(said)
 
@@ -56,8 +56,8 @@ def appendix(results: Results, folder: str) -> list[str]:
 
 def _machines(results: Results) -> dict[str, str]:
     """Each machine's description with a letter."""
-    found = dict.fromkeys(_machine(run) for run in results.runs if run.training.state == "done")
-    return {text: chr(ord("A") + i) for i, text in enumerate(found)}
+    texts = dict.fromkeys(_machine(run) for run in results.runs if run.training.state == "done")
+    return {text: chr(ord("A") + i) for i, text in enumerate(texts)}
 
 
 def _machine(run: Measured) -> str:
@@ -103,6 +103,6 @@ def _plan(results: Results) -> str:
         {k: v for k, v in run.items() if k not in ("about", "question", "scores")}
         for run in results.plan["runs"]
     ]
-    # Through JSON, so that what several runs share is spelt out for each.
+    # Through JSON, so that objects shared by several runs are written out for each of them.
     content = json.loads(json.dumps({"recipe": results.plan["recipe"], "runs": runs}))
     return yaml.safe_dump(content, sort_keys=False, width=95, default_flow_style=None)

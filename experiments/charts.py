@@ -16,7 +16,7 @@ _RIGHT = 150
 
 @dataclass(frozen=True)
 class Row:
-    """One line of dots; color: of its group. gap: a little room above it."""
+    """One row of dots; color: of its group. gap: extra space above it."""
 
     name: str
     values: BySeed
@@ -27,9 +27,10 @@ class Row:
 def dot_chart(
     title: str, rows: Sequence[Row], line: tuple[str, BySeed] | None = None
 ) -> RgbImage | None:
-    """A dot for each seed, a stroke at their mean, and the mean as a number at the right.
+    """A dot per seed, a stroke at their mean, and the mean as a number at the right.
 
-    line: a figure drawn through all rows, with its name. None where no row has a value.
+    line: a name and figure drawn as a line through all rows. Returns None where no row has a
+    value.
     """
     shown = [row for row in rows if row.values]
     values = [v for row in shown for v in row.values.values()]
@@ -65,20 +66,20 @@ def dot_chart(
 
 
 def _draw(sheet: Sheet, row: Row, y: float, left: float, across: Callable[[float], float]) -> None:
-    found = figure(row.values)
-    assert found is not None
+    over_seeds = figure(row.values)
+    assert over_seeds is not None
     sheet.text((left - 16, y), row.name, 14, TEXT, "rm")
     ends = [across(value) for value in (min(row.values.values()), max(row.values.values()))]
     sheet.line(((ends[0], y), (ends[1], y)), row.color, 1.5)
     for value in row.values.values():
         sheet.dot((across(value), y), row.color, 4.5)
-    mean = across(found.mean)
+    mean = across(over_seeds.mean)
     sheet.line(((mean, y - 9), (mean, y + 9)), row.color, 3.0)
-    sheet.text((_WIDTH - 20, y), found.text, 13, TEXT, "rm")
+    sheet.text((_WIDTH - 20, y), over_seeds.text, 13, TEXT, "rm")
 
 
 def _axis(values: Sequence[float]) -> tuple[float, float, float]:
-    """Lowest and highest value of an axis and its step: 4 to 10 steps."""
+    """Lowest and highest value of an axis, and its step; 4 to 10 steps."""
     width = max(max(values) - min(values), 0.02)
     step = next(s for s in (0.01, 0.02, 0.05, 0.1, 0.2) if width / s <= 8 or s == 0.2)
     low = math.floor(min(values) / step - 0.2) * step
@@ -89,15 +90,15 @@ def _axis(values: Sequence[float]) -> tuple[float, float, float]:
 def degrade_chart(
     findings: Findings, kind: str, title: str, axis: str, runs: Sequence[tuple[str, str]]
 ) -> RgbImage | None:
-    """Means over the sensors and seeds at each level, a line for each of (run, name); broken: the
-    first run's model without X. None where any has not been run."""
+    """Means over the sensors and seeds at each level, one line for each (run, name). Dashed: the
+    first run's model without X. Returns None where any run is missing."""
     levels = [float(level) for level in findings.results.plan["degrade"][kind]]
     lines = []
     for i, (run, name) in enumerate(runs):
-        found = [figure(findings.level_over_sensors(run, kind, level)) for level in levels]
-        if any(f is None for f in found):
+        figures = [figure(findings.level_over_sensors(run, kind, level)) for level in levels]
+        if any(f is None for f in figures):
             return None
-        values = tuple(None if f is None else f.mean for f in found)
+        values = tuple(None if f is None else f.mean for f in figures)
         lines.append(Line(name, values, COLORS[i], bold=i == 0))
     alone = figure(findings.rgb_alone(runs[0][0], kind))
     return line_chart(title, axis, levels, lines, None if alone is None else alone.mean)

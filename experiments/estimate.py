@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long the rest will take: the plan's costs, corrected by what was measured here."""
+"""Estimate of the remaining time: the plan's costs, corrected by measurements on this machine."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from experiments.store import Record
 
 
 class Estimate:
-    """Learns from finished jobs what each kind really takes. slots: processes at once."""
+    """Corrects each kind's cost by its finished jobs. slots: processes at once."""
 
     def __init__(self, slots: int, cores: int) -> None:
         self._slots = slots
@@ -18,13 +18,13 @@ class Estimate:
         self._taken: dict[str, float] = defaultdict(float)
 
     def learn(self, job: Job, record: Record) -> None:
-        """Takes a finished job into account; one that takes all cores takes all slots as long."""
+        """Takes a finished job into account; one that uses all cores counts for all slots."""
         if record.state == "done" and record.whole:
             self._expected[job.kind] += job.cost
             self._taken[job.kind] += record.wall_s * (self._slots if job.whole else 1)
 
     def seconds(self, jobs: Sequence[Job], running: Mapping[str, float]) -> float:
-        """Until these jobs are done. running: seconds since the start of those that run."""
+        """Time until these jobs are done. running: seconds since the start of the running ones."""
         left = 0.0
         for job in jobs:
             expected = self._expected.get(job.kind)
@@ -35,7 +35,7 @@ class Estimate:
 
 
 def in_words(seconds: float) -> str:
-    """Such as 2 h 05 min."""
+    """For example 2 h 05 min."""
     minutes = round(seconds / 60)
     if minutes < 1:
         return f"{seconds:.0f} s"

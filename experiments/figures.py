@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures over seeds: mean, spread, and whether a difference means anything."""
+"""Figures over seeds: mean, spread, and whether a difference is significant."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from segrgbx_core.evaluation.summary import ALL
 
 BySeed = Mapping[int, float]
 NOT_RUN = "not run"
-# Seeds that share a start lie closer together than trainings do.
+# Seeds that share a start differ less than independent trainings.
 LEAST = 0.005
 
 
@@ -23,14 +23,14 @@ class Figure:
 
     @property
     def text(self) -> str:
-        """Such as 0.512 ± 0.006; one seed has no spread."""
+        """For example 0.512 ± 0.006; one seed has no spread."""
         return f"{self.mean:.3f}" + (f" ± {self.half:.3f}" if self.seeds > 1 else "")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two means. half: the two half ranges added. seeds: of the side that has fewer. above,
-    below: whether every seed of the new side is above, or below, every one of the old."""
+    """Difference of two means. half: sum of the two half ranges. seeds: of the side with fewer.
+    above, below: whether every seed of the new side is above, or below, every one of the old."""
 
     mean: float
     half: float
@@ -40,13 +40,13 @@ class Difference:
 
     @property
     def text(self) -> str:
-        """Such as +0.031 ± 0.009."""
+        """For example +0.031 ± 0.009."""
         rounded = round(self.mean, 3) + 0.0  # no "-0.000"
         return f"{rounded:+.3f}" + (f" ± {self.half:.3f}" if self.seeds > 1 else "")
 
     @property
     def verdict(self) -> str:
-        """pays: each seed with it is above each seed without, and by what counts at all."""
+        """pays: each seed with the part is above each seed without, by LEAST or more."""
         if self.seeds < 2:
             return "one seed, no verdict"
         if self._small:
@@ -57,7 +57,7 @@ class Difference:
 
     @property
     def standing(self) -> str:
-        """As `verdict`, between two that are no part of each other."""
+        """As `verdict`, for two models of which neither contains the other."""
         words = {"pays": "better", "costs": "worse", "one seed, no verdict": self.verdict}
         equal = f"equal to less than {LEAST:g}" if self._small else "equal within the spread"
         return words.get(self.verdict, equal)
@@ -68,15 +68,16 @@ class Difference:
 
 
 def figure(values: BySeed) -> Figure | None:
-    """None without any."""
-    found = list(values.values())
-    if not found:
+    """None without values."""
+    numbers = list(values.values())
+    if not numbers:
         return None
-    return Figure(sum(found) / len(found), (max(found) - min(found)) / 2, len(found))
+    half = (max(numbers) - min(numbers)) / 2
+    return Figure(sum(numbers) / len(numbers), half, len(numbers))
 
 
 def difference(new: BySeed, old: BySeed) -> Difference | None:
-    """None where a side has no figure."""
+    """None where one side has no figure."""
     a, b = figure(new), figure(old)
     if a is None or b is None:
         return None
@@ -92,7 +93,7 @@ def mean_over(parts: Sequence[BySeed]) -> BySeed:
 
 
 class Findings:
-    """The results, asked by run."""
+    """Access to the results by run."""
 
     def __init__(self, results: Results) -> None:
         self.results = results
@@ -100,7 +101,7 @@ class Findings:
         self.conditions: tuple[str, ...] = tuple(results.plan["scenes"]["conditions"])
 
     def of(self, run: str) -> list[Measured]:
-        """The run's seeds."""
+        """The results of the run, one for each seed."""
         return [measured for measured in self.results.runs if measured.run == run]
 
     def miou(self, run: str, place: str, condition: str = ALL) -> BySeed:
@@ -108,7 +109,7 @@ class Findings:
         return self._scores(run, place, condition, lambda group: group.miou)
 
     def iou(self, run: str, place: str, name: str, condition: str = ALL) -> BySeed:
-        """Of the class."""
+        """IoU of the class `name`."""
         return self._scores(run, place, condition, lambda group: group.classes.get(name))
 
     def over_sensors(self, run: str, condition: str = ALL) -> BySeed:
@@ -116,24 +117,24 @@ class Findings:
         return mean_over([self.miou(run, sensor, condition) for sensor in self.sensors])
 
     def curve(self, run: str, kind: str, sensor: str) -> dict[int, Curve]:
-        """By seed."""
+        """Curves by seed."""
         return {m.seed: m.curves[kind][sensor] for m in self.of(run) if self._has(m, kind, sensor)}
 
     def level(self, run: str, kind: str, sensor: str, level: float) -> BySeed:
-        """Mean IoU with X that much worse."""
-        found = {}
+        """Mean IoU with X degraded to that level."""
+        by_seed = {}
         for seed, curve in self.curve(run, kind, sensor).items():
             value = dict(zip(curve.levels, curve.miou, strict=True)).get(level)
             if value is not None:
-                found[seed] = value
-        return found
+                by_seed[seed] = value
+        return by_seed
 
     def level_over_sensors(self, run: str, kind: str, level: float) -> BySeed:
-        """The mean over the sensors."""
+        """As `level`, mean over the sensors."""
         return mean_over([self.level(run, kind, sensor, level) for sensor in self.sensors])
 
     def rgb_alone(self, run: str, kind: str) -> BySeed:
-        """Of the same model without X, on a curve's frames, mean over the sensors."""
+        """Mean IoU of the same model without X on the curve's frames, mean over the sensors."""
         return mean_over(
             [
                 {
@@ -148,13 +149,13 @@ class Findings:
     def _scores(
         self, run: str, place: str, condition: str, value: Callable[[Group], float | None]
     ) -> BySeed:
-        found = {}
+        by_seed = {}
         for measured in self.of(run):
             group = measured.scores.get(place, {}).get(condition)
             number = None if group is None else value(group)
             if number is not None:
-                found[measured.seed] = number
-        return found
+                by_seed[measured.seed] = number
+        return by_seed
 
     @staticmethod
     def _has(measured: Measured, kind: str, sensor: str) -> bool:
@@ -162,12 +163,12 @@ class Findings:
 
 
 def cell(values: BySeed) -> str:
-    """A table's cell."""
-    found = figure(values)
-    return NOT_RUN if found is None else found.text
+    """The figure's text for a table cell."""
+    over_seeds = figure(values)
+    return NOT_RUN if over_seeds is None else over_seeds.text
 
 
 def gain_cell(new: BySeed, old: BySeed) -> str:
-    """A difference in a table's cell."""
-    found = difference(new, old)
-    return NOT_RUN if found is None else found.text
+    """The difference's text for a table cell."""
+    gain = difference(new, old)
+    return NOT_RUN if gain is None else gain.text

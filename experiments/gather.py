@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All that was measured, in one file: `results.json`, which the page is written from."""
+"""All measurements in one file: `results.json`, from which the page is written."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ RGB = "rgb"
 
 @dataclass(frozen=True)
 class Group:
-    """Of all frames, or of one condition; shares in 0..1."""
+    """Scores of all frames, or of one condition; shares in 0..1."""
 
     miou: float | None
     classes: Mapping[str, float | None]
@@ -46,8 +46,8 @@ class Curve:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one command. state: done, failed, stopped, running or not run. exact: False where an
-    attempt ended without its times being noted, so that they were more."""
+    """Cost of one command. state: done, failed, stopped, running or not run. exact: False where
+    an attempt ended without its times being recorded, so that the times are lower bounds."""
 
     command: str
     state: str
@@ -94,10 +94,10 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything. plan: as its YAML has it. rehearsed: with so little of everything that no figure
-    means anything. protocol: the evaluation's, in words. expected_s: CPU
-    seconds that the plan expects for all of it. scenes: the version of their look; files from
-    before it was counted have the first."""
+    """All results. plan: as in its YAML. rehearsed: run so small that no figure is meaningful.
+    protocol: the evaluation's, as a sentence. expected_s: CPU seconds that the plan expects for
+    everything. scenes: the version of their look; files from before there were versions have
+    1."""
 
     format: int
     plan: Mapping[str, Any]
@@ -110,7 +110,7 @@ class Results:
 
 
 def gather(plan: Plan, jobs: Sequence[Job], keys: Mapping[str, str], store: Store) -> Results:
-    """What the output folder holds of the plan's results; what is not there is "not run"."""
+    """The plan's results in the output folder; missing ones are "not run"."""
     costs = {job.name: _cost(store, job, keys[job.name]) for job in jobs}
     data = [Rendered(job.name, costs[job.name]) for job in jobs if job.kind in ("stills", "video")]
     runs = [
@@ -131,12 +131,12 @@ def gather(plan: Plan, jobs: Sequence[Job], keys: Mapping[str, str], store: Stor
 
 
 def write_results(results: Results, path: Path) -> None:
-    """The file, whole or not at all."""
+    """Writes the file, completely or not at all."""
     write_whole(path, (json.dumps(asdict(results), indent=1, allow_nan=False) + "\n").encode())
 
 
 def load_results(path: Path) -> Results:
-    """From the file; InputError where it is none of this version."""
+    """Reads the file. Raises InputError where it is not a results file of this version."""
     try:
         content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as err:
@@ -144,7 +144,7 @@ def load_results(path: Path) -> Results:
             f"{path} cannot be read as results ({type(err).__name__}); `make results` writes one."
         ) from err
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{path} is no results.json of format {FORMAT}; make it again.")
+        raise InputError(f"{path} is not a results.json of format {FORMAT}; make it again.")
     data = [Rendered(row["name"], Cost(**row["cost"])) for row in content["data"]]
     runs = [_read_run(row) for row in content["runs"]]
     return Results(**{**content, "data": data, "runs": runs})
@@ -236,7 +236,7 @@ def _summary(store: Store, job: Job) -> Any:
 
 
 def _card(store: Store, job: Job) -> Mapping[str, Any]:
-    """The training's facts, its validation score as log.csv has it."""
+    """The training's hardware from the card, and its best validation score from log.csv."""
     card = load_card(store.out / job.makes / "model")
     with (store.out / job.makes / "log.csv").open() as file:
         best = max(float(row["miou"]) for row in csv.DictReader(file))

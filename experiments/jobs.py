@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the plan comes to: `segrgbx` commands, each with what it needs first."""
+"""The jobs of a plan: `segrgbx` commands, each with the jobs it needs first."""
 
 import hashlib
 import json
@@ -18,10 +18,10 @@ _MFNET_TEST, _MFNET_VALIDATION = 36, 24
 
 @dataclass(frozen=True)
 class Job:
-    """One command. arguments: of `segrgbx`, with OUT and MFNET for the folders. makes: the folder
-    that it fills, below the output folder. needs: names of jobs. cost: CPU seconds expected.
-    run, seed, sensor: whose it is, where it is a run's. recipe: of a training, with OUT and MFNET.
-    whole: it takes all cores by itself. real: it needs the real MFNet part."""
+    """One command. arguments: of `segrgbx`, with OUT and MFNET for the folders. makes: its result
+    folder, below the output folder. needs: names of jobs. cost: expected CPU seconds. run, seed,
+    sensor: those the job belongs to, where it belongs to a run. recipe: of a training, with OUT
+    and MFNET. whole: uses all cores alone. real: needs the real MFNet part."""
 
     name: str
     kind: Kind
@@ -39,7 +39,7 @@ class Job:
 
 
 def jobs_of(plan: Plan) -> tuple[Job, ...]:
-    """All jobs, the most urgent first: question by question, in each seed by seed."""
+    """All jobs, the most urgent first: by question, then by seed."""
     jobs = list(_data(plan))
     for question in QUESTIONS:
         if any("worse" in run.scores for run in plan.runs) and question == "faults":
@@ -55,8 +55,8 @@ def jobs_of(plan: Plan) -> tuple[Job, ...]:
 
 
 def keys_of(jobs: tuple[Job, ...]) -> dict[str, str]:
-    """For each job what its result depends on, as a hash: the command, the recipe, the look of the
-    scenes, and the keys of what it needs."""
+    """For each job, a hash of everything its result depends on: the command, the recipe, the
+    version of the scenes, and the keys of the jobs it needs."""
     keys: dict[str, str] = {}
     for job in jobs:
         parts = [job.arguments, job.recipe, [keys[name] for name in job.needs], SCENES_VERSION]
@@ -65,7 +65,7 @@ def keys_of(jobs: tuple[Job, ...]) -> dict[str, str]:
 
 
 def title(run: str, seed: int) -> str:
-    """What a run with one seed is called in folders and tables."""
+    """The name of a run with one seed, in folders and tables."""
     return f"{run}_s{seed}"
 
 
@@ -137,7 +137,7 @@ def _trained(plan: Plan, run: Run, seed: int) -> Iterator[Job]:
         for sensor in run.sensors:
             yield _scored(plan, run, seed, sensor, "score")
     if "rgb" in run.scores:
-        # One sensor's streets stand for all: their RGB images and labels are the same.
+        # One sensor's streets suffice: the RGB images and labels are the same for all sensors.
         yield _scored(plan, run, seed, run.sensors[0], "rgb")
 
 
@@ -146,7 +146,7 @@ def _scored(plan: Plan, run: Run, seed: int, sensor: str, kind: Literal["score",
     place = f"scores/{name}/{sensor if kind == 'score' else 'rgb'}"
     root = (MFNET, "--dataset", "mfnet", "--split", "test")
     data = root if real else (f"{OUT}/data/test/{sensor}",)
-    # A model of RGB alone reads no X, so it need not be told.
+    # A model of RGB alone reads no X and needs no flag.
     alone = ("--without-x",) if kind == "rgb" and _reads_x(run) else ()
     frames = _MFNET_TEST if real else plan.scenes.test.count
     return Job(
@@ -180,7 +180,7 @@ def _worse(plan: Plan, run: Run, seed: int) -> Iterator[Job]:
         for kind, part, levels, count in kinds:
             place = f"{kind}/{name}/{sensor}"
             asked = [f"{k}={','.join(f'{v:g}' for v in given)}" for k, given in levels.items()]
-            # Of each curve the level 0 is the clean score; RGB alone is one more.
+            # Level 0 of all curves is the same clean score; RGB alone is one more pass.
             passes = 2 + sum(len(given) - 1 for given in levels.values())
             yield Job(
                 place,
@@ -209,7 +209,7 @@ def _before(plan: Plan, run: Run) -> tuple[str, ...]:
 
 
 def _recipe(plan: Plan, run: Run, seed: int) -> Tree:
-    """The whole recipe as YAML has it, its paths starting from OUT and MFNET."""
+    """The complete recipe as in YAML, with paths that start from OUT and MFNET."""
     recipe = dict(run.recipe)
     data, model = _below(recipe, "data"), _below(recipe, "model")
     if run.dataset is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/results.md: every figure, sentence and picture of it comes from results.json."""
+"""docs/results.md: all its figures, sentences and pictures are generated from results.json."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ make results ARGS='--rehearse --out out/try'  # minutes: whether all of it would
 
 @dataclass(frozen=True)
 class Section:
-    """A question. text: its paragraphs. pictures: by file name, None where what it shows has not
-    been run."""
+    """A question. text: its paragraphs. pictures: by file name, None where the runs it shows are
+    missing."""
 
     title: str
     text: Callable[[Findings], list[str]]
@@ -41,19 +41,19 @@ SECTIONS = tuple(
 
 
 def write_page(results: Results, page: Path) -> None:
-    """The page, and beside it a folder of its name with the pictures and results.json.
+    """Writes the page, and next to it a folder of its name with the pictures and results.json.
 
-    Raises OutputError where the disk refuses.
+    Raises OutputError where writing fails.
     """
-    folder, found = page.with_suffix(""), Findings(results)
+    folder, findings = page.with_suffix(""), Findings(results)
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     parts = ["# Results", *_opening(results, folder.name)]
     for i, section in enumerate(SECTIONS, 1):
-        parts += [f"## {i}. {section.title}", *section.text(found)]
+        parts += [f"## {i}. {section.title}", *section.text(findings)]
         parts += [
             f"![{section.title}]({folder.name}/{name})"
-            for name, image in section.pictures(found).items()
+            for name, image in section.pictures(findings).items()
             if _kept(folder / name, image)
         ]
     parts += ["## Every run", *appendix(results, folder.name)]
@@ -63,7 +63,7 @@ def write_page(results: Results, page: Path) -> None:
 
 
 def _kept(path: Path, image: RgbImage | None) -> bool:
-    """Writes the picture; one that an earlier call left goes where there is none now."""
+    """Writes the picture, or removes an earlier one where there is none now."""
     if image is None:
         path.unlink(missing_ok=True)
         return False

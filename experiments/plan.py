@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan: which trainings, from which start, measured on what."""
+"""The plan: the trainings, their starts, and the data they are scored on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ Tree = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Streets:
-    """Stills of so many streets a sensor; the next sensor's seeds begin `apart` later."""
+    """Stills of `count` streets per sensor; the next sensor's seeds begin `apart` later."""
 
     count: int
     first_seed: int
@@ -28,7 +28,7 @@ class Streets:
 
 @dataclass(frozen=True)
 class Video:
-    """One drive a sensor, in seconds and frames a second."""
+    """One drive per sensor, in seconds and frames per second."""
 
     seconds: float
     rate: float
@@ -38,7 +38,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Scenes:
-    """What is rendered, in pixels."""
+    """The scenes to render. width, height: in pixels."""
 
     width: int
     height: int
@@ -50,14 +50,14 @@ class Scenes:
     video: Video
 
     def seed(self, of: Streets | Video, sensor: str) -> int:
-        """Of the sensor's first street."""
+        """Seed of the sensor's first street."""
         return of.first_seed + of.apart * self.sensors.index(sensor)
 
 
 @dataclass(frozen=True)
 class Costs:
-    """CPU seconds of a still, a video's frame, a training step, a step of MA-CLIP's tuning, one
-    frame segmented (`frame_pass`), and a command's start."""
+    """CPU seconds of a still, a video frame, a training step, a step of MA-CLIP tuning, the
+    segmentation of one frame (`frame_pass`), and the start of a command."""
 
     still: float
     frame: float
@@ -69,7 +69,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Degrade:
-    """Levels of each kind that `segrgbx evaluate --degrade` knows."""
+    """Levels of each kind of `segrgbx evaluate --degrade`."""
 
     drop: tuple[float, ...]
     noise: tuple[float, ...]
@@ -79,7 +79,7 @@ class Degrade:
 
 @dataclass(frozen=True)
 class Budget:
-    """Steps of the optimiser; the run has the plan's where it names none."""
+    """Steps of the optimiser; without a budget a run has the plan's."""
 
     steps: int
     validate_every: int
@@ -101,8 +101,8 @@ class _Facts:
 @dataclass(frozen=True)
 class Run:
     """One training, repeated with each seed. recipe: as in YAML, without name, seed, data and
-    start. sensors: those it learns from. scores: some of SCORES. dataset: the real set in place of
-    the scenes. start_from: the run whose first seed's model is the start."""
+    start. sensors: those it is trained on. scores: some of SCORES. dataset: the real dataset
+    instead of the scenes. start_from: the run that provides the start, its first seed's model."""
 
     name: str
     about: str
@@ -118,7 +118,7 @@ class Run:
 @dataclass(frozen=True)
 class Plan:
     """Everything that is trained and scored; runs in the order of their questions. content: as
-    in YAML. rehearsed: made small."""
+    in YAML. rehearsed: reduced by `rehearsal`."""
 
     content: Tree
     scenes: Scenes
@@ -133,7 +133,7 @@ class Plan:
 
 
 def load_plan(path: Path = PLAN) -> Plan:
-    """The plan in a YAML file; RecipeError names what is wrong with it."""
+    """The plan in a YAML file. Raises RecipeError for an invalid plan."""
     if not path.is_file():
         raise RecipeError(f"Plan {path} was not found; the shipped one is {PLAN}.")
     content = read_yaml(path, RecipeError)
@@ -155,7 +155,7 @@ def load_plan(path: Path = PLAN) -> Plan:
 
 
 def rehearsal(plan: Plan) -> Plan:
-    """The same runs, so small that all of them take minutes: whether the chain holds."""
+    """The same runs, so small that all of them take minutes, to test the whole chain."""
     few, scenes = len(plan.scenes.conditions), plan.scenes
     return replace(
         plan,
@@ -199,7 +199,7 @@ def _run(row: object, base: Tree, sensors: tuple[str, ...], place: str) -> Run:
 
 
 def _merged(base: Tree, change: Tree) -> Tree:
-    """base with the change's values; a mapping is merged key by key, None takes the key away."""
+    """base with the values of change; mappings are merged key by key, None removes a key."""
     merged = dict(base)
     for key, value in change.items():
         if value is None:

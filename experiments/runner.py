@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Works through the jobs: several at once, each a process, until all are done or it is stopped."""
+"""Runs the jobs, several processes at once, until all are done or it is stopped."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from experiments.jobs import Job
 from experiments.store import Record, Store
 from segrgbx_core.files.disk import disk_errors
 
-# Not a file of its own: what renders starts processes, which would run such a file again.
+# Not a script file: rendering starts processes, and these would run the script again.
 _CODE = "import sys; from segrgbx_ros.cli import main; sys.exit(main())"
 SEGRGBX = (sys.executable, "-c", _CODE)
 _POLL_S = 0.5
@@ -32,7 +32,7 @@ class _Running:
 
 @dataclass(frozen=True)
 class Progress:
-    """jobs: all that were asked for. running: with the seconds since their start."""
+    """jobs: number of requested jobs. running: names with the seconds since their start."""
 
     jobs: int
     done: int
@@ -43,7 +43,7 @@ class Progress:
 
 @dataclass
 class Outcome:
-    """What became of the jobs; left: those that wait for a failed one, or for the next call."""
+    """The jobs by outcome. left: those that wait for a failed one, or for the next call."""
 
     done: list[Job] = field(default_factory=list)
     failed: list[Job] = field(default_factory=list)
@@ -52,9 +52,9 @@ class Outcome:
 
 
 class Runner:
-    """jobs: in the order of their urgency. slots: processes at once. machine: tells what a job
-    begins on. on_end: called after each job with its record; on_poll: often.
-    program: what the jobs' arguments are given to."""
+    """jobs: by urgency. slots: processes at once. machine: describes the machine at the start of a
+    job. on_end: called after each job with its record; on_poll: called often. program: the
+    command that takes the jobs' arguments."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Runner:
         self._signals = 0
 
     def run(self, lock: int) -> Outcome:
-        """All jobs that are left; SIGINT and SIGTERM let the processes save themselves, and a
+        """Runs all remaining jobs. SIGINT and SIGTERM let the processes save their state; a
         second one ends them at once. lock: a descriptor that the processes inherit."""
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self._heard) for number in numbers}
@@ -113,8 +113,8 @@ class Runner:
         )
 
     def _start_ready(self, lock: int) -> None:
-        """Starts the most urgent jobs that can start; one that takes all cores waits for them, and
-        nothing less urgent passes it."""
+        """Starts the most urgent jobs that can start. A job that uses all cores waits for them,
+        and no less urgent job overtakes it."""
         finished = {job.name for job in self._outcome.done}
         for job in list(self._waiting):
             if not set(job.needs) <= finished:
@@ -139,7 +139,7 @@ class Runner:
                     stdout=file,
                     stderr=subprocess.STDOUT,
                     env={**os.environ, "OMP_NUM_THREADS": "1"},
-                    # Of its own group, so that it hears of a Ctrl-C once, from here.
+                    # In its own process group, so that it gets a Ctrl-C once, from here.
                     start_new_session=True,
                     pass_fds=(lock,),
                 )
@@ -185,7 +185,7 @@ class Runner:
 
 
 def _end(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-    """Signals the process and those it started."""
+    """Signals the process and its children."""
     try:
         os.killpg(process.pid, number)
     except ProcessLookupError:

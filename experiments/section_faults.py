@@ -24,22 +24,24 @@ _AXES = {
 
 @dataclass(frozen=True)
 class _Fault:
-    """One column: a level of a kind, and what it is called."""
+    """One column: a level of a kind, and its name."""
 
     kind: str
     level: float
     name: str
 
 
-def text(found: Findings) -> list[str]:
+def text(findings: Findings) -> list[str]:
     """Scores at each level, as a mean and sensor by sensor, and whether dropout pays."""
-    faults = _faults(found)
-    if not any(found.level(run, "noise", s, 0.0) for run, _ in MODELS for s in found.sensors):
+    faults = _faults(findings)
+    if not any(
+        findings.level(run, "noise", s, 0.0) for run, _ in MODELS for s in findings.sensors
+    ):
         return [f"{NOT_RUN.capitalize()}."]
-    scenes, recipe = (found.results.plan[key] for key in ("scenes", "recipe"))
+    scenes, recipe = (findings.results.plan[key] for key in ("scenes", "recipe"))
     head = ["model", *(fault.name for fault in faults), "seeds"]
     means = [
-        Line((name,), tuple(found.level_over_sensors(run, f.kind, f.level) for f in faults))
+        Line((name,), tuple(findings.level_over_sensors(run, f.kind, f.level) for f in faults))
         for run, name in MODELS
     ]
     return [
@@ -51,24 +53,24 @@ def text(found: Findings) -> list[str]:
         f"been without it for its own {recipe['optimiser']['steps']} steps alone.",
         markdown(head, compared(means)),
         "Sensor by sensor:",
-        markdown(["X", *head], _rows(found, faults), 2),
-        "\n".join(_sentences(found, faults)),
+        markdown(["X", *head], _rows(findings, faults), 2),
+        "\n".join(_sentences(findings, faults)),
     ]
 
 
-def pictures(found: Findings) -> dict[str, RgbImage | None]:
-    """A curve for each kind with more than two levels; the broken line is the model with dropout
+def pictures(findings: Findings) -> dict[str, RgbImage | None]:
+    """A curve for each kind with more than two levels; the dashed line is the model with dropout
     given RGB alone on the same frames."""
     return {
-        f"{kind}.png": degrade_chart(found, kind, f"{title}, mean of the sensors", axis, _LINES)
+        f"{kind}.png": degrade_chart(findings, kind, f"{title}, mean of the sensors", axis, _LINES)
         for kind, (title, axis) in _AXES.items()
     }
 
 
-def _faults(found: Findings) -> list[_Fault]:
+def _faults(findings: Findings) -> list[_Fault]:
     columns = [_Fault("noise", 0.0, "X as it is")]
     for kind, name in _WORDS.items():
-        for level in map(float, found.results.plan["degrade"][kind]):
+        for level in map(float, findings.results.plan["degrade"][kind]):
             if level:
                 columns.append(_Fault(kind, level, name.format(level)))
             elif kind == "delay":
@@ -76,24 +78,24 @@ def _faults(found: Findings) -> list[_Fault]:
     return columns
 
 
-def _rows(found: Findings, faults: Sequence[_Fault]) -> list[list[str]]:
+def _rows(findings: Findings, faults: Sequence[_Fault]) -> list[list[str]]:
     rows = []
-    for sensor in found.sensors:
+    for sensor in findings.sensors:
         values: dict[str, tuple[BySeed, ...]] = {
-            run: tuple(found.level(run, f.kind, sensor, f.level) for f in faults)
+            run: tuple(findings.level(run, f.kind, sensor, f.level) for f in faults)
             for run, _ in MODELS
         }
         rows += compared([Line((word(sensor), name), values[run]) for run, name in MODELS])
     return rows
 
 
-def _sentences(found: Findings, faults: Sequence[_Fault]) -> list[str]:
+def _sentences(findings: Findings, faults: Sequence[_Fault]) -> list[str]:
     said = []
     for fault in faults:
-        kept, bare = (found.level_over_sensors(r, fault.kind, fault.level) for r, _ in MODELS)
+        kept, bare = (findings.level_over_sensors(r, fault.kind, fault.level) for r, _ in MODELS)
         parts = [("dropout", verdict(difference(kept, bare)))]
         if fault.level and fault.kind != "drop":
-            left = difference(kept, found.rgb_alone(WITH, fault.kind))
+            left = difference(kept, findings.rgb_alone(WITH, fault.kind))
             parts.append(("such an X against none, with dropout", standing(left)))
         said += sentence(fault.name, *parts)
     return said

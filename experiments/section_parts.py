@@ -33,58 +33,58 @@ _GAINS = (
 )
 
 
-def text(found: Findings) -> list[str]:
-    """Scores of all variants, and what each part comes to."""
-    head = ["model", "mean", "at night", *map(word, found.sensors), "seeds", "minus all three"]
+def text(findings: Findings) -> list[str]:
+    """Scores of all variants, and the contribution of each part."""
+    head = ["model", "mean", "at night", *map(word, findings.sensors), "seeds", "minus all three"]
     return [
         "One model of all five sensors in each row, scored as above; the mean is that of the "
         "sensors. Bold is the best of a column.",
-        markdown(head, _rows(found, VARIANTS)),
+        markdown(head, _rows(findings, VARIANTS)),
         "From scratch with all steps of the start, where the parts learn from the first step on:",
-        markdown(head, _rows(found, _FROM_SCRATCH)),
-        "\n".join(_sentences(found)),
+        markdown(head, _rows(findings, _FROM_SCRATCH)),
+        "\n".join(_sentences(findings)),
     ]
 
 
-def pictures(found: Findings) -> dict[str, RgbImage | None]:
+def pictures(findings: Findings) -> dict[str, RgbImage | None]:
     """Means over the sensors."""
     rows = [
-        Row(name.replace("`", ""), found.over_sensors(run), COLORS[0 if run == FULL else 1])
+        Row(name.replace("`", ""), findings.over_sensors(run), COLORS[0 if run == FULL else 1])
         for run, name in VARIANTS
     ]
     rows += [
-        Row(f"{name}, from scratch", found.over_sensors(run), COLORS[i], i == 0)
+        Row(f"{name}, from scratch", findings.over_sensors(run), COLORS[i], i == 0)
         for i, (run, name) in enumerate(_FROM_SCRATCH)
     ]
-    alone = ("RGB alone", found.miou("rgb_only", RGB))
+    alone = ("RGB alone", findings.miou("rgb_only", RGB))
     return {"parts.png": dot_chart(f"{TITLE}, mean of the sensors", rows, alone)}
 
 
-def _rows(found: Findings, variants: Variants) -> list[list[str]]:
-    """The first of the variants is what the others are set against."""
+def _rows(findings: Findings, variants: Variants) -> list[list[str]]:
+    """The first variant is the reference for the others."""
     full = variants[0][0]
-    return compared([_line(found, run, name, full) for run, name in variants])
+    return compared([_line(findings, run, name, full) for run, name in variants])
 
 
-def _line(found: Findings, run: str, name: str, full: str) -> Line:
-    mean = found.over_sensors(run)
-    sensors = (found.miou(run, sensor) for sensor in found.sensors)
-    gain = "" if run == full else gain_cell(mean, found.over_sensors(full))
-    return Line((name,), (mean, found.over_sensors(run, "night"), *sensors), (gain,))
+def _line(findings: Findings, run: str, name: str, full: str) -> Line:
+    mean = findings.over_sensors(run)
+    sensors = (findings.miou(run, sensor) for sensor in findings.sensors)
+    gain = "" if run == full else gain_cell(mean, findings.over_sensors(full))
+    return Line((name,), (mean, findings.over_sensors(run, "night"), *sensors), (gain,))
 
 
-def _sentences(found: Findings) -> list[str]:
+def _sentences(findings: Findings) -> list[str]:
     said = []
     for run, name in _GAINS:
-        said += sentence(name, *_verdicts(found, FULL, run))
+        said += sentence(name, *_verdicts(findings, FULL, run))
     (whole, _), (bare, _) = _FROM_SCRATCH
-    said += sentence("the three parts together, from scratch", *_verdicts(found, whole, bare))
-    against = difference(found.over_sensors(FULL), found.over_sensors(BASELINE))
+    said += sentence("the three parts together, from scratch", *_verdicts(findings, whole, bare))
+    against = difference(findings.over_sensors(FULL), findings.over_sensors(BASELINE))
     return said + sentence("SegRGB-X against `cmx`", ("mean of the sensors", standing(against)))
 
 
-def _verdicts(found: Findings, new: str, old: str) -> list[tuple[str, str | None]]:
+def _verdicts(findings: Findings, new: str, old: str) -> list[tuple[str, str | None]]:
     return [
-        (where, verdict(difference(*(found.over_sensors(run, name) for run in (new, old)))))
+        (where, verdict(difference(*(findings.over_sensors(run, name) for run in (new, old)))))
         for where, name in (("mean of the sensors", "all"), ("at night", "night"))
     ]

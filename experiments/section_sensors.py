@@ -19,92 +19,95 @@ Place = tuple[str, str]
 _ALONE: Place = ("rgb_only", RGB)
 
 
-def text(found: Findings) -> list[str]:
-    """Scores, gains over RGB alone, and what they come to."""
-    columns = [ALL, *found.conditions]
-    scenes = found.results.plan["scenes"]
+def text(findings: Findings) -> list[str]:
+    """Scores, gains over RGB alone, and the conclusions."""
+    columns = [ALL, *findings.conditions]
+    scenes = findings.results.plan["scenes"]
     head = ["X", "model", *columns, GLASS, "seeds"]
     return [
         f"Each row is one model on the same {scenes['test']['count']} streets: mean IoU over all "
         "of them and by light and weather, and the IoU of glass over all. A specialist has the "
         "general model's parts, start and steps, and learns from one sensor's streets; RGB alone "
         "learns from the same streets as the general model. Bold is the better of a pair.",
-        markdown(head, _rows(found, columns), 2),
+        markdown(head, _rows(findings, columns), 2),
         "What X adds, the general model minus RGB alone:",
-        markdown(["X", *columns, GLASS], _gains(found, columns)),
-        "\n".join(_sentences(found)),
+        markdown(["X", *columns, GLASS], _gains(findings, columns)),
+        "\n".join(_sentences(findings)),
     ]
 
 
-def pictures(found: Findings) -> dict[str, RgbImage | None]:
-    """Over all conditions, and at night."""
+def pictures(findings: Findings) -> dict[str, RgbImage | None]:
+    """Charts over all conditions, and at night."""
     return {
-        "sensors.png": _picture(found, ALL, TITLE),
-        "sensors_night.png": _picture(found, NIGHT, f"{TITLE}, at night"),
+        "sensors.png": _picture(findings, ALL, TITLE),
+        "sensors_night.png": _picture(findings, NIGHT, f"{TITLE}, at night"),
     }
 
 
-def _rows(found: Findings, columns: Sequence[str]) -> list[list[str]]:
+def _rows(findings: Findings, columns: Sequence[str]) -> list[list[str]]:
     rows = []
-    for sensor in found.sensors:
+    for sensor in findings.sensors:
         pair = (("general", "general"), (f"only_{sensor}", "its specialist"))
         rows += compared(
             [
-                Line((word(sensor), name), _by_condition(found, (run, sensor), columns))
+                Line((word(sensor), name), _by_condition(findings, (run, sensor), columns))
                 for run, name in pair
             ]
         )
     without = (("general", "general"), ("rgb_only", "RGB alone"))
     return rows + compared(
-        [Line(("none", name), _by_condition(found, (run, RGB), columns)) for run, name in without]
+        [
+            Line(("none", name), _by_condition(findings, (run, RGB), columns))
+            for run, name in without
+        ]
     )
 
 
-def _gains(found: Findings, columns: Sequence[str]) -> list[list[str]]:
-    alone = _by_condition(found, _ALONE, columns)
+def _gains(findings: Findings, columns: Sequence[str]) -> list[list[str]]:
+    alone = _by_condition(findings, _ALONE, columns)
     rows = []
-    for sensor in found.sensors:
-        own = _by_condition(found, ("general", sensor), columns)
+    for sensor in findings.sensors:
+        own = _by_condition(findings, ("general", sensor), columns)
         rows.append([word(sensor), *(gain_cell(a, b) for a, b in zip(own, alone, strict=True))])
     return rows
 
 
-def _by_condition(found: Findings, place: Place, columns: Sequence[str]) -> tuple[BySeed, ...]:
-    return (*(found.miou(*place, column) for column in columns), found.iou(*place, GLASS))
+def _by_condition(findings: Findings, place: Place, columns: Sequence[str]) -> tuple[BySeed, ...]:
+    return (*(findings.miou(*place, column) for column in columns), findings.iou(*place, GLASS))
 
 
-def _sentences(found: Findings) -> list[str]:
+def _sentences(findings: Findings) -> list[str]:
     said = []
-    for sensor in found.sensors:
+    for sensor in findings.sensors:
         own: Place = ("general", sensor)
-        glass = difference(found.iou(*own, GLASS), found.iou(*_ALONE, GLASS))
-        special = _against(found, own, (f"only_{sensor}", sensor), ALL)
+        glass = difference(findings.iou(*own, GLASS), findings.iou(*_ALONE, GLASS))
+        special = _against(findings, own, (f"only_{sensor}", sensor), ALL)
         said += sentence(
             word(sensor),
-            ("beside RGB", verdict(_against(found, own, _ALONE, ALL))),
-            ("at night", verdict(_against(found, own, _ALONE, NIGHT))),
+            ("beside RGB", verdict(_against(findings, own, _ALONE, ALL))),
+            ("at night", verdict(_against(findings, own, _ALONE, NIGHT))),
             ("on glass", verdict(glass)),
             ("general against specialist", standing(special)),
         )
-    without = _against(found, ("general", RGB), _ALONE, ALL)
+    without = _against(findings, ("general", RGB), _ALONE, ALL)
     return said + sentence(
         "without X", ("general against a model of RGB alone", standing(without))
     )
 
 
-def _against(found: Findings, new: Place, old: Place, condition: str) -> Difference | None:
-    return difference(found.miou(*new, condition), found.miou(*old, condition))
+def _against(findings: Findings, new: Place, old: Place, condition: str) -> Difference | None:
+    return difference(findings.miou(*new, condition), findings.miou(*old, condition))
 
 
-def _picture(found: Findings, condition: str, title: str) -> RgbImage | None:
+def _picture(findings: Findings, condition: str, title: str) -> RgbImage | None:
     rows = []
-    for sensor in found.sensors:
+    for sensor in findings.sensors:
         for run, name, color in (
             ("general", "general", COLORS[0]),
             (f"only_{sensor}", "specialist", COLORS[1]),
         ):
-            values = found.miou(run, sensor, condition)
+            values = findings.miou(run, sensor, condition)
             rows.append(Row(f"{word(sensor)}, {name}", values, color, run == "general"))
-    values = found.miou("general", RGB, condition)
+    values = findings.miou("general", RGB, condition)
     rows.append(Row("no X, general", values, COLORS[2], True))
-    return dot_chart(title, rows, ("RGB alone", found.miou(*_ALONE, condition)))
+    return dot_chart(title, rows, ("RGB alone", findings.miou(*_ALONE, condition)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the runner shows: the table of all runs, and how far the work is."""
+"""The runner's output: the table of all runs, and progress."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,9 +15,10 @@ from experiments.store import Record, Store
 
 
 class Screen:
-    """Lines for what begins and ends; on a terminal also a bar with what runs and the time left.
+    """Prints a line when a job begins or ends; on a terminal also a bar with the running jobs and
+    the remaining time.
 
-    jobs: all that were asked for; those done before teach the estimate.
+    jobs: all requested jobs; those done before feed the estimate.
     """
 
     def __init__(
@@ -48,12 +49,12 @@ class Screen:
         self._bars.stop()
 
     def begun(self, job: Job) -> None:
-        """A job begins."""
+        """Called when a job begins."""
         if not self._console.is_terminal:
             self._say(f"begin {job.name}")
 
     def ended(self, job: Job, record: Record) -> None:
-        """A job has ended."""
+        """Called when a job has ended."""
         self._estimate.learn(job, record)
         spent = f"{in_words(record.wall_s)}, {record.cpu_s:.0f} CPU s"
         if record.state == "failed":
@@ -64,7 +65,7 @@ class Screen:
             self._say(f"done {job.name} in {spent}{self._left()}")
 
     def polled(self, progress: Progress) -> None:
-        """Time has passed."""
+        """Called regularly with the progress."""
         self._last = progress
         if self._console.is_terminal:
             note = f"{', '.join(progress.running)}{self._left()}"
@@ -83,7 +84,7 @@ class Screen:
 
 
 def table(jobs: Sequence[Job], store: Store, keys: Mapping[str, str]) -> Table:
-    """All jobs by what they belong to: how many are done, and what they cost."""
+    """All jobs in groups: how many are done, and their cost."""
     shown = Table(title="jobs, the most urgent first", title_justify="left")
     for name in ("what", "question", "jobs", "state"):
         shown.add_column(name)
@@ -121,7 +122,7 @@ def _grouped(jobs: Sequence[Job]) -> dict[str, list[Job]]:
 
 
 def outcome_lines(outcome: Outcome, store: Store, again: str) -> list[str]:
-    """What became of it, and what to do next."""
+    """The outcome, and what to do next."""
     lines = [f"{len(outcome.done)} jobs are done."]
     for job in outcome.failed:
         lines.append(f"Failed: {job.name}; its output is in {store.log(job)}.")

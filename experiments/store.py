@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done, on disk: one file a job, and the output folder's lock."""
+"""The state of the jobs on disk: one file per job, and the output folder's lock."""
 
 import fcntl
 import hashlib
@@ -24,10 +24,10 @@ State = Literal["running", "stopped", "failed", "done"]
 
 @dataclass(frozen=True)
 class Record:
-    """A job's last attempt. key: of `keys_of`. cpu_s, wall_s: seconds over all attempts that are
-    known. whole: False where an attempt ended without its times being noted. machine: what it ran
-    on, and the code's version. status: the exit status of the last attempt. lists: which pairs of
-    the real set it saw, as a hash; empty where it needs none, or that was not noted."""
+    """A job's last attempt. key: of `keys_of`. cpu_s, wall_s: seconds over all recorded attempts.
+    whole: False where an attempt ended without its times being recorded. machine: the machine and
+    the code's version. status: the exit status of the last attempt. lists: a hash of the real
+    set's lists it was run on; empty where it needs none, or where it was not recorded."""
 
     key: str
     state: State
@@ -43,13 +43,13 @@ class Record:
 
 
 class Store:
-    """The output folder. mfnet: the real set's folder, None where there is none."""
+    """The output folder. mfnet: the real set's folder, or None."""
 
     def __init__(self, out: Path, mfnet: Path | None = None) -> None:
         self.out, self.mfnet = out, mfnet
 
     def record(self, job: Job) -> Record | None:
-        """What is known of the job; None before its first attempt, or without its result."""
+        """The job's record; None before its first attempt, or where its result is missing."""
         path = self._path(job)
         if not path.is_file():
             return None
@@ -65,12 +65,12 @@ class Store:
         write_whole(path, (json.dumps(asdict(record), indent=1) + "\n").encode())
 
     def done(self, job: Job, key: str) -> bool:
-        """Whether the result of just this command and recipe is there."""
+        """Whether the result of exactly this command and recipe exists."""
         record = self.record(job)
         return record is not None and record.state == "done" and self._fits(job, record, key)
 
     def outdated(self, job: Job, key: str) -> bool:
-        """Whether something was made by another command or recipe than the plan's, or from other
+        """Whether there is a result of a command or recipe other than the plan's, or of other
         lists of the real set."""
         record = self.record(job)
         return record is not None and not self._fits(job, record, key)
@@ -88,13 +88,13 @@ class Store:
         return hashlib.sha256(whole).hexdigest()[:16]
 
     def forget(self, job: Job) -> None:
-        """Removes the job's result and its file."""
+        """Removes the job's result and its record."""
         with disk_errors(self.out):
             shutil.rmtree(self.out / job.makes, ignore_errors=True)
             self._path(job).unlink(missing_ok=True)
 
     def begun(self, job: Job, key: str, machine: Mapping[str, str]) -> Record:
-        """Notes that an attempt begins, and returns what is known so far."""
+        """Records that an attempt begins, and returns the record so far."""
         last = self.record(job)
         same = last is not None and self._fits(job, last, key)
         known = last if last is not None and same else Record(key, "running", "")
@@ -112,14 +112,14 @@ class Store:
         return record
 
     def arguments(self, job: Job) -> list[str]:
-        """Of `segrgbx`, going on where an earlier attempt left something to go on from."""
+        """Arguments of `segrgbx`; resumes where an earlier attempt left a checkpoint."""
         plain = [self._placed(word) for word in job.arguments]
         if job.kind == "train" and (self.out / job.makes / "checkpoint.pt").is_file():
             return [*plain, "--resume"]
         return [*plain, "--force"]
 
     def command(self, job: Job) -> str:
-        """The plain command that makes the same result, as if in the usual output folder."""
+        """The plain command that gives the same result in the default output folder."""
         words = [word.replace(OUT, USUAL).replace(MFNET, "MFNET") for word in job.arguments]
         return " ".join(["segrgbx", *words])
 
@@ -128,7 +128,7 @@ class Store:
         return self.out / "logs" / f"{_flat(job)}.log"
 
     def write_recipe(self, job: Job) -> None:
-        """The training's recipe, with paths that start from its own folder."""
+        """Writes the training's recipe, with paths relative to the recipe's folder."""
         if job.recipe is None or job.run is None or job.seed is None:
             return
         folder = self.out / "recipes"
@@ -140,9 +140,9 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[int]:
-        """Keeps a second runner out, as long as this one or any job that it left behind runs.
+        """Locks out a second runner while this one, or any job it left behind, is running.
 
-        Gives the descriptor that jobs inherit. Raises OutputError where another has it.
+        Yields the descriptor that jobs inherit. Raises OutputError where another has the lock.
         """
         with disk_errors(self.out):
             self.out.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of the page, in Markdown."""
+"""The page's tables, in Markdown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,30 +17,30 @@ class Line:
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A table; the first `left` columns are words, the others numbers."""
+    """A table; the first `left` columns are text, the others numbers."""
     marks = ["---" if i < left else "---:" for i in range(len(head))]
     lines = [head, marks, *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def compared(lines: Sequence[Line]) -> list[list[str]]:
-    """The rows with the best mean of each column in bold, where two or more have one."""
+    """The rows with the best mean of each column in bold, where two or more have a mean."""
     columns = [[figure(line.values[i]) for line in lines] for i in range(len(lines[0].values))]
     rows = [list(line.name) for line in lines]
     for column in columns:
-        known = [found.mean for found in column if found is not None]
+        known = [value.mean for value in column if value is not None]
         best = max(known) if len(known) > 1 else None
-        for row, found in zip(rows, column, strict=True):
-            row.append(_text(found, best))
+        for row, value in zip(rows, column, strict=True):
+            row.append(_text(value, best))
     for row, line in zip(rows, lines, strict=True):
         row += [_seeds(line), *line.extra]
     return rows
 
 
-def _text(found: Figure | None, best: float | None) -> str:
-    if found is None:
+def _text(value: Figure | None, best: float | None) -> str:
+    if value is None:
         return NOT_RUN
-    return f"**{found.text}**" if found.mean == best else found.text
+    return f"**{value.text}**" if value.mean == best else value.text
 
 
 def _seeds(line: Line) -> str:

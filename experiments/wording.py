@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Differences in words, and lines that leave out what has not been run."""
+"""Differences as text, and lines that leave out missing runs."""
 
 from experiments.figures import Difference
 
 
 def word(sensor: str) -> str:
-    """A sensor in prose."""
+    """A sensor's name in prose."""
     return sensor.replace("_", " ")
 
 
-def verdict(found: Difference | None) -> str | None:
+def verdict(difference: Difference | None) -> str | None:
     """Whether a part pays, with the difference; None where it has not been run."""
-    return None if found is None else f"{found.verdict} ({found.text})"
+    return None if difference is None else f"{difference.verdict} ({difference.text})"
 
 
-def standing(found: Difference | None) -> str | None:
-    """How one model stands against another, with the difference."""
-    return None if found is None else f"{found.standing} ({found.text})"
+def standing(difference: Difference | None) -> str | None:
+    """Whether one model is better than another, with the difference."""
+    return None if difference is None else f"{difference.standing} ({difference.text})"
 
 
 def sentence(about: str, *parts: tuple[str, str | None]) -> list[str]:
-    """One line with the parts that have a figure; none without any."""
+    """One line with the parts that have a figure; an empty list without any."""
     known = [f"{name}, {text}" if name else text for name, text in parts if text is not None]
     return [f"- **{about[0].upper()}{about[1:]}**: {'; '.join(known)}."] if known else []

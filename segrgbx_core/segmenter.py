@@ -15,10 +15,10 @@ from segrgbx_core.encoding import encode
 from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.labels.union import Membership, load_membership
-from segrgbx_core.modality import modality_named
+from segrgbx_core.modality import NO_X, modality_named
 from segrgbx_core.model.head import active_logits
 from segrgbx_core.model.inputs import require_finite
-from segrgbx_core.model.ma_clip import NO_MODALITY, SceneEmbeddings
+from segrgbx_core.model.ma_clip import SceneEmbeddings
 from segrgbx_core.model.placement import autocast, choose_device, choose_precision
 from segrgbx_core.model.preprocessing import resize_rgb, resize_x
 from segrgbx_core.readings import Planes, Reading, RgbImage, same_aspect
@@ -117,7 +117,7 @@ class Segmenter:
         height, width = self.card.preprocessing.inference_size(*size)
         grey = torch.zeros(1, 3, height, width, device=self.device)
         grey = grey.contiguous(memory_format=torch.channels_last)
-        name = self.card.modalities[0] if self.card.modalities else NO_MODALITY
+        name = self.card.modalities[0] if self.card.modalities else NO_X
         for _ in range(iterations):
             self._infer(grey, grey if self.card.modalities else None, name, size)
         self.forget_scene()
@@ -130,17 +130,16 @@ class Segmenter:
         name = self._modality(x, modality)
         planes = None if x is None else _planes(x, name)
         x_valid = None if planes is None else float(planes.valid.mean())
-        return (planes, name, x_valid) if x_valid else (None, NO_MODALITY, x_valid)
+        return (planes, name, x_valid) if x_valid else (None, NO_X, x_valid)
 
     def _modality(self, x: Reading | Planes | None, modality: str | None) -> str:
-        if modality not in (None, NO_MODALITY):
+        if modality not in (None, NO_X):
             modality_named(modality)
         if x is None:
-            return NO_MODALITY
-        if modality == NO_MODALITY:
+            return NO_X
+        if modality == NO_X:
             raise InputError(
-                f"An X reading came with modality '{NO_MODALITY}'; name its sensor, or leave x "
-                "out."
+                f"An X reading came with modality '{NO_X}'; name its sensor, or leave x out."
             )
         if modality is not None:
             return self.card.check_modality(modality)

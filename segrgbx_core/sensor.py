@@ -1,140 +1,145 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user says of the X sensor: its encoding's settings, and how it comes onto RGB's grid."""
+"""What a user says of the X sensor, and the encoder that follows from it.
 
-from dataclasses import dataclass, replace
+The commands, the replay and the live node state it in the same words; they differ only in where
+the cameras' calibration comes from.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.encoding import DepthSettings, Settings
+from segrgbx_core.encoding import EncodingSettings
 from segrgbx_core.encoding.settings_text import settings_from_text
-from segrgbx_core.encoding.stream import Encoder
+from segrgbx_core.encoding.stream import Encoder, check_reprojectable
 from segrgbx_core.errors import InputError
-from segrgbx_core.geometry.align import Alignment, Resize
-from segrgbx_core.geometry.calibration import read_camera, read_extrinsic, read_homography
+from segrgbx_core.geometry.align import Alignment, Homography, Resize
+from segrgbx_core.geometry.calibration import read_camera, read_extrinsic
 from segrgbx_core.geometry.camera_model import CameraModel
 from segrgbx_core.geometry.reprojection import Reprojection
 
 ALIGNMENTS = ("none", "resize", "homography", "reproject")
-CAMERAS_MISSING = (
-    "needs the calibration of {what} camera: record its camera_info, or give --{option}-camera "
-    "FILE.yaml"
-)
 
 
 @dataclass(frozen=True)
-class SensorOptions:
-    """settings: texts `name=value` for the encoding. align: one of ALIGNMENTS; None takes
-    "homography" or "reproject" where such a file is given, else "none". homography, extrinsic,
-    rgb_camera, x_camera: YAML files (`geometry.calibration`); the cameras' come before those of a
-    recording. window_ms, window_events: of an event window.
-    Raises InputError for options that contradict each other.
+class SensorSettings:
+    """settings: texts `name=value` for the modality's encoding. align: one of ALIGNMENTS.
+    homography: nine numbers, row-major, from X pixels to RGB pixels; for align "homography".
+
+    Raises InputError for an unknown alignment, and for "homography" without its nine numbers.
     """
 
     settings: tuple[str, ...] = ()
-    align: str | None = None
-    homography: Path | None = None
-    extrinsic: Path | None = None
-    rgb_camera: Path | None = None
-    x_camera: Path | None = None
-    window_ms: float = 50.0
-    window_events: int | None = None
+    align: str = "none"
+    homography: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.align is not None and self.align not in ALIGNMENTS:
+        if self.align not in ALIGNMENTS:
             raise InputError(
                 f"Alignment '{self.align}' is unknown; expected one of {', '.join(ALIGNMENTS)}."
             )
-        if self.alignment == "homography" and self.homography is None:
-            raise InputError("--align homography needs its matrix: give --homography FILE.yaml.")
-        if self.homography is not None and self.alignment != "homography":
-            raise InputError(
-                f"--homography was given with --align {self.alignment}; leave one of them out."
-            )
-        if not 0.0 < self.window_ms <= 10_000.0:
-            raise InputError(
-                f"The event window is {self.window_ms} ms; expected above 0, at most 10000."
-            )
+        given = 0 if self.homography is None else len(self.homography)
+        if self.align == "homography" and given != 9:
+            raise InputError(f"The homography has {given} numbers; expected 9, row-major.")
 
     @property
-    def alignment(self) -> str:
-        """The alignment to use."""
-        if self.align is not None:
-            return self.align
-        if self.homography is not None:
-            return "homography"
-        return "reproject" if self.extrinsic is not None else "none"
+    def reprojects(self) -> bool:
+        """Whether X is moved into the RGB camera by its depth."""
+        return self.align == "reproject"
 
 
-@dataclass(frozen=True, eq=False)
-class Geometry:
-    """What is known of the two cameras; None where it is not.
+class Cameras(Protocol):
+    """Where the calibration of the two cameras comes from.
 
-    rgb_from_x: (4, 4), takes points in X's optical frame to RGB's, in metres.
+    `purpose` begins the sentence of the InputError that each method raises while its part is
+    unknown; the rest of the sentence is the way out.
     """
 
-    rgb_camera: CameraModel | None = None
-    x_camera: CameraModel | None = None
-    rgb_from_x: npt.NDArray[np.float64] | None = None
+    def rgb_camera(self, purpose: str) -> CameraModel:
+        """Of the RGB images as published."""
+        ...
 
-    def with_files(self, options: SensorOptions) -> "Geometry":
-        """What the options' files say goes before."""
-        told: dict[str, Any] = {}
-        if options.rgb_camera is not None:
-            told["rgb_camera"] = read_camera(options.rgb_camera)
-        if options.x_camera is not None:
-            told["x_camera"] = read_camera(options.x_camera)
-        if options.extrinsic is not None:
-            told["rgb_from_x"] = read_extrinsic(options.extrinsic)
-        return replace(self, **told)
+    def x_camera(self, purpose: str) -> CameraModel:
+        """Of the X images as published."""
+        ...
+
+    def rgb_from_x(self, purpose: str) -> npt.NDArray[np.float64]:
+        """(4, 4), takes points in X's optical frame to RGB's, in metres."""
+        ...
 
 
-def make_encoder(modality: str, options: SensorOptions, geometry: Geometry) -> Encoder:
-    """The encoder that the options ask for; geometry already with the options' files.
+@dataclass(frozen=True)
+class CameraFiles:
+    """Cameras from YAML files (`geometry.calibration`); None where a file was not given."""
 
-    Raises InputError for settings that are refused, and where the geometry lacks a part.
+    rgb: Path | None = None
+    x: Path | None = None
+    extrinsic: Path | None = None
+
+    def rgb_camera(self, purpose: str) -> CameraModel:
+        """See Cameras."""
+        if self.rgb is None:
+            raise unknown_part(purpose, "calibration of the RGB camera", "--rgb-camera")
+        return read_camera(self.rgb)
+
+    def x_camera(self, purpose: str) -> CameraModel:
+        """See Cameras."""
+        if self.x is None:
+            raise unknown_part(purpose, "calibration of the X camera", "--x-camera")
+        return read_camera(self.x)
+
+    def rgb_from_x(self, purpose: str) -> npt.NDArray[np.float64]:
+        """See Cameras."""
+        if self.extrinsic is None:
+            raise unknown_part(purpose, "transform from X to the RGB camera", "--extrinsic")
+        return read_extrinsic(self.extrinsic)
+
+
+def unknown_part(purpose: str, part: str, option: str, record: str = "") -> InputError:
+    """The error on an unknown part; record: what to record instead of giving the file."""
+    recorded = f"record {record}, or " if record else ""
+    return InputError(f"{purpose} needs the {part}: {recorded}give {option} FILE.yaml.")
+
+
+def check_sensor(modality: str, sensor: SensorSettings) -> EncodingSettings | None:
+    """The encoding's settings; None for its defaults.
+
+    Raises InputError for settings that the modality's encoding refuses, and for a reprojection of
+    anything but depth. It needs no camera.
     """
-    settings = settings_from_text(modality, options.settings)
-    alignment = _alignment(options, geometry)
-    if not isinstance(alignment, Reprojection):
-        settings = _with_camera(settings, geometry)
+    if sensor.reprojects:
+        check_reprojectable(modality)
+    return settings_from_text(modality, sensor.settings)
+
+
+def needs_x_camera(modality: str, sensor: SensorSettings) -> bool:
+    """Whether the encoder can only be made with the X camera's calibration."""
+    settings = check_sensor(modality, sensor)
+    return sensor.reprojects or bool(settings is not None and settings.camera_needed_by)
+
+
+def make_encoder(modality: str, sensor: SensorSettings, cameras: Cameras) -> Encoder:
+    """The encoder with its alignment; asks the cameras only for what it needs.
+
+    Raises InputError for settings that are refused, and where a needed camera is unknown.
+    """
+    settings = check_sensor(modality, sensor)
+    alignment = _alignment(sensor, cameras)
+    if settings is not None and settings.camera_needed_by and not sensor.reprojects:
+        settings = settings.with_camera(cameras.x_camera(settings.camera_needed_by))
     return Encoder(modality, settings, alignment)
 
 
-def _alignment(options: SensorOptions, geometry: Geometry) -> Alignment | None:
-    if options.alignment == "resize":
+def _alignment(sensor: SensorSettings, cameras: Cameras) -> Alignment | None:
+    if sensor.align == "resize":
         return Resize()
-    if options.homography is not None:
-        return read_homography(options.homography)
-    if options.alignment != "reproject":
+    if sensor.align == "homography":
+        return Homography(np.array(sensor.homography))
+    if not sensor.reprojects:
         return None
-    for camera, what, option in (
-        (geometry.rgb_camera, "the RGB", "rgb"),
-        (geometry.x_camera, "the X", "x"),
-    ):
-        if camera is None:
-            missing = CAMERAS_MISSING.format(what=what, option=option)
-            raise InputError(f"--align reproject {missing}.")
-    if geometry.rgb_camera is None or geometry.x_camera is None or geometry.rgb_from_x is None:
-        raise InputError(
-            "--align reproject needs the transform from X to RGB: record /tf_static, or give "
-            "--extrinsic FILE.yaml."
-        )
-    return Reprojection(geometry.x_camera, geometry.rgb_camera, geometry.rgb_from_x)
-
-
-def _with_camera(settings: Settings | None, geometry: Geometry) -> Settings | None:
-    """HHA needs the depth camera's intrinsics, which no text gives; Encoder knows them itself
-    where it reprojects."""
-    if (
-        isinstance(settings, DepthSettings)
-        and settings.representation == "hha"
-        and settings.camera is None
-    ):
-        if geometry.x_camera is None:
-            missing = CAMERAS_MISSING.format(what="the depth", option="x")
-            raise InputError(f"Representation hha {missing}.")
-        return replace(settings, camera=geometry.x_camera)
-    return settings
+    purpose = "Alignment reproject"
+    rgb, x = cameras.rgb_camera(purpose), cameras.x_camera(purpose)
+    return Reprojection(x, rgb, cameras.rgb_from_x(purpose))

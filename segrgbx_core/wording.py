@@ -50,16 +50,6 @@ def milliseconds(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def readings(modality: str) -> str:
-    """What a recording holds of a sensor, as its messages are counted."""
-    return {"event": "event packets"}.get(modality, f"{spoken(modality)} readings")
-
-
-def sensor(modality: str) -> str:
-    """What a sensor gives, beside "RGB with"."""
-    return {"event": "events"}.get(modality, spoken(modality))
-
-
 def spoken(name: str) -> str:
     """A class or modality name with spaces."""
     return name.replace("_", " ")

@@ -7,7 +7,7 @@ cannot be used is counted under a reason, its sentence is kept, and the next one
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -17,16 +17,18 @@ import numpy.typing as npt
 from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.labels.label_set import UNLABELLED
+from segrgbx_core.modality import NO_X
 from segrgbx_core.readings import Planes, Reading, RgbImage
 from segrgbx_core.segmentation import Segmentation
+from segrgbx_core.wording import spoken
 from segrgbx_ros.messages.images import AnyImage, Convert, convert_offline, rgb_from_message
 from segrgbx_ros.messages.readings import XDecoder, XInput
+from segrgbx_ros.pairing.matching import NO_X_ASKED
 from segrgbx_ros.pairing.nearest import Pair
 
 MessagePair: TypeAlias = Pair[AnyImage, XInput]
 T = TypeVar("T")
 
-RGB_ALONE = "none"
 JUMP_NS = 1_000_000_000
 
 
@@ -37,6 +39,18 @@ class FrameSegmenter(Protocol):
         self, rgb: RgbImage, x: Reading | Planes | None = None, modality: str | None = None
     ) -> Segmentation:
         """Labels and confidence of RGB's size; raises SegRgbxError for what it cannot use."""
+        ...
+
+
+class XEncoder(Protocol):
+    """What the pipeline needs of `segrgbx_core.Encoder`."""
+
+    def __call__(self, reading: Reading, rgb_size: tuple[int, int]) -> Planes:
+        """The reading's planes; raises SegRgbxError for what it cannot use."""
+        ...
+
+    def reset(self) -> None:
+        """Forgets earlier frames."""
         ...
 
 
@@ -76,11 +90,11 @@ class SegmentedFrame:
     @property
     def x_used(self) -> bool:
         """Whether X took part; it does not where it has no valid pixel."""
-        return self.segmentation.modality != RGB_ALONE
+        return self.segmentation.modality != NO_X
 
 
 @dataclass(frozen=True)
-class Outputs:
+class Pictures:
     """mask: (H, W) uint8 ids; confidence: (H, W) uint8, 255 is 1; overlay: (H, W, 3) uint8."""
 
     mask: npt.NDArray[np.uint8]
@@ -115,7 +129,7 @@ class Pipeline:
         modality: str,
         rgb_topic: str,
         x_topic: str | None,
-        encoder: Encoder | None = None,
+        encoder: XEncoder | None = None,
         decode_x: XDecoder | None = None,
         convert: Convert = convert_offline,
     ) -> None:
@@ -123,7 +137,7 @@ class Pipeline:
         self._modality = modality
         self._rgb_topic = rgb_topic
         self._convert = convert
-        if modality != RGB_ALONE:
+        if modality != NO_X:
             encoder = encoder or Encoder(modality)
             decode_x = decode_x or XDecoder(modality, x_topic or "", convert)
         self._encoder, self._decode_x = encoder, decode_x
@@ -189,17 +203,44 @@ class Pipeline:
         return self._encoder(frame.x, (frame.rgb.shape[0], frame.rgb.shape[1]))
 
 
-def render(done: SegmentedFrame, overlay_alpha: float = 0.5) -> Outputs:
+def pictures_of(done: SegmentedFrame, overlay_alpha: float = 0.5) -> Pictures:
     """The pictures to publish; their time is the stage "output"."""
     segmentation = done.segmentation
     overlay = segmentation.overlay(done.frame.rgb, overlay_alpha)
-    return Outputs(segmentation.labels, segmentation.confidence_image(), overlay)
+    return Pictures(segmentation.labels, segmentation.confidence_image(), overlay)
 
 
 def mean_confidence(segmentation: Segmentation) -> float:
     """Mean over the labelled pixels in 0..1; NaN where none is labelled."""
     labelled = segmentation.labels != UNLABELLED
     return float(segmentation.confidence[labelled].mean()) if labelled.any() else float("nan")
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Median and 95th percentile of some values, in their own unit."""
+
+    p50: float
+    p95: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Percentiles":
+        """Of one value or more."""
+        p50, p95 = (round(float(v), 3) for v in np.percentile(values, (50, 95)))
+        return cls(p50, p95)
+
+
+@dataclass(frozen=True)
+class Spread(Percentiles):
+    """With the largest value."""
+
+    max: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Of one value or more."""
+        inner = Percentiles.of(values)
+        return cls(inner.p50, inner.p95, round(max(values), 3))
 
 
 @dataclass(frozen=True)
@@ -228,6 +269,7 @@ class FrameStatus:
 
 def frame_status(
     done: SegmentedFrame,
+    *,
     model: str,
     frames_segmented: int,
     dropped: Mapping[str, int],
@@ -241,7 +283,7 @@ def frame_status(
     x_reason: why there was no X, where the caller knows it.
     """
     segmentation, skew_ns = done.segmentation, done.frame.skew_ns
-    x_used = segmentation.modality != "none"
+    x_used = segmentation.modality != NO_X
     counted = {reason: n for reason, n in sorted(dropped.items()) if n}
     shares, unlabelled = class_fractions(segmentation)
     return FrameStatus(
@@ -276,5 +318,5 @@ def class_fractions(segmentation: Segmentation) -> tuple[npt.NDArray[np.float32]
 
 def _why_unused(done: SegmentedFrame) -> str:
     if done.frame.x is None:
-        return "modality none: RGB alone was asked for"
-    return f"the {done.frame.modality.replace('_', ' ')} reading has no valid pixel"
+        return NO_X_ASKED
+    return f"the {spoken(done.frame.modality)} reading has no valid pixel"

@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from segrgbx_core.errors import InputError
 from segrgbx_core.modality import MODALITIES
 
 if TYPE_CHECKING:
-    from segrgbx_core.sensor import SensorOptions
+    from segrgbx_core.sensor import CameraFiles, SensorSettings
 
     Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -89,23 +90,34 @@ def add_sensor(parser: argparse.ArgumentParser) -> None:
         group.add_argument(option, type=Path, metavar="FILE.yaml", help=what)
 
 
-def sensor_options(args: argparse.Namespace) -> "SensorOptions":
-    """What `add_sensor` and, where there are, the options of event windows were given.
+def sensor_from(args: argparse.Namespace) -> "SensorSettings":
+    """What `add_sensor`'s options say of the sensor.
 
-    Raises InputError for options that contradict each other.
+    Without --align a homography's or an extrinsic's file says how X comes onto RGB's grid. Raises
+    InputError for options that contradict each other, and for a homography that cannot be read.
     """
-    from segrgbx_core.sensor import SensorOptions
+    from segrgbx_core.geometry.calibration import read_homography
+    from segrgbx_core.sensor import SensorSettings
 
-    window = {name: value for name, value in vars(args).items() if name.startswith("window_")}
-    return SensorOptions(
-        settings=tuple(args.settings),
-        align=args.align,
-        homography=args.homography,
-        extrinsic=args.extrinsic,
-        rgb_camera=args.rgb_camera,
-        x_camera=args.x_camera,
-        **window,
-    )
+    align = args.align
+    if align is None:
+        moved = "reproject" if args.extrinsic is not None else "none"
+        align = "homography" if args.homography is not None else moved
+    if align == "homography" and args.homography is None:
+        raise InputError("--align homography needs its matrix: give --homography FILE.yaml.")
+    if args.homography is None:
+        return SensorSettings(tuple(args.settings), align)
+    if align != "homography":
+        raise InputError(f"--homography was given with --align {align}; leave one of them out.")
+    matrix = read_homography(args.homography).matrix
+    return SensorSettings(tuple(args.settings), align, tuple(float(v) for v in matrix.ravel()))
+
+
+def cameras_from(args: argparse.Namespace) -> "CameraFiles":
+    """The calibration files among `add_sensor`'s options."""
+    from segrgbx_core.sensor import CameraFiles
+
+    return CameraFiles(args.rgb_camera, args.x_camera, args.extrinsic)
 
 
 def add_force(parser: argparse.ArgumentParser) -> None:

@@ -90,7 +90,7 @@ def run_check(args: argparse.Namespace) -> int:
     """Walks with a progress bar, prints what was found, and draws the sheet."""
     from segrgbx_core.commands.data_table import print_check
     from segrgbx_core.commands.terminal import output, progress
-    from segrgbx_core.datasets.check import check, splits_for_check
+    from segrgbx_core.datasets.check import check_dataset, splits_for_check
     from segrgbx_core.datasets.table import DatasetOptions
 
     _check_place(args.out, args.force)
@@ -98,7 +98,7 @@ def run_check(args: argparse.Namespace) -> int:
     splits = splits_for_check(args.dataset, args.root, args.split, options)
     with progress() as bar:
         task = bar.add_task("reading", total=sum(len(data) for data in splits.values()))
-        found = check(
+        found = check_dataset(
             args.dataset, args.root, splits, args.x, args.most_bad, lambda: bar.advance(task)
         )
         drawn = args.out is not None and _draw(splits, args.samples, args.out)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from segrgbx_core.datasets.findings import DatasetCheck, Finding
+    from segrgbx_core.datasets.findings import DatasetCheck, DatasetFinding
 
 
 def print_check(console: "Console", found: "DatasetCheck") -> None:
@@ -37,7 +37,7 @@ def print_check(console: "Console", found: "DatasetCheck") -> None:
     console.print("stopped early" if found.stopped else verdict, markup=False)
 
 
-def _print_finding(console: "Console", kind: str, finding: "Finding") -> None:
+def _print_finding(console: "Console", kind: str, finding: "DatasetFinding") -> None:
     console.print(f"\n{kind}: {finding.what}: {finding.count}", markup=False, soft_wrap=True)
     for example in finding.examples:
         console.print(f"  {example}", markup=False, soft_wrap=True)

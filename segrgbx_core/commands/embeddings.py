@@ -79,8 +79,12 @@ def run(args: argparse.Namespace) -> int:
     """Embeds with a progress bar, draws, and prints the silhouettes."""
     from segrgbx_core.commands.terminal import output, progress
     from segrgbx_core.errors import memory_errors
-    from segrgbx_core.evaluation.embedding_results import check_bounds, summarise, write_embeddings
-    from segrgbx_core.evaluation.embeddings import SceneEmbedder, evenly, joined
+    from segrgbx_core.evaluation.embedding_results import (
+        check_bounds,
+        summarise_embeddings,
+        write_embeddings,
+    )
+    from segrgbx_core.evaluation.embeddings import SceneEmbedder, concatenated, evenly
     from segrgbx_core.files.disk import claim_output
     from segrgbx_core.weights.store import load_model
 
@@ -102,7 +106,9 @@ def run(args: argparse.Namespace) -> int:
     with progress() as bar:
         bar.add_task("t-SNE", total=None)
         folders = [str(data.folder) for data in datasets]
-        summary = summarise(joined(parts), embed.card.name, folders, args.perplexity)
+        summary = summarise_embeddings(
+            concatenated(parts), embed.card.name, folders, args.perplexity
+        )
     pictures = write_embeddings(args.out, summary)
     output().print(_table(summary))
     for picture in pictures:

@@ -78,11 +78,11 @@ def run(args: argparse.Namespace) -> int:
     """Encodes every file; a bad one among several is reported and the rest done (status 1)."""
     from segrgbx_core.commands.terminal import notices
     from segrgbx_core.encoding.settings_text import settings_from_text
-    from segrgbx_core.pictures.planes import plane_names
-    from segrgbx_core.sensor import Geometry, SensorOptions, make_encoder
+    from segrgbx_core.encoding.table import plane_names
+    from segrgbx_core.sensor import CameraFiles, SensorSettings, make_encoder
 
-    options = SensorOptions(settings=tuple(args.settings), x_camera=args.x_camera)
-    encoder = make_encoder(args.modality, options, Geometry().with_files(options))
+    sensor = SensorSettings(tuple(args.settings))
+    encoder = make_encoder(args.modality, sensor, CameraFiles(x=args.x_camera))
     names = plane_names(args.modality, settings_from_text(args.modality, args.settings))
     places = _places(args.files, args.out, args.force)
     done: list[Encoded] = []
@@ -123,8 +123,8 @@ def _places(files: list[Path], out: Path, force: bool) -> dict[Path, Path]:
 def _encode_one(
     encoder: "Encoder", file: Path, modality: str, names: tuple[str, str, str], place: Path
 ) -> Encoded:
+    from segrgbx_core.encoding.table import read_x
     from segrgbx_core.files.disk import write_whole
-    from segrgbx_core.files.images import read_x
     from segrgbx_core.pictures.planes import plane_picture, reading_words
 
     reading = read_x(file, modality)

@@ -195,12 +195,12 @@ def _evaluate(
 
 
 def _write(args: argparse.Namespace, done: "Evaluated") -> None:
-    from segrgbx_core.evaluation.results import summarise, write_results
+    from segrgbx_core.evaluation.results import summarise_evaluation, write_results
     from segrgbx_core.evaluation.summary import ALL, protocol_words
     from segrgbx_core.files.resources import versions
     from segrgbx_core.report.evaluation import write_page
 
-    summary = summarise(done, args.split, args.worst, args.seed, versions())
+    summary = summarise_evaluation(done, args.split, args.worst, args.seed, versions())
     pictures = write_results(args.out, summary, done)
     words = protocol_words(done.protocol, summary.scores[ALL])
     write_page(args.out, summary, words, pictures)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from segrgbx_core.model import ModelSummary
-    from segrgbx_core.model.placement import Machine
+    from segrgbx_core.model.placement import MachineFacts
     from segrgbx_core.weights.card import ModelCard
 
 
@@ -96,7 +96,9 @@ def _settings(modality: str, as_json: bool) -> int:
     return 0
 
 
-def _as_json(card: "ModelCard", cost: "ModelSummary", machine: "Machine") -> dict[str, object]:
+def _as_json(
+    card: "ModelCard", cost: "ModelSummary", machine: "MachineFacts"
+) -> dict[str, object]:
     from dataclasses import asdict
 
     return {
@@ -157,7 +159,7 @@ def _print_cost(console: "Console", cost: "ModelSummary") -> None:
     console.print()
 
 
-def _print_machine(console: "Console", machine: "Machine") -> None:
+def _print_machine(console: "Console", machine: "MachineFacts") -> None:
     cuda = machine.cuda_name or "none"
     if machine.cuda_memory_bytes is not None:
         cuda += f", {machine.cuda_memory_bytes / 2**30:.0f} GiB"

@@ -4,7 +4,7 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from segrgbx_core.encoding.settings_text import SettingLine, settings_text
+from segrgbx_core.encoding.settings_text import SettingLine
 from segrgbx_core.wording import spoken
 
 if TYPE_CHECKING:
@@ -88,17 +88,18 @@ def _sums(summary: "ModelSummary") -> dict[str, object]:
 
 
 def print_settings(console: "Console", modality: str, lines: tuple[SettingLine, ...]) -> None:
-    """Each setting's name, kind and default; below, what they mean."""
+    """Each setting's name, kind of value, default, unit, what it accepts, and its meaning."""
     from rich.markup import escape
     from rich.table import Table
 
     console.print(f"[bold]Settings of {spoken(modality)}[/bold], given as --set name=value")
     console.print()
-    table = Table(box=None, pad_edge=False, padding=(0, 2))
-    for title in ("  name", "value", "default"):
-        table.add_column(title)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 1, 0))
+    for title in ("name", "value", "default", "meaning"):
+        table.add_column(title, overflow="fold", no_wrap=title == "name")
     for line in lines:
-        table.add_row(f"  {line.name}", escape(line.kind), escape(line.default))
+        value = line.accepts or line.kind
+        unit = f" ({line.unit})" if line.unit else ""
+        cells = (line.name, value + unit, line.default, line.meaning)
+        table.add_row(*(escape(cell) for cell in cells))
     console.print(table)
-    console.print()
-    console.print(escape(settings_text(modality)), soft_wrap=True)

@@ -5,17 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from segrgbx_core.encoding import encoding_of
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.images import IMAGE_SUFFIXES, READING_SUFFIXES
 
 NAMES_SHOWN = 5
-# Sensors one of whose readings may be a folder of images, and what the others' files end in.
-IN_FOLDERS = ("polarization", "light_field")
-SUFFIXES = {"event": (".npz",)}
 
 
 @dataclass(frozen=True)
-class Pair:
+class FilePair:
     """rgb: the image; x: its reading, or None; both: rgb is a 4-channel file that holds X too."""
 
     stem: str
@@ -25,17 +23,17 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundPairs:
     """pairs in the order of their stems; several: they came from folders; remarks: sentences."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[FilePair, ...]
     several: bool
     remarks: tuple[str, ...] = ()
 
 
 def find_pairs(
     rgb: Path | None, x: Path | None, rgbx: Path | None, modality: str | None = None
-) -> Found:
+) -> FoundPairs:
     """The pairs that the three arguments of the command name.
 
     modality: says what X's files end in, and whether a folder may be one reading.
@@ -51,27 +49,30 @@ def find_pairs(
     return _alone(rgbx, both=True)
 
 
-def _alone(path: Path, both: bool) -> Found:
+def _alone(path: Path, both: bool) -> FoundPairs:
     _need(path)
     if path.is_dir():
         images = _by_stem(path, IMAGE_SUFFIXES)
-        return Found(tuple(Pair(s, p, None, both) for s, p in images.items()), several=True)
-    return Found((Pair(path.stem, path, None, both),), several=False)
+        return FoundPairs(
+            tuple(FilePair(s, p, None, both) for s, p in images.items()), several=True
+        )
+    return FoundPairs((FilePair(path.stem, path, None, both),), several=False)
 
 
-def _together(rgb: Path, x: Path, modality: str | None) -> Found:
+def _together(rgb: Path, x: Path, modality: str | None) -> FoundPairs:
     _need(rgb)
     _need(x)
-    one_reading = x.is_dir() and not rgb.is_dir() and modality in IN_FOLDERS
+    in_folders = modality is not None and encoding_of(modality).in_folders
+    one_reading = x.is_dir() and not rgb.is_dir() and in_folders
     if rgb.is_dir() != x.is_dir() and not one_reading:
         folder, file = (rgb, x) if rgb.is_dir() else (x, rgb)
         raise InputError(f"{folder} is a folder and {file} a file; give two files or two folders.")
     if not rgb.is_dir():
-        return Found((Pair(rgb.stem, rgb, x),), several=False)
-    suffixes = SUFFIXES.get(modality or "", READING_SUFFIXES)
+        return FoundPairs((FilePair(rgb.stem, rgb, x),), several=False)
+    suffixes = READING_SUFFIXES if modality is None else encoding_of(modality).suffixes
     images = _by_stem(rgb, IMAGE_SUFFIXES)
-    readings = _by_stem(x, suffixes, folders=modality in IN_FOLDERS)
-    pairs = tuple(Pair(s, p, readings[s]) for s, p in images.items() if s in readings)
+    readings = _by_stem(x, suffixes, folders=in_folders)
+    pairs = tuple(FilePair(s, p, readings[s]) for s, p in images.items() if s in readings)
     if not pairs:
         raise InputError(
             f"No file of {rgb} has the stem of a file of {x} (say {next(iter(images))} and "
@@ -81,7 +82,7 @@ def _together(rgb: Path, x: Path, modality: str | None) -> Found:
         _unmatched(rgb, [s for s in images if s not in readings]),
         _unmatched(x, [s for s in readings if s not in images]),
     )
-    return Found(pairs, several=True, remarks=tuple(s for s in lonely if s))
+    return FoundPairs(pairs, several=True, remarks=tuple(s for s in lonely if s))
 
 
 def _need(path: Path) -> None:

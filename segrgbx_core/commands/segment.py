@@ -14,7 +14,7 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.readings import Reading, RgbImage
 
 if TYPE_CHECKING:
-    from segrgbx_core.commands.pairs import Pair
+    from segrgbx_core.commands.pairs import FilePair
     from segrgbx_core.encoding.stream import Encoder
     from segrgbx_core.segmentation import Segmentation
     from segrgbx_core.segmenter import Segmenter
@@ -111,20 +111,20 @@ def _need_modality_with_x(args: argparse.Namespace) -> None:
 
 
 def _encoder(args: argparse.Namespace) -> "Encoder | None":
-    from segrgbx_core.sensor import Geometry, make_encoder
+    from segrgbx_core.sensor import make_encoder
 
-    options = arguments.sensor_options(args)
+    sensor = arguments.sensor_from(args)
     if args.modality is None:
-        if options.settings or options.alignment != "none":
+        if sensor.settings or sensor.align != "none":
             raise InputError("--set and --align are for an X reading; give one with --x.")
         return None
-    return make_encoder(args.modality, options, Geometry().with_files(options))
+    return make_encoder(args.modality, sensor, arguments.cameras_from(args))
 
 
 def _segment_one(
     segmenter: "Segmenter",
     encoder: "Encoder | None",
-    pair: "Pair",
+    pair: "FilePair",
     modality: str | None,
     out: Path,
 ) -> Done:
@@ -148,8 +148,9 @@ def _segment_one(
     )
 
 
-def _read(pair: "Pair", modality: str | None) -> tuple[RgbImage, Reading | None]:
-    from segrgbx_core.files.images import read_rgb, read_rgbx, read_x
+def _read(pair: "FilePair", modality: str | None) -> tuple[RgbImage, Reading | None]:
+    from segrgbx_core.encoding.table import read_x
+    from segrgbx_core.files.images import read_rgb, read_rgbx
 
     if pair.both:
         return read_rgbx(pair.rgb)

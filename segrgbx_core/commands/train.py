@@ -47,10 +47,10 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Trains and says where the model is, or checks the recipe alone."""
     from segrgbx_core.commands.terminal import output
-    from segrgbx_core.training import Machine, check, train
+    from segrgbx_core.training import Machine, check_recipe, train
 
     if args.check:
-        found = check(args.recipe, args.device)
+        found = check_recipe(args.recipe, args.device)
         output().print(found.text, markup=False, highlight=False, soft_wrap=True)
         return 0 if found.learnt else 1
     if args.out is None:

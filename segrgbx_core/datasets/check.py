@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A walk through every file of a copy of a dataset: what is there, what is missing or odd."""
+"""Checks every file of a copy of a dataset: what is there, what is missing or odd."""
 
 import os
 from collections import Counter
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.datasets.findings import ClassShare, DatasetCheck, Findings, SplitCounts
+from segrgbx_core.datasets.findings import ClassShare, DatasetCheck, DatasetFindings, SplitCounts
 from segrgbx_core.datasets.folder import FolderDataset
 from segrgbx_core.datasets.samples import LabelledPairs, Place, encoded, need_aspect
 from segrgbx_core.datasets.table import (
@@ -51,7 +51,7 @@ NOT_HERE = "splits of the owners' that are not here"
 
 @dataclass(frozen=True)
 class _Seen:
-    """What reading one sample told. counts: (256,) pixels of each label."""
+    """What reading one sample showed. counts: (256,) pixels of each label."""
 
     place: Place
     size: str = ""
@@ -63,7 +63,7 @@ class _Seen:
 
 @dataclass
 class _Totals:
-    """Over all samples that could be read."""
+    """Sums over all samples that could be read."""
 
     pixels: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
     occurs: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, np.int64))
@@ -86,26 +86,26 @@ class _Totals:
 def splits_for_check(
     name: str, root: Path, split: str | None, options: DatasetOptions | None = None
 ) -> Splits:
-    """The split, or all there are, whatever they lack.
+    """The split, or all splits, even where files are missing.
 
-    Raises InputError for an unknown dataset, split or X, another layout, without any sample, or
-    where folders side by side are of several sensors or label sets.
+    Raises InputError for an unknown dataset, split or X, a different layout, no sample at all, or
+    subfolders of several sensors or label sets.
     """
     wanted = splits_in(name, root) if split is None else (split,)
-    found = {each: open_whatever_it_lacks(name, root, each, options) for each in wanted}
-    if not any(len(data) or data.missing for data in found.values()):
+    splits = {each: open_whatever_it_lacks(name, root, each, options) for each in wanted}
+    if not any(len(data) or data.missing for data in splits.values()):
         layout = dataset_named(name).layout
         raise InputError(f"{root} names no sample of {', '.join(wanted)}; expected {layout}.")
-    kinds = {(data.modality, data.label_set.names): split for split, data in found.items()}
+    kinds = {(data.modality, data.label_set.names): split for split, data in splits.items()}
     if len(kinds) > 1:
         raise InputError(
             f"{root} holds folders of several sensors or label sets, among them "
             f"{' and '.join(kinds.values())}; choose one with --split."
         )
-    return found
+    return splits
 
 
-def check(
+def check_dataset(
     name: str,
     root: Path,
     splits: Splits,
@@ -118,7 +118,7 @@ def check(
     x: which X they were opened with. most_bad: share of the samples, 0 to 1, that may be
     unusable; beyond it the walk stops. on_sample: called after each sample.
     """
-    totals, problems, notes = _Totals(), Findings(), Findings()
+    totals, problems, notes = _Totals(), DatasetFindings(), DatasetFindings()
     _missing(splits, problems)
     stopped = _walk(splits, totals, problems, most_bad, on_sample)
     first = next(iter(splits.values()))
@@ -126,8 +126,7 @@ def check(
         _shared(splits, problems)
         if set(splits) == set(splits_in(name, root)):
             _not_here(name, splits, notes)
-            if first.modality != "light_field":
-                _unlisted(splits, notes)
+            _unlisted(splits, notes)
         _absent(first.label_set, totals, notes)
     counts = tuple(_counted(name, split, data, totals) for split, data in splits.items())
     _compared(counts, notes)
@@ -147,7 +146,7 @@ def check(
     )
 
 
-def _missing(splits: Splits, problems: Findings) -> None:
+def _missing(splits: Splits, problems: DatasetFindings) -> None:
     for split, data in splits.items():
         for place in data.missing:
             lacking = place.lacking()
@@ -157,7 +156,7 @@ def _missing(splits: Splits, problems: Findings) -> None:
             problems.add(STRAY, str(path))
 
 
-def _not_here(name: str, splits: Splits, notes: Findings) -> None:
+def _not_here(name: str, splits: Splits, notes: DatasetFindings) -> None:
     for split, count in dataset_named(name).counts.items():
         if split not in splits:
             notes.add(NOT_HERE, f"{split}, of {count} samples")
@@ -166,11 +165,11 @@ def _not_here(name: str, splits: Splits, notes: Findings) -> None:
 def _walk(
     splits: Splits,
     totals: _Totals,
-    problems: Findings,
+    problems: DatasetFindings,
     most_bad: float,
     on_sample: Callable[[], None] | None,
 ) -> str | None:
-    """Why it stopped early, or None."""
+    """The reason for stopping early, or None."""
     jobs = [(data, i) for data in splits.values() for i in range(len(data))]
     for seen in _looked_at(jobs):
         totals.add(seen)
@@ -192,7 +191,7 @@ def _walk(
 
 
 def _looked_at(jobs: list[tuple[LabelledPairs, int]]) -> Iterator[_Seen]:
-    """In order, a few ahead on other threads: decoding leaves Python's lock."""
+    """In order, a few ahead on other threads: decoding releases the GIL."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(jobs), _AHEAD):
             yield from pool.map(_look, jobs[start : start + _AHEAD])
@@ -203,7 +202,7 @@ def _look(job: tuple[LabelledPairs, int]) -> _Seen:
     place = data.places[index]
     try:
         sample = data[index]
-        if isinstance(sample.x, LightFieldViews):  # whose disparity takes too long
+        if isinstance(sample.x, LightFieldViews):  # disparity takes too long
             need_aspect(data, sample, sample.x.views.shape[1:3])
         else:
             encoded(data, sample)
@@ -217,7 +216,7 @@ def _look(job: tuple[LabelledPairs, int]) -> _Seen:
 
 
 def _is_even(x: Reading | Planes) -> bool:
-    """Whether what is measured has one value everywhere, or nothing is measured."""
+    """Whether all measured values are equal, or nothing is measured."""
     if isinstance(x, Events):
         return False
     if isinstance(x, PolarizationState):
@@ -235,7 +234,7 @@ def _values(x: ImageReading | LightFieldViews | PolarizerImages | Planes) -> Ima
     return x.data if isinstance(x, Planes) else x
 
 
-def _judge(seen: _Seen, problems: Findings) -> None:
+def _judge(seen: _Seen, problems: DatasetFindings) -> None:
     if seen.counts is None:
         what = UNUSABLE if seen.unusable else STRANGE
         problems.add(what, seen.unusable or seen.strange)
@@ -246,7 +245,7 @@ def _judge(seen: _Seen, problems: Findings) -> None:
         problems.add(BLANK, str(seen.place.labels))
 
 
-def _shared(splits: Splits, problems: Findings) -> None:
+def _shared(splits: Splits, problems: DatasetFindings) -> None:
     for (one, some), (other, others) in combinations(splits.items(), 2):
         mine = {place.rgb for place in (*some.places, *some.missing)}
         for place in (*others.places, *others.missing):
@@ -254,9 +253,13 @@ def _shared(splits: Splits, problems: Findings) -> None:
                 problems.add(SHARED, f"{place.stem} is in {one} and {other}")
 
 
-def _unlisted(splits: Splits, notes: Findings) -> None:
-    """Images beside those of the samples."""
-    known = {place.rgb for data in splits.values() for place in (*data.places, *data.missing)}
+def _unlisted(splits: Splits, notes: DatasetFindings) -> None:
+    """Images in the samples' folders that belong to no split.
+
+    An RGB image that is one of a light field's views has the others beside it.
+    """
+    places = [place for data in splits.values() for place in (*data.places, *data.missing)]
+    known = {place.rgb for place in places if not _among_views(place)}
     for folder in sorted({path.parent for path in known}):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             hidden = path.name.startswith(".")
@@ -264,7 +267,11 @@ def _unlisted(splits: Splits, notes: Findings) -> None:
                 notes.add(UNLISTED, str(path))
 
 
-def _absent(label_set: LabelSet, totals: _Totals, notes: Findings) -> None:
+def _among_views(place: Place) -> bool:
+    return any(x != place.rgb and x.parent == place.rgb.parent for x in place.x)
+
+
+def _absent(label_set: LabelSet, totals: _Totals, notes: DatasetFindings) -> None:
     named = enumerate(label_set.names)
     absent = [name.replace("_", " ") for i, name in named if not totals.pixels[i]]
     if absent and totals.pixels.any():
@@ -293,7 +300,7 @@ def _counted(name: str, split: str, data: LabelledPairs, totals: _Totals) -> Spl
     )
 
 
-def _compared(counts: tuple[SplitCounts, ...], notes: Findings) -> None:
+def _compared(counts: tuple[SplitCounts, ...], notes: DatasetFindings) -> None:
     for split in counts:
         there = split.samples + split.bad + split.missing
         if split.published not in (None, there):

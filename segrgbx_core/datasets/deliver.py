@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """DeLiVER: simulated drives in five weathers with sensor faults, 25 classes.
 
-Zhang et al., "Delivering Arbitrary-Modal Semantic Segmentation", CVPR 2023. Events and HHA come as
-pictures: the events' times and the depth's metres are gone, so that no reading can be made of
-them. They enter as planes, the three channels as stored.
+Zhang et al., "Delivering Arbitrary-Modal Semantic Segmentation", CVPR 2023. Events and HHA are
+stored as pictures without event times or metric depth, so no reading can be recovered from them.
+They enter as planes, the three channels as stored.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ _CARLA_FARTHEST_M = 1000.0
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """The splits that some weather has. Raises InputError for another layout."""
+    """The splits present in at least one weather. Raises InputError for a different layout."""
     images = _images(root)
     return tuple(name for name in _SPLITS if any((images / w / name).is_dir() for w in WEATHERS))
 
@@ -41,8 +41,8 @@ def splits(root: Path) -> tuple[str, ...]:
 class Deliver(FileDataset):
     """One split of DeLiVER's front view.
 
-    x: "event" or "hha", which enter as planes, or "depth" in metres. depth_scale: what is stored
-    for one metre where depth images are grey; coloured ones are the simulator's 24 bits.
+    x: "event" or "hha", which enter as planes, or "depth" in metres. depth_scale: stored value
+    per metre of grey depth images; coloured ones hold the simulator's 24-bit code.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Deliver(FileDataset):
     ) -> None:
         need_split(root, split, splits(root))
         if subfolder(root, x) is None:
-            raise wrong_layout(root, f"a folder {x}/ for the X that was chosen")
+            raise wrong_layout(root, f"a folder {x}/ for the chosen X")
         self._x = x
         self._scale = depth_scale
         settings = DepthSettings(unit="m") if x == "depth" else None
@@ -64,8 +64,8 @@ class Deliver(FileDataset):
         return rgb, self._metres(place.x[0])
 
     def _metres(self, path: Path) -> ImageReading:
-        """Of the simulator's coding: 1000 m (R + 256 G + 65536 B) / (2^24 - 1), or of grey 16 bits
-        by the scale given. Source: CARLA documentation, sensors reference, depth camera."""
+        """From the simulator's code, 1000 m (R + 256 G + 65536 B) / (2^24 - 1), or from 16-bit
+        grey by the given scale. Source: CARLA documentation, sensors reference, depth camera."""
         stored = read_pixels(path)
         if stored.ndim == 3 and stored.dtype == np.uint8 and not _is_grey(stored):
             weights = np.array([1, 256, 65536], np.float64)
@@ -74,12 +74,11 @@ class Deliver(FileDataset):
         grey = stored if stored.ndim == 2 else stored[..., 0]
         if grey.dtype == np.uint8:
             raise InputError(
-                f"{path} is a grey picture of depth of 8 bits, whose metres are lost; choose "
-                "--x hha."
+                f"{path} is an 8-bit grey picture of depth without metric values; choose --x hha."
             )
         if self._scale is None:
             raise InputError(
-                f"{path} holds grey {grey.dtype} values; give what is stored for one metre "
+                f"{path} holds grey {grey.dtype} values; give the stored value per metre "
                 "(--depth-scale)."
             )
         return np.asarray(grey / self._scale, np.float32)

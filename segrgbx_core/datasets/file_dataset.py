@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the readers of published datasets share: complete samples, and sizes that fit."""
+"""What the readers of published datasets share: they find complete samples and check sizes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from segrgbx_core.datasets.samples import Labels, Place, Sample
-from segrgbx_core.encoding import Settings
+from segrgbx_core.encoding import EncodingSettings
 from segrgbx_core.errors import InputError
 from segrgbx_core.labels.label_set import LabelSet, load_label_set
 from segrgbx_core.readings import (
@@ -26,7 +26,7 @@ from segrgbx_core.readings import PolarizerImages as Polarizers
 class FileDataset(ABC):
     """One split of a published dataset; a subclass finds its files and reads them.
 
-    Samples that lack a file are in `missing` and left out of the others.
+    Samples with a missing file are only in `missing`.
     """
 
     def __init__(
@@ -36,17 +36,17 @@ class FileDataset(ABC):
         places: Iterable[Place],
         modality: str,
         label_set: str,
-        settings: Settings | None = None,
+        settings: EncodingSettings | None = None,
     ) -> None:
-        """label_set: name of a shipped one."""
+        """label_set: name of a shipped label set."""
         self.name = name
         self.folder = folder
         self.modality = modality
         self.label_set: LabelSet = load_label_set(label_set)
         self.settings = settings
-        found = {place: bool(place.lacking()) for place in places}
-        self.places = tuple(place for place, lacks in found.items() if not lacks)
-        self.missing = tuple(place for place, lacks in found.items() if lacks)
+        incomplete = {place: bool(place.lacking()) for place in places}
+        self.places = tuple(place for place, lacks in incomplete.items() if not lacks)
+        self.missing = tuple(place for place, lacks in incomplete.items() if lacks)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -66,7 +66,7 @@ class FileDataset(ABC):
 
     @abstractmethod
     def _labels(self, place: Place) -> Labels:
-        """Reads the labels, in the numbers of the label set."""
+        """Reads the labels as ids of the label set."""
 
     def labels(self, index: int, /) -> Labels:
         """Raises InputError or LabelError, which name the file."""
@@ -81,8 +81,8 @@ class FileDataset(ABC):
 
 
 def check_sizes(place: Place, rgb: RgbImage, x: Reading | Planes, labels: Labels) -> None:
-    """Raises InputError where labels have another size than the image, or X has; planes, which
-    are pictures of X at any scale, may have another size of the same aspect."""
+    """Raises InputError where labels or X differ in size from the image. Planes, which are
+    pictures of X at any scale, need only the same aspect ratio."""
     image, size = _spoken(rgb.shape), x_size(x)
     if labels.shape != rgb.shape[:2]:
         raise InputError(
@@ -98,7 +98,7 @@ def check_sizes(place: Place, rgb: RgbImage, x: Reading | Planes, labels: Labels
 
 
 def x_size(x: Reading | Planes) -> tuple[int, int]:
-    """Height and width in pixels; of a light field those of one view."""
+    """Height and width in pixels; for a light field, of one view."""
     if isinstance(x, Planes):
         return x.valid.shape[0], x.valid.shape[1]
     if isinstance(x, Events):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding folders, files and lists in a copy of a dataset, whatever the repack calls them."""
+"""Finds folders, files and lists in a copy of a dataset, whatever the repack calls them."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ _SHOWN = 8
 
 
 def subfolder(root: Path, *names: str) -> Path | None:
-    """The folder in root with one of the names, in any case; the first name that is there."""
+    """The folder in root with one of the names, in any case; the first name that exists."""
     if not root.is_dir():
         return None
     there = {path.name.lower(): path for path in sorted(root.iterdir()) if path.is_dir()}
@@ -33,11 +33,11 @@ def wrong_layout(root: Path, expected: str) -> InputError:
 class Folder:
     """The images in one folder by their stems.
 
-    Raises InputError where two files differ in their ending alone.
+    Raises InputError where two files differ only in their extension.
     """
 
     def __init__(self, path: Path, ending: str) -> None:
-        """ending: that of a file which is asked for but not there."""
+        """ending: file extension, for the path of a missing file."""
         self.path = path
         self._ending = ending
         self._files: dict[str, Path] = {}
@@ -54,20 +54,20 @@ class Folder:
         return tuple(self._files)
 
     def file(self, stem: str) -> Path:
-        """The image of that stem, or the path at which it would be."""
+        """The image of that stem, or the path where it would be."""
         return self._files.get(stem, self.path / f"{stem}{self._ending}")
 
 
 def listed(path: Path, images: Folder) -> tuple[str, ...]:
-    """The names in a list, one a line, without the folder and the ending of those that are paths.
+    """The names in a list file, one per line; paths lose their folder and extension.
 
-    A line is a name with spaces where there is such an image; else what follows its first word is
-    left out. Raises InputError for a file that is no text.
+    A line with spaces is one name if there is such an image; otherwise only its first word is
+    used. Raises InputError for a file that is not text.
     """
     try:
         lines = input_bytes(path, "a list of names").decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as err:
-        raise InputError(f"{path} is no text; expected a name a line.") from err
+        raise InputError(f"{path} is not text; expected one name per line.") from err
     known = set(images.stems)
     whole = [(_bare(line), _bare(line.split()[0])) for line in lines if line.strip()]
     return tuple(name if name in known else first for name, first in whole)
@@ -79,7 +79,7 @@ def _bare(name: str) -> str:
 
 
 def need_split(root: Path, split: str, there: tuple[str, ...]) -> None:
-    """Raises InputError that names the splits there are."""
+    """Raises InputError that names the existing splits."""
     if split not in there:
         raise InputError(
             f"{root} has no split '{split}'; it has {', '.join(there) if there else 'none'}."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a walk through a copy of a dataset found: counts, and what is missing or odd."""
+"""The result of checking a copy of a dataset: counts, and what is missing or odd."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Finding:
-    """what: in a few words; count: how many; examples: the first few, a sentence or path each."""
+class DatasetFinding:
+    """what: a short title; count: how many; examples: the first few, one sentence or path each."""
 
     what: str
     count: int
@@ -18,9 +18,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class SplitCounts:
-    """samples: complete and readable. missing: lack a file. bad: cannot be used as they are.
-    published: the owners' number, None where unknown. conditions, faults: samples of each, of all
-    that are complete."""
+    """samples: complete and readable. missing: without one of their files. bad: cannot be used as
+    they are. published: the owners' number, None if unknown. conditions, faults: complete samples
+    of each."""
 
     name: str
     samples: int
@@ -42,9 +42,9 @@ class ClassShare:
 
 @dataclass(frozen=True)
 class DatasetCheck:
-    """A whole walk. problems: what is missing or odd; notes: what is worth knowing and wrong in
-    no way. sizes: "640x480" to samples. unlabelled: share of all pixels, 0..1. stopped: why the
-    walk ended early, None where it did not."""
+    """The whole result. problems: what is missing or odd; notes: what is worth knowing but not
+    wrong. sizes: samples per size such as "640x480". unlabelled: share of all pixels, 0..1.
+    stopped: why the check ended early, None if it did not."""
 
     dataset: str
     folder: str
@@ -55,8 +55,8 @@ class DatasetCheck:
     classes: tuple[ClassShare, ...]
     unlabelled: float
     sizes: Mapping[str, int]
-    problems: tuple[Finding, ...]
-    notes: tuple[Finding, ...]
+    problems: tuple[DatasetFinding, ...]
+    notes: tuple[DatasetFinding, ...]
     stopped: str | None = None
 
     @property
@@ -66,22 +66,22 @@ class DatasetCheck:
 
 
 @dataclass
-class Findings:
-    """Gathers sentences under what they are about, and keeps the first few of each."""
+class DatasetFindings:
+    """Collects sentences by topic and keeps the first few of each."""
 
     _counts: dict[str, int] = field(default_factory=dict)
     _examples: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, what: str, example: str, count: int = 1) -> None:
-        """One more of that kind, or `count` at once."""
+        """Adds one of that kind, or `count`."""
         self._counts[what] = self._counts.get(what, 0) + count
         examples = self._examples.setdefault(what, [])
         if len(examples) < SHOWN:
             examples.append(example)
 
-    def all(self) -> tuple[Finding, ...]:
-        """In the order in which each kind was met first."""
+    def all(self) -> tuple[DatasetFinding, ...]:
+        """In the order in which the kinds first occurred."""
         return tuple(
-            Finding(what, count, tuple(self._examples[what]))
+            DatasetFinding(what, count, tuple(self._examples[what]))
             for what, count in self._counts.items()
         )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plain folder format: `rgb/ x/ labels/` with equal stems and a `dataset.yaml`.
 
-What x/ holds for each modality is what `read_x` reads; a light field or polarization reading may
-be a folder, named as its stem.
+x/ holds what `read_x` reads for the modality; a light field or polarization reading may be a
+folder named like its stem.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,11 +13,11 @@ import numpy as np
 
 from segrgbx_core.datasets.file_layout import wrong_layout
 from segrgbx_core.datasets.samples import Labels, Place, Sample
-from segrgbx_core.encoding import Settings
+from segrgbx_core.encoding import EncodingSettings, encoding_of, read_x
 from segrgbx_core.encoding.settings_text import settings_from_text
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.files.fields import filled
-from segrgbx_core.files.images import read_rgb, read_x
+from segrgbx_core.files.images import read_rgb
 from segrgbx_core.files.yaml import read_yaml
 from segrgbx_core.labels.images import numbers_in
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet, load_label_set
@@ -30,8 +30,8 @@ Scalar = bool | int | float | str
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Rows and columns of a light field's views that lie side by side in one image."""
+class TileGrid:
+    """Rows and columns of a light field's views that are tiled in one image."""
 
     rows: int
     columns: int
@@ -52,12 +52,12 @@ class Manifest:
     label_set: str
     conditions: Mapping[str, str] | None = None
     video: bool = False
-    x: Grid | None = None
+    x: TileGrid | None = None
     settings: Mapping[str, Scalar | None] | None = None
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Raises InputError where the folder or its manifest is missing or of another form."""
+    """Raises InputError where the folder or its manifest is missing or malformed."""
     path = folder / MANIFEST
     if not folder.is_dir():
         raise wrong_layout(folder, f"rgb/, x/, labels/ and {MANIFEST}")
@@ -75,12 +75,12 @@ class FolderDataset:
     The manifest holds `modality`, `label_set` (a shipped name, or a YAML file beside it) and
     optionally `conditions`, a mapping from stem to a word such as day or night; `video: true`
     where the stems in order are the frames of one video; `settings`, what the sensor's numbers
-    mean, such as `{unit: centikelvin}`; and, for light fields whose views lie side by side in one
-    image, `x: {rows: 3, columns: 3}`. split: what the samples are said to be of. incomplete:
-    pairs that lack a file are in `missing` instead of refused. stems: of all samples those that
-    count; None for all. Files of x/ and labels/ without an image are nobody's, and in `strays`.
+    mean, such as `{unit: centikelvin}`; and, for light fields whose views are tiled in one image,
+    `x: {rows: 3, columns: 3}`. split: the samples' split name. incomplete: put pairs with a
+    missing file into `missing` instead of refusing them. stems: the samples to use; None for all.
+    Files of x/ and labels/ without an image are in `strays`.
     Raises InputError where the folder, its manifest or a pair's file is missing, two files have
-    one stem, or the manifest holds what it cannot.
+    the same stem, or the manifest holds an invalid value.
     """
 
     name = "folder"
@@ -99,7 +99,7 @@ class FolderDataset:
         self.label_set: LabelSet = load_label_set(
             beside if beside.is_file() else manifest.label_set
         )
-        self.settings: Settings | None = self._settings(manifest.settings)
+        self.settings: EncodingSettings | None = self._settings(manifest.settings)
         self._grid = None if manifest.x is None else (manifest.x.rows, manifest.x.columns)
         images = self._files("rgb")
         conditions = manifest.conditions or {}
@@ -140,8 +140,8 @@ class FolderDataset:
             for stem, rgb in images.items()
         ]
 
-    def _settings(self, given: Mapping[str, Scalar | None] | None) -> Settings | None:
-        """Of the sensor's encoding; None where the manifest gives none."""
+    def _settings(self, given: Mapping[str, Scalar | None] | None) -> EncodingSettings | None:
+        """Settings of the sensor's encoding; None where the manifest gives none."""
         texts = [
             f"{name}={str(value).lower() if isinstance(value, bool | None) else value}"
             for name, value in (given or {}).items()
@@ -155,14 +155,14 @@ class FolderDataset:
         strange = [stem for stem in stems if stem not in images]
         if strange:
             raise InputError(
-                f"{self.folder / MANIFEST}: 'conditions' names {strange[0]}, of which rgb/ has no "
-                "image."
+                f"{self.folder / MANIFEST}: 'conditions' names {strange[0]}, but rgb/ has no "
+                "image of that stem."
             )
 
     def _files(self, kind: str) -> dict[str, Path]:
-        """By their stems, in order; hidden ones are nobody's data."""
+        """By stem, in order; hidden files are skipped."""
         folder = self.folder / kind
-        folders = kind == "x" and self.modality in ("light_field", "polarization")
+        folders = kind == "x" and encoding_of(self.modality).in_folders
         files: dict[str, Path] = {}
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if path.name.startswith(".") or not (path.is_file() or folders):

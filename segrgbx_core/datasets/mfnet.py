@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MFNet: RGB and thermal of streets by day and night, 9 classes with 'unlabeled' counted.
+"""MFNet: RGB and thermal images of streets by day and night, 9 classes with 'unlabeled'.
 
 Ha et al., "MFNet: Towards Real-Time Semantic Segmentation for Autonomous Vehicles with
 Multi-Spectral Scenes", IROS 2017. Thermal is 8-bit counts after the camera's gain control.
@@ -27,7 +27,7 @@ _LIGHT = {"D": "day", "N": "night"}
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """The splits that a list names. Raises InputError for another layout."""
+    """The splits with a list file. Raises InputError for a different layout."""
     _folders(root)
     return tuple(name for name in _SPLITS if (root / f"{name}.txt").is_file())
 
@@ -60,7 +60,7 @@ def _of_four_channels(path: Path) -> tuple[RgbImage, Reading]:
 
 
 def _folders(root: Path) -> tuple[Path, Path, Path]:
-    """Of RGB, thermal and labels; the first two are one in the owners' layout."""
+    """The folders of RGB, thermal and labels; in the owners' layout the first two are the same."""
     labels = subfolder(root, "labels", "label")
     together = subfolder(root, "images")
     apart = subfolder(root, "rgb"), subfolder(root, "ther", "thermal", "th")

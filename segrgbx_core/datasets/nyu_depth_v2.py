@@ -2,7 +2,7 @@
 """NYUDepthV2 in 40 classes: RGB and depth of rooms.
 
 Silberman et al., "Indoor Segmentation and Support Inference from RGBD Images", ECCV 2012. The
-owners' `.mat` file has 894 classes; the 40 are Gupta's, and come as the field's repacks of images.
+owners' `.mat` file has 894 classes; the 40 are Gupta's, distributed as repacked image files.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _FARTHEST_M = 10.5
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """The splits that a list names. Raises InputError for another layout."""
+    """The splits with a list file. Raises InputError for a different layout."""
     _folder(root, "rgb")
     _folder(root, "label", "labels")
     return tuple(name for name in _SPLITS if (root / f"{name}.txt").is_file())
@@ -37,9 +37,9 @@ def splits(root: Path) -> tuple[str, ...]:
 class NyuDepthV2(FileDataset):
     """One split of NYUDepthV2.
 
-    x: "depth" for the 16-bit depth images, "hha" for pictures of it, which enter as planes.
-    depth_scale: what is stored for one metre, 1000 where None. labels_from: 1 where the label
-    images store id + 1 and 0 for unlabelled, 0 where they store ids and 255.
+    x: "depth" for the 16-bit depth images, "hha" for HHA pictures, which enter as planes.
+    depth_scale: stored value per metre, 1000 if None. labels_from: 1 if the label images store
+    id + 1, and 0 for unlabelled; 0 if they store ids, and 255 for unlabelled.
     """
 
     def __init__(
@@ -69,15 +69,15 @@ class NyuDepthV2(FileDataset):
         if depth.ndim != 2 or depth.dtype == np.uint8:
             raise InputError(
                 f"{path} has {depth.dtype} values of shape {depth.shape}, a picture of depth "
-                "whose metres are lost; use a copy with 16-bit depth, or HHA/ (--x hha)."
+                "without metric values; use a copy with 16-bit depth, or HHA/ (--x hha)."
             )
         holes = depth == np.iinfo(np.uint16).max if depth.dtype == np.uint16 else ~(depth > 0)
         largest = float(np.where(holes, 0, depth).max())
         if largest / self._scale > _FARTHEST_M:
             raise InputError(
-                f"{path} reaches {largest:g}, which at {self._scale:g} a metre is "
-                f"{largest / self._scale:.4g} m, but this set's sensor sees 10 m; give the number "
-                "stored for one metre (--depth-scale, 5000 in some repacks)."
+                f"{path} reaches {largest:g}, which at {self._scale:g} per metre is "
+                f"{largest / self._scale:.4g} m, but this set's sensor reaches 10 m; give the "
+                "stored value per metre (--depth-scale, 5000 in some repacks)."
             )
         return depth
 
@@ -87,17 +87,17 @@ class NyuDepthV2(FileDataset):
             return ids_of_numbers(numbers, from_zero(self.label_set), place.labels)
         if (numbers == UNLABELLED).any():
             raise LabelError(
-                f"{place.labels} holds the value 255, unlabelled where ids count from 0, while "
-                "this set's repacks store 1 to 40 and 0; if this copy counts from 0, say so "
-                "(--labels-from 0)."
+                f"{place.labels} holds the value 255, which means unlabelled where ids count from "
+                "0, while this set's repacks store 1 to 40, and 0 for unlabelled; if this copy "
+                "counts from 0, add --labels-from 0."
             )
         return ids_of_numbers(numbers, from_one(self.label_set), place.labels)
 
 
 def _folder(root: Path, *names: str) -> Path:
-    found = subfolder(root, *names)
-    if found is not None:
-        return found
+    folder = subfolder(root, *names)
+    if folder is not None:
+        return folder
     if root.is_dir() and any(root.glob("*.mat")):
         raise InputError(
             f"{root} holds the owners' .mat file, whose 894 classes are not the 40 of label set "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every dataset yields, and the little that it must be able to say about itself."""
+"""What every dataset yields, and the protocol that it implements."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.encoding import Settings, encode
+from segrgbx_core.encoding import EncodingSettings, encode
 from segrgbx_core.errors import InputError
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.readings import Planes, Reading, RgbImage, same_aspect
@@ -18,11 +18,11 @@ Labels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Sample:
-    """One labelled pair as it is on disk, at its own size.
+    """One labelled pair as stored, at its own size.
 
-    rgb: (H, W, 3) uint8; x: the raw reading, or planes where the set keeps no readings but
-    pictures made of them; labels: (H, W) uint8, 255 unlabelled. condition: light or weather, such
-    as night or fog; fault: of a sensor, such as motionblur; both empty where unknown or none.
+    rgb: (H, W, 3) uint8; x: the raw reading, or planes where the set stores only pictures made
+    from readings; labels: (H, W) uint8, 255 unlabelled. condition: light or weather, such as night
+    or fog; fault: of a sensor, such as motionblur; both empty if unknown or none.
     """
 
     stem: str
@@ -36,10 +36,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Place:
-    """Where one sample's files should be, and what its place says of it.
+    """Where one sample's files should be, and what the paths say about it.
 
     x: one path, or those of the views or angles; rgb and x may be the same file. sequence: the
-    video it is a frame of; those of one name lie in temporal order.
+    video it is a frame of; samples of the same video are in temporal order.
     """
 
     stem: str
@@ -52,7 +52,7 @@ class Place:
     sequence: str | None = None
 
     def lacking(self) -> tuple[Path, ...]:
-        """The files that are not there, each once."""
+        """The missing files, each once."""
         return tuple(
             path for path in dict.fromkeys((self.rgb, *self.x, self.labels)) if not path.exists()
         )
@@ -61,8 +61,8 @@ class Place:
 class LabelledPairs(Protocol):
     """A split of a dataset.
 
-    settings: what the encoding must know of its readings, such as a depth's scale. places: of its
-    samples, in order; missing: of those that lack a file, which are none of its samples.
+    settings: what the encoding must know about the readings, such as the depth scale. places: of
+    the samples, in order; missing: places with a missing file, which are not among the samples.
     sequence: the video that a sample is a frame of, None for a single shot.
     """
 
@@ -75,7 +75,7 @@ class LabelledPairs(Protocol):
     @property
     def label_set(self) -> LabelSet: ...
     @property
-    def settings(self) -> Settings | None: ...
+    def settings(self) -> EncodingSettings | None: ...
     @property
     def places(self) -> tuple[Place, ...]: ...
     @property
@@ -83,24 +83,24 @@ class LabelledPairs(Protocol):
     def sequence(self, index: int) -> str | None: ...
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Sample:
-        """Reads a sample. Raises InputError for a file that cannot be read or is of another size
-        than its image, LabelError for labels of another set; each names the file."""
+        """Reads a sample. Raises InputError for a file that cannot be read or differs in size from
+        its image, LabelError for labels of another set; each names the file."""
 
     def labels(self, index: int, /) -> Labels:
-        """A sample's labels alone, without the time that its X takes."""
+        """A sample's labels alone, without reading its X."""
 
 
 def encoded(data: LabelledPairs, sample: Sample) -> Planes:
-    """The planes of a sample's X, of its own size; a set's own planes as they are.
+    """The planes of a sample's X, at the size of X; stored planes are returned unchanged.
 
-    Raises InputError as `encode` does, and for X of another shape than the image, with the
-    sample's name.
+    Raises InputError as `encode` does, and where X differs in aspect ratio from the image; both
+    name the sample.
     """
     return encoded_as(data, sample, sample.x)
 
 
 def encoded_as(data: LabelledPairs, sample: Sample, x: Reading | Planes) -> Planes:
-    """As `encoded`, with another X in the place of the sample's."""
+    """As `encoded`, with another X instead of the sample's."""
     try:
         planes = encode(data.modality, x, data.settings)
     except InputError as err:
@@ -110,7 +110,7 @@ def encoded_as(data: LabelledPairs, sample: Sample, x: Reading | Planes) -> Plan
 
 
 def need_aspect(data: LabelledPairs, sample: Sample, size: tuple[int, ...]) -> None:
-    """Raises InputError where X, of that height and width, has another shape than the image."""
+    """Raises InputError where the aspect ratio of X, size (height, width), is not the image's."""
     if not same_aspect(size, sample.rgb.shape):
         raise InputError(
             f"X of sample {sample.stem} in {data.folder} is {size[1]}x{size[0]} and its image "

@@ -27,6 +27,7 @@ from segrgbx_core.scenes.drive import (
     XCapture,
 )
 from segrgbx_core.scenes.sensors.light_field import GRID
+from segrgbx_core.scenes.sensors.table import SENSORS
 from segrgbx_core.tiles import tiled
 
 _SKEW_S = 0.012
@@ -34,7 +35,7 @@ _KIND = "stills.yaml"
 
 
 def _write_pair(folder: Path, stem: str, rgb: RgbCapture, x: XCapture) -> None:
-    """The RGB image last, so that a pair with one is whole."""
+    """The RGB image last, so that a pair with one is complete."""
     _write_x(folder / "x", stem, x.reading)
     write_png(folder / "labels" / f"{stem}.png", rgb.labels)
     write_png(folder / "rgb" / f"{stem}.png", rgb.image)
@@ -61,17 +62,17 @@ def _finish(folder: Path, modality: str, conditions: dict[str, str], video: bool
     content: dict[str, object] = {"modality": modality, "label_set": SCENES_SET}
     if video:
         content["video"] = True
-    if modality == "light_field":
+    if SENSORS[modality].views:
         content["x"] = {"rows": GRID, "columns": GRID}
     content["conditions"] = conditions
     (folder / MANIFEST).write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
 
 
 def write_dataset(drive: Drive, folder: Path, on_frame: Callable[[], None] | None = None) -> None:
-    """The drive's RGB frames, each with an X reading of the same instant, in files.
+    """Writes the drive's RGB frames, each with an X reading of the same instant.
 
-    X is a PNG (16-bit thermal and depth, an 8-bit mosaic, a light field's views side by side), or
-    for events a `.npz` of the 50 ms before.
+    X is a PNG (16-bit thermal and depth, an 8-bit mosaic, a light field's tiled views), or for
+    events a `.npz` of the preceding 50 ms.
 
     on_frame: called after each frame. The manifest is written last, so that a folder with one is
     complete.
@@ -89,7 +90,7 @@ def write_dataset(drive: Drive, folder: Path, on_frame: Callable[[], None] | Non
 
 
 def still_stems(first_seed: int, count: int) -> tuple[str, ...]:
-    """What `count` stills are called, whose seeds begin with that one."""
+    """Names of `count` stills with seeds from first_seed up."""
     return tuple(f"{first_seed + i:08d}" for i in range(count))
 
 
@@ -110,7 +111,7 @@ def _still(folder: Path, settings: DriveSettings) -> None:
 
 
 def _keep_to_one_kind(folder: Path, settings: DriveSettings) -> None:
-    """Stills are kept between calls, so a folder must not mix those of two settings or looks."""
+    """Stills are kept between calls, so a folder must not mix settings or scene versions."""
     kind = {k: v for k, v in asdict(settings).items() if k not in ("seed", "seconds", "rate_hz")}
     kind |= {"conditions": list(settings.conditions), "version": SCENES_VERSION}
     text = yaml.safe_dump(kind, sort_keys=False)
@@ -125,7 +126,7 @@ def _keep_to_one_kind(folder: Path, settings: DriveSettings) -> None:
 
 
 def _without_interrupts() -> None:
-    """Ctrl-C is for the process that waits, and that alone speaks."""
+    """Leaves Ctrl-C to the parent process, which reports it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -135,18 +136,17 @@ def render_stills(
     count: int,
     on_frame: Callable[[], None] | None = None,
 ) -> None:
-    """`count` stills of as many streets, seeds from settings.seed up, one condition each in turn.
+    """`count` stills of as many streets, seeds from settings.seed up, the conditions in turn.
 
-    Stills that are there already are kept, those of other seeds too; all processor cores take
-    part, so that a script calls this below `if __name__ == "__main__":`. Raises InputError where
-    those there were made by other settings, SegRgbxError where memory runs out or a process was
-    ended from outside.
+    Existing stills are kept, those of other seeds too. It starts a process per processor core, so
+    a script must call it below `if __name__ == "__main__":`. Raises InputError where existing
+    stills have other settings, SegRgbxError where memory runs out or a process was killed.
     """
     _start(folder)
     _keep_to_one_kind(folder, settings)
     jobs = [replace(settings, seed=settings.seed + i) for i in range(count)]
     what = f"scenes of {settings.width}x{settings.height} into {folder}"
-    go_on = "what is rendered stays: free some memory and begin again, or make the images smaller"
+    go_on = "finished stills stay: free some memory and start again, or make the images smaller"
     pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _without_interrupts)
     try:
         with memory_errors(f"in rendering {what};", go_on):
@@ -155,10 +155,10 @@ def render_stills(
                     on_frame()
     except BrokenProcessPool as err:
         raise SegRgbxError(
-            f"A process that rendered {what} was ended, as happens where memory is short; {go_on}."
+            f"A process that rendered {what} was killed, perhaps for lack of memory; {go_on}."
         ) from err
     finally:
-        # An interruption does not wait for what nobody has begun.
+        # An interruption does not wait for jobs that have not started.
         pool.shutdown(cancel_futures=True)
     there = sorted(path.stem for path in (folder / "rgb").glob("*.png"))
     _finish(folder, settings.modality, {stem: _light(settings, int(stem)) for stem in there})

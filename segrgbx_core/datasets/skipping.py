@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A dataset in which a few files cannot be used: skipped and counted, up to a stated share."""
+"""A dataset whose unusable samples are skipped and counted, up to a given share."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from segrgbx_core.datasets.samples import LabelledPairs, Labels, Place, Sample, encoded
 from segrgbx_core.datasets.table import BAD_SHARE
-from segrgbx_core.encoding import Settings
+from segrgbx_core.encoding import EncodingSettings
 from segrgbx_core.errors import InputError, LabelError, SegRgbxError
 from segrgbx_core.labels.label_set import LabelSet
 
@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 class Skipping:
-    """The same samples, encoded, with the next good one in the place of one that cannot be used.
+    """The same samples, encoded, with the next good one instead of one that cannot be used.
 
-    Which one stands in depends on the files alone, so that a training which goes on later, or on
-    several processes, sees the same. on_skip: hears the error of each bad sample once. bad: errors
-    by index, of this process.
+    The replacement depends on the files alone, so a training that is resumed, or runs on several
+    processes, sees the same samples. on_skip: called once with the error of each bad sample. bad:
+    errors by index, of this process.
     """
 
     def __init__(
@@ -40,37 +40,37 @@ class Skipping:
 
     @property
     def name(self) -> str:
-        """Of the dataset."""
+        """The dataset's."""
         return self._data.name
 
     @property
     def folder(self) -> Path:
-        """Of the dataset."""
+        """The dataset's."""
         return self._data.folder
 
     @property
     def modality(self) -> str:
-        """Of X."""
+        """Modality of X."""
         return self._data.modality
 
     @property
     def label_set(self) -> LabelSet:
-        """Of the labels."""
+        """Label set of the labels."""
         return self._data.label_set
 
     @property
-    def settings(self) -> Settings | None:
-        """Of the encoding."""
+    def settings(self) -> EncodingSettings | None:
+        """Settings of the encoding."""
         return self._data.settings
 
     @property
     def places(self) -> tuple[Place, ...]:
-        """Of all samples, bad ones included."""
+        """Places of all samples, bad ones included."""
         return self._data.places
 
     @property
     def missing(self) -> tuple[Place, ...]:
-        """Of samples that lack a file."""
+        """Places with a missing file."""
         return self._data.missing
 
     def sequence(self, index: int) -> str | None:
@@ -81,21 +81,21 @@ class Skipping:
         return len(self._data)
 
     def __getitem__(self, index: int, /) -> Sample:
-        """The sample with X as planes, or the next one that can be read and encoded, the first
-        after the last.
+        """The sample with X as planes, or the next one that can be read and encoded; the first
+        follows the last.
 
         Raises InputError where more than the share cannot.
         """
         return self._first_good(index, self._encoded)
 
     def labels(self, index: int, /) -> Labels:
-        """Those of the sample, or of the next one whose labels can be read."""
+        """Labels of the sample, or of the next one whose labels can be read."""
         return self._first_good(index, self._data.labels)
 
     def usable(self, index: int) -> bool:
-        """Whether the sample can be read and encoded, for who wants no other in its place.
+        """Whether the sample can be read and encoded, for callers that want no replacement.
 
-        Reads it when first asked. Raises InputError where more than the share cannot.
+        The first call reads it. Raises InputError where more than the share cannot.
         """
         if index not in self._good and index not in self.bad:
             try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which reader opens which dataset, in one table."""
+"""The table of datasets and their readers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ _MOST_LOOKED_INTO = 50
 class DatasetOptions:
     """What the files do not say.
 
-    x: which X where a set has several, None for the first. depth_scale: what is stored for one
-    metre. labels_from: the number of the first class in label images, 0 or 1. None is the set's
-    own way. Raises InputError for a scale or number that cannot be.
+    x: which X if a set has several, None for the first. depth_scale: stored value per metre.
+    labels_from: the number of the first class in label images, 0 or 1. None is the set's default.
+    Raises InputError for an invalid scale or number.
     """
 
     x: str | None = None
@@ -32,8 +32,7 @@ class DatasetOptions:
     def __post_init__(self) -> None:
         if self.depth_scale is not None and not 0 < self.depth_scale < float("inf"):
             raise InputError(
-                f"depth_scale is {self.depth_scale}; expected what is stored for one metre, "
-                "above 0."
+                f"depth_scale is {self.depth_scale}; expected the stored value per metre, above 0."
             )
         if self.labels_from not in (None, 0, 1):
             raise InputError(f"labels_from is {self.labels_from}; expected 0 or 1.")
@@ -43,9 +42,9 @@ class DatasetOptions:
 class DatasetKind:
     """One row of the table.
 
-    layout: what the root holds, in a line. sources: the choices of X, the default first; empty
-    where there is one alone. takes: the further options that mean something. counts: the owners'
-    samples in each split.
+    layout: one line on what the root holds. sources: the choices of X, the default first; empty
+    if there is only one. takes: the other options that apply. counts: the owners' samples per
+    split.
     """
 
     layout: str
@@ -59,10 +58,10 @@ class DatasetKind:
 def _folder_splits(root: Path) -> tuple[str, ...]:
     if (root / MANIFEST).is_file():
         return (WHOLE,)
-    found = sorted(p.parent.name for p in root.glob(f"*/{MANIFEST}"))
-    if not found:
+    names = sorted(p.parent.name for p in root.glob(f"*/{MANIFEST}"))
+    if not names:
         raise wrong_layout(root, f"rgb/, x/, labels/ and {MANIFEST}, or folders that hold them")
-    return tuple(found)
+    return tuple(names)
 
 
 def _open_folder(root: Path, split: str, _options: DatasetOptions) -> LabelledPairs:
@@ -138,7 +137,7 @@ DATASETS: dict[str, DatasetKind] = {
 
 
 def dataset_named(name: str) -> DatasetKind:
-    """The table's row; InputError names the known ones."""
+    """The table's row. Raises InputError that names the known datasets."""
     if name not in DATASETS:
         raise InputError(f"Dataset '{name}' is unknown; expected one of {', '.join(DATASETS)}.")
     return DATASETS[name]
@@ -147,24 +146,24 @@ def dataset_named(name: str) -> DatasetKind:
 def splits_in(name: str, root: Path) -> tuple[str, ...]:
     """The splits of the named dataset that root holds.
 
-    Raises InputError for an unknown dataset, and for a layout that is not its own, with the folder
-    beside it that has it, where there is one.
+    Raises InputError for an unknown dataset or a different layout; the latter names a nearby
+    folder with the right layout, if there is one.
     """
     kind = dataset_named(name)
     try:
-        found = kind.splits(root)
-        if not found:
+        splits = kind.splits(root)
+        if not splits:
             raise wrong_layout(root, kind.layout)
     except InputError as err:
         right = _elsewhere(kind, root)
         if right is None:
             raise
-        raise InputError(f"{str(err).removesuffix('.')}: give {right}, which has that.") from err
-    return found
+        raise InputError(f"{str(err).removesuffix('.')}: give {right}, which has it.") from err
+    return splits
 
 
 def _elsewhere(kind: DatasetKind, root: Path) -> Path | None:
-    """A folder at most two levels above root or one below that has the layout."""
+    """A folder with the layout, at most two levels above root or one below."""
     if not root.is_dir():
         return None
     below = sorted(path for path in root.iterdir() if path.is_dir())
@@ -184,11 +183,11 @@ def open_dataset(
     options: DatasetOptions | None = None,
     bad_share: float = BAD_SHARE,
 ) -> LabelledPairs:
-    """One split of a dataset; samples that lack a file are left out and in its `missing`.
+    """One split of a dataset; samples with a missing file are left out and in its `missing`.
 
-    bad_share: of the samples, 0 to 1, that may lack a file.
-    Raises InputError for an unknown dataset, split or X, an option that the set has no use for,
-    another layout, a split without a sample, or one that lacks more than bad_share.
+    bad_share: share of the samples, 0 to 1, that may have a missing file.
+    Raises InputError for an unknown dataset, split or X, an option that does not apply to it, a
+    different layout, an empty split, or one with more incomplete samples than bad_share.
     """
     data = open_whatever_it_lacks(name, root, split, options)
     listed = len(data) + len(data.missing)
@@ -208,7 +207,7 @@ def open_dataset(
 def open_whatever_it_lacks(
     name: str, root: Path, split: str, options: DatasetOptions | None = None
 ) -> LabelledPairs:
-    """As `open_dataset`, with no word about how many samples lack a file."""
+    """As `open_dataset`, however many samples are incomplete."""
     kind, options = dataset_named(name), options or DatasetOptions()
     _check_options(name, kind, options)
     splits_in(name, root)

@@ -2,7 +2,7 @@
 """UrbanLF: 9 x 9 views of streets, real and synthetic, 14 classes.
 
 Sheng et al., "UrbanLF: A Comprehensive Light Field Dataset for Semantic Segmentation of Urban
-Scenes", TCSVT 2022. The central view 5_5 is the RGB image, and the labels are its own.
+Scenes", TCSVT 2022. The central view 5_5 is the RGB image; the labels belong to it.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ _CENTRE = (5, 5)
 
 
 def splits(root: Path, parts: tuple[str, ...] = PARTS) -> tuple[str, ...]:
-    """The splits that some part has. Raises InputError for another layout."""
+    """The splits present in at least one part. Raises InputError for a different layout."""
     roots = _roots(root, parts).values()
     return tuple(name for name in _SPLITS if any((path / name).is_dir() for path in roots))
 
@@ -41,8 +41,8 @@ def splits(root: Path, parts: tuple[str, ...] = PARTS) -> tuple[str, ...]:
 class UrbanLF(FileDataset):
     """One split of the real part, the synthetic part, or of both, real scenes first.
 
-    x: how many views beside the centre are read: "8", "33" (with the centre) or "80", in UrbanLF's
-    counting.
+    x: how many views are read beside the centre: "8", "33" (with the centre) or "80", as UrbanLF
+    counts them.
     """
 
     def __init__(
@@ -74,9 +74,9 @@ class UrbanLF(FileDataset):
 
 
 def _roots(root: Path, parts: tuple[str, ...]) -> dict[str, Path]:
-    """The folder of each part that is there: in root, or root itself, which its labels tell."""
-    found = {part: subfolder(root, *_FOLDERS[part]) for part in parts}
-    there = {part: path for part, path in found.items() if path is not None}
+    """The folder of each part present: in root, or root itself, recognised by its labels."""
+    folders = {part: subfolder(root, *_FOLDERS[part]) for part in parts}
+    there = {part: path for part, path in folders.items() if path is not None}
     if not there and any((root / split).is_dir() for split in _SPLITS):
         there = {part: root for part in parts if _has_labels(root, part)}
     if not there:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ZJU RGB-P: one camera behind polarizers at four angles, 8 classes with glass among them.
+"""ZJU RGB-P: one camera behind polarizers at four angles, 8 classes including glass.
 
 Xiang, Yang and Wang, "Polarization-driven semantic segmentation via efficient attention-bridged
-fusion", Optics Express 2021. There is no image without a polarizer; the mean of the four angles is
-half of what a camera without one would see, and is taken for RGB: a single angle, as the field
-takes, already shows polarization, so that "RGB alone" would not be RGB alone.
+fusion", Optics Express 2021. There is no image without a polarizer. The mean of the four angles,
+half of what a camera without one would see, serves as RGB: a single angle, the field's usual
+choice, already shows polarization, so that "RGB alone" would not be RGB alone.
 """
 
 import re
@@ -32,18 +32,18 @@ _FULL = 255
 
 
 def splits(root: Path) -> tuple[str, ...]:
-    """The split folders with labels. Raises InputError for another layout."""
-    found = tuple(name for name in _SPLITS if subfolder(root / name, "label", "labels"))
-    if not found:
+    """The split folders with labels. Raises InputError for a different layout."""
+    names = tuple(name for name in _SPLITS if subfolder(root / name, "label", "labels"))
+    if not names:
         raise wrong_layout(root, f"ZJU RGB-P's {LAYOUT}")
-    return found
+    return names
 
 
 class ZjuRgbp(FileDataset):
     """One split of ZJU RGB-P.
 
-    X is the brightness behind each polarizer, the mean of red, green and blue in counts of 0 to
-    255, NaN where one of them is saturated: light adds up over colours, and Stokes' sums with it.
+    X is the brightness behind each polarizer: the mean of red, green and blue in counts of 0 to
+    255, NaN where one of them is saturated. Light adds up over colours, and so do Stokes' sums.
     """
 
     def __init__(self, root: Path, split: str) -> None:
@@ -75,7 +75,7 @@ def _brightness(image: RgbImage) -> npt.NDArray[np.float32]:
 
 
 class _Angle:
-    """The images of one angle, by the name without the angle that their names may end in."""
+    """The images of one angle, by their names with or without the angle at the end."""
 
     def __init__(self, folder: Path, angle: str) -> None:
         self._folder, self._angle = folder, angle

@@ -7,13 +7,22 @@ events of one time: weights are multiples of 2^-16, so that they add up exactly.
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segrgbx_core.encoding.contract import (
+    Encoding,
+    EncodingSettings,
+    PlaneNames,
+    PlaneNoise,
+    setting,
+)
 from segrgbx_core.errors import InputError
+from segrgbx_core.files.events import EVENT_SUFFIX, read_events
 from segrgbx_core.readings import Events, Planes
 
 _WEIGHT_BITS = 16
@@ -105,29 +114,46 @@ _NS_PER_MS = 1e6
 
 
 @dataclass(frozen=True)
-class EventSettings:
-    """How a window of events becomes planes.
+class EventSettings(EncodingSettings):
+    """How a window of events becomes planes."""
 
-    representation: "voxel_grid", brightness change at the window's start, middle and end, 0.5 is
-    none; "polarity_counts", how often brighter and darker, and how recently; "time_surface", how
-    recently brighter, darker, and either. full_scale: events of one pixel that reach 0 or 1 (the
-    first two representations), above 0; None takes the percentile, 0 to 100, of the pixels with
-    events, but never less than one event. response: how few events stand beside many in a voxel
-    grid; "log" keeps a faint edge visible beside a lamp, "linear" is in proportion. decay_ms: time
-    after which a time surface has fallen to 1/e, above 0. hot_pixel_ratio: how many times more
-    often than any neighbour a pixel must fire to be taken as hot, above 1, None keeps all;
-    hot_pixel_rate_hz: how often at least, 0 or more. use_incomplete: True takes windows with lost
-    events as they are.
-    """
-
-    representation: Representation = "voxel_grid"
-    full_scale: float | None = None
-    percentile: float = 99.0
-    response: Response = "log"
-    decay_ms: float = 20.0
-    hot_pixel_ratio: float | None = 5.0
-    hot_pixel_rate_hz: float = 200.0
-    use_incomplete: bool = False
+    representation: Representation = setting(
+        "voxel_grid",
+        "voxel_grid: brightness change at the window's start, middle and end, 0.5 is none; "
+        "polarity_counts: how often brighter and darker, and how recently; time_surface: how "
+        "recently brighter, darker, and either",
+    )
+    full_scale: float | None = setting(
+        None,
+        "Events of one pixel that reach 0 or 1 in voxel_grid and polarity_counts; none: the "
+        "percentile below, at least one event",
+        "events",
+        "above 0",
+    )
+    percentile: float = setting(
+        99.0, "Of the pixels with events, for full_scale none", "%", "above 0 to 100"
+    )
+    response: Response = setting(
+        "log",
+        "How few events compare with many in a voxel grid: log keeps a faint edge visible beside "
+        "a lamp, linear is in proportion",
+    )
+    decay_ms: float = setting(
+        20.0, "Time after which a time surface has fallen to 1/e", "ms", "above 0"
+    )
+    hot_pixel_ratio: float | None = setting(
+        5.0,
+        "A pixel that fires this many times more often than any neighbour is hot, and invalid; "
+        "none: no pixel is",
+        "times",
+        "above 1",
+    )
+    hot_pixel_rate_hz: float = setting(
+        200.0, "Below this rate no pixel is taken as hot", "Hz", "0 or more"
+    )
+    use_incomplete: bool = setting(
+        False, "Uses windows with lost events as they are, instead of making them invalid"
+    )
 
     def __post_init__(self) -> None:
         if self.representation not in REPRESENTATIONS:
@@ -268,3 +294,32 @@ _PLANES = {
     "polarity_counts": _count_planes,
     "time_surface": _surface_planes,
 }
+
+
+_PLANE_NAMES: dict[str, PlaneNames] = {
+    "voxel_grid": ("change at the start", "change in the middle", "change at the end"),
+    "polarity_counts": ("how often brighter", "how often darker", "how recently"),
+    "time_surface": ("how recently brighter", "how recently darker", "how recently"),
+}
+
+
+def _plane_names(settings: EventSettings) -> PlaneNames:
+    return _PLANE_NAMES[settings.representation]
+
+
+def _read(path: Path, grid: tuple[int, int] | None = None) -> Events:
+    del grid
+    return read_events(path)
+
+
+# Another contrast threshold scales the counts, a gain about 0.5 (no event); noise events fire
+# single pixels, more so at night.
+ENCODING = Encoding(
+    encode_event,
+    EventSettings,
+    (Events,),
+    _plane_names,
+    read=_read,
+    suffixes=(EVENT_SUFFIX,),
+    noise=PlaneNoise(gain=0.5, planes=(0.3, 0.3, 0.3), specks=0.01),
+)

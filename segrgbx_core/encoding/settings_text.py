@@ -3,34 +3,37 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from inspect import getdoc
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
-from segrgbx_core.encoding.table import ENCODINGS, Settings
+from segrgbx_core.encoding.contract import EncodingSettings
+from segrgbx_core.encoding.table import encoding_of
 from segrgbx_core.errors import InputError
-from segrgbx_core.modality import modality_named
 
 
 @dataclass(frozen=True)
 class SettingLine:
-    """One setting in words."""
+    """One setting in words. kind: of its values, as text gives them. unit and accepts: empty
+    where the kind says it."""
 
     name: str
     kind: str
     default: str
+    unit: str
+    accepts: str
+    meaning: str
 
 
-def settings_from_text(modality: str, texts: Sequence[str]) -> Settings | None:
+def settings_from_text(modality: str, texts: Sequence[str]) -> EncodingSettings | None:
     """The modality's settings with these `name=value` texts applied; None without any.
 
     Raises InputError for an unknown name, a value of another type, and what the settings refuse.
     """
     if not texts:
         return None
-    kind = ENCODINGS[modality_named(modality).name].settings
+    kind = encoding_of(modality).settings
     types = _settable(kind)
     values: dict[str, object] = {}
     for text in texts:
@@ -43,26 +46,28 @@ def settings_from_text(modality: str, texts: Sequence[str]) -> Settings | None:
                 f"{', '.join(types)}: see `segrgbx info --settings {modality}`."
             )
         values[name] = _typed(name, value, types[name])
-    return kind(**values)  # type: ignore[arg-type]
+    return kind(**values)
 
 
 def setting_lines(modality: str) -> tuple[SettingLine, ...]:
     """Every setting of the modality's encoding that text can give."""
-    kind = ENCODINGS[modality_named(modality).name].settings
-    types = _settable(kind)
-    made: Any = kind()
+    encoding = encoding_of(modality)
+    texts = encoding.setting_texts()
+    made: Any = encoding.settings()
     return tuple(
-        SettingLine(name, _in_words(hint), _shown(getattr(made, name)))
-        for name, hint in types.items()
+        SettingLine(
+            name,
+            _in_words(hint),
+            _shown(getattr(made, name)),
+            texts[name].unit,
+            texts[name].accepts,
+            texts[name].meaning,
+        )
+        for name, hint in _settable(encoding.settings).items()
     )
 
 
-def settings_text(modality: str) -> str:
-    """What the settings mean, as their class says."""
-    return getdoc(ENCODINGS[modality_named(modality).name].settings) or ""
-
-
-def _settable(kind: type[Settings]) -> dict[str, Any]:
+def _settable(kind: type[EncodingSettings]) -> dict[str, Any]:
     """Field names and types, without those that are objects, such as a camera."""
     hints = get_type_hints(kind)
     plain = {f.name: hints[f.name] for f in fields(kind)}

@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encoding of a video: with memory between its frames, onto the RGB image's grid, or mirrored."""
 
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from segrgbx_core.encoding.depth.metres import DepthSettings, depth_in_metres
-from segrgbx_core.encoding.depth.planes import encode_metres
-from segrgbx_core.encoding.table import ENCODINGS, Settings, encode
-from segrgbx_core.encoding.thermal.planes import encode_thermal_after
-from segrgbx_core.encoding.thermal.settings import ThermalSettings
-from segrgbx_core.encoding.thermal.tone import ThermalTone
+from segrgbx_core.encoding.contract import EncodingSettings
+from segrgbx_core.encoding.table import checked_settings, encode, encoding_of
 from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.align import Alignment, Homography, Resize, resize_planes, warp_planes
-from segrgbx_core.geometry.reprojection import Reprojection, check_rgb_size, reproject
+from segrgbx_core.geometry.reprojection import Reprojection, check_rgb_size
 from segrgbx_core.modality import modality_named
 from segrgbx_core.readings import Planes, Reading
 
@@ -34,21 +30,16 @@ class Encoder:
     def __init__(
         self,
         modality: str,
-        settings: Settings | None = None,
+        settings: EncodingSettings | None = None,
         alignment: Alignment | None = None,
     ) -> None:
         self._modality = modality_named(modality).name
-        own = ENCODINGS[self._modality].settings
-        if not isinstance(settings, (own, type(None))):
-            raise InputError(
-                f"Modality '{self._modality}' was given settings of type "
-                f"{type(settings).__name__}; expected {own.__name__}."
-            )
-        self._settings = own() if settings is None else settings
+        self._encoding = encoding_of(modality)
+        self._settings = checked_settings(modality, settings)
         if isinstance(alignment, Reprojection):
-            self._settings = _from_rgb_camera(self._modality, self._settings, alignment)
+            check_reprojectable(modality)
         self._alignment = alignment
-        self._tone: ThermalTone | None = None
+        self._memory: Any = None
 
     def __call__(self, reading: Reading, rgb_size: tuple[int, int]) -> Planes:
         """The reading's planes, on the RGB grid of (height, width) where an alignment is given.
@@ -66,58 +57,51 @@ class Encoder:
             return warp_planes(planes, alignment, rgb_size, self._published(reading, planes))
         return planes
 
+    @property
+    def alignment(self) -> Alignment | None:
+        """How the planes come onto RGB's grid."""
+        return self._alignment
+
     def reset(self) -> None:
         """Forgets earlier frames, for the first one of another recording."""
-        self._tone = None
+        self._memory = None
 
     def _encoded(self, reading: Reading) -> Planes:
-        settings = self._settings
-        if not isinstance(settings, ThermalSettings) or not isinstance(reading, np.ndarray):
-            return encode(self._modality, reading, settings)
-        planes, tone = encode_thermal_after(reading, settings, self._tone)
-        self._tone = self._tone if tone is None else tone
+        after = self._encoding.after
+        if after is None or not isinstance(reading, self._encoding.readings):
+            return encode(self._modality, reading, self._settings)
+        planes, memory = after(reading, self._settings, self._memory)
+        self._memory = self._memory if memory is None else memory
         return planes
 
     def _reprojected(self, reading: Reading, reprojection: Reprojection) -> Planes:
-        settings = self._settings
-        if not isinstance(settings, DepthSettings) or not isinstance(reading, np.ndarray):
-            return encode(self._modality, reading, settings)
-        metres = depth_in_metres(reading, settings)
-        return encode_metres(reproject(metres, reprojection), settings)
+        reprojected = self._encoding.reprojected
+        if reprojected is None or not isinstance(reading, self._encoding.readings):
+            return encode(self._modality, reading, self._settings)
+        return reprojected(reading, self._settings, reprojection)
 
     def _published(self, reading: Reading, planes: Planes) -> tuple[int, int]:
-        """(height, width) of the image that the planes show: a polarization mosaic has more
-        pixels than they. In a tiled light field one view is the image."""
-        if self._modality == "polarization" and isinstance(reading, np.ndarray):
-            return reading.shape[0], reading.shape[1]
-        return planes.valid.shape[0], planes.valid.shape[1]
+        """(height, width) of the image that the planes show. In a tiled light field one view is
+        the image."""
+        larger = self._encoding.published_size
+        size = None if larger is None else larger(reading)
+        return size or (planes.valid.shape[0], planes.valid.shape[1])
 
 
-def _from_rgb_camera(modality: str, settings: Settings, reprojection: Reprojection) -> Settings:
-    """The settings of the depth that the RGB camera would measure."""
-    if not isinstance(settings, DepthSettings):
+def check_reprojectable(modality: str) -> None:
+    """Raises InputError for a modality whose readings hold no depth."""
+    if encoding_of(modality).reprojected is None:
         raise InputError(
             f"Modality '{modality}' cannot be reprojected, which needs each pixel's depth; align "
             "it by a homography or resize."
         )
-    if settings.gravity is None:
-        return replace(settings, camera=reprojection.rgb_camera)
-    x, y, z = (float(v) for v in reprojection.rgb_from_x[:3, :3] @ settings.gravity)
-    return replace(settings, camera=reprojection.rgb_camera, gravity=(x, y, z))
-
-
-_TURNING_PLANE = {"polarization": 1}
 
 
 def mirrored(planes: Planes, modality: str) -> Planes:
-    """The planes flipped left to right, with the values that name a direction turned.
-
-    Of polarization, an angle a becomes 180 degrees - a: sin 2a changes its sign and cos 2a does
-    not, so plane 1, (1 + w sin 2a) / 2, becomes 1 minus itself. All other planes know no left.
-    """
+    """The planes flipped left to right, with the values that name a direction turned."""
     data = np.ascontiguousarray(planes.data[..., ::-1])
     valid = np.ascontiguousarray(planes.valid[..., ::-1])
-    turning = _TURNING_PLANE.get(modality)
+    turning = encoding_of(modality).mirrored_plane
     if turning is not None:
         data[turning] = np.where(valid, 1 - data[turning], 0)
     return Planes(data, valid)

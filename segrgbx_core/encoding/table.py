@@ -1,74 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which encoding reads which modality, in one table."""
+"""The encoding of a modality, by its row in the modality table."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from pathlib import Path
+from typing import cast
 
-import numpy as np
-
-from segrgbx_core.encoding.depth.metres import DepthSettings
-from segrgbx_core.encoding.depth.planes import encode_depth
-from segrgbx_core.encoding.event import EventSettings, encode_event
-from segrgbx_core.encoding.light_field.planes import LightFieldSettings, encode_light_field
-from segrgbx_core.encoding.polarization.planes import PolarizationSettings, encode_polarization
-from segrgbx_core.encoding.thermal.planes import encode_thermal
-from segrgbx_core.encoding.thermal.settings import ThermalSettings
+from segrgbx_core.encoding.contract import Encoding, EncodingSettings, PlaneNames
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import modality_named
-from segrgbx_core.readings import (
-    Events,
-    LightFieldViews,
-    Planes,
-    PolarizationState,
-    PolarizerImages,
-    Reading,
-)
-
-Settings = (
-    EventSettings | ThermalSettings | DepthSettings | PolarizationSettings | LightFieldSettings
-)
+from segrgbx_core.readings import Planes, Reading
 
 
-@dataclass(frozen=True)
-class Encoding:
-    """readings: the types that `encode` takes; settings: the type of its settings."""
-
-    encode: Callable[[Any, Any], Planes]
-    settings: type[Settings]
-    readings: tuple[type, ...]
+def encoding_of(modality: str) -> Encoding:
+    """What the modality's module offers. Raises InputError for an unknown modality."""
+    return cast(Encoding, import_module(modality_named(modality).module).ENCODING)
 
 
-ENCODINGS: dict[str, Encoding] = {
-    "event": Encoding(encode_event, EventSettings, (Events,)),
-    "thermal": Encoding(encode_thermal, ThermalSettings, (np.ndarray,)),
-    "depth": Encoding(encode_depth, DepthSettings, (np.ndarray,)),
-    "polarization": Encoding(
-        encode_polarization,
-        PolarizationSettings,
-        (np.ndarray, PolarizerImages, PolarizationState),
-    ),
-    "light_field": Encoding(encode_light_field, LightFieldSettings, (LightFieldViews, np.ndarray)),
-}
-
-
-def encode(modality: str, reading: Reading | Planes, settings: Settings | None = None) -> Planes:
+def encode(
+    modality: str, reading: Reading | Planes, settings: EncodingSettings | None = None
+) -> Planes:
     """A reading of the named modality to planes; the units and errors of its own encoder.
 
     Planes, as some datasets hold instead of readings, are returned as they are.
     Raises InputError for an unknown modality, and for a reading or settings of another modality.
     """
-    name = modality_named(modality).name
+    encoding = encoding_of(modality)
     if isinstance(reading, Planes):
         return reading
-    encoding = ENCODINGS[name]
-    for what, given, expected in (
-        ("reading", reading, encoding.readings),
-        ("settings", settings, (encoding.settings, type(None))),
-    ):
-        if not isinstance(given, expected):
-            raise InputError(
-                f"Modality '{name}' was given {what} of type {type(given).__name__}; expected "
-                f"{' or '.join(t.__name__ for t in expected if t is not type(None))}."
-            )
-    return encoding.encode(reading, settings)
+    if not isinstance(reading, encoding.readings):
+        raise InputError(_of_another(modality, "reading", reading, encoding.readings))
+    return encoding.encode(reading, checked_settings(modality, settings))
+
+
+def checked_settings(modality: str, settings: EncodingSettings | None) -> EncodingSettings:
+    """The settings, the modality's defaults for None. Raises InputError for another modality's."""
+    own = encoding_of(modality).settings
+    if settings is None:
+        return own()
+    if not isinstance(settings, own):
+        raise InputError(_of_another(modality, "settings", settings, (own,)))
+    return settings
+
+
+def _of_another(modality: str, what: str, given: object, expected: tuple[type, ...]) -> str:
+    return (
+        f"Modality '{modality}' was given {what} of type {type(given).__name__}; expected "
+        f"{' or '.join(kind.__name__ for kind in expected)}."
+    )
+
+
+def read_x(path: Path, modality: str, grid: tuple[int, int] | None = None) -> Reading:
+    """The second sensor's reading from one file or folder.
+
+    event: a `.npz` file. light_field: a folder of views whose names end in `<row>_<column>`, or an
+    image of all views side by side, which becomes views where grid gives its rows and columns.
+    polarization: a mosaic image, or a folder with `0`, `45`, `90` and `135` for the angles in
+    degrees. Else an image (`files.images.read_reading`).
+    Raises InputError for what is missing, unreadable or of another kind.
+    """
+    return encoding_of(modality).read(path, grid)
+
+
+def plane_names(modality: str, settings: EncodingSettings | None = None) -> PlaneNames:
+    """What the three planes hold, in a few words each. Errors as `checked_settings`."""
+    return encoding_of(modality).plane_names(checked_settings(modality, settings))

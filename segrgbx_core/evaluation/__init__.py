@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How good a segmentation is, in figures and in pictures."""
+"""Measures of segmentation quality, as figures and pictures."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of an evaluation as drawings: curves, the confusion matrix, and points in groups."""
+"""Charts of an evaluation: curves, the confusion matrix, and grouped points."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ from segrgbx_core.evaluation.dataset import DatasetScores
 from segrgbx_core.evaluation.metrics import Scores
 from segrgbx_core.evaluation.tsne import Floats
 from segrgbx_core.labels.label_set import LabelSet
-from segrgbx_core.pictures.frames import spoken
 from segrgbx_core.pictures.sheet import COLORS, GRID, QUIET, TEXT, Color, Sheet, length_of
 from segrgbx_core.readings import RgbImage
+from segrgbx_core.wording import spoken
 
 _WIDTH, _HEIGHT = 1000, 560
 _LEFT, _RIGHT, _TOP, _BOTTOM = 78, 250, 84, 66
@@ -25,8 +25,8 @@ _STEP = 0.1
 
 @dataclass(frozen=True)
 class Line:
-    """values: one for each level, None where there is none; bold: the one that matters; hollow:
-    with rings for points, where colours have to be used again."""
+    """values: one for each level, None where missing; bold: the main line; hollow: points drawn
+    as rings, where colours repeat."""
 
     name: str
     values: tuple[float | None, ...]
@@ -36,7 +36,7 @@ class Line:
 
 
 def curve_picture(curve: Curve, title: str) -> RgbImage:
-    """mIoU over the levels: all frames in bold, conditions thin, RGB alone as a broken line."""
+    """mIoU over the levels: all frames in bold, conditions thin, RGB alone as a dashed line."""
     lines = [Line("all", _miou(curve.scores, None), TEXT, bold=True)]
     conditions = list(curve.scores[0].by_condition)
     lines += [
@@ -65,8 +65,8 @@ def line_chart(
     lines: Sequence[Line],
     level_line: float | None = None,
 ) -> RgbImage:
-    """levels: rising, two or more; level_line: RGB alone. Values are shares in 0..1; the upright
-    axis shows the part that they need, in steps of 0.1."""
+    """levels: ascending, two or more; level_line: RGB alone. Values are shares in 0..1; the
+    vertical axis covers their range in steps of 0.1."""
     known = [v for line in lines for v in line.values if v is not None]
     known += [] if level_line is None else [level_line]
     low, high = _range(known)
@@ -115,7 +115,7 @@ def _draw(sheet: Sheet, line: Line, points: list[tuple[float, float]]) -> None:
 
 
 def _key(sheet: Sheet, lines: Sequence[Line], level_line: float | None) -> None:
-    """Names at the right, each with its first and last value."""
+    """The legend at the right: names, each with its first and last value."""
     x, y = _WIDTH - _RIGHT + 24, _TOP + 6
     sheet.text((_WIDTH - 14, y - 24), "first to last", 12, QUIET, "rm")
     for line in lines:
@@ -140,11 +140,11 @@ _LARGEST_CELL, _LEAST_CELL, _ROOM = 52, 30, 1100
 
 
 def confusion_picture(scores: Scores, label_set: LabelSet, title: str) -> RgbImage:
-    """Rows are the truth, columns the answers; a cell is the share of its row in percent.
+    """Rows are the truth, columns the prediction; a cell is the share of its row in percent.
 
-    The diagonal is blue, what was mistaken is red, nothing below half a percent has a number.
-    Classes in neither truth nor prediction are left out; one without a truth has an empty row.
-    Each row ends with the class's IoU. Raises InputError where nothing was scored.
+    The diagonal is blue, errors are red, and shares below half a percent have no number. Classes
+    in neither truth nor prediction are left out; a class without truth has an empty row. Each row
+    ends with the class's IoU. Raises InputError where nothing was scored.
     """
     counts = scores.confusion
     there = np.flatnonzero(counts.sum(0) + counts.sum(1))
@@ -201,7 +201,7 @@ def _row(
             sheet.box(at, (cell - 1, cell - 1), GRID)
             continue
         full = _CORRECT if j == own else _MISTAKEN
-        # The root, so that a few percent of mistakes can be seen beside a diagonal near one.
+        # The square root makes a few percent of errors visible beside a diagonal near one.
         strength = share if j == own else share**0.5
         fill = [round(255 + (c - 255) * (0.04 + 0.96 * strength)) for c in full]
         sheet.box(at, (cell - 1, cell - 1), (fill[0], fill[1], fill[2]))
@@ -217,8 +217,8 @@ _SIDE, _KEY, _HEADING, _EDGE = 640, 260, 84, 24
 def scatter_picture(
     places: Floats, groups: Sequence[str], values: Mapping[str, float], title: str, note: str
 ) -> RgbImage:
-    """places: (N, 2). groups: each point's. values: a figure for each group, shown in the key,
-    whose order is the drawing's. The axes of t-SNE mean nothing and have no numbers."""
+    """places: (N, 2). groups: the group of each point. values: a figure for each group, shown in
+    the legend, in the legend's order. The axes of t-SNE have no meaning and no numbers."""
     sheet = Sheet(_EDGE + _SIDE + _KEY, _HEADING + _SIDE + _EDGE)
     sheet.text((_EDGE, 30), title, 18)
     sheet.text((_EDGE, 58), note, 13, QUIET)
@@ -229,7 +229,7 @@ def scatter_picture(
     shown = (places - middle) / reach * (_SIDE / 2 - 16) + _SIDE / 2
     colors = {name: COLORS[i % len(COLORS)] for i, name in enumerate(values)}
     filled = {name: i < len(COLORS) for i, name in enumerate(values)}
-    # Groups take turns, so that the last one does not cover the others.
+    # Points of the groups are drawn in turn, so that the last group does not cover the others.
     for index in _in_turns(groups):
         x, y = shown[index]
         name = groups[index]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the scores fall as X gets worse, beside what RGB alone would reach on the same frames."""
+"""Scores over the degradation of X, with RGB alone on the same frames for comparison."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from segrgbx_core.segmenter import Segmenter
 
 @dataclass(frozen=True)
 class Curve:
-    """kind: a name of `KINDS`; title and axis: its words; unit: what a level of 1 is in the
-    reading's own numbers, None where that is the level itself. scores: one for each level, all
-    over the same frames, as rgb_alone is."""
+    """kind: a name in `KINDS`; title and axis: its texts; unit: a level of 1 in the reading's own
+    numbers, None where the level is in these numbers. scores: one for each level; these and
+    rgb_alone are over the same frames."""
 
     kind: str
     title: str
@@ -27,9 +27,9 @@ class Curve:
 
 
 class Degrader:
-    """Curves of one model over one dataset; what several of them share is measured once.
+    """Curves of one model over one dataset; scores shared by several curves are measured once.
 
-    clean: the scores with X as it is, and of RGB alone where they are known.
+    clean: the scores with X as it is, where they are known.
     """
 
     def __init__(
@@ -53,9 +53,9 @@ class Degrader:
         levels: Sequence[float] | None = None,
         on_frame: Callable[[], None] | None = None,
     ) -> Curve:
-        """Scores at each level, the default ones where None; on_frame is called after each frame.
+        """Scores at each level, None for the default levels; on_frame is called after each frame.
 
-        Raises InputError for an unknown kind, levels it does not have, or data it does not fit.
+        Raises InputError for an unknown kind, invalid levels, or data that does not fit the kind.
         """
         row = kind_named(kind)
         chosen = tuple(sorted(row.levels if levels is None else levels))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model's scores over labelled pairs, as a whole, by condition and by frame."""
+"""A model's scores over labelled pairs: overall, by condition and by frame."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,9 +16,10 @@ from segrgbx_core.weights.card import ModelCard
 
 
 def member_for(card: ModelCard, label_set: LabelSet) -> Membership | None:
-    """The dataset's own classes as a part of the model's, for a model over a union of sets.
+    """The dataset's own classes as a subset of the model's, for a model over a union of sets.
 
-    None where the model has the dataset's classes already, or they are no shipped part of its.
+    None where the model already has the dataset's classes, or they are not a shipped member of
+    its union.
     """
     if card.label_set.names == label_set.names:
         return None
@@ -31,7 +32,7 @@ def member_for(card: ModelCard, label_set: LabelSet) -> Membership | None:
 
 
 def check_classes(segmenter: Segmenter, data: LabelledPairs) -> None:
-    """Raises InputError where model and dataset do not share their classes."""
+    """Raises InputError where the classes of model and dataset differ."""
     if segmenter.label_set.names != data.label_set.names:
         raise InputError(
             f"Model '{segmenter.card.name}' knows the classes of label set "
@@ -46,8 +47,8 @@ XOf = Callable[[int, Sample], Reading | Planes | None]
 
 @dataclass(frozen=True)
 class FrameScore:
-    """index: the sample's place in the dataset. miou: over the classes in this frame's truth or
-    prediction, None without a labelled pixel. pixel_accuracy: likewise."""
+    """index: the sample's index in the dataset. miou: over the classes in this frame's truth or
+    prediction, None without a labelled pixel. pixel_accuracy: None without a labelled pixel."""
 
     index: int
     stem: str
@@ -59,8 +60,8 @@ class FrameScore:
 
 @dataclass(frozen=True)
 class DatasetScores:
-    """Over all samples, over those of each condition, then of each sensor fault that the dataset
-    names, and of each frame. A frame with a condition and a fault counts in both."""
+    """Scores over all samples, by condition and sensor fault as named in the dataset, and by
+    frame. A frame with a condition and a fault counts in both."""
 
     overall: Scores
     by_condition: dict[str, Scores]
@@ -76,13 +77,12 @@ def evaluate(
     x_of: XOf | None = None,
     indices: Iterable[int] | None = None,
 ) -> DatasetScores:
-    """Segments samples and counts at the labels' own size.
+    """Segments samples and counts pixels at the labels' own size.
 
     use_x: False gives the model the RGB image alone. on_frame: called after each sample.
-    protocol: one pass without scales and flip where None. x_of: what stands for each sample's X
-    where it is degraded. indices: which samples, all where None.
-    Raises InputError where model and dataset do not share their classes, or a sample cannot be
-    read.
+    protocol: None for one pass without scales and flip. x_of: gives the degraded X of a sample,
+    None for X as it is. indices: the samples to use, None for all.
+    Raises InputError where the classes of model and dataset differ, or a sample cannot be read.
     """
     check_classes(segmenter, data)
     see = ViewSegmenter(segmenter, protocol or Protocol())
@@ -115,7 +115,7 @@ def _planes(data: LabelledPairs, index: int, sample: Sample, x_of: XOf | None) -
 def _frame_score(index: int, sample: Sample, counts: Counts, label_set: LabelSet) -> FrameScore:
     meter = ConfusionMeter(label_set)
     meter.add(counts)
-    found = meter.scores()
+    scores = meter.scores()
     return FrameScore(
-        index, sample.stem, sample.condition, sample.fault, found.miou, found.pixel_accuracy
+        index, sample.stem, sample.condition, sample.fault, scores.miou, scores.pixel_accuracy
     )

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""X made worse in a measured way: missing, noisy, shifted or late.
+"""X degraded by a measured amount: missing, noisy, shifted or late.
 
-drop, noise and delay act on the raw reading, before it is encoded, because that is where a sensor
-fails: noise then goes through the same ranking, rooting or counting as the sensor's own. shift
-acts on the planes: a wrong calibration moves the picture and changes no value, the uncovered
-border must count as not measured, which raw readings cannot say in every format, and a mosaic or
-an event window cannot be moved by a fraction of a pixel.
+drop, noise and delay act on the raw reading before encoding, as a failing sensor would; the noise
+then passes through the same encoding as the sensor's own noise. shift acts on the planes: a wrong
+calibration moves the picture without changing values, the uncovered border must count as not
+measured, which not every raw format can express, and a mosaic or an event window cannot be moved
+by a fraction of a pixel.
 
-What is random is drawn by sample and the same at every level, so that a curve shows the level.
+Random numbers are drawn per sample and are the same at every level, so that only the level varies
+along a curve.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import numpy as np
 from segrgbx_core.datasets.samples import LabelledPairs, Sample, encoded
 from segrgbx_core.errors import InputError
 from segrgbx_core.evaluation.dataset import XOf
-from segrgbx_core.evaluation.reading_noise import noisy, usual_spread
+from segrgbx_core.evaluation.reading_noise import noise_unit, noisy
 from segrgbx_core.geometry.align import Homography, warp_planes
 from segrgbx_core.readings import Planes, Reading
 
@@ -27,8 +28,9 @@ _SHIFT_STREAM, _NOISE_STREAM = 1, 2
 
 @dataclass(frozen=True)
 class Kind:
-    """title: what becomes of X. axis: what a level counts. levels: the default ones. largest: the
-    highest that makes sense, None where the data decides. whole: only whole levels."""
+    """title: the degradation of X. axis: the quantity that a level measures. levels: the default
+    ones. largest: the highest valid one, None where it depends on the data. whole: only whole
+    levels."""
 
     title: str
     axis: str
@@ -46,14 +48,14 @@ KINDS = {
 
 
 def kind_named(name: str) -> Kind:
-    """The table's row; InputError names those there are."""
+    """The kind of that name. Raises InputError for an unknown name."""
     if name not in KINDS:
         raise InputError(f"X cannot be degraded by '{name}'; expected one of {', '.join(KINDS)}.")
     return KINDS[name]
 
 
 def check_levels(name: str, levels: tuple[float, ...]) -> None:
-    """Raises InputError for an unknown kind or a level that it does not have."""
+    """Raises InputError for an unknown kind or levels that are not valid for it."""
     kind = kind_named(name)
     top = float("inf") if kind.largest is None else kind.largest
     for level in levels:
@@ -72,8 +74,8 @@ def check_levels(name: str, levels: tuple[float, ...]) -> None:
 
 @dataclass(frozen=True)
 class Degrading:
-    """indices: the samples that can be scored at every level. x_of: makes a level's X.
-    unit: what a level of 1 is in the reading's own numbers, None where it is that already."""
+    """indices: the samples that can be scored at every level. x_of: gives the X of a level.
+    unit: a level of 1 in the reading's own numbers, None where the level is in these numbers."""
 
     indices: tuple[int, ...]
     x_of: Callable[[float], XOf]
@@ -81,19 +83,19 @@ class Degrading:
 
 
 def degrading(data: LabelledPairs, name: str, levels: tuple[float, ...], seed: int) -> Degrading:
-    """How the dataset's X is made worse by that kind.
+    """The degradation of the dataset's X by that kind.
 
-    Raises InputError for levels the kind does not have, and for a delay of samples that are no
-    video or shorter than it.
+    Raises InputError for levels that are not valid for the kind, and for a delay of samples that
+    are not videos or are shorter than the delay.
     """
     check_levels(name, levels)
     everything = tuple(range(len(data)))
     if name == "drop":
         return Degrading(everything, lambda level: _drop(len(data), level, seed))
     if name == "noise":
-        spread = usual_spread(data)
-        unit = f"{spread.value:.4g} {spread.words}"
-        return Degrading(everything, lambda level: _noise(data, level * spread.value, seed), unit)
+        unit = noise_unit(data)
+        words = f"{unit.value:.4g} {unit.words}"
+        return Degrading(everything, lambda level: _noise(data, level * unit.value, seed), words)
     if name == "shift":
         return Degrading(everything, lambda level: _shift(data, level, seed))
     indices, earlier = _after(data, int(max(levels)))
@@ -101,7 +103,7 @@ def degrading(data: LabelledPairs, name: str, levels: tuple[float, ...], seed: i
 
 
 def _drop(count: int, level: float, seed: int) -> XOf:
-    """The first of a random order of all frames; a higher level drops more, and the same ones."""
+    """Drops the first frames of a random order, so that higher levels also drop those of lower."""
     order = np.random.default_rng(seed).permutation(count)
     without = frozenset(order[: round(level * count)].tolist())
     return lambda index, sample: None if index in without else sample.x
@@ -135,7 +137,8 @@ def _shift(data: LabelledPairs, level: float, seed: int) -> XOf:
 
 
 def _after(data: LabelledPairs, most: int) -> tuple[tuple[int, ...], dict[int, list[int]]]:
-    """Samples with `most` earlier ones in their video, and for each the samples up to it."""
+    """Samples with at least `most` earlier ones in their video, and for each the samples up to
+    and including it."""
     videos: dict[str, list[int]] = {}
     for index in range(len(data)):
         name = data.sequence(index)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scene embeddings as results: places on a plane, silhouettes, pictures and JSON."""
+"""Results on scene embeddings: places in the plane, silhouettes, pictures and JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ LEAST_PERPLEXITY, LARGEST_PERPLEXITY = 2.0, 200.0
 
 @dataclass(frozen=True)
 class EmbeddedImage:
-    """x, y: its place in the picture; the axes mean nothing."""
+    """x, y: place in the picture; the axes have no meaning."""
 
     stem: str
     sensor: str
@@ -36,9 +36,9 @@ class EmbeddedImage:
 
 @dataclass(frozen=True)
 class EmbeddingSummary:
-    """silhouette: mean over all images, by sensor; by_sensor: over each sensor's; by_condition:
-    the same with the conditions as groups, empty where there are fewer than two. All of the
-    embeddings themselves, -1..1, not of the picture."""
+    """silhouette: mean over all images, with sensors as groups; by_sensor: mean over each
+    sensor's images; condition_silhouette, by_condition: the same with conditions as groups, None
+    and empty with fewer than two. All are of the embeddings, not of the picture, in -1..1."""
 
     model: str
     folders: Sequence[str]
@@ -55,7 +55,7 @@ class EmbeddingSummary:
 
 
 def check_bounds(images: int, perplexity: float) -> None:
-    """Raises InputError for a perplexity outside 2 to 200, or too few or many images."""
+    """Raises InputError for a perplexity outside 2 to 200, or too few or too many images."""
     if not LEAST_PERPLEXITY <= perplexity <= LARGEST_PERPLEXITY:
         raise InputError(
             f"Perplexity is {perplexity:g}; expected {LEAST_PERPLEXITY:g} to "
@@ -64,18 +64,20 @@ def check_bounds(images: int, perplexity: float) -> None:
     check_count(images)
 
 
-def summarise(
-    found: Embeddings, model: str, folders: Sequence[str], perplexity: float
+def summarise_embeddings(
+    embedded: Embeddings, model: str, folders: Sequence[str], perplexity: float
 ) -> EmbeddingSummary:
     """Raises InputError as `check_bounds` does."""
-    check_bounds(len(found.vectors), perplexity)
-    places = tsne(found.vectors, perplexity)
-    sensors = separation(found.vectors, found.sensors)
-    known = [i for i, condition in enumerate(found.conditions) if condition]
+    check_bounds(len(embedded.vectors), perplexity)
+    places = tsne(embedded.vectors, perplexity)
+    sensors = separation(embedded.vectors, embedded.sensors)
+    known = [i for i, condition in enumerate(embedded.conditions) if condition]
     conditions = None
-    if len({found.conditions[i] for i in known}) > 1:
-        conditions = separation(found.vectors[known], [found.conditions[i] for i in known])
-    named = zip(found.stems, found.sensors, found.conditions, places.tolist(), strict=True)
+    if len({embedded.conditions[i] for i in known}) > 1:
+        conditions = separation(embedded.vectors[known], [embedded.conditions[i] for i in known])
+    named = zip(
+        embedded.stems, embedded.sensors, embedded.conditions, places.tolist(), strict=True
+    )
     return EmbeddingSummary(
         model=model,
         folders=tuple(folders),
@@ -90,8 +92,8 @@ def summarise(
 
 def write_embeddings(folder: Path, summary: EmbeddingSummary) -> tuple[Path, ...]:
     """`embeddings.json`, `embeddings.png` and, where there are conditions,
-    `embeddings_by_condition.png`; returns the pictures. Raises OutputError where the disk
-    refuses."""
+    `embeddings_by_condition.png`; returns the pictures. Raises OutputError where writing
+    fails."""
     write_whole(folder / JSON_FILE, summary.to_json().encode())
     title = f"Scene embeddings of model {summary.model}"
     pictures = [folder / PICTURE_FILE]

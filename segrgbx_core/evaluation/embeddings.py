@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What MA-CLIP makes of the images of a dataset, and how far it keeps the sensors apart."""
+"""Scene embeddings of a dataset's images by MA-CLIP, and how well they separate the sensors."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ def silhouettes(vectors: Floats, groups: Sequence[str]) -> Floats:
     """Each point's silhouette in -1..1, (N,): (b - a) / max(a, b).
 
     vectors: (N, D). a: mean distance to the others of its group; b: to the nearest other group.
-    1 is far apart, 0 in between, below 0 nearer to another group. A point alone in its group is
+    1 is far apart, 0 in between, below 0 nearer to another group. A point alone in its group has
     0. Raises InputError for fewer than two groups.
     """
     names = sorted(set(groups))
@@ -37,8 +37,8 @@ def silhouettes(vectors: Floats, groups: Sequence[str]) -> Floats:
     own_size = (member * sizes).sum(axis=1)
     inside = own / np.maximum(own_size - 1, 1)
     outside = np.where(member, np.inf, sums / sizes).min(axis=1)
-    found = (outside - inside) / np.maximum(np.maximum(inside, outside), 1e-12)
-    return np.where(own_size > 1, found, 0.0)
+    values = (outside - inside) / np.maximum(np.maximum(inside, outside), 1e-12)
+    return np.where(own_size > 1, values, 0.0)
 
 
 RGB = "rgb"
@@ -47,7 +47,7 @@ RGB = "rgb"
 @dataclass(frozen=True, eq=False)
 class Embeddings:
     """vectors: (N, D) float64 of length 1. sensors: rgb or the modality of each; conditions:
-    its light or weather, empty where unknown; stems: its sample."""
+    light or weather of each, empty where unknown; stems: the sample of each."""
 
     vectors: npt.NDArray[np.float64]
     sensors: tuple[str, ...]
@@ -57,20 +57,20 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Separation:
-    """Mean silhouette over all points, and over those of each group."""
+    """Mean silhouette over all points, and over each group."""
 
     overall: float
     by_group: dict[str, float]
 
 
 def evenly(count: int, limit: int) -> tuple[int, ...]:
-    """At most `limit` of `count` places, spread evenly, in order."""
+    """At most `limit` of `count` indices, evenly spaced, in order."""
     chosen = np.linspace(0, count - 1, min(count, limit)).round().astype(int)
     return tuple(dict.fromkeys(chosen.tolist()))
 
 
 class SceneEmbedder:
-    """MA-CLIP as the segmentation model has it: the same resizing, means and tower.
+    """MA-CLIP as in the segmentation model: the same resizing, means and tower.
 
     Raises ModelError for a model without MA-CLIP, InputError for an unknown device.
     """
@@ -93,7 +93,7 @@ class SceneEmbedder:
         indices: Sequence[int],
         on_frame: Callable[[], None] | None = None,
     ) -> Embeddings:
-        """Two vectors a sample, of its RGB image and of its X; X without a valid pixel has none.
+        """Two vectors per sample, of its RGB image and its X; none for X without a valid pixel.
 
         Raises ModelError for a modality that the model was not trained with.
         """
@@ -101,8 +101,7 @@ class SceneEmbedder:
         vectors, sensors, conditions, stems = [], [], [], []
         for index in indices:
             sample = data[index]
-            found = self._embedded(data, sample, modality)
-            for sensor, vector in found.items():
+            for sensor, vector in self._embedded(data, sample, modality).items():
                 vectors.append(vector / np.linalg.norm(vector))
                 sensors.append(sensor)
                 conditions.append(sample.condition)
@@ -124,14 +123,14 @@ class SceneEmbedder:
             valid = torch.from_numpy(planes.valid).to(self._device)[None]
             x = prepare.normalise_x(*resize_x(values, valid, size))
             scene = self._model.embed_scene(rgb, x, modality)
-        found = {RGB: _vector(scene.rgb)}
+        by_sensor = {RGB: _vector(scene.rgb)}
         if planes.valid.any():
-            found[modality] = _vector(scene.x)
-        return found
+            by_sensor[modality] = _vector(scene.x)
+        return by_sensor
 
 
-def joined(parts: Sequence[Embeddings]) -> Embeddings:
-    """All of them, one after the other."""
+def concatenated(parts: Sequence[Embeddings]) -> Embeddings:
+    """All parts, one after the other."""
     return Embeddings(
         np.concatenate([part.vectors for part in parts]),
         tuple(sensor for part in parts for sensor in part.sensors),
@@ -141,12 +140,12 @@ def joined(parts: Sequence[Embeddings]) -> Embeddings:
 
 
 def separation(vectors: npt.NDArray[np.float64], groups: Sequence[str]) -> Separation:
-    """How far the groups are apart. Raises InputError for fewer than two."""
-    found = silhouettes(vectors, groups)
+    """How far the groups are apart. Raises InputError for fewer than two groups."""
+    values = silhouettes(vectors, groups)
     named = np.array(groups)
     return Separation(
-        float(found.mean()),
-        {name: float(found[named == name].mean()) for name in dict.fromkeys(groups)},
+        float(values.mean()),
+        {name: float(values[named == name].mean()) for name in dict.fromkeys(groups)},
     )
 
 

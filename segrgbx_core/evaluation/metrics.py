@@ -18,13 +18,13 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Shares in 0..1; None where nothing was there to measure.
+    """Shares in 0..1; None where there was nothing to measure.
 
-    miou: mean over the classes whose IoU is not None. per_class_iou: by class name; None for a
-    class that occurs neither in the truth nor in the prediction, 0 for one that is only
-    predicted. pixel_accuracy: right pixels over all pixels with a truth. confusion: (C, C) int64,
-    rows truth, columns prediction; pixels predicted as unlabelled are in no column, yet count
-    against their class.
+    miou: mean over the classes with an IoU other than None. per_class_iou: by class name; None
+    for a class that occurs neither in the truth nor in the prediction, 0 for one that is only
+    predicted. pixel_accuracy: correct pixels over all pixels with a truth. confusion: (C, C)
+    int64, rows truth, columns prediction; pixels predicted as unlabelled are in no column but
+    count against their class.
     """
 
     miou: float | None
@@ -40,7 +40,7 @@ class Scores:
 
     @property
     def only_predicted(self) -> tuple[str, ...]:
-        """Classes without a pixel of truth that were predicted all the same: 0 in the mean."""
+        """Classes that were predicted without a pixel of truth: 0 in the mean."""
         seen = self.confusion.sum(axis=0), self.confusion.sum(axis=1)
         names = tuple(self.per_class_iou)
         return tuple(n for n, said, true in zip(names, *seen, strict=True) if said and not true)
@@ -50,7 +50,7 @@ def confusion_of(predicted: LabelImage, truth: LabelImage, label_set: LabelSet) 
     """Pixel counts of one frame, (C + 1, C + 1) int64: rows truth, columns prediction.
 
     predicted, truth: (H, W) uint8 class ids. 255 in the truth is ignored; 255 in the prediction
-    is the last column, and wrong wherever there is a truth.
+    is the last column and counts as wrong where there is a truth.
     Raises InputError where the two differ in size, LabelError for an id outside the set.
     """
     if predicted.shape != truth.shape or predicted.ndim != 2:
@@ -68,8 +68,8 @@ def confusion_of(predicted: LabelImage, truth: LabelImage, label_set: LabelSet) 
         ignore_index=UNLABELLED,
         validate_args=False,
     )
-    found: Counts = counts.numpy().astype(np.int64)
-    return found
+    confusion: Counts = counts.numpy().astype(np.int64)
+    return confusion
 
 
 def _check_ids(labels: LabelImage, what: str, label_set: LabelSet) -> None:
@@ -85,7 +85,7 @@ def _check_ids(labels: LabelImage, what: str, label_set: LabelSet) -> None:
 class ConfusionMeter:
     """Counts truth against prediction over any number of frames.
 
-    IoU of a class = TP / (TP + FP + FN) over all frames together, not a mean of frames.
+    IoU of a class = TP / (TP + FP + FN) over all frames together, not the mean over frames.
     """
 
     def __init__(self, label_set: LabelSet) -> None:
@@ -95,7 +95,7 @@ class ConfusionMeter:
 
     @property
     def counts(self) -> Counts:
-        """What `confusion_of` gave, summed over the frames so far."""
+        """The sum of `confusion_of` over the frames so far."""
         return np.array(self._counts)
 
     def update(self, predicted: LabelImage, truth: LabelImage) -> None:
@@ -103,9 +103,9 @@ class ConfusionMeter:
         self.add(confusion_of(predicted, truth, self._label_set))
 
     def add(self, counts: Counts, frames: int = 1) -> None:
-        """Adds frames counted before: another meter's counts, or (C, C) of `Scores.confusion`.
+        """Adds counts of earlier frames: another meter's, or (C, C) of `Scores.confusion`.
 
-        Raises InputError for counts of another number of classes.
+        Raises InputError for counts with another number of classes.
         """
         if counts.shape == (len(self._label_set),) * 2:
             counts = np.pad(counts, (0, 1))
@@ -118,7 +118,7 @@ class ConfusionMeter:
         self._frames += frames
 
     def scores(self) -> Scores:
-        """What the frames so far amount to."""
+        """The scores of the frames so far."""
         counts = self._counts
         right = np.diag(counts)
         union = counts.sum(axis=0) + counts.sum(axis=1) - right

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a figure is measured, declared beside the figure, and frames segmented that way."""
+"""How a figure is measured, stated with the figure, and frames segmented in that way."""
 
 import time
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ LEAST_SCALE, LARGEST_SCALE = 0.25, 4.0
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is fixed: labels at their own size, answers brought to it, absent classes left out.
+    """Always: labels at their own size, predictions resized to it, absent classes left out.
 
-    scales: each one a pass of the network over images this many times as large as the model's
-    card says; the passes' probabilities are averaged. flip: a second pass for each scale, over
-    the mirrored pair. Raises InputError for scales outside 0.25 to 4 or given twice.
+    scales: each is one pass of the network over images of the card's size times the scale; the
+    passes' probabilities are averaged. flip: a second pass for each scale, over the mirrored pair.
+    Raises InputError for scales outside 0.25 to 4 or given twice.
     """
 
     scales: tuple[float, ...] = (1.0,)
@@ -57,10 +57,10 @@ class Protocol:
 
 
 class ViewSegmenter:
-    """A segmenter that looks at each frame as often as its protocol says.
+    """A segmenter that segments each frame with the passes of its protocol.
 
-    Over several views, labels and confidence are those of the mean of their probabilities, each
-    brought to the image's size and turned back first.
+    With several passes, each one's probabilities are resized to the image and flipped back;
+    labels and confidence are those of their mean.
     """
 
     def __init__(self, segmenter: Segmenter, protocol: Protocol) -> None:
@@ -74,7 +74,7 @@ class ViewSegmenter:
         start = time.perf_counter()
         planes = x if x is None or isinstance(x, Planes) else encode(modality, x)
         mean = self._mean(rgb, planes, modality)
-        confidence, labels = (found.cpu().numpy() for found in mean.max(0))
+        confidence, labels = (tensor.cpu().numpy() for tensor in mean.max(0))
         return Segmentation(
             labels.astype(np.uint8),
             confidence,
@@ -88,11 +88,11 @@ class ViewSegmenter:
         see = self._segmenter.probabilities
         total: torch.Tensor | None = None
         for scale in self._protocol.scales:
-            found = [see(rgb, planes, modality, scale)]
+            views = [see(rgb, planes, modality, scale)]
             if self._protocol.flip:
                 other = None if planes is None else mirrored(planes, modality)
-                found.append(see(rgb[:, ::-1], other, modality, scale).flip(2))
-            for view in found:
+                views.append(see(rgb[:, ::-1], other, modality, scale).flip(2))
+            for view in views:
                 total = view if total is None else total + view
         assert total is not None
         return total / self._protocol.passes

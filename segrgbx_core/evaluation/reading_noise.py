@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noise on raw readings as each sensor has it, in steps of what its readings usually span.
+"""Noise on raw readings, specific to each sensor, in units of the readings' usual range.
 
 thermal, polarization, light field: the same Gaussian noise on every pixel. depth: Gaussian noise
-in proportion to the value, for depth errors grow with distance; holes stay holes. event: events
-that nothing caused, spread evenly over the sensor and the window, as background activity is.
-DoLP and AoLP: Gaussian noise on DoLP cos 2 AoLP and DoLP sin 2 AoLP. Sets that keep pictures
-instead of readings: Gaussian noise on the planes of what is valid.
+proportional to the value, because depth errors grow with distance; holes stay holes. event:
+spurious events, spread evenly over the sensor and the window, like background activity. DoLP and
+AoLP: Gaussian noise on DoLP cos 2 AoLP and DoLP sin 2 AoLP. Datasets with pictures instead of
+readings: Gaussian noise on the valid pixels of the planes.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.datasets.samples import LabelledPairs
+from segrgbx_core.encoding import encoding_of
 from segrgbx_core.readings import (
     Events,
     ImageReading,
@@ -32,28 +33,28 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Spread:
-    """What a noise level of 1 adds, as a standard deviation in the reading's numbers or a count
-    of events; words: of what."""
+class NoiseUnit:
+    """The noise at level 1. value: a standard deviation in the reading's numbers, a share of the
+    depth, or a count of events; words: which of them."""
 
     value: float
     words: str
 
 
-def usual_spread(data: LabelledPairs) -> Spread:
-    """What the dataset's readings span: the median over up to 16 samples, spread evenly.
+def noise_unit(data: LabelledPairs) -> NoiseUnit:
+    """The usual range of the dataset's readings: the median over up to 16 evenly spaced samples.
 
-    Images: from the 1st to the 99th percentile. Events: how many a window holds. Depth: 1, for
+    Images: from the 1st to the 99th percentile. Events: the number in a window. Depth: 1, because
     its noise is a share of the depth.
     """
-    if data.modality == "depth" and not isinstance(data[0].x, Planes):
-        return Spread(1.0, "times the depth")
+    if encoding_of(data.modality).relative_noise and not isinstance(data[0].x, Planes):
+        return NoiseUnit(1.0, "times the depth")
     count = min(len(data), _LOOKED_AT)
     places = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
     spans = [_span(data[place].x) for place in places]
     counted = isinstance(data[0].x, Events)
     words = "events a window" if counted else "in the reading's numbers"
-    return Spread(float(np.median(spans)), words)
+    return NoiseUnit(float(np.median(spans)), words)
 
 
 def _span(reading: Reading | Planes) -> float:
@@ -83,8 +84,8 @@ def _values(reading: Reading | Planes) -> npt.NDArray[np.float64]:
 def noisy(
     reading: Reading | Planes, modality: str, amount: float, rng: np.random.Generator
 ) -> Reading | Planes:
-    """The reading with noise of that amount (`Spread.value` times the level); type and units
-    stay."""
+    """The reading with noise of that amount (`NoiseUnit.value` times the level), of the same type
+    and units."""
     if isinstance(reading, Planes):
         values = reading.data + amount * rng.standard_normal(reading.data.shape)
         kept = np.where(reading.valid, np.clip(values, 0, 1), 0)
@@ -98,7 +99,7 @@ def noisy(
     if isinstance(reading, LightFieldViews):
         views = _noisy_image(reading.views, amount, rng)
         return replace(reading, views=views.astype(np.uint8, copy=False))
-    if modality == "depth":
+    if encoding_of(modality).relative_noise:
         return _noisy_depth(reading, amount, rng)
     return _noisy_image(reading, amount, rng)
 
@@ -108,7 +109,7 @@ def _noisy_image(image: ImageReading, amount: float, rng: np.random.Generator) -
 
 
 def _noisy_depth(image: ImageReading, amount: float, rng: np.random.Generator) -> ImageReading:
-    """Holes are 0 or, of integers, the largest value; what was measured never becomes one."""
+    """Holes are 0 or, for integers, the largest value; a measured value never becomes a hole."""
     values = image * (1 + amount * rng.standard_normal(image.shape))
     if image.dtype == np.float32:
         return np.where(image > 0, np.maximum(values, 1e-6), image).astype(np.float32)
@@ -117,7 +118,8 @@ def _noisy_depth(image: ImageReading, amount: float, rng: np.random.Generator) -
 
 
 def _as_before(values: Array, image: ImageReading, least: int) -> ImageReading:
-    """The values in the image's type; of integers, within `least` and as much below the top."""
+    """The values in the image's dtype; integers are clipped to `least` above 0 and `least` below
+    the largest value."""
     if image.dtype == np.float32:
         return values.astype(np.float32)
     kept = np.clip(np.rint(values), least, _largest(image) - least)

@@ -45,16 +45,16 @@ WRONG = (255, 59, 48)
 
 
 def worst_frames(scores: DatasetScores, count: int) -> tuple[FrameScore, ...]:
-    """Those of the lowest mean IoU, the worst first; frames without a truth are none of them."""
+    """The frames with the lowest mean IoU, worst first; frames without a truth are left out."""
     scored = [frame for frame in scores.frames if frame.miou is not None]
     return tuple(sorted(scored, key=lambda frame: (frame.miou or 0.0, frame.index))[:count])
 
 
 def worst_picture(sample: Sample, planes: Planes | None, segmentation: Segmentation) -> RgbImage:
-    """RGB | X | what is wrong, over truth | segmentation | confidence, and the classes there.
+    """RGB | X | errors, above truth | segmentation | confidence, and a legend of the classes.
 
-    What is wrong is red on the grey image; pixels without a truth stay dark. planes: of X, None
-    where none was given.
+    Errors are red on the grey image; pixels without a truth are dark. planes: of X, None where
+    none was given.
     """
     height, width = sample.rgb.shape[:2]
     tile_width = int(np.clip(width, *TILE_WIDTHS))
@@ -99,8 +99,8 @@ WORST_FOLDER = "worst"
 
 @dataclass(frozen=True)
 class Evaluated:
-    """All that was measured, and with what. use_x: False where RGB alone was given; seconds: of
-    the measuring."""
+    """A finished evaluation and its inputs. use_x: False where RGB alone was given; seconds: time
+    of the evaluation."""
 
     segmenter: Segmenter
     pairs: LabelledPairs
@@ -113,17 +113,17 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Files that were drawn, in order; confusion is None where no pixel had a label."""
+    """Picture files, in order; confusion is None where no pixel had a label."""
 
     confusion: Path | None
     curves: tuple[Path, ...]
     worst: tuple[Path, ...]
 
 
-def summarise(
+def summarise_evaluation(
     done: Evaluated, split: str | None, worst: int, seed: int, versions: Mapping[str, str]
 ) -> EvaluationSummary:
-    """What goes into `summary.json`; worst: how many frames to name there."""
+    """The content of `summary.json`; worst: number of worst frames to list."""
     segmenter = done.segmenter
     return EvaluationSummary(
         format=FORMAT,
@@ -149,7 +149,7 @@ def write_results(folder: Path, summary: EvaluationSummary, done: Evaluated) -> 
     """`summary.json`, `frames.csv`, `confusion.png`, `degrade_<kind>.png` and
     `worst/<rank>_<stem>.png`, the summary last.
 
-    The worst frames are segmented once more. Raises OutputError where the disk refuses.
+    The worst frames are segmented again. Raises OutputError where writing fails.
     """
     overall, data = done.scores.overall, done.pairs
     what = f"{summary.model.name} on {folder_name(data)}, RGB with "
@@ -169,7 +169,7 @@ def write_results(folder: Path, summary: EvaluationSummary, done: Evaluated) -> 
 
 
 def folder_name(data: LabelledPairs) -> str:
-    """What a title calls the dataset."""
+    """The dataset's name in titles."""
     return data.folder.resolve().name or str(data.folder)
 
 
@@ -182,8 +182,8 @@ def _write_worst(folder: Path, summary: EvaluationSummary, done: Evaluated) -> t
     for rank, frame in enumerate(summary.worst, 1):
         sample = done.pairs[frame.index]
         planes = encoded(done.pairs, sample) if done.use_x else None
-        found = see(sample.rgb, planes, done.pairs.modality)
+        segmentation = see(sample.rgb, planes, done.pairs.modality)
         stem = re.sub(r"[^\w.-]+", "_", frame.stem)
         paths.append(folder / f"{rank:02d}_{stem}.png")
-        write_png(paths[-1], worst_picture(sample, planes, found))
+        write_png(paths[-1], worst_picture(sample, planes, segmentation))
     return tuple(paths)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an evaluation amounts to: the content of its `summary.json` and `frames.csv`."""
+"""The results of an evaluation: the content of its `summary.json` and `frames.csv`."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class GroupScores:
-    """`Scores` of all frames or of one condition, without its confusion matrix."""
+    """`Scores` of all frames or of one condition, without the confusion matrix."""
 
     miou: float | None
     per_class_iou: Mapping[str, float | None]
@@ -32,8 +32,8 @@ class GroupScores:
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What was evaluated on. left_out: samples of the split that lack a file. class_colors: red,
-    green, blue in 0..255, in the order of the ids."""
+    """The evaluated dataset. left_out: samples of the split with a missing file. class_colors:
+    red, green, blue in 0..255, in the order of the ids."""
 
     name: str
     folder: str
@@ -46,7 +46,7 @@ class DatasetFacts:
 
 
 @dataclass(frozen=True)
-class ModelFacts:
+class EvaluatedModel:
     """training: the card's provenance. answers: the label set of the results."""
 
     name: str
@@ -59,8 +59,8 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class CurveFacts:
-    """miou: at each level, by condition, "all" first; frames: how many each level was scored
-    on."""
+    """miou: at each level, by condition, "all" first; frames: number of frames scored at each
+    level."""
 
     kind: str
     title: str
@@ -77,12 +77,12 @@ class EvaluationSummary:
     """Everything an evaluation reports; shares in 0..1.
 
     scores: "all" first, then by condition and sensor fault. confusion: pixel counts, rows truth,
-    columns answers, in the order of the classes. worst: frames of the lowest mean IoU first.
-    seed: of what a degradation draws.
+    columns prediction, in the order of the classes. worst: frames by mean IoU, lowest first.
+    seed: of the degradations' random numbers.
     """
 
     format: int
-    model: ModelFacts
+    model: EvaluatedModel
     dataset: DatasetFacts
     x_used: bool
     protocol: str
@@ -104,11 +104,9 @@ class EvaluationSummary:
 
 
 def grouped(scores: DatasetScores) -> dict[str, GroupScores]:
-    """The whole under "all", then each condition and fault."""
-    return {
-        name: _group(found)
-        for name, found in ((ALL, scores.overall), *scores.by_condition.items())
-    }
+    """The overall scores under "all", then each condition and fault."""
+    groups = ((ALL, scores.overall), *scores.by_condition.items())
+    return {name: _group(of_group) for name, of_group in groups}
 
 
 def _group(scores: Scores) -> GroupScores:
@@ -141,7 +139,7 @@ def curve_facts(curve: Curve) -> CurveFacts:
 
 
 def dataset_facts(data: LabelledPairs, split: str | None) -> DatasetFacts:
-    """What the dataset says of itself."""
+    """The dataset's own description."""
     return DatasetFacts(
         data.name,
         str(data.folder),
@@ -154,16 +152,16 @@ def dataset_facts(data: LabelledPairs, split: str | None) -> DatasetFacts:
     )
 
 
-def model_facts(card: ModelCard, answers: str) -> ModelFacts:
-    """What the card says."""
+def model_facts(card: ModelCard, answers: str) -> EvaluatedModel:
+    """The card's description of the model."""
     training = dict(card.training)
-    return ModelFacts(
+    return EvaluatedModel(
         card.name, card.description, card.modalities, training, card.license, answers
     )
 
 
 def protocol_words(protocol: Protocol, summary_scores: GroupScores) -> tuple[str, ...]:
-    """The protocol, and which classes it left out or counted as 0, in sentences."""
+    """Sentences on the protocol and on the classes it left out or counted as 0."""
     said = [f"Measured as: {protocol.in_words()}."]
     if summary_scores.absent:
         said.append(f"Left out of the mean: {', '.join(summary_scores.absent)}.")
@@ -174,7 +172,7 @@ def protocol_words(protocol: Protocol, summary_scores: GroupScores) -> tuple[str
 
 
 def frames_csv(frames: Sequence[FrameScore]) -> str:
-    """One line a frame, with a header; an empty cell where nothing was measured."""
+    """One line per frame, with a header; a cell is empty where nothing was measured."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("index", "stem", "condition", "fault", "miou", "pixel_accuracy"))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""t-SNE: many-dimensional points to places on a plane that keep who is near whom.
+"""t-SNE: high-dimensional points to places in the plane that keep neighbourhoods.
 
-van der Maaten and Hinton, "Visualizing Data using t-SNE", 2008; the exact form, whose cost grows
-with the square of the points. Start, exaggeration and step size after Kobak and Berens, "The art
-of using t-SNE for single-cell transcriptomics", 2019: the two main components, 12-fold for the
-first quarter, and the number of points over 12. Nothing is drawn at random.
+van der Maaten and Hinton, "Visualizing Data using t-SNE", 2008; the exact form, with a cost
+quadratic in the number of points. Start, exaggeration and step size after Kobak and Berens, "The
+art of using t-SNE for single-cell transcriptomics", 2019: the first two principal components,
+12-fold for the first quarter, and the number of points over 12. Nothing is random.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ def check_count(points: int) -> None:
 def tsne(vectors: Floats, perplexity: float = 30.0) -> Floats:
     """Places (N, 2) of vectors (N, D).
 
-    perplexity: about how many neighbours each point keeps; lowered to a third of the points.
+    perplexity: about the number of neighbours of each point; at most a third of the points.
     Raises InputError for fewer than 4 or more than 4000 points.
     """
     count = len(vectors)
@@ -51,10 +51,10 @@ def tsne(vectors: Floats, perplexity: float = 30.0) -> Floats:
 
 
 def neighbourhoods(vectors: Floats, perplexity: float) -> Floats:
-    """How near each pair is, (N, N), symmetric, 0 on the diagonal, 1 in all.
+    """The affinity of each pair, (N, N), symmetric, 0 on the diagonal, with sum 1.
 
-    Before it is made symmetric, a row is a Gaussian around its point, as wide as gives it the
-    perplexity.
+    Before it is made symmetric, a row is a Gaussian around its point, with the width that gives
+    the perplexity.
     """
     count = len(vectors)
     apart = squared_distances(vectors)
@@ -73,7 +73,7 @@ def neighbourhoods(vectors: Floats, perplexity: float) -> Floats:
 
 
 def squared_distances(vectors: Floats) -> Floats:
-    """Between each two of (N, D), (N, N), 0 on the diagonal."""
+    """Distances between the rows of (N, D), squared, (N, N), 0 on the diagonal."""
     squares = (vectors**2).sum(axis=1)
     apart: Floats = np.maximum(squares[:, None] + squares - 2 * vectors @ vectors.T, 0)
     np.fill_diagonal(apart, 0)
@@ -81,11 +81,11 @@ def squared_distances(vectors: Floats) -> Floats:
 
 
 def divergence(wanted: Floats, places: Floats) -> float:
-    """What t-SNE makes small: the Kullback-Leibler divergence of the places' neighbourhoods."""
+    """The cost that t-SNE minimises: the Kullback-Leibler divergence of the affinities."""
     near = 1 / (1 + squared_distances(places))
     np.fill_diagonal(near, 0)
-    found = near / near.sum()
-    ratio = np.maximum(wanted, _TINY) / np.maximum(found, _TINY)
+    reached = near / near.sum()
+    ratio = np.maximum(wanted, _TINY) / np.maximum(reached, _TINY)
     return float((wanted * np.log(ratio)).sum())
 
 
@@ -98,12 +98,13 @@ def _slope(wanted: Floats, places: Floats) -> Floats:
 
 
 def _main_components(vectors: Floats) -> Floats:
-    """(N, 2), the first with a deviation of 1e-4; each axis points to its largest entry."""
+    """(N, 2) principal components, the first with a deviation of 1e-4; each axis has the sign
+    that makes its largest entry positive."""
     centred = vectors - vectors.mean(axis=0)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
     places = np.zeros((len(vectors), 2))
-    found = min(2, len(s))
-    places[:, :found] = u[:, :found] * s[:found]
+    components = min(2, len(s))
+    places[:, :components] = u[:, :components] * s[:components]
     largest = np.abs(places).argmax(axis=0)
     places *= np.where(places[largest, [0, 1]] < 0, -1.0, 1.0)
     return np.asarray(places / max(float(places[:, 0].std()), _TINY) * 1e-4)

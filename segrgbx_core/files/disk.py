@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files read whole or refused, and written whole or not at all, with what a disk says in words."""
+"""Files read whole or refused, and written whole or not at all, with disk errors explained."""
 
 import errno
 import sqlite3
@@ -36,7 +36,7 @@ def _full(place: Path) -> DiskFullError:
 
 @contextmanager
 def disk_errors(place: Path) -> Iterator[None]:
-    """Turns what a disk refuses inside the block into one sentence about `place`.
+    """Turns disk errors inside the block into one sentence about `place`.
 
     Raises DiskFullError for a full disk or quota and OutputError for missing permission, a
     read-only disk and the like; any other exception passes unchanged.
@@ -59,11 +59,11 @@ def disk_errors(place: Path) -> Iterator[None]:
 
 
 def claim_output(folder: Path, force: bool) -> None:
-    """Makes the folder, or takes an existing one that is empty or given up by `force`.
+    """Makes the folder, or takes an existing one that is empty or released by `force`.
 
     Nothing in it is deleted: with `force`, files of the same names are replaced as they are
     written, and all others stay.
-    Raises OutputError for a folder that holds files, a path that is a file, or a disk's refusal.
+    Raises OutputError for a folder that holds files, a path that is a file, or a disk error.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; the output needs a folder.")
@@ -95,7 +95,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def input_bytes(path: Path, what: str) -> bytes:
-    """The file's content; what: how to name a file of the kind expected.
+    """The file's content; what: the expected kind of file, for the error.
 
     Raises InputError for a path that does not exist, is a folder, may not be read or is empty.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One window of events as a `.npz` file, and back."""
+"""Reads and writes one window of events as a `.npz` file."""
 
 import zipfile
 import zlib
@@ -82,7 +82,7 @@ def _loaded(path: Path) -> _Arrays:
         arrays = {} if isinstance(archive, np.ndarray) else {n: archive[n] for n in archive.files}
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as err:
         raise InputError(
-            f"{path} is not a whole {EVENT_SUFFIX} archive of arrays, which events are stored as; "
+            f"{path} is not a whole {EVENT_SUFFIX} archive of arrays, the format of events; "
             "save it again with numpy.savez."
         ) from err
     missing = [name for name in (*_COLUMNS, *_NUMBERS) if name not in arrays]

@@ -12,13 +12,11 @@ import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.disk import input_bytes, write_whole
-from segrgbx_core.files.events import read_events
 from segrgbx_core.readings import (
     ImageReading,
     LightFieldViews,
     Planes,
     PolarizerImages,
-    Reading,
     RgbImage,
 )
 from segrgbx_core.tiles import views_from_tiles
@@ -106,23 +104,18 @@ def planes_of_picture(path: Path) -> Planes:
     return Planes(data, np.ones(picture.shape[:2], np.bool_))
 
 
-def read_x(path: Path, modality: str, grid: tuple[int, int] | None = None) -> Reading:
-    """The second sensor's reading from one file or folder.
+def read_light_field(
+    path: Path, grid: tuple[int, int] | None = None
+) -> LightFieldViews | ImageReading:
+    """A folder of views whose names end in `<row>_<column>`, or one image of all views.
 
-    event: a `.npz` file (`read_events`). light_field: a folder of views whose names end in
-    `<row>_<column>`, or an image of all views side by side, which becomes views where grid gives
-    its rows and columns. polarization: a mosaic image, or a folder with `0`, `45`, `90` and `135`
-    for the angles in degrees. Else an image (`read_reading`).
-    Raises InputError for what is missing, unreadable or of another kind.
+    grid: rows and columns of the views in the image, which becomes views with it and stays an
+    image without. Raises InputError for what is missing, unreadable or of another kind.
     """
-    if modality == "event":
-        return read_events(path)
-    if path.is_dir() and modality == "light_field":
+    if path.is_dir():
         return _views(path)
-    if path.is_dir() and modality == "polarization":
-        return _polarizer_images(path)
     image = read_reading(path)
-    if modality != "light_field" or grid is None:
+    if grid is None:
         return image
     if image.dtype != np.uint8:
         raise InputError(f"{path} holds {image.dtype} values; views of a light field are uint8.")
@@ -149,7 +142,11 @@ def _views(folder: Path) -> LightFieldViews:
     )
 
 
-def _polarizer_images(folder: Path) -> PolarizerImages:
+def read_polarizer_images(folder: Path) -> PolarizerImages:
+    """A folder with images named `0`, `45`, `90` and `135` for the angles in degrees.
+
+    Raises InputError where one is missing, unreadable or of another kind than the others.
+    """
     found = {p.stem: p for p in folder.iterdir() if p.suffix.lower() in READING_SUFFIXES}
     missing = [angle for angle in _ANGLES if angle not in found]
     if missing:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the files that ship with the package lie: models, label sets, recipes, messages.
+"""Finds the files that ship with the package: models, label sets, recipes, messages.
 
 The same folder is found from the source tree, a pip install (`<prefix>/share/segrgbx_ros`)
 and a colcon install (the same place under the install prefix).
@@ -40,21 +40,21 @@ def share_dir() -> Path:
 
 @cache
 def version() -> str:
-    """The package's version, read from `package.xml`, the one place it is written."""
+    """The package's version, read from `package.xml`, the only place it is written."""
     text = (share_dir() / "package.xml").read_text("utf-8")
-    found = re.search(r"<version>([^<]+)</version>", text)
-    if found is None:
+    match = re.search(r"<version>([^<]+)</version>", text)
+    if match is None:
         raise SegRgbxError(f"{share_dir() / 'package.xml'} has no <version>; restore the file.")
-    return found.group(1)
+    return match.group(1)
 
 
 def versions() -> dict[str, str]:
-    """Of this package, of what the figures depend on, and of Python."""
-    found = {"segrgbx": version()}
+    """Versions of this package, of the packages the figures depend on, and of Python."""
+    numbers = {"segrgbx": version()}
     for name in ("torch", "numpy", "rosbags"):
         try:
-            found[name] = metadata.version(name)
+            numbers[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = "unknown"
-    found["python"] = platform.python_version()
-    return found
+            numbers[name] = "unknown"
+    numbers["python"] = platform.python_version()
+    return numbers

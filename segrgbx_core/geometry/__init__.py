@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How two cameras stand to each other, and X on RGB's grid."""
+"""The relative pose of the two cameras, and X on the RGB image's grid."""

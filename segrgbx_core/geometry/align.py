@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The second sensor on the RGB image's grid: planes resized or warped, depth reprojected.
 
-Invalid pixels have no weight in any of it: a resampled value is the mean of valid neighbours
-alone, and a pixel stays valid where at least half of what it is made of was.
+Invalid pixels never have weight: a resampled value is the mean of its valid neighbours only, and
+a pixel is valid where at least half of the weight it is made from was valid.
 """
 
 from dataclasses import dataclass
@@ -32,15 +32,15 @@ _LEAST_WEIGHT = 0.5 - 1e-4
 
 @dataclass(frozen=True)
 class Resize:
-    """Both cameras see the same field of view; only their numbers of pixels differ."""
+    """Both cameras have the same field of view and differ only in their numbers of pixels."""
 
 
 @dataclass(frozen=True, eq=False)
 class Homography:
-    """matrix: (3, 3), takes (u, v, 1) of an X pixel's centre to the RGB pixel of the same thing.
+    """matrix: (3, 3), maps (u, v, 1) of an X pixel's centre to the RGB pixel of the same point.
 
-    Exact for a scene that is one plane, or far away against the distance of both cameras, or
-    for cameras of one optical centre. Raises InputError for a matrix without an inverse.
+    Exact for a planar scene, a scene far away compared with the distance of the cameras, or
+    cameras with one optical centre. Raises InputError for a matrix without an inverse.
     """
 
     matrix: npt.NDArray[np.float64]
@@ -66,7 +66,7 @@ Alignment = Resize | Homography | Reprojection
 
 
 def resize_planes(planes: Planes, size: tuple[int, int]) -> Planes:
-    """Planes of any size to (height, width): bilinear where enlarged, area means where shrunk.
+    """Planes of any size to (height, width): bilinear when enlarging, area means when shrinking.
 
     Raises InputError for an empty size.
     """
@@ -86,10 +86,10 @@ def warp_planes(
     size: tuple[int, int],
     x_size: tuple[int, int] | None = None,
 ) -> Planes:
-    """Planes seen through the homography on an RGB grid of (height, width), bilinearly.
+    """Planes warped by the homography to an RGB grid of (height, width), bilinearly.
 
-    x_size: (height, width) of the X image in whose pixels the homography is; None for the planes'
-    own. Pixels that X does not see are invalid.
+    x_size: (height, width) of the X image that the homography refers to; None for the planes' own
+    size. Pixels that X does not see are invalid.
     Raises InputError for an empty size, or where no pixel of X falls into the RGB image.
     """
     _check_size(size)

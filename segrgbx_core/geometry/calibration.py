@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras, homographies and extrinsics from YAML files, as ROS tools write and print them."""
+"""Cameras, homographies and extrinsics from YAML files in the forms that ROS tools write."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ class _Values:
 
 @dataclass(frozen=True)
 class _CameraFile:
-    """The part of camera_calibration's file that is read here."""
+    """The fields of camera_calibration's file that are used here."""
 
     image_width: int
     image_height: int
@@ -40,37 +40,37 @@ class _MatrixFile:
 
 @dataclass(frozen=True)
 class _PoseFile:
-    """rotation: x, y, z, w; or a matrix in the place of both."""
+    """rotation: x, y, z, w; a matrix may be given instead of both."""
 
     translation: tuple[float, float, float]
     rotation: tuple[float, float, float, float]
 
 
 def read_camera(path: Path) -> CameraModel:
-    """A calibration as camera_calibration saves it and camera_info_url names it.
+    """A calibration file as camera_calibration saves it and camera_info_url refers to.
 
-    Raises InputError for a file that is missing, is of another form, or fits no camera.
+    Raises InputError for a file that is missing, has another form, or does not fit a camera.
     """
-    found = filled(_CameraFile, _content(path), str(path), InputError, further=True)
+    saved = filled(_CameraFile, _content(path), str(path), InputError, further=True)
     try:
         return CameraModel(
-            found.image_width,
-            found.image_height,
-            np.array(found.camera_matrix.data, np.float64),
-            np.array(found.distortion_coefficients.data, np.float64),
-            found.distortion_model or "plumb_bob",
+            saved.image_width,
+            saved.image_height,
+            np.array(saved.camera_matrix.data, np.float64),
+            np.array(saved.distortion_coefficients.data, np.float64),
+            saved.distortion_model or "plumb_bob",
         )
     except InputError as err:
         raise InputError(f"{path}: {err}") from err
 
 
 def read_homography(path: Path) -> Homography:
-    """`matrix`: 3x3, takes X pixels to RGB pixels. Raises InputError for anything else."""
+    """`matrix`: 3x3, maps X pixels to RGB pixels. Raises InputError for anything else."""
     return Homography(_matrix(path, _content(path), 3, "the homography from X to RGB pixels"))
 
 
 def read_extrinsic(path: Path) -> Floats:
-    """(4, 4): takes points in X's optical frame to RGB's, in metres.
+    """(4, 4): transforms points from X's optical frame to RGB's, in metres.
 
     The file holds `matrix`, 4x4, or `translation` (x, y, z) and `rotation` (x, y, z, w), as
     `ros2 run tf2_ros tf2_echo RGB_FRAME X_FRAME` prints them. Raises InputError for anything

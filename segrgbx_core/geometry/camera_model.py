@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A calibrated camera: which ray each pixel sees, and which pixel sees a point.
+"""A calibrated camera: the ray of each pixel, and the pixel of each point.
 
-Camera axes as in REP-103: x right, y down, z forward; metres. Pixel centres lie at whole numbers.
+Camera axes as in REP-103: x right, y down, z forward; metres. Pixel centres are whole numbers.
 """
 
 from dataclasses import dataclass, field
@@ -26,12 +26,12 @@ _EDGE_SLACK = 1.05
 
 @dataclass(frozen=True, eq=False)
 class CameraModel:
-    """The intrinsics of sensor_msgs/CameraInfo, of the image as it is published.
+    """The intrinsics of sensor_msgs/CameraInfo, for the image as published.
 
     width, height: pixels. k: (3, 3) camera matrix in pixels. d: (n,) distortion coefficients, none
     for an undistorted image. model: "plumb_bob", "rational_polynomial" or "equidistant", as in
     sensor_msgs/distortion_models.
-    Raises InputError for sizes, a matrix or a number of coefficients that fit no camera.
+    Raises InputError for invalid sizes, camera matrix or number of coefficients.
     """
 
     width: int
@@ -68,13 +68,13 @@ class CameraModel:
 
     @cached_property
     def rays(self) -> Floats:
-        """(H, W, 2): x / z and y / z of the ray through each pixel's centre; NaN where none."""
+        """(H, W, 2): x / z and y / z of the ray through each pixel's centre; NaN if unknown."""
         return self.rays_through(*np.meshgrid(np.arange(self.width), np.arange(self.height)))
 
     def rays_through(self, u: npt.NDArray[np.generic], v: npt.NDArray[np.generic]) -> Floats:
         """Pixels u, v of one shape (...) to (..., 2): x / z and y / z of their rays.
 
-        NaN where the inverse of the distortion is not found.
+        NaN where the distortion cannot be inverted.
         """
         pixels = np.stack([u, v], -1).astype(np.float64).reshape(-1, 1, 2)
         if not self.is_distorted:
@@ -88,10 +88,10 @@ class CameraModel:
         return np.asarray(rays.reshape(*u.shape, 2), np.float64)
 
     def project(self, points: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-        """(3, N) points in metres to (2, N) pixels, of their type; NaN where unseen.
+        """(3, N) points in metres to (2, N) pixels of the same dtype; NaN where not seen.
 
-        Points behind the camera, and those so far outside the image that the polynomial of the
-        distortion is not to be trusted there, are not seen.
+        Points behind the camera are not seen, nor are points so far outside the image that the
+        distortion polynomial is not valid there.
         """
         focal, middle = self._columns(points.dtype)
         with np.errstate(all="ignore"):
@@ -106,7 +106,7 @@ class CameraModel:
 
     @property
     def is_distorted(self) -> bool:
-        """Whether the lens bends straight lines."""
+        """Whether the lens maps straight lines to curves."""
         return bool(self.d.any()) or self.model == "equidistant"
 
     def _columns(self, dtype: npt.DTypeLike) -> tuple[Floats, Floats]:
@@ -115,10 +115,10 @@ class CameraModel:
         return focal, self.k[:2, 2:].astype(dtype)
 
     def _bent(self, rays: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-        """(2, N) slopes of rays to the slopes at which the lens shows them.
+        """(2, N) slopes x / z and y / z of rays to the slopes after distortion.
 
-        The formulas of OpenCV's calib3d and fisheye modules; cv2.projectPoints gives the same, but
-        with derivatives, at thirty times the cost.
+        The formulas of OpenCV's calib3d and fisheye modules. cv2.projectPoints gives the same, but
+        also computes derivatives, at thirty times the cost.
         """
         squared = (rays * rays).sum(0)
         if self.model == "equidistant":
@@ -146,7 +146,7 @@ class CameraModel:
 
     @cached_property
     def _reach(self) -> float:
-        """Squared length of the longest ray to the image's edge, a little enlarged."""
+        """Squared length of the longest ray to the image's edge, with 5 % added to the length."""
         if not self.is_distorted:
             return float("inf")
         along = np.linspace(0, 1, _EDGE_POINTS)

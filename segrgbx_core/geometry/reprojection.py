@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A depth image seen from the RGB camera's place: both lenses, an extrinsic, and occlusion.
+"""A depth image seen from the RGB camera's position: both lenses, an extrinsic, and occlusion.
 
-Each depth pixel is cut into k x k samples. Their depth is interpolated (1/z is linear on a plane)
-where the four pixels around are one surface, and the pixel's own where they are not, so that no
-sample hangs between foreground and background. Samples are projected into the RGB image, and the
-nearest one that falls into an RGB pixel stays (z-buffer). k is the least with which neighbouring
-samples of a surface are at most one RGB pixel apart, so that a continuous surface has no holes
-and nothing behind it shines through. What only the RGB camera sees stays invalid.
+Each depth pixel is split into k x k samples. Their depth is interpolated (1/z is linear on a
+plane) where the four surrounding pixels belong to one surface. Elsewhere a sample has its pixel's
+own depth, so that none lies between foreground and background. Samples are projected into the RGB
+image, and each RGB pixel keeps its nearest sample (z-buffer). k is the smallest number with which
+neighbouring samples of a surface are at most one RGB pixel apart, so that a continuous surface has
+no holes and the background does not show through. What only the RGB camera sees stays invalid.
 """
 
 from collections.abc import Iterator
@@ -32,9 +32,9 @@ _ENOUGH = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Reprojection:
-    """How the depth camera and the RGB camera stand to each other.
+    """The depth camera, the RGB camera and the transform between them.
 
-    rgb_from_x: (4, 4) rigid transform, takes a point in metres in the depth camera's optical frame
+    rgb_from_x: (4, 4) rigid transform of points in metres from the depth camera's optical frame
     to the RGB camera's. Raises InputError for a matrix that is not rigid.
     """
 
@@ -52,8 +52,8 @@ class Reprojection:
         off = float(np.abs(turn @ turn.T - np.eye(3)).max())
         if off > 1e-3 or np.linalg.det(turn) < 0 or not np.allclose(matrix[3], (0, 0, 0, 1)):
             raise InputError(
-                f"The extrinsic is no rigid transform: its rotation is off by {off:.2g}; expected "
-                "a rotation and a translation in metres, last row 0 0 0 1."
+                f"The extrinsic is not a rigid transform: its rotation is off by {off:.2g}; "
+                "expected a rotation and a translation in metres, last row 0 0 0 1."
             )
         object.__setattr__(self, "rgb_from_x", matrix)
 
@@ -63,8 +63,8 @@ def reproject(metres: Metres, reprojection: Reprojection) -> Metres:
 
     The result is depth along the RGB camera's optical axis in metres, NaN where nothing was
     measured.
-    Raises InputError for an image that is not of the depth camera's size, and where an image with
-    measurements shares no pixel with the RGB camera.
+    Raises InputError for an image that does not have the depth camera's size, and where an image
+    with measurements shares no pixel with the RGB camera.
     """
     _check_size("depth", metres.shape, reprojection.x_camera)
     closeness = np.divide(1, metres, out=np.zeros_like(metres), where=np.isfinite(metres))
@@ -83,7 +83,7 @@ def reproject(metres: Metres, reprojection: Reprojection) -> Metres:
 
 
 def check_rgb_size(reprojection: Reprojection, size: tuple[int, int]) -> None:
-    """InputError where the RGB image of (height, width) is not of the RGB camera's size."""
+    """Raises InputError where the RGB image's (height, width) is not the RGB camera's size."""
     _check_size("RGB", size, reprojection.rgb_camera)
 
 
@@ -96,7 +96,7 @@ def _check_size(what: str, size: tuple[int, ...], camera: CameraModel) -> None:
 
 
 def _bands(closeness: Metres, reprojection: Reprojection) -> Iterator[tuple[Metres, Metres]]:
-    """Samples of 1/z, 0 where invalid, and their rays, some rows of the image at a time."""
+    """Samples of 1/z, 0 where invalid, and their rays, a few image rows at a time."""
     k = _samples_per_side(closeness, reprojection)
     rays = _turned_rays(reprojection, k)
     height, width = closeness.shape
@@ -110,14 +110,14 @@ def _bands(closeness: Metres, reprojection: Reprojection) -> Iterator[tuple[Metr
 
 
 def _one_surface(padded: Metres) -> npt.NDArray[np.bool_]:
-    """(h + 2, w + 2) to (h + 1, w + 1): whether the four pixels at a corner are one surface."""
+    """(h + 2, w + 2) to (h + 1, w + 1): whether the four pixels at a corner are on one surface."""
     corners = np.stack([padded[:-1, :-1], padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]])
     least, most = corners.min(0), corners.max(0)
     return np.asarray((least > 0) & (most <= _SAME_SURFACE * least))
 
 
 def _sampled(padded: Metres, whole: npt.NDArray[np.bool_], k: int) -> Metres:
-    """Pixels with one more around (r + 2, w + 2) to samples (r k, w k)."""
+    """Pixels padded by one, (r + 2, w + 2), to samples (r k, w k)."""
     own = padded[1:-1, 1:-1]
     if k == 1:
         return own
@@ -133,7 +133,7 @@ def _sampled(padded: Metres, whole: npt.NDArray[np.bool_], k: int) -> Metres:
 
 
 def _places(count: int, k: int) -> tuple[npt.NDArray[np.intp], Metres]:
-    """Of each sample along one side, the padded pixel before it and how far it is beyond it."""
+    """For each sample along one side, the padded pixel before it and its distance from it."""
     at = (np.arange(count * k) + 0.5) / k + 0.5
     before = np.floor(at).astype(np.intp)
     return before, (at - before).astype(np.float32)
@@ -141,7 +141,8 @@ def _places(count: int, k: int) -> tuple[npt.NDArray[np.intp], Metres]:
 
 @lru_cache(maxsize=4)
 def _turned_rays(reprojection: Reprojection, k: int) -> Metres:
-    """(3, h k, w k) float32: the samples' rays, third part 1, in the RGB camera's axes."""
+    """(3, h k, w k) float32: the samples' rays, third part 1 before they are rotated into the RGB
+    camera's axes."""
     camera = reprojection.x_camera
     u, v = ((np.arange(n * k) + 0.5) / k - 0.5 for n in (camera.width, camera.height))
     slopes = camera.rays_through(*np.meshgrid(u, v))
@@ -169,7 +170,7 @@ def _projected(samples: Metres, rays: Metres, reprojection: Reprojection) -> tup
 
 
 def _samples_per_side(closeness: Metres, reprojection: Reprojection) -> int:
-    """The least k with which samples of a surface are one RGB pixel apart or less.
+    """The smallest k with which samples of a surface are at most one RGB pixel apart.
 
     With steps a to the right and b down, in RGB pixels, every square of one pixel holds a sample
     where |a_u| + |b_u| <= 1 and |a_v| + |b_v| <= 1.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Label images as datasets store them, numbers or colours, to class ids.
+"""Converts label images as datasets store them, numbers or colours, to class ids.
 
-From one numbering to another by a table: no arithmetic that can wrap around.
+A lookup table maps one numbering to another: no arithmetic that can wrap around.
 """
 
 from collections.abc import Mapping
@@ -44,8 +44,8 @@ def remap(labels: LabelImage, numbering: Mapping[int, int], what: str) -> LabelI
 
 
 def numbers_in(path: Path, channel: int | None = None) -> npt.NDArray[np.integer]:
-    """The numbers of a label file (H, W), PNG or `.npy`; channel: of an image with several. Those
-    of a PNG with a palette are its indices, as whoever wrote it meant.
+    """The numbers of a label file (H, W), PNG or `.npy`; channel: which of several to read. A PNG
+    with a palette gives its indices.
 
     Raises InputError for a file that cannot be read, is JPEG, which does not keep numbers, or
     has other channels or types.
@@ -64,7 +64,7 @@ def numbers_in(path: Path, channel: int | None = None) -> npt.NDArray[np.integer
 
 
 def _indices(path: Path) -> npt.NDArray[np.integer] | None:
-    """Those of a PNG with a palette, whose colours alone OpenCV gives; None for another file."""
+    """Of a PNG with a palette, for which OpenCV gives only colours; None for other files."""
     if path.suffix.lower() != ".png" or not path.is_file():
         return None
     with path.open("rb") as file:
@@ -83,22 +83,22 @@ def _indices(path: Path) -> npt.NDArray[np.integer] | None:
 def ids_of_numbers(
     numbers: npt.NDArray[np.integer], numbering: Mapping[int, int], path: Path
 ) -> LabelImage:
-    """Class ids of stored numbers; -1 and 255 are unlabelled beside what `numbering` says.
+    """Class ids of stored numbers by `numbering`; -1 and 255 are unlabelled as well.
 
-    Raises LabelError for a number without meaning.
+    Raises LabelError for any other number.
     """
     marked = np.where(numbers == -1, UNLABELLED, numbers)
     if marked.min(initial=0) < 0 or marked.max(initial=0) > UNLABELLED:
         worst = int(marked.max()) if marked.max() > UNLABELLED else int(marked.min())
         raise LabelError(
             f"{path} holds the value {worst}; expected {min(numbering)} to {max(numbering)}: it "
-            "is no label image of this set."
+            "is not a label image of this set."
         )
     return remap(marked.astype(np.uint8), numbering, str(path))
 
 
 def from_one(label_set: LabelSet) -> dict[int, int]:
-    """The numbering that stores id + 1, and 0 where unlabelled."""
+    """The numbering that stores id + 1, and 0 for unlabelled."""
     return {0: UNLABELLED, **{i + 1: i for i in range(len(label_set))}}
 
 

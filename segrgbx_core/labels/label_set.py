@@ -45,7 +45,7 @@ class LabelSet:
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.classes):
-            raise LabelError(f"'{self.name}' names a class twice; every name must be its own.")
+            raise LabelError(f"'{self.name}' names a class twice; class names must be unique.")
         if not 1 <= len(self.classes) <= UNLABELLED:
             raise LabelError(
                 f"'{self.name}' has {len(self.classes)} classes; expected 1 to {UNLABELLED}."
@@ -66,7 +66,7 @@ class LabelSet:
         return table
 
     def id_of(self, name: str) -> int:
-        """Id of the named class; LabelError lists the names there are."""
+        """Id of the named class. Raises LabelError that lists the names."""
         if name not in self.names:
             raise LabelError(
                 f"Label set '{self.name}' has no class '{name}'; it has {', '.join(self.names)}."
@@ -76,7 +76,7 @@ class LabelSet:
 
 @dataclass(frozen=True)
 class ClassEntry:
-    """A class as a file has it. meets: the classes of the union that it covers; why: a remark."""
+    """A class in a file. meets: the classes of the union that it covers; why: a remark."""
 
     name: str
     color: tuple[int, int, int]
@@ -86,10 +86,10 @@ class ClassEntry:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """What a label set's file holds. name: None takes the file's.
+    """The content of a label set's file. name: None for the file's stem.
 
-    unified: the union that the set is a part of; silent: classes of the union that none of the
-    set's can claim.
+    unified: the union that the set belongs to; silent: classes of the union that no class of the
+    set can claim.
     """
 
     classes: tuple[ClassEntry, ...]
@@ -101,7 +101,7 @@ class LabelFile:
 def read_label_file(name_or_path: str | Path) -> tuple[Path, LabelFile]:
     """The file of a label set's name or path, and its content.
 
-    Raises LabelError where there is none, or it is of another form.
+    Raises LabelError where it is missing or malformed.
     """
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
@@ -118,8 +118,8 @@ def read_label_file(name_or_path: str | Path) -> tuple[Path, LabelFile]:
 def load_label_set(name_or_path: str | Path) -> LabelSet:
     """A label set by the name of a file under `config/labels/` or by a YAML file's path.
 
-    Raises LabelError where there is none, its form is wrong, a name occurs twice, or it has more
-    than 255 classes.
+    Raises LabelError where it is missing or malformed, a name occurs twice, or it has more than
+    255 classes.
     """
     return label_set_of(*read_label_file(name_or_path))
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the classes of one label set lie in a union of several: read from the set's own file.
+"""How the classes of one label set map to a union of several, read from the set's own file.
 
-Each class of the set meets one or several unified classes, no two the same one; what a set's file
-says of them is described in `config/labels/unified.yaml`.
+Each class of the set meets one or several unified classes, no two the same one;
+`config/labels/unified.yaml` describes the fields of a set's file.
 """
 
 from collections.abc import Mapping
@@ -32,10 +32,10 @@ class Membership:
 
 
 def load_membership(name_or_path: str | Path) -> Membership:
-    """The set of a shipped name or a file's path, with its place in the union its file names.
+    """The set of a shipped name or a file's path, mapped to the union its file names.
 
     Raises LabelError where the file names no union, a class does not say what it meets, a name is
-    not of the union, two classes meet the same one, or two take the rest.
+    not in the union, two classes meet the same one, or two take the rest.
     """
     path, content = read_label_file(name_or_path)
     label_set = label_set_of(path, content)
@@ -48,7 +48,7 @@ def load_membership(name_or_path: str | Path) -> Membership:
         for names in named.values()
     )
     if () in meets:
-        raise LabelError(f"{path}: a class takes the rest, but nothing of '{unified.name}' is.")
+        raise LabelError(f"{path}: a class takes the rest, but '{unified.name}' has none left.")
     return Membership(label_set, unified, meets)
 
 
@@ -82,7 +82,7 @@ def _claims(
             if name in claims:
                 raise LabelError(
                     f"{path}: '{name}' is met by both '{claims[name]}' and '{owner}'; a unified "
-                    "class can belong to one alone."
+                    "class can belong to only one."
                 )
             if name != REST and name not in unified.names:
                 raise LabelError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network and its sizes; folders and files of weights are in `weights`."""
+"""The network and its sizes; reading and writing weights is in `segrgbx_core.weights`."""
 
 from segrgbx_core.model.head import active_logits
 from segrgbx_core.model.preprocessing import Preprocessing, resize_rgb, resize_x

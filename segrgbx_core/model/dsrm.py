@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DSRM: features of a stage adjusted by the scene embedding, one block for both streams.
+"""DSRM: a stage's features adjusted by the scene embedding, one block for both streams.
 
 Equations and choices: docs/method.md, "DSRM".
 """
@@ -15,8 +15,8 @@ from segrgbx_core.model.mix_transformer import as_map, as_tokens
 class SceneRefinement(nn.Module):
     """F + gate(S) * relevance(F, S) * branch(norm(F) * (1 + scale(S)) + shift(S)).
 
-    width: the stage's channels C; scene_width: D of the scene embeddings. All that S decides
-    starts at zero, so a fresh module changes nothing.
+    width: the stage's channels C; scene_width: D of the scene embeddings. All terms that depend
+    on S start at zero, so a new module is the identity.
     """
 
     def __init__(self, width: int, scene_width: int) -> None:
@@ -31,8 +31,8 @@ class SceneRefinement(nn.Module):
         self.fc2 = nn.Linear(width, width)
 
     def forward(self, rgb: Tensor, x: Tensor, scene: SceneEmbeddings) -> tuple[Tensor, Tensor]:
-        """Maps (B, C, H, W) of both streams to maps of the same shape: two passes of the block,
-        made in one call."""
+        """Maps (B, C, H, W) of both streams to maps of the same shape. Both streams pass through
+        the block as one batch."""
         features = torch.cat((as_tokens(rgb), as_tokens(x)))
         refined = self._refine(features, torch.cat(scene), rgb.shape[2], rgb.shape[3])
         rgb_out, x_out = refined.chunk(2)

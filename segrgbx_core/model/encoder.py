@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the model asks of an encoder: four stages for two streams, their widths and strides."""
+"""The interface of an encoder: four stages for two streams, their widths and strides."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -12,12 +12,12 @@ Four: TypeAlias = tuple[int, int, int, int]
 
 
 class DualEncoder(nn.Module):
-    """The stages in order. Call them one by one: fusion stands between them.
+    """The stages in order. Call them one by one, with fusion between them.
 
-    stages: each takes the maps (B, C_in, H, W) of RGB and of X, of a height and width that the
-    stage divides, and gives the two maps (B, C, H / step, W / step) of the same width.
-    widths: channels of each stage's maps. heads: attention heads of each stage, which the fusion
-    of its maps takes over. strides: input pixels to a side of one pixel of the map.
+    stages: each takes the maps (B, C_in, H, W) of RGB and X, with H and W multiples of its step,
+    and gives two maps (B, C, H / step, W / step).
+    widths: channels of each stage's maps. heads: attention heads of each stage, also used by the
+    fusion of its maps. strides: side of a map's pixel in input pixels.
     """
 
     def __init__(self, widths: Four, heads: Four, stages: Sequence[nn.Module]) -> None:
@@ -29,7 +29,7 @@ class DualEncoder(nn.Module):
 
 
 def drop_path_rates(depths: Four, last: float) -> list[list[float]]:
-    """A rate for each block of each stage, growing linearly from 0 to `last`."""
+    """The rate of each block of each stage, growing linearly from 0 to `last`."""
     total = sum(depths)
     rates = [last * i / (total - 1) for i in range(total)]
     starts = [sum(depths[:i]) for i in range(4)]

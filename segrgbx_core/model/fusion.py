@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fusion of the two streams at one stage: rectify each by the other (FRM), then merge (FFM).
+"""Fusion of the two streams at one stage: rectify each with the other (FRM), then merge (FFM).
 
 Written from the CMX paper (Zhang et al., 2023, arXiv 2203.04838, sections III-B and III-C), with
 reduction 1 and lambda_c = lambda_s = 0.5.
@@ -18,7 +18,7 @@ LAMBDA_SPATIAL = 0.5
 
 
 class FeatureRectification(nn.Module):
-    """Adds to each stream what the other knows, weighted by channel and by place."""
+    """Adds to each stream the other's features, weighted by channel and by position."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class CrossContext(nn.Module):
     def _context(self, stream: int, tokens: Tensor) -> Tensor:
         """The (B, heads, C / heads, C / heads) context, each column a softmax over its keys."""
         key, value = self.kv[stream](tokens).chunk(2, 2)
-        # The sum over all tokens leaves float16's range on large images.
+        # The sum over all tokens overflows float16 on large images.
         with nullcontext() if tokens.is_meta else torch.autocast(key.device.type, enabled=False):
             product = self._heads(key.float()).transpose(2, 3) @ self._heads(value.float())
             return torch.softmax(product * self.scale, 2)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The all-MLP segmentation head (SegFormer, arXiv 2105.15203, section 3.2).
 
-The paper lifts each level to `width` channels, enlarges all to a quarter of the input, joins them
-and mixes them by a 1x1 convolution. Lifting and mixing are linear and enlarging is linear with
-weights that sum to one, so the order does not matter: here each level is mixed at its own size
-by the product of the two matrices and enlarged afterwards. Same function, same parameters, about
-a tenth of the operations.
+The paper projects each level to `width` channels, upsamples all to a quarter of the input,
+concatenates them and mixes them by a 1x1 convolution. Projection and mixing are linear, and
+upsampling is linear with weights that sum to one, so the order does not matter: here each level
+is mixed at its own size by the product of the two matrices and upsampled afterwards. Same
+function, same parameters, about a tenth of the operations.
 """
 
 from collections.abc import Sequence
@@ -47,10 +47,10 @@ class MlpHead(nn.Module):
 def active_logits(logits: Tensor, active: Membership) -> Tensor:
     """Logits over the union, (B, unified, H, W), to logits over the active set, (B, C, H, W).
 
-    A class's logit is the log of the sum of the exponentials of those that it meets, so that its
-    softmax is the sum of their probabilities, given that the pixel is of the active set: unified
-    classes that it does not cover have no say. For one met class that is its logit unchanged.
-    Train on a set by cross entropy between these and the set's own labels.
+    A class's logit is the log-sum-exp over the unified classes that it meets. Its softmax is then
+    the sum of their probabilities, given that the pixel belongs to the active set; unified
+    classes outside the set have no influence. With one met class its logit is unchanged.
+    Train on a set by cross entropy between these logits and the set's own labels.
     Raises InputError where the logits are not those of the union.
     """
     if logits.ndim != 4 or logits.shape[1] != len(active.unified):

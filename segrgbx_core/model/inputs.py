@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the network may be given, how a batch is brought to its form, and what is no number."""
+"""Checks of the network's inputs, padding of a batch, and counts of values that are not finite."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.modality import MODALITIES
-from segrgbx_core.model.ma_clip import NO_MODALITY
+from segrgbx_core.modality import MODALITIES, NO_X
 
 SIZE_MULTIPLE = 32
 
@@ -32,7 +31,7 @@ def pad(planes: Tensor) -> Tensor:
 def check_inputs(
     rgb: Tensor, x: Tensor | None, modality: str | Sequence[str], present: Tensor | None
 ) -> None:
-    """Raises InputError where shapes or names of a batch do not agree."""
+    """Raises InputError where shapes or names in a batch do not agree."""
     if rgb.ndim != 4 or rgb.shape[1] != 3:
         raise InputError(f"rgb has shape {tuple(rgb.shape)}; expected (batch, 3, height, width).")
     if x is not None and x.shape != rgb.shape:
@@ -41,7 +40,7 @@ def check_inputs(
         )
     if present is not None and present.shape != rgb.shape[:1]:
         raise InputError(
-            f"present has shape {tuple(present.shape)}; expected ({rgb.shape[0]},), one flag a "
+            f"present has shape {tuple(present.shape)}; expected ({rgb.shape[0]},), one flag per "
             "sample."
         )
     names = (modality,) if isinstance(modality, str) else tuple(modality)
@@ -51,16 +50,15 @@ def check_inputs(
             "for each sample."
         )
     for name in names:
-        if name != NO_MODALITY and name not in MODALITIES:
+        if name != NO_X and name not in MODALITIES:
             raise InputError(
-                f"Modality '{name}' is unknown; expected {NO_MODALITY} or one of "
-                f"{', '.join(MODALITIES)}."
+                f"Modality '{name}' is unknown; expected {NO_X} or one of {', '.join(MODALITIES)}."
             )
 
 
 @dataclass(frozen=True)
 class NotFinite:
-    """NaN and infinite values of a batch. samples: which of it hold any, counted from 0."""
+    """Numbers of NaN and infinite values in a batch. samples: those with any, counted from 0."""
 
     rgb: int
     x: int
@@ -71,7 +69,7 @@ class NotFinite:
 
 
 def count_not_finite(rgb: Tensor, x: Tensor | None, present: Tensor | None = None) -> NotFinite:
-    """Counts in the model's inputs, (B, 3, H, W); samples without X have none in it."""
+    """Counts in the model's inputs, (B, 3, H, W); X of samples without X is not counted."""
     bad_rgb = (~torch.isfinite(rgb)).sum((1, 2, 3))
     bad_x = torch.zeros_like(bad_rgb)
     if x is not None:
@@ -83,11 +81,11 @@ def count_not_finite(rgb: Tensor, x: Tensor | None, present: Tensor | None = Non
 
 
 def require_finite(rgb: Tensor, x: Tensor | None, present: Tensor | None = None) -> None:
-    """Raises InputError, which says how many values of which samples are not finite."""
-    found = count_not_finite(rgb, x, present)
-    if found:
+    """Raises InputError with the count and the samples of values that are not finite."""
+    bad = count_not_finite(rgb, x, present)
+    if bad:
         raise InputError(
-            f"The input holds values that are not finite, {found.rgb} in rgb and {found.x} in x, "
-            f"in samples {', '.join(map(str, found.samples[:5]))} of {rgb.shape[0]}; mark such "
+            f"The input holds values that are not finite, {bad.rgb} in rgb and {bad.x} in x, "
+            f"in samples {', '.join(map(str, bad.samples[:5]))} of {rgb.shape[0]}; mark such "
             "pixels invalid, which makes them 0, or leave the frame out."
         )

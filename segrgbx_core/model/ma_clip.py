@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """MA-CLIP at inference: one batched call of the visual tower gives both scene embeddings.
 
-The text tower and the low-rank updates live in `training/clip/towers.py`; here they are gone.
+The text tower and the low-rank updates are only needed for training; they are in
+`training/clip/towers.py`.
 Equations: docs/method.md, "Scene embeddings".
 """
 
@@ -13,16 +14,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segrgbx_core.errors import InputError, ModelError
+from segrgbx_core.modality import NO_X
 from segrgbx_core.model.vision_tower import SMALL, VisionTower
 
-NO_MODALITY = "none"
 RGB_ROW, ABSENT_ROW = 0, 1
 SMALL_CLIP = "small"
 _VECTOR_WIDTH = 128
 
 
 class SceneEmbeddings(NamedTuple):
-    """S^r and S^m, each (B, D) float32 of length sqrt(D), so that an entry is about 1."""
+    """S^r and S^m, each (B, D) float32 of length sqrt(D), so that entries are about 1."""
 
     rgb: Tensor
     x: Tensor
@@ -31,12 +32,13 @@ class SceneEmbeddings(NamedTuple):
 def modality_rows(
     modality: str | Sequence[str], count: int, modalities: Sequence[str]
 ) -> tuple[int, ...]:
-    """Each of `count` samples' row in tables of one row a sensor: RGB, absent X, `modalities`.
+    """The row of each of `count` samples in tables with one row per sensor: RGB, absent X,
+    `modalities`.
 
     Raises InputError for a modality that the model has no row for.
     """
     names = (modality,) * count if isinstance(modality, str) else tuple(modality)
-    rows = {NO_MODALITY: ABSENT_ROW, **{name: 2 + i for i, name in enumerate(modalities)}}
+    rows = {NO_X: ABSENT_ROW, **{name: 2 + i for i, name in enumerate(modalities)}}
     for name in names:
         if name not in rows:
             raise InputError(
@@ -47,7 +49,7 @@ def modality_rows(
 
 
 def _open_clip_tower(name: str) -> tuple[nn.Module, int]:
-    """The visual tower of an open_clip model with fresh weights, and its output's channels."""
+    """The visual tower of an open_clip model with new weights, and its output channels."""
     try:
         import open_clip  # type: ignore[import-untyped]
         from open_clip.model import CLIP, CLIPTextCfg  # type: ignore[import-untyped]
@@ -62,7 +64,7 @@ def _open_clip_tower(name: str) -> tuple[nn.Module, int]:
             f"CLIP '{name}' is unknown; expected '{SMALL_CLIP}' or a name of "
             "open_clip.list_models(), for example ViT-B-32."
         )
-    # The least text tower that open_clip builds; only the visual one is kept.
+    # The smallest text tower that open_clip builds; only the visual one is kept.
     text = CLIPTextCfg(context_length=1, vocab_size=2, width=8, heads=1, layers=1)
     quick = bool(config.get("quick_gelu", False))
     visual = CLIP(config["embed_dim"], config["vision_cfg"], text, quick_gelu=quick).visual
@@ -70,7 +72,7 @@ def _open_clip_tower(name: str) -> tuple[nn.Module, int]:
 
 
 class MaClip(nn.Module):
-    """The tuned visual tower of CLIP, and the learned vector that stands for an absent X.
+    """The tuned visual tower of CLIP, and the learned vector that represents an absent X.
 
     clip: "small", or any name of open_clip. Both images are resized to the tower's square, so the
     whole field of view counts. Raises ModelError for an unknown name or without open_clip.
@@ -93,24 +95,24 @@ class MaClip(nn.Module):
         self.register_buffer("input_shift", torch.zeros(2, 3))
 
     def forward(self, rgb: Tensor, x: Tensor | None, rows: Tensor) -> SceneEmbeddings:
-        """rgb, x: (B, 3, H, W) normalised as the segmentation model reads them; rows: (B,) int64
-        of `modality_rows`, ABSENT_ROW where X is absent; x=None where all are."""
+        """rgb, x: (B, 3, H, W) normalised as for the segmentation model, x=None where no sample
+        has X; rows: (B,) int64 of `modality_rows`, ABSENT_ROW where X is absent."""
         count = rgb.shape[0]
         images = self.as_read(rgb, 0)
         if x is not None:
             images = torch.cat((images, self.as_read(x, 1)))
-        found = self.visual(images).float()
+        embedded = self.visual(images).float()
         absent = self.absent.float().expand(count, -1)
-        x_found = absent
+        x_embedded = absent
         if x is not None:
-            x_found = torch.where((rows == ABSENT_ROW)[:, None], absent, found[count:])
+            x_embedded = torch.where((rows == ABSENT_ROW)[:, None], absent, embedded[count:])
         scale = self.width**0.5
         return SceneEmbeddings(
-            F.normalize(found[:count], dim=1) * scale, F.normalize(x_found, dim=1) * scale
+            F.normalize(embedded[:count], dim=1) * scale, F.normalize(x_embedded, dim=1) * scale
         )
 
     def as_read(self, images: Tensor, stream: int) -> Tensor:
-        """Images as the tower reads them: its size, its mean and deviation; stream 0 is RGB."""
+        """Images resized and normalised for the tower; stream 0 is RGB, 1 is X."""
         small = F.interpolate(
             images, self.size, mode="bilinear", align_corners=False, antialias=True
         )
@@ -123,9 +125,9 @@ class MaClip(nn.Module):
         expected: tuple[Sequence[float], Sequence[float]],
         stream: int,
     ) -> None:
-        """Makes inputs normalised by `given` (mean, deviation) arrive as `expected` has them.
+        """Converts inputs normalised by `given` (mean, deviation) to the `expected` ones.
 
-        For a tower trained elsewhere, whose mean and deviation differ from the card's.
+        Needed for a tower trained elsewhere, with a mean and deviation other than the card's.
         """
         mean, deviation = (torch.tensor(values) for values in given)
         new_mean, new_deviation = (torch.tensor(values) for values in expected)
@@ -133,9 +135,9 @@ class MaClip(nn.Module):
         self.input_shift[stream] = (mean - new_mean) / new_deviation
 
     def load_visual(self, tensors: Mapping[str, Tensor]) -> None:
-        """Takes a tuned tower's tensors and keeps them fixed from now on.
+        """Loads a tuned tower's tensors and freezes them.
 
-        Raises ModelError where names or shapes are not this tower's.
+        Raises ModelError where names or shapes differ from this tower's.
         """
         own = self.visual.state_dict()
         wrong = sorted(own.keys() ^ tensors.keys()) or sorted(
@@ -143,22 +145,22 @@ class MaClip(nn.Module):
         )
         if wrong:
             raise ModelError(
-                f"The CLIP weights are of another visual tower: {len(wrong)} tensors differ, the "
-                f"first {wrong[0]}; give the weights of the tower that 'clip' names."
+                f"The CLIP weights belong to another visual tower: {len(wrong)} tensors differ, "
+                f"the first {wrong[0]}; give the weights of the tower that 'clip' names."
             )
         self.visual.load_state_dict(dict(tensors))
         self.freeze()
 
     def freeze(self) -> None:
-        """Keeps the tower as it is while the rest trains; the absent X's vector still learns."""
+        """Excludes the tower from training; the vector of an absent X is still trained."""
         self.visual.requires_grad_(False)
 
 
 class ModalityVectors(nn.Module):
-    """What stands in for MA-CLIP where it is left out: a learned vector a sensor.
+    """The replacement of MA-CLIP where it is left out: one learned vector per sensor.
 
-    It says which sensor looks, but not at what, so the difference to MA-CLIP is what the scene
-    brings.
+    It depends on the sensor but not on the image, so the difference to MA-CLIP is the
+    contribution of the scene.
     """
 
     def __init__(self, rows: int) -> None:

@@ -2,8 +2,8 @@
 """The hierarchical encoder: Mix Transformer stages for two streams, sizes B0 to B5.
 
 Written from the SegFormer paper (Xie et al., 2021, arXiv 2105.15203, section 3.1 and table 6).
-Inside a stage features travel as tokens (B, N, C); seen from outside they are maps (B, C, H, W)
-whose memory is channels-last, so that going from one to the other costs nothing.
+Inside a stage features are tokens (B, N, C), outside they are maps (B, C, H, W) in channels-last
+memory, so that converting between the two copies nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,17 +43,17 @@ PRESETS: dict[str, MixTransformerSpec] = {
 
 
 def as_map(tokens: Tensor, height: int, width: int) -> Tensor:
-    """Tokens (B, N, C) to a map (B, C, H, W) over the same memory, N = H * W."""
+    """Tokens (B, N, C) to a map (B, C, H, W) in the same memory, N = H * W."""
     return tokens.view(tokens.shape[0], height, width, tokens.shape[2]).permute(0, 3, 1, 2)
 
 
 def as_tokens(features: Tensor) -> Tensor:
-    """A map (B, C, H, W) to tokens (B, H * W, C); free where the map is channels-last."""
+    """A map (B, C, H, W) to tokens (B, H * W, C); without a copy where it is channels-last."""
     return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 class DropPath(nn.Module):
-    """Leaves the whole branch out for a share `rate` of the samples while training."""
+    """Drops the whole branch for a share `rate` of the samples during training."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class DropPath(nn.Module):
 
 
 class PatchEmbedding(nn.Module):
-    """Overlapping patches: a strided convolution and a norm, map in, tokens and size out."""
+    """Overlapping patches: a strided convolution and a norm, from a map to tokens and size."""
 
     def __init__(self, in_width: int, width: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class PatchEmbedding(nn.Module):
 
 
 class ReducedAttention(nn.Module):
-    """Self-attention whose keys and values come from a map shrunk by `reduction` a side."""
+    """Self-attention with keys and values from a map reduced by `reduction` per side."""
 
     def __init__(self, width: int, heads: int, reduction: int) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class ReducedAttention(nn.Module):
 
 
 class MixFeedForward(nn.Module):
-    """Two linear layers with a 3x3 depth-wise convolution between, which tells position."""
+    """Two linear layers with a 3x3 depth-wise convolution between, which encodes position."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -145,9 +145,9 @@ class MixBlock(nn.Module):
 class DualStage(nn.Module):
     """One stage for both streams; index 0 is RGB, index 1 is X in every list.
 
-    `embeddings` and the stage's last `norms` are each stream's own, or lists of one that serves
-    both. `blocks` holds one list of blocks that both streams go through in one call, or two where
-    blocks are not shared.
+    `embeddings` and the stage's last `norms` hold one entry per stream, or a single shared one.
+    `blocks` holds one list of blocks that both streams pass through as one batch, or two lists
+    where blocks are not shared.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class DualStage(nn.Module):
     def forward(self, rgb: Tensor, x: Tensor, align: Align | None = None) -> tuple[Tensor, Tensor]:
         """Maps (B, C_in, H, W) of both streams to maps (B, C, H / stride, W / stride).
 
-        align: changes both streams' embedded tokens (B, N, C) before the blocks see them.
+        align: changes both streams' embedded tokens (B, N, C) before the blocks.
         """
         rgb_tokens, height, width = self.embeddings[0](rgb)
         x_tokens, _, _ = self.embeddings[-1](x)
@@ -190,10 +190,10 @@ class DualStage(nn.Module):
 
 
 class DualMixTransformer(DualEncoder):
-    """Mix Transformer stages; see the contract.
+    """Mix Transformer stages; see `DualEncoder`.
 
     shared: one set of blocks for both streams, or two. shared_embeddings: one patch embedding and
-    last norm a stage for both streams, or two.
+    last norm per stage for both streams, or two.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ def _stage(
 
 
 def patch_embedding(widths: Four, stage: int) -> PatchEmbedding:
-    """The stage's overlapping patches: 7x7 every 4 pixels first, then 3x3 every 2."""
+    """The stage's overlapping patches: 7x7 with stride 4 first, then 3x3 with stride 2."""
     if stage == 0:
         return PatchEmbedding(3, widths[0], 7, 4)
     return PatchEmbedding(widths[stage - 1], widths[stage], 3, 2)

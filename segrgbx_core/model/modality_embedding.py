@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modality-aligned embedding: what the scene is, said to each token through a few prompts.
+"""Modality-aligned embedding: the scene embedding passed to each token through a few prompts.
 
 Equations and choices: docs/method.md, "Modality-aligned embedding".
 """
@@ -15,9 +15,9 @@ _PROMPT_DEVIATION = 0.2
 class ModalityEmbedding(nn.Module):
     """Cross-attention of one stage's tokens to control prompts and learnable prompts.
 
-    width: the stage's channels C; scene_width: D of the scene embeddings; rows: sensors with
-    prompts of their own; control, learnable: prompts of each kind. The cost is N C P for N tokens
-    and P prompts. The gate starts at zero, so a fresh module changes nothing.
+    width: the stage's channels C; scene_width: D of the scene embeddings; rows: number of sensors
+    with their own prompts; control, learnable: number of prompts of each kind. The cost is N C P
+    for N tokens and P prompts. The gate starts at zero, so a new module is the identity.
     """
 
     def __init__(
@@ -53,5 +53,5 @@ class ModalityEmbedding(nn.Module):
 
     def _inject(self, tokens: Tensor, key: Tensor, value: Tensor) -> Tensor:
         weights = torch.softmax(tokens @ key.transpose(1, 2).to(tokens.dtype) * self.scale, 2)
-        # The gate goes to the few values, not to the many tokens.
+        # The gate is applied to the few values, not to the many tokens.
         return tokens + weights.to(tokens.dtype) @ (value * self.gate).to(tokens.dtype)

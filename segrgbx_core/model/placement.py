@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where and in which precision a model runs, and what this machine offers it."""
+"""The device and precision that a model runs on, and what this machine offers."""
 
 import logging
 import os
@@ -17,9 +17,9 @@ PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.fl
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The named device; "auto" takes CUDA where there is one and the CPU otherwise.
+    """The named device; "auto" takes CUDA where it is available and the CPU otherwise.
 
-    Raises InputError for a name that is no device or one this machine lacks.
+    Raises InputError for a name that is not a device, or a device this machine does not have.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -41,10 +41,10 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """ "float32", "bf16" or "fp16"; "auto" takes the fastest that the device computes well.
+    """ "float32", "bf16" or "fp16"; "auto" takes the fastest one that the device supports well:
+    float32 on the CPU, bf16 on CUDA devices of compute capability 8 and above, fp16 on older ones.
 
-    That is float32 on the CPU, bf16 on CUDA devices of compute capability 8 and above and fp16
-    on older ones. Raises InputError for another name.
+    Raises InputError for another name.
     """
     if name == "auto":
         if device.type == "cpu":
@@ -62,17 +62,17 @@ def choose_precision(name: str, device: torch.device) -> str:
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """The context in which the model runs in that precision."""
+    """The context in which torch runs the model in that precision."""
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=PRECISIONS[precision])
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineFacts:
     """cpu_cores: those this process may use. cuda_*: of the first device, None without one.
 
-    device, precision: what "auto" comes to here.
+    device, precision: what "auto" selects here.
     """
 
     python: str
@@ -85,15 +85,15 @@ class Machine:
     precision: str
 
 
-def this_machine() -> Machine:
-    """Asks the operating system and torch."""
+def this_machine() -> MachineFacts:
+    """This machine, as the operating system and torch report it."""
     device = choose_device("auto")
     name = memory = None
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         name, memory = properties.name, properties.total_memory
     affinity = getattr(os, "sched_getaffinity", None)
-    return Machine(
+    return MachineFacts(
         python=platform.python_version(),
         torch=torch.__version__,
         cpu_cores=len(affinity(0)) if affinity is not None else os.cpu_count() or 1,

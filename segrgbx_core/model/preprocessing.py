@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From image bytes and encoded planes to what the network reads; one code for use and training."""
+"""From image bytes and encoded planes to the network's input, in inference and training alike."""
 
 import math
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What the model was trained to read; it travels with the weights.
+    """The input that the model was trained on; stored in the card with the weights.
 
-    channel_order: always "rgb". Means and deviations are over values in 0..1, the RGB image's and
-    the encoded X planes'. short_side: pixels the image's shorter side is resized to, None for the
-    native size. Raises ModelError for values out of range.
+    channel_order: always "rgb". Means and deviations: of values in 0..1, of the RGB image and of
+    the encoded X planes. short_side: the image's shorter side is resized to that many pixels;
+    None keeps the native size. Raises ModelError for values out of range.
     """
 
     channel_order: str = "rgb"
@@ -70,9 +70,9 @@ def resize_rgb(rgb: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def resize_x(planes: Tensor, valid: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Planes (B, 3, h, w) bilinearly and valid (B, h, w) bool by the nearest pixel.
+    """Resizes planes (B, 3, h, w) bilinearly and valid (B, h, w) bool by the nearest pixel.
 
-    Invalid pixels have no weight: a value is the mean of its valid neighbours alone.
+    Invalid pixels have no weight: a value is the mean of its valid neighbours only.
     """
     if planes.shape[2:] == size:
         return planes, valid

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model can be built of: its encoder's presets, its further parts, and their bounds."""
+"""The choices for building a model: encoder presets, components, and their bounds."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def check_components(
     prompts: Sequence[int],
     dsrm_stages: Sequence[int],
 ) -> None:
-    """Raises ModelError where the model's parts or their settings cannot be built."""
+    """Raises ModelError for components or settings that cannot be built."""
     for name in components:
         if name not in COMPONENTS:
             raise ModelError(
@@ -56,7 +56,7 @@ SMALL_PRESETS = ("b0", "b1", "pvt_v2_b0", "pvt_v2_b1")
 
 
 def check_preset(preset: str) -> None:
-    """Raises ModelError, which names the known ones, for an unknown preset."""
+    """Raises ModelError for an unknown preset; the message lists the known ones."""
     if preset not in ALL_PRESETS:
         raise ModelError(
             f"Preset '{preset}' is unknown; expected one of {', '.join(ALL_PRESETS)}."
@@ -64,9 +64,9 @@ def check_preset(preset: str) -> None:
 
 
 def build_encoder(preset: str, shared: bool, shared_embeddings: bool) -> DualEncoder:
-    """The preset's encoder with fresh weights.
+    """The preset's encoder with new weights.
 
-    Raises ModelError for an unknown preset, or one whose package is not installed.
+    Raises ModelError for an unknown preset, or one that needs a package that is not installed.
     """
     check_preset(preset)
     if preset in PYRAMID_PRESETS:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The encoder over timm's Pyramid Vision Transformer v2, sizes b0 to b5.
+"""The encoder built on timm's Pyramid Vision Transformer v2, sizes b0 to b5.
 
-Its public weights may be used commercially, which those of Mix Transformer may not. The stages
-are those of the paper (Wang et al., 2022, arXiv 2106.13797, table 1): patch embeddings and last
-norms have the form of Mix Transformer's, the blocks are timm's.
+Its public weights may be used commercially; those of Mix Transformer may not. The stages follow
+the paper (Wang et al., 2022, arXiv 2106.13797, table 1): patch embeddings and last norms have the
+form of Mix Transformer's, the blocks are timm's.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ PYRAMID_PRESETS: dict[str, PyramidTransformerSpec] = {
 
 
 class PyramidStage(DualStage):
-    """As a Mix Transformer stage, with blocks that take the map's size as one pair."""
+    """A Mix Transformer stage with blocks that take the map's size as one pair."""
 
     def _run(self, column: int, tokens: Tensor, height: int, width: int) -> Tensor:
         blocks = self.blocks[column]
@@ -49,7 +49,7 @@ class PyramidStage(DualStage):
 
 
 class DualPyramidTransformer(DualEncoder):
-    """Pyramid Vision Transformer v2 stages; see the contract.
+    """Pyramid Vision Transformer v2 stages; see `DualEncoder`.
 
     shared, shared_embeddings: as in DualMixTransformer.
     Raises ModelError where timm is not installed.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The assembly: encoder stages with FRM and FFM between them, then the head.
+"""The assembled model: encoder stages with FRM and FFM between them, then the head.
 
-With components, a scene embedding of each stream (MA-CLIP) speaks to the tokens of every stage
-(modality-aligned embedding) and adjusts the last one's features (DSRM).
+With components, a scene embedding of each stream (MA-CLIP) is passed to the tokens of every stage
+(modality-aligned embedding) and adjusts the last stage's features (DSRM).
 """
 
 import math
@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segrgbx_core.errors import InputError, ModelError
+from segrgbx_core.modality import NO_X
 from segrgbx_core.model.dsrm import SceneRefinement
 from segrgbx_core.model.fusion import FeatureFusion, FeatureRectification
 from segrgbx_core.model.head import MlpHead
 from segrgbx_core.model.inputs import SIZE_MULTIPLE, check_inputs, masked, pad
 from segrgbx_core.model.ma_clip import (
     ABSENT_ROW,
-    NO_MODALITY,
     SMALL_CLIP,
     MaClip,
     ModalityVectors,
@@ -36,16 +36,16 @@ from segrgbx_core.model.presets import SMALL_PRESETS, build_encoder, check_compo
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What decides the model's tensors.
+    """The settings that determine the model's tensors.
 
     preset: b0 to b5, or pvt_v2_b0 to pvt_v2_b5. components: some of ma_clip, modality_embedding
-    and dsrm; without ma_clip the other two read a learned vector a sensor in place of the scene
-    embedding. shared_blocks: one set of Transformer blocks for RGB and X, or two. head_width: the
-    head's channels; None takes 256 for b0 and b1 of either family and 512 above.
-    shared_embeddings: one patch embedding and last norm a stage for RGB and X, or two. clip:
-    "small" or a name of open_clip. modalities: those with prompts of their own. control_prompts,
-    prompts: how many each stage reads from the scene and learns a sensor. dsrm_stages: 1 to 4.
-    The last five count only with components.
+    and dsrm; without ma_clip the other two read one learned vector per sensor instead of the
+    scene embedding. shared_blocks: one set of Transformer blocks for RGB and X, or two.
+    head_width: the head's channels; None takes 256 for b0 and b1 of either family and 512 above.
+    shared_embeddings: one patch embedding and last norm per stage for RGB and X, or two. clip:
+    "small" or a name of open_clip. modalities: those with their own prompts. control_prompts:
+    prompts that each stage derives from the scene. prompts: prompts that each stage learns per
+    sensor. dsrm_stages: 1 to 4. The last five matter only with components.
     Raises ModelError for other values.
     """
 
@@ -93,20 +93,20 @@ def _initialise(module: nn.Module) -> None:
 
 
 def _initialise_small(layer: nn.Module) -> None:
-    # Fan-out of these few outputs would saturate the sigmoid and start from a huge loss.
+    # The fan-out rule with so few outputs would saturate the sigmoid and start at a huge loss.
     assert isinstance(layer, nn.Conv2d)
     nn.init.trunc_normal_(layer.weight, std=0.02)
 
 
 class _Control(NamedTuple):
-    """What speaks to the stages: scene embeddings, and (B,) int64 rows of each sample's X."""
+    """Inputs of the components: scene embeddings, and (B,) int64 rows of each sample's X."""
 
     scene: SceneEmbeddings
     rows: Tensor
 
 
 class SegRgbX(nn.Module):
-    """One set of weights for RGB with a second sensor of any modality, or RGB alone."""
+    """One network for RGB with a second sensor of any modality, or RGB alone."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class SegRgbX(nn.Module):
             assert isinstance(rectification, FeatureRectification)
             _initialise_small(rectification.spatial[-1])
         _initialise_small(self.head.classifier)
-        # After the rest, so that one seed gives one outline with and without components.
+        # Last, so that a seed gives the other parts the same weights with and without components.
         self._add_components(config, widths)
 
     def _add_components(self, config: ModelConfig, widths: Sequence[int]) -> None:
@@ -152,18 +152,18 @@ class SegRgbX(nn.Module):
         self,
         rgb: Tensor,
         x: Tensor | None,
-        modality: str | Sequence[str] = NO_MODALITY,
+        modality: str | Sequence[str] = NO_X,
         present: Tensor | None = None,
         scene: SceneEmbeddings | None = None,
     ) -> Tensor:
         """Logits (B, num_classes, H, W) of normalised images, any H and W.
 
-        rgb, x: (B, 3, H, W), normalised as the model's card says; x is 0 where its reading is
+        rgb, x: (B, 3, H, W), normalised as in the model's card; x is 0 where its reading is
         invalid. modality: a name of the modality table or "none", or one for each sample.
-        present: (B,) bool, False for samples without X. A sample without X (also x=None) is one
-        whose X has no valid pixel, so its values in x do not matter; with components, so is a
-        sample whose modality is "none". scene: what `embed_scene` gave for an earlier image of
-        the same place and sensors; None looks anew.
+        present: (B,) bool, False for samples without X. A sample without X (also x=None) is
+        treated as one without a valid pixel in X, and its values in x do not matter; with
+        components, this also holds for modality "none". scene: the result of `embed_scene` for an
+        earlier image of the same place and sensors; None computes it again.
         Raises InputError where shapes or names do not agree.
         """
         check_inputs(rgb, x, modality, present)
@@ -190,12 +190,12 @@ class SegRgbX(nn.Module):
         self,
         rgb: Tensor,
         x: Tensor | None,
-        modality: str | Sequence[str] = NO_MODALITY,
+        modality: str | Sequence[str] = NO_X,
         present: Tensor | None = None,
     ) -> SceneEmbeddings:
-        """The scene embeddings of images given as to a call, for use with several calls.
+        """The scene embeddings of images given as in `forward`, for use in several calls.
 
-        Raises InputError as a call does, and for a model without components.
+        Raises InputError as `forward` does, and for a model without components.
         """
         check_inputs(rgb, x, modality, present)
         if not self.config.components:
@@ -215,7 +215,7 @@ class SegRgbX(nn.Module):
     def _rows(
         self, x: Tensor, given: bool, modality: str | Sequence[str]
     ) -> tuple[Tensor, Tensor]:
-        """X with 0 where its sample has none, and (B,) int64 rows, ABSENT_ROW for those."""
+        """X with 0 for samples without X, and (B,) int64 rows, ABSENT_ROW for these samples."""
         named = modality_rows(modality, x.shape[0], self.config.modalities)
         rows = torch.tensor(named if given else (ABSENT_ROW,) * len(named), device=x.device)
         x = x.masked_fill((rows == ABSENT_ROW)[:, None, None, None], 0.0)
@@ -256,10 +256,10 @@ def build_model(
     clip: str = SMALL_CLIP,
     dsrm_stages: Sequence[int] = (4,),
 ) -> SegRgbX:
-    """A model with fresh weights; `components=(), shared_blocks=False` gives CMX.
+    """A model with new weights; `components=(), shared_blocks=False` gives CMX.
 
-    Raises ModelError for an unknown preset, component or CLIP, a preset whose package is not
-    installed, and settings out of range.
+    Raises ModelError for an unknown preset, component or CLIP, a preset that needs a package that
+    is not installed, and settings out of range.
     """
     return SegRgbX(
         ModelConfig(

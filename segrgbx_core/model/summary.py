@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a model costs: parameters and operations by part."""
+"""The cost of a model: parameters and operations by part."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from segrgbx_core.model.ma_clip import NO_MODALITY
+from segrgbx_core.modality import NO_X
 from segrgbx_core.model.mix_transformer import PRESETS
 from segrgbx_core.model.presets import COMPONENTS
 from segrgbx_core.model.segrgbx import ModelConfig, SegRgbX
@@ -19,8 +19,8 @@ PARTS = ("encoder", "frm", "ffm", "head")
 
 @dataclass(frozen=True)
 class PublishedCost:
-    """Sizes as a model's owners give them, which were not counted here. preset: its encoder's;
-    flops: floating-point operations, by their own way of counting."""
+    """Sizes as published by a model's authors, not counted here. preset: of its encoder; flops:
+    floating-point operations, by the authors' own way of counting."""
 
     name: str
     preset: str
@@ -29,7 +29,7 @@ class PublishedCost:
     source: str
 
 
-# For RGB with one further image; for which image size is not said there.
+# For RGB with one further image; the source does not state the image size.
 CMNEXT = PublishedCost(
     "CMNeXt", "b2", 58_690_000, 62_940_000_000, "github.com/jamycheung/DELIVER, model zoo"
 )
@@ -37,7 +37,7 @@ CMNEXT = PublishedCost(
 
 @dataclass(frozen=True)
 class PartCost:
-    """parameters: numbers learned. macs: multiply-accumulates of one frame."""
+    """parameters: number of learned values. macs: multiply-accumulates of one frame."""
 
     name: str
     parameters: int
@@ -64,14 +64,14 @@ class ModelSummary:
 
 
 def summarize(config: ModelConfig, height: int = 480, width: int = 640) -> ModelSummary:
-    """Counts on tensors without memory, so any preset at any size takes a moment."""
+    """Counts on tensors without memory, so every preset and size is quick."""
     with torch.device("meta"):
         model = SegRgbX(config).eval()
         image = torch.empty(1, 3, height, width)
-    # Not every version of torch counts its fused attention kernels; plain products it does.
+    # Some versions of torch do not count their fused attention kernels; all count plain products.
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
-        model(image, image, config.modalities[0] if config.components else NO_MODALITY)
+        model(image, image, config.modalities[0] if config.components else NO_X)
     counts = {name: sum(by_op.values()) for name, by_op in counter.get_flop_counts().items()}
     names = (*PARTS, *(name for name in COMPONENTS if name in config.components))
     if config.components and "ma_clip" not in config.components:
@@ -81,7 +81,7 @@ def summarize(config: ModelConfig, height: int = 480, width: int = 640) -> Model
 
 
 def _part(name: str, model: SegRgbX, counts: dict[str, int]) -> PartCost:
-    # Prompts are injected within the encoder's stages, so what they cost is counted there too.
+    # Prompts are injected within the encoder's stages, so their cost is counted there too.
     flops = _flops(name, model, counts)
     if name == "encoder":
         flops -= _flops("modality_embedding", model, counts)
@@ -89,7 +89,7 @@ def _part(name: str, model: SegRgbX, counts: dict[str, int]) -> PartCost:
 
 
 def _flops(name: str, model: SegRgbX, counts: dict[str, int]) -> int:
-    """Floating-point operations of a part, from counts by the called modules' names."""
+    """Floating-point operations of a part, from counts by module name."""
     called = [name]
     container = getattr(model, name)
     if name == "encoder":
@@ -105,7 +105,7 @@ def _parameters(module: nn.Module) -> int:
 
 @dataclass(frozen=True)
 class SizeRow:
-    """One preset: this model with shared blocks, and CMX, which is it with unshared ones."""
+    """One preset: this model with shared blocks, and CMX, the same with unshared blocks."""
 
     preset: str
     shared: ModelSummary
@@ -119,7 +119,7 @@ def size_table(
     height: int = 480,
     width: int = 640,
 ) -> tuple[SizeRow, ...]:
-    """The costs of each preset, part by part, beside CMX of the same preset and class count."""
+    """The costs of each preset, part by part, next to CMX of the same preset and class count."""
     return tuple(
         SizeRow(
             preset,

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CLIP's visual tower for inference: a plain vision transformer, one vector an image.
+"""CLIP's visual tower for inference: a plain vision transformer, one vector per image.
 
 Written from the ViT and CLIP papers (arXiv 2010.11929; arXiv 2103.00020, section 2.4). Its tensors
-have the names and shapes of open_clip's `VisionTransformer`, so a tower tuned there loads here,
-and running a model needs neither open_clip nor its text side.
+have the names and shapes of open_clip's `VisionTransformer`, so a tower tuned with open_clip loads
+here, and running a model needs neither open_clip nor the text tower.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class VisionTowerSpec:
-    """Sizes. image_size: pixels of a square input's side, a multiple of patch; output: channels
+    """Sizes. image_size: side of the square input in pixels, a multiple of patch; output: channels
     of the embedding."""
 
     image_size: int = 128

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.encoding import DepthSettings, EventSettings, Settings
+from segrgbx_core.encoding.contract import PlaneNames
 from segrgbx_core.pictures.frames import BAND, TILE_WIDTHS, captioned, gap_of, resized, row_of
 from segrgbx_core.readings import (
     Events,
@@ -21,39 +21,6 @@ from segrgbx_core.readings import (
 
 INVALID = (92, 34, 52)
 MIDDLE, BRIGHTER, DARKER = (52, 57, 68), (245, 245, 245), (64, 140, 255)
-
-PlaneNames = tuple[str, str, str]
-
-_NAMES: dict[str, PlaneNames] = {
-    "thermal": ("temperature in range", "share that is colder", "against the surroundings"),
-    "polarization": (
-        "strength w = sqrt(DoLP)",
-        "(1 + w sin 2 AoLP) / 2",
-        "(1 + w cos 2 AoLP) / 2",
-    ),
-    "light_field": ("disparity, near is high", "confidence in it", "agreement of the views"),
-}
-_EVENT_NAMES: dict[str, PlaneNames] = {
-    "voxel_grid": ("change at the start", "change in the middle", "change at the end"),
-    "polarity_counts": ("how often brighter", "how often darker", "how recently"),
-    "time_surface": ("how recently brighter", "how recently darker", "how recently"),
-}
-_DEPTH_NAMES: dict[str, PlaneNames] = {
-    "log": ("closeness, log", "relief", "tilt"),
-    "inverse": ("closeness, inverse", "relief", "tilt"),
-    "hha": ("closeness, inverse", "height above ground", "angle with gravity"),
-}
-
-
-def plane_names(modality: str, settings: Settings | None = None) -> PlaneNames:
-    """What the three planes hold, in a few words each."""
-    if modality == "event":
-        chosen = settings if isinstance(settings, EventSettings) else EventSettings()
-        return _EVENT_NAMES[chosen.representation]
-    if modality == "depth":
-        depth = settings if isinstance(settings, DepthSettings) else DepthSettings()
-        return _DEPTH_NAMES[depth.representation]
-    return _NAMES[modality]
 
 
 def plane_picture(reading: Reading, planes: Planes, names: PlaneNames) -> RgbImage:

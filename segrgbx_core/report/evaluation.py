@@ -10,6 +10,7 @@ from segrgbx_core.evaluation.results import Pictures
 from segrgbx_core.evaluation.summary import ALL, EvaluationSummary, GroupScores
 from segrgbx_core.files.disk import write_whole
 from segrgbx_core.files.images import read_rgb
+from segrgbx_core.modality import data_of
 from segrgbx_core.report.page import (
     REPORT_FILE,
     Figure,
@@ -19,7 +20,7 @@ from segrgbx_core.report.page import (
     panel_of,
     render_page,
 )
-from segrgbx_core.wording import counted, sensor, share, spoken
+from segrgbx_core.wording import counted, share, spoken
 
 TEMPLATE = Path(__file__).with_name("evaluation.html.j2")
 _WORST_WIDTH = 1100
@@ -69,7 +70,7 @@ def write_page(
     ]
     page = render_page(
         TEMPLATE,
-        report=view_of(summary, protocol),
+        report=evaluation_view(summary, protocol),
         confusion=None if pictures.confusion is None else _exact(pictures.confusion, "Confusion"),
         curves=[_exact(path, spoken(path.stem)) for path in pictures.curves],
         worst=worst,
@@ -78,10 +79,10 @@ def write_page(
     return folder / REPORT_FILE
 
 
-def view_of(summary: EvaluationSummary, protocol: Sequence[str]) -> EvaluationView:
+def evaluation_view(summary: EvaluationSummary, protocol: Sequence[str]) -> EvaluationView:
     """The summary in words."""
     data = summary.dataset
-    what = f"RGB with {sensor(data.modality)}" if summary.x_used else "RGB alone"
+    what = f"RGB with {data_of(data.modality)}" if summary.x_used else "RGB alone"
     split = f", split {data.split}" if data.split else ""
     return EvaluationView(
         title=f"{summary.model.name} on {Path(data.folder).resolve().name}",

@@ -26,15 +26,15 @@ SCENES_SET = "street"
 """The label set that all scenes have."""
 
 SCENES_VERSION = 2
-"""Counted up when a seed gives other images than before; 2: darker nights, motion blur."""
+"""Raised when a seed gives other images than before; 2: darker nights, motion blur."""
 
 
 @dataclass(frozen=True)
 class DriveSettings:
     """What to record.
 
-    modality: the second sensor; seconds: length; rate_hz: frames a second of the RGB camera (the
-    second sensor runs at 0.9 of it, an event camera all the time); width, height: of the RGB
+    modality: the second sensor; seconds: length; rate_hz: frames per second of the RGB camera
+    (the second sensor runs at 0.9 of it, an event camera continuously); width, height: of the RGB
     image in pixels; conditions: light and weather, one after the other in equal parts. Raises
     InputError outside the bounds.
     """
@@ -84,11 +84,11 @@ class RgbCapture:
 
 @dataclass(frozen=True)
 class XCapture:
-    """What the second sensor reports of a stamp; an event camera's window ends there.
+    """The second sensor's reading at a stamp; an event camera's window ends there.
 
     reading, for an RGB image of H x W: thermal (H/2, W/2) uint16 kelvin x 100; depth (H, W)
     uint16 millimetres, 0 without a measurement; polarization (H, W) uint8 mosaic of polarizers at
-    90, 45, 135 and 0 degrees, row by row of each 2x2 (odd sizes lose a pixel); event: Events of
+    90, 45, 135 and 0 degrees, row by row in each 2x2 (odd sizes lose a pixel); event: Events of
     an (H/2, W/2) sensor; light_field: LightFieldViews, (9, H/2, W/2, 3) uint8 on a 3x3 grid.
     """
 
@@ -100,8 +100,8 @@ class XCapture:
 class Drive:
     """A recording of one street; the same settings give the same captures.
 
-    The X sensor stands where the RGB camera stands and sees the same field of view. Of a light
-    field that is the central view's camera; the others stand around it.
+    The X sensor has the RGB camera's position and field of view. For a light field this holds
+    for the central view; the other cameras are placed around it.
     """
 
     def __init__(self, settings: DriveSettings) -> None:
@@ -138,7 +138,7 @@ class Drive:
 
     @property
     def label_set(self) -> LabelSet:
-        """The street classes that the labels' ids mean."""
+        """The street classes that the label ids refer to."""
         return load_label_set(SCENES_SET)
 
     def condition_at(self, seconds: float) -> Condition:
@@ -163,7 +163,7 @@ class Drive:
         return RgbCapture(stamp_of(seconds), image, surfaces.label, condition.name)
 
     def x_at(self, seconds: float) -> XCapture:
-        """The second sensor's capture at that time; of an event camera the window before it."""
+        """The second sensor's capture at that time; for an event camera, the window before it."""
         rng = self._world.noise(X_STREAM, seconds)
         reading = self._sensor.read(self._world, self.x_camera, seconds, rng)
         return XCapture(stamp_of(seconds), reading, self.condition_at(seconds).name)

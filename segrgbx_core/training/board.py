@@ -18,7 +18,7 @@ from segrgbx_core.training.validation import ValidationScores
 _LONG_MINUTES = 90
 
 
-def progress(console: Console) -> Progress:
+def training_progress(console: Console) -> Progress:
     """A bar with counts, the time left, and each task's field `note`."""
     return Progress(
         TextColumn("{task.description}"),

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from segrgbx_core.model.placement import choose_device
-from segrgbx_core.training.board import progress
-from segrgbx_core.training.parts import Place, TrainingParts
+from segrgbx_core.training.board import training_progress
+from segrgbx_core.training.parts import TrainingContext, TrainingParts
 from segrgbx_core.training.ranks import Ranks
-from segrgbx_core.training.recipe import Recipe, Source, load_recipe
+from segrgbx_core.training.recipe import Recipe, RecipeFile, Source
 from segrgbx_core.training.sources import check_before_rendering
 from segrgbx_core.training.start import check_start
 
@@ -56,22 +56,21 @@ class Check:
         )
 
 
-def check(path: Path, device: str = "auto", steps: int = CHECK_STEPS) -> Check:
+def check_recipe(path: Path, device: str = "auto", steps: int = CHECK_STEPS) -> Check:
     """Learns the recipe's first batch again and again, with no scene rendered beyond need.
 
     Raises what `train` would before its first step.
     """
     chosen = choose_device(device)
-    recipe = load_recipe(path)
-    check_start(recipe, path)
-    check_before_rendering(recipe, path)
-    small = _small(recipe)
+    file = RecipeFile.read(path)
+    check_start(file)
+    check_before_rendering(file)
     with TemporaryDirectory() as folder:
-        place = Place(Path(folder), chosen, Ranks(), Console(), trial=True)
-        parts = TrainingParts(small, path, place)
+        place = TrainingContext(Path(folder), chosen, Ranks(), Console(), trial=True)
+        parts = TrainingParts(replace(file, recipe=_small(file.recipe)), place)
         parts.import_start()
         parts.freeze_clip()
-        return _by_heart(parts, recipe, steps)
+        return _by_heart(parts, file.recipe, steps)
 
 
 def _by_heart(parts: TrainingParts, recipe: Recipe, steps: int) -> Check:
@@ -81,7 +80,7 @@ def _by_heart(parts: TrainingParts, recipe: Recipe, steps: int) -> Check:
     loading = time.monotonic() - before
     pieces = [parts.batches.batch(0, o.batch, i, o.accumulate) for i in range(o.accumulate)]
     losses = []
-    with progress(parts.place.console) as bar:
+    with training_progress(parts.place.console) as bar:
         task = bar.add_task("learning one batch", total=steps, note="")
         started = time.monotonic()
         for _ in range(steps):

@@ -1,143 +1,97 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop: AdamW, averaged weights, the best kept by validation, resumable."""
 
-import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from types import FrameType
+from typing import Any, NoReturn
 
 import torch
 from rich.console import Console
 
 from segrgbx_core.errors import OutputError, memory_errors
-from segrgbx_core.files.disk import DiskFullError, claim_output, disk_errors
-from segrgbx_core.model.placement import choose_device
+from segrgbx_core.files.disk import DiskFullError
 from segrgbx_core.training.board import (
-    BOARD,
-    LOG,
     Board,
     log_validation,
-    need_tensorboard,
-    progress,
     time_left,
+    training_progress,
 )
 from segrgbx_core.training.loading import Parts, parts_of_steps
-from segrgbx_core.training.parts import Place, TrainingParts
-from segrgbx_core.training.ranks import joined, local_device
-from segrgbx_core.training.recipe import Recipe, load_recipe
-from segrgbx_core.training.sources import LabelledSource, check_before_rendering
-from segrgbx_core.training.start import check_start
+from segrgbx_core.training.parts import TrainingParts
+from segrgbx_core.training.sources import LabelledSource
 from segrgbx_core.training.state import (
     CHECKPOINT,
-    need_checkpoint,
     random_state,
     restore,
     save_checkpoint,
     way_on,
 )
 from segrgbx_core.training.step import learning_rate
-from segrgbx_core.training.stopping import StopRequest, sigterm_interrupts
 from segrgbx_core.training.validation import ValidationScores, ValidationStoppedError, validate
 from segrgbx_core.weights.store import load_model, save_model
 
 MODEL = "model"
 _BOARD_EVERY = 10
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@dataclass(frozen=True)
-class Machine:
-    """How to use the machine; nothing of it changes what a step learns.
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """While inside, SIGTERM raises KeyboardInterrupt, as SIGINT does; in the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
-    device: "auto", "cpu", "cuda" or "cuda:N". workers: processes that read samples ahead; 0 reads
-    between steps. tensorboard: whether to write its files.
+
+class StopRequest:
+    """While entered, the first SIGINT or SIGTERM is noted, and a second one acts as before.
+
+    asked: the signal's name, None before. Outside a process's main thread, where signals cannot
+    be taken over, nothing is ever asked.
     """
 
-    device: str = "auto"
-    workers: int = 0
-    tensorboard: bool = False
+    def __init__(self) -> None:
+        self.asked: str | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "StopRequest":
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.asked = signal.Signals(number).name
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
 
 
-def train(
-    path: Path,
-    out: Path,
-    resume: bool = False,
-    force: bool = False,
-    machine: Machine | None = None,
-) -> Path:
-    """Trains as the recipe says and returns the folder of the best model.
-
-    Writes below `out`: `data/` (rendered scenes), `checkpoint.pt`, `log.csv` (step, seconds,
-    loss, validation mIoU, each sensor's) and `model/`. With resume=True an interrupted training
-    goes on exactly where its last checkpoint stood. Started by torchrun, the processes share one
-    training. SIGINT and SIGTERM end it after the step in hand, with a checkpoint, by
-    KeyboardInterrupt.
-    Raises RecipeError, InputError and OutputError in words.
-    """
-    machine = machine or Machine()
-    with joined(machine.device) as ranks:
-        recipe = load_recipe(path)
-        place = Place(
-            out,
-            local_device(choose_device(machine.device)),
-            ranks,
-            Console(quiet=not ranks.first),
-        )
-        try:
-            with sigterm_interrupts():
-                training = _begun(recipe, path, place, resume, force, machine)
-        except KeyboardInterrupt:
-            if ranks.first and ranks.speaks():
-                _say_stopped_before_steps(path, place, resume)
-            raise
-        board = Board(out / BOARD if machine.tensorboard and ranks.first else None)
-        return training.run(machine.workers, board)
-
-
-def _begun(
-    recipe: Recipe, path: Path, place: Place, resume: bool, force: bool, machine: Machine
-) -> "_Training":
-    """All that comes before the first step; what cannot work is said before it is rendered."""
-    if machine.tensorboard:
-        need_tensorboard()
-    if resume:
-        need_checkpoint(place.out / CHECKPOINT)
-    else:
-        check_start(recipe, path)
-    check_before_rendering(recipe, path)
-    if not resume:
-        place.ranks.first_does(lambda: _claim(place.out, force))
-    training = _Training(TrainingParts(recipe, path, place))
-    training.begin(resume)
-    return training
-
-
-def _claim(out: Path, force: bool) -> None:
-    """A new training's folder, without the log of the one before, its curves, and its checkpoint,
-    which would be taken for this one's."""
-    claim_output(out, force)
-    with disk_errors(out):
-        for name in (LOG, CHECKPOINT):
-            (out / name).unlink(missing_ok=True)
-        shutil.rmtree(out / BOARD, ignore_errors=True)
-
-
-def _say(console: Console, text: str) -> None:
+def say(console: Console, text: str) -> None:
     """As it is: a path is no markup, and a command that is cut at the edge cannot be copied."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _say_stopped_before_steps(path: Path, place: Place, resume: bool) -> None:
-    _say(
-        place.console,
-        "Stopped before the first step; what was rendered is kept. Begin again with\n"
-        f"  segrgbx train {path} --out {place.out} {'--resume' if resume else '--force'}",
-    )
+class Training:
+    """The steps of one training, from where its weights stand to the tested best model."""
 
-
-class _Training:
     def __init__(self, parts: TrainingParts) -> None:
         self.parts, self.state = parts, parts.state
         self._recipe, self._place = parts.recipe, parts.place
@@ -164,7 +118,7 @@ class _Training:
         steps, every = self._recipe.optimiser.steps, self._recipe.optimiser.validate_every
         before = state.seconds
         self._began = (time.monotonic(), state.step)
-        with progress(place.console) as bar, StopRequest() as stop:
+        with training_progress(place.console) as bar, StopRequest() as stop:
             task = bar.add_task("training", total=steps, note="", completed=state.step)
             if state.validated < state.step and self._is_due(every, steps):
                 self._validate(board, stop)
@@ -211,7 +165,7 @@ class _Training:
         except ValidationStoppedError:
             self._stop(stop.asked)
         state.validated = state.step
-        _say(
+        say(
             place.console,
             f"step {state.step} of {self._recipe.optimiser.steps}: loss {state.loss:.3f}, "
             f"validation mIoU {scores.text}{self._left()}",
@@ -254,7 +208,7 @@ class _Training:
             f"On test, with the weights of step {step} that validation chose: mIoU {scores.text}.",
             *(f"  {name}: {value:.3f}" for name, value in scores.by_source),
         )
-        _say(place.console, "\n".join(lines))
+        say(place.console, "\n".join(lines))
         provenance = {**best.card.training, "test_miou": round(scores.miou, 4)}
         if place.ranks.first:
             save_model(place.out / MODEL, averaged, replace(best.card, training=provenance))
@@ -290,9 +244,9 @@ class _Training:
 
     def _say_changed(self, changed: Sequence[str]) -> None:
         if changed:
-            _say(
+            say(
                 self._place.console,
-                f"{self.parts.path.name} has changed since the checkpoint, and the steps that are "
+                f"{self.parts.file.name} has changed since the checkpoint, and the steps that are "
                 f"left go by it as it is now: {', '.join(changed)}.",
             )
 
@@ -304,8 +258,8 @@ class _Training:
         raise KeyboardInterrupt
 
     def _say_how_to_go_on(self, stopped: str) -> None:
-        path, out = self.parts.path, self._place.out
-        _say(
+        path, out = self.parts.file.path, self._place.out
+        say(
             self._place.console,
             f"{stopped}; go on with\n  segrgbx train {path} --out {out} --resume",
         )

@@ -16,13 +16,18 @@ from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.placement import choose_precision
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.training.augment import TrainingBatches, mixture_of
-from segrgbx_core.training.board import progress
+from segrgbx_core.training.board import training_progress
 from segrgbx_core.training.clip.stage import tune_towers
 from segrgbx_core.training.mixture import shares_of
 from segrgbx_core.training.objective import Objective
 from segrgbx_core.training.ranks import Ranks
-from segrgbx_core.training.recipe import ClipStage, Recipe, Source
-from segrgbx_core.training.sources import LabelledSource, open_sources, render, scenes_folders
+from segrgbx_core.training.recipe import ClipStage, RecipeFile, Source
+from segrgbx_core.training.sources import (
+    LabelledSource,
+    open_sources,
+    render_scenes,
+    scenes_folders,
+)
 from segrgbx_core.training.start import fill_from_start
 from segrgbx_core.training.state import TrainingState, fresh_state
 from segrgbx_core.training.step import Stepper
@@ -30,7 +35,7 @@ from segrgbx_core.weights.card import ModelCard
 
 
 @dataclass(frozen=True)
-class Place:
+class TrainingContext:
     """Where a training runs. out: its folder; ranks: the processes that share it. trial: whether
     the folder is of a trial, and nobody will look into it."""
 
@@ -42,14 +47,15 @@ class Place:
 
 
 class TrainingParts:
-    """All that a recipe's training consists of, before its first step.
+    """Everything that a recipe's training consists of, before its first step.
 
     Renders the scenes that are not there yet. Raises RecipeError, LabelError, InputError and
     ModelError for a recipe that cannot be trained.
     """
 
-    def __init__(self, recipe: Recipe, path: Path, place: Place) -> None:
-        self.recipe, self.path, self.place = recipe, path, place
+    def __init__(self, file: RecipeFile, place: TrainingContext) -> None:
+        self.file, self.recipe, self.place = file, file.recipe, place
+        recipe = file.recipe
         self._check_batch()
         data = recipe.data
         self.sources = self._opened(data.train, "train")
@@ -79,11 +85,11 @@ class TrainingParts:
     def _opened(self, sources: tuple[Source, ...], name: str) -> list[LabelledSource]:
         below = self.place.out / "data" / name
         self.place.ranks.first_does(lambda: self._render(sources, name, below))
-        return open_sources(self.recipe, self.path, sources, below)
+        return open_sources(self.file, sources, below)
 
     def _render(self, sources: tuple[Source, ...], name: str, below: Path) -> None:
         folders = scenes_folders(sources, below)
-        with progress(self.place.console) as bar:
+        with training_progress(self.place.console) as bar:
             for source, folder in zip(sources, folders, strict=True):
                 if source.scenes is None or folder is None:
                     continue
@@ -95,7 +101,7 @@ class TrainingParts:
 
                 with disk_errors(folder):
                     folder.parent.mkdir(parents=True, exist_ok=True)
-                render(folder, source.scenes, advance)
+                render_scenes(folder, source.scenes, advance)
 
     def _check(self) -> None:
         for name, sources in (("validation", self.held_out), ("test", self.tested)):
@@ -105,7 +111,7 @@ class TrainingParts:
         o, world = self.recipe.optimiser, self.place.ranks.world
         if o.batch < world * o.accumulate:
             raise RecipeError(
-                f"{self.path.name}: optimiser.batch is {o.batch} over {world} process(es) of "
+                f"{self.file.name}: optimiser.batch is {o.batch} over {world} process(es) of "
                 f"{o.accumulate} part(s) each; give at least {world * o.accumulate}."
             )
 
@@ -114,13 +120,13 @@ class TrainingParts:
         other = next((s.answers for s in sources if s.answers.names != own.names), None)
         if other is not None:
             raise RecipeError(
-                f"{self.path.name}: {name} has the classes of '{other.name}', but training those "
+                f"{self.file.name}: {name} has the classes of '{other.name}', but training those "
                 f"of '{own.name}'; give both the same."
             )
         untaught = sorted({s.samples.modality for s in sources} - set(self.modalities))
         if untaught:
             raise RecipeError(
-                f"{self.path.name}: {name} has {', '.join(untaught)}, which no training source "
+                f"{self.file.name}: {name} has {', '.join(untaught)}, which no training source "
                 "has; add one, or leave it out."
             )
 
@@ -132,7 +138,7 @@ class TrainingParts:
     def import_start(self) -> None:
         """Fills the model from what the recipe starts from, and says what came."""
         names = self.sources[0].answers.names
-        report = fill_from_start(self.state.model, names, self.recipe, self.path)
+        report = fill_from_start(self.state.model, names, self.file)
         if report is None:
             return
         self._clip_started = not any(n.startswith("ma_clip.visual.") for n in report.missing)
@@ -161,7 +167,7 @@ class TrainingParts:
                 model.ma_clip.freeze()
 
     def _tune(self, clips: list[MaClip], stage: ClipStage) -> None:
-        with progress(self.place.console) as bar:
+        with training_progress(self.place.console) as bar:
             task = bar.add_task("tuning clip", total=stage.steps, note="")
 
             def show(step: int, loss: float) -> None:
@@ -171,7 +177,7 @@ class TrainingParts:
             with memory_errors("tuning MA-CLIP", way_out):
                 tune_towers(
                     self.recipe,
-                    self.path.parent,
+                    self.file.folder,
                     [source.samples for source in self.sources],
                     self.preprocessing,
                     clips,
@@ -183,7 +189,7 @@ class TrainingParts:
         """The card of the averaged weights as they are."""
         recipe, state = self.recipe, self.state
         provenance: dict[str, str | int | float] = {
-            "recipe": self.path.name,
+            "recipe": self.file.name,
             "seed": recipe.seed,
             "samples": sum(len(source.samples) for source in self.sources),
             "step": state.step,
@@ -209,7 +215,7 @@ class TrainingParts:
         )
 
 
-def _hardware(place: Place) -> str:
+def _hardware(place: TrainingContext) -> str:
     if place.device.type == "cuda":
         return f"{place.ranks.world} x {torch.cuda.get_device_name(place.device)}"
     text = f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)"

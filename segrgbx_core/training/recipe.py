@@ -188,6 +188,29 @@ def load_recipe(path: Path) -> Recipe:
     return recipe
 
 
+@dataclass(frozen=True)
+class RecipeFile:
+    """A recipe and the file that it was read from, from whose folder its paths start."""
+
+    recipe: Recipe
+    path: Path
+
+    @classmethod
+    def read(cls, path: Path) -> "RecipeFile":
+        """Errors as `load_recipe`."""
+        return cls(load_recipe(path), path)
+
+    @property
+    def name(self) -> str:
+        """The file's name, by which errors call it."""
+        return self.path.name
+
+    @property
+    def folder(self) -> Path:
+        """Where the recipe's relative paths start."""
+        return self.path.parent
+
+
 def _check(recipe: Recipe, place: str) -> None:
     bounds = (
         ("optimiser.steps", recipe.optimiser.steps, 1, 10_000_000),

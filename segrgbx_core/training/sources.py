@@ -20,7 +20,7 @@ from segrgbx_core.labels.label_set import LabelSet, load_label_set
 from segrgbx_core.labels.union import Membership, load_membership
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.scenes.drive import SCENES_SET
-from segrgbx_core.training.recipe import Recipe, ScenesSource, Source
+from segrgbx_core.training.recipe import RecipeFile, ScenesSource, Source
 
 log = logging.getLogger("segrgbx")
 
@@ -39,7 +39,9 @@ class LabelledSource:
         return self.samples.label_set if self.active is None else self.active.unified
 
 
-def render(folder: Path, scenes: ScenesSource, on_frame: Callable[[], None] | None = None) -> None:
+def render_scenes(
+    folder: Path, scenes: ScenesSource, on_frame: Callable[[], None] | None = None
+) -> None:
     """Renders what of the scenes is not in the folder yet."""
     render_stills(folder, _settings_of(scenes), scenes.count, on_frame)
 
@@ -54,25 +56,25 @@ def _settings_of(scenes: ScenesSource) -> DriveSettings:
     )
 
 
-def check_before_rendering(recipe: Recipe, path: Path) -> None:
+def check_before_rendering(file: RecipeFile) -> None:
     """Raises RecipeError, LabelError or InputError for sources that cannot be used, as far as that
     can be told before scenes are rendered, which may take hours."""
-    data = recipe.data
+    recipe, data = file.recipe, file.recipe.data
     groups = {"train": data.train, "validation": data.validation, "test": data.test}
     if all(source.scenes is None for sources in groups.values() for source in sources):
         return
     for name, sources in groups.items():
         for source in sources:
             if source.scenes is None:
-                _pairs(source, path.parent, None)
+                _pairs(source, file.folder, None)
                 continue
             try:
                 _settings_of(source.scenes)
             except InputError as err:
-                raise RecipeError(f"{path.name}: data.{name}: {err}") from err
+                raise RecipeError(f"{file.name}: data.{name}: {err}") from err
             if (source.label_set or recipe.label_set) is None:
-                _need_classes(recipe, path, load_label_set(SCENES_SET))
-            _need_modalities(recipe, path, {source.scenes.modality})
+                _need_classes(file, load_label_set(SCENES_SET))
+            _need_modalities(file, {source.scenes.modality})
 
 
 def scenes_folders(sources: tuple[Source, ...], below: Path) -> list[Path | None]:
@@ -90,7 +92,7 @@ def scenes_folders(sources: tuple[Source, ...], below: Path) -> list[Path | None
 
 
 def open_sources(
-    recipe: Recipe, path: Path, sources: tuple[Source, ...], below: Path
+    file: RecipeFile, sources: tuple[Source, ...], below: Path
 ) -> list[LabelledSource]:
     """The sources with their samples, scenes being rendered below that folder.
 
@@ -98,11 +100,11 @@ def open_sources(
     """
     opened = []
     for source, rendered in zip(sources, scenes_folders(sources, below), strict=True):
-        samples = Skipping(_pairs(source, path.parent, rendered), on_skip=_say_skipped)
-        active = union_of(source.label_set or recipe.label_set, path, samples)
+        samples = Skipping(_pairs(source, file.folder, rendered), on_skip=_say_skipped)
+        active = union_of(source.label_set or file.recipe.label_set, file, samples)
         opened.append(LabelledSource(samples, active))
-    _check_classes(recipe, path, opened)
-    _need_modalities(recipe, path, {source.samples.modality for source in opened})
+    _check_classes(file, opened)
+    _need_modalities(file, {source.samples.modality for source in opened})
     return opened
 
 
@@ -124,49 +126,50 @@ def _say_skipped(sentence: str) -> None:
     log.warning("A sample is left out: %s", sentence)
 
 
-def union_of(label_set: str | None, path: Path, samples: LabelledPairs) -> Membership | None:
+def union_of(label_set: str | None, file: RecipeFile, samples: LabelledPairs) -> Membership | None:
     """How the samples' classes lie in the union that the model answers over; None without one.
 
     Raises LabelError for a set that cannot be used, and RecipeError where it is not the samples'.
     """
     if label_set is None:
         return None
-    beside = path.parent / label_set
+    beside = file.folder / label_set
     member = load_membership(beside if beside.is_file() else label_set)
     if member.label_set.names != samples.label_set.names:
         raise RecipeError(
-            f"{path.name}: label_set is '{member.label_set.name}', but {samples.folder} has the "
+            f"{file.name}: label_set is '{member.label_set.name}', but {samples.folder} has the "
             f"classes of '{samples.label_set.name}'; name the samples' own set."
         )
     return member
 
 
-def _check_classes(recipe: Recipe, path: Path, sources: list[LabelledSource]) -> None:
+def _check_classes(file: RecipeFile, sources: list[LabelledSource]) -> None:
     first = sources[0].answers
     for source in sources:
         if source.answers.names != first.names:
             raise RecipeError(
-                f"{path.name}: {source.samples.folder} has the classes of "
+                f"{file.name}: {source.samples.folder} has the classes of "
                 f"'{source.answers.name}' and {sources[0].samples.folder} those of "
                 f"'{first.name}'; give each source a label_set that "
                 "is a part of one union."
             )
-    _need_classes(recipe, path, first)
+    _need_classes(file, first)
 
 
-def _need_classes(recipe: Recipe, path: Path, answers: LabelSet) -> None:
-    if len(answers) != recipe.model.num_classes:
+def _need_classes(file: RecipeFile, answers: LabelSet) -> None:
+    expected = file.recipe.model.num_classes
+    if len(answers) != expected:
         raise RecipeError(
-            f"{path.name}: model.num_classes is {recipe.model.num_classes}, but label set "
+            f"{file.name}: model.num_classes is {expected}, but label set "
             f"'{answers.name}' has {len(answers)} classes; make them equal."
         )
 
 
-def _need_modalities(recipe: Recipe, path: Path, there: set[str]) -> None:
-    known = recipe.model.modalities
-    missing = sorted(there - set(known))
-    if recipe.model.components and missing:
+def _need_modalities(file: RecipeFile, there: set[str]) -> None:
+    model = file.recipe.model
+    missing = sorted(there - set(model.modalities))
+    if model.components and missing:
         raise RecipeError(
-            f"{path.name}: the sources are of {', '.join(missing)}, which model.modalities "
-            f"({', '.join(known)}) lacks; add them there."
+            f"{file.name}: the sources are of {', '.join(missing)}, which model.modalities "
+            f"({', '.join(model.modalities)}) lacks; add them there."
         )

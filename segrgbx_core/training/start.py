@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segrgbx_core.errors import ModelError, RecipeError
 from segrgbx_core.model import SegRgbX
-from segrgbx_core.training.recipe import Recipe
+from segrgbx_core.training.recipe import RecipeFile
 from segrgbx_core.weights.card import CARD_FILE
 from segrgbx_core.weights.continuing import continue_from
 from segrgbx_core.weights.importing import ImportReport, import_weights
@@ -14,35 +14,37 @@ from segrgbx_core.weights.importing import ImportReport, import_weights
 _MODEL = "model"
 
 
-def start_of(recipe: Recipe, path: Path) -> Path | None:
+def start_of(file: RecipeFile) -> Path | None:
     """The folder or file that `start_from` names; None where the recipe starts fresh.
 
     Raises RecipeError where there is none, or where it is a folder without a model's card.
     """
-    if recipe.start_from is None:
+    told = file.recipe.start_from
+    if told is None:
         return None
-    start = (path.parent / recipe.start_from).resolve()
-    named = f"{path.name}: start_from is {recipe.start_from}"
+    start = (file.folder / told).resolve()
+    named = f"{file.name}: start_from is {told}"
     if not start.exists():
-        raise RecipeError(f"{named}, but {start} does not exist; {_way_to(start, path.parent)}.")
+        raise RecipeError(f"{named}, but {start} does not exist; {_way_to(start, file.folder)}.")
     if start.is_file() and (start.parent / CARD_FILE).is_file():
         raise RecipeError(f"{named}, a file of a model folder; give the folder {start.parent}.")
     if start.is_dir() and not (start / CARD_FILE).is_file():
         inside = start / _MODEL
         way_out = "give a folder that `segrgbx train` wrote its model to"
         if (inside / CARD_FILE).is_file():
-            way_out = f"give {recipe.start_from.rstrip('/')}/{_MODEL}"
+            way_out = f"give {told.rstrip('/')}/{_MODEL}"
         raise RecipeError(
             f"{named}, but {start} is no model folder, as it has no {CARD_FILE}; {way_out}."
         )
     return start
 
 
-def check_start(recipe: Recipe, path: Path) -> None:
+def check_start(file: RecipeFile) -> None:
     """Raises RecipeError for a start that the recipe's model cannot be filled from."""
-    if start_of(recipe, path) is not None:
-        classes = tuple(str(i) for i in range(recipe.model.num_classes))
-        fill_from_start(SegRgbX(recipe.model), classes, recipe, path)
+    if start_of(file) is not None:
+        model = file.recipe.model
+        classes = tuple(str(i) for i in range(model.num_classes))
+        fill_from_start(SegRgbX(model), classes, file)
 
 
 def _way_to(start: Path, recipes: Path) -> str:
@@ -54,14 +56,14 @@ def _way_to(start: Path, recipes: Path) -> str:
 
 
 def fill_from_start(
-    model: SegRgbX, class_names: Sequence[str], recipe: Recipe, path: Path
+    model: SegRgbX, class_names: Sequence[str], file: RecipeFile
 ) -> ImportReport | None:
     """Fills the model with what the recipe's start has for it; None for a fresh start.
 
     class_names: the model's, in order. Raises RecipeError, which names the recipe's value, for a
     start that is missing, broken, or of another kind than the model.
     """
-    start = start_of(recipe, path)
+    start = start_of(file)
     if start is None:
         return None
     try:
@@ -69,4 +71,4 @@ def fill_from_start(
             return continue_from(model, class_names, start)
         return import_weights(model, start)
     except ModelError as err:
-        raise RecipeError(f"{path.name}: start_from is {recipe.start_from}: {err}") from err
+        raise RecipeError(f"{file.name}: start_from is {file.recipe.start_from}: {err}") from err

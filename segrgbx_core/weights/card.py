@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model card: everything about a model that its tensors do not say."""
+"""The model card: everything about a model that is not in its tensors."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -40,7 +40,7 @@ class WeightsEntry:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model is, what it reads, what it says, and where it comes from.
+    """What a model is, its input and output, and where it comes from.
 
     modalities: the second sensors it was trained with, () for RGB alone. training: provenance as
     free names and values. weights: None until the model is saved.
@@ -136,17 +136,17 @@ def load_card(folder: Path) -> ModelCard:
         raise ModelError(
             f"{path} has format {content.get('format')}; this version reads format {FORMAT}."
         )
-    found = filled(_CardFile, _completed(content), str(path), ModelError, whole=True)
+    entries = filled(_CardFile, _completed(content), str(path), ModelError, whole=True)
     return ModelCard(
-        name=found.name,
-        description=found.description,
-        architecture=found.architecture,
-        modalities=found.modalities,
-        label_set=found.labels,
-        preprocessing=found.preprocessing,
-        training=found.training,
-        license=found.license,
-        weights=found.weights,
+        name=entries.name,
+        description=entries.description,
+        architecture=entries.architecture,
+        modalities=entries.modalities,
+        label_set=entries.labels,
+        preprocessing=entries.preprocessing,
+        training=entries.training,
+        license=entries.license,
+        weights=entries.weights,
     )
 
 
@@ -165,7 +165,7 @@ class _CardFile:
 
 
 def _completed(content: dict[str, object]) -> dict[str, object]:
-    """The card with what those of models without components may leave out."""
+    """The card, with defaults for what models without components may leave out."""
     given = content.get("architecture")
     if not isinstance(given, dict):
         return content

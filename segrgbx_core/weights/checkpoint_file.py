@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensors out of a checkpoint file that another project wrote; no code in it is ever run."""
+"""Reads tensors from another project's checkpoint file without running code from it."""
 
 import pickle
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ WRAPPERS = ("state_dict", "model", "model_state_dict")
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The named tensors of a `.safetensors` file or one written by `torch.save`, on the CPU.
 
-    A file that keeps them beside an optimiser's state, under `state_dict` or `model`, is opened.
+    They may also lie under one of WRAPPERS, beside an optimiser's state.
     Raises ModelError for a file that is missing, unreadable, holds Python objects other than
     tensors and plain values, or holds no named tensors.
     """
@@ -29,7 +29,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     tensors = _named_tensors(content)
     if tensors is None:
         raise ModelError(
-            f"Checkpoint {path} holds no mapping of names to tensors, neither itself nor under "
+            f"Checkpoint {path} holds no mapping of names to tensors, at its top or under "
             f"{', '.join(WRAPPERS)}; save the model's state_dict() alone."
         )
     return tensors
@@ -50,7 +50,7 @@ def _pickled(path: Path) -> object:
     except pickle.UnpicklingError as err:
         raise ModelError(
             f"Checkpoint {path} is damaged, or holds Python objects besides tensors, which can "
-            "run code as they load; where you trust it, load it in Python and save its "
+            "run code as they load; if you trust it, load it in Python and save its "
             "state_dict() alone."
         ) from err
     except (
@@ -73,4 +73,4 @@ def _named_tensors(content: object) -> dict[str, Tensor] | None:
     if tensors and len(tensors) == len(content):
         return tensors
     inner = [_named_tensors(content[name]) for name in WRAPPERS if name in content]
-    return next((found for found in inner if found), None)
+    return next((each for each in inner if each), None)

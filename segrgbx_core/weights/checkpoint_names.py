@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other projects call the tensors of the parts that this model shares with them.
+"""Other projects' names for the tensors of the parts that this model shares with them.
 
-A rule is a pattern and what takes its place; all rules of a layout are applied in their order.
-In the result `@` stands for the stream, 0 for RGB and 1 for X, where one set of weights starts
-both, and a name that ends in `[i]` is the i-th of several tensors joined into one.
+A rule is a pattern and its replacement; all rules of a layout are applied in order. In the result
+`@` stands for the stream, 0 for RGB and 1 for X, where one set of weights starts both, and a name
+that ends in `[i]` is the i-th of several tensors joined into one.
 """
 
 import re
@@ -20,9 +20,9 @@ JOINED = re.compile(r"^(.*)\[(\d)\]$")
 class Layout:
     """One way to name tensors.
 
-    mark: pattern that a name of this layout matches and no name of the layouts after it in the
-    table. left_over: patterns of tensors that have no place here, and why. whole: the checkpoint
-    fills every part of the model, not the encoder alone.
+    mark: pattern that a name of this layout matches, and no name of later layouts in the table.
+    left_over: patterns of tensors that have no place here, and why. whole: the checkpoint fills
+    every part of the model, not only the encoder.
     """
 
     name: str
@@ -38,7 +38,7 @@ def _stages(template: str, own: str) -> Rules:
 
 
 def _stream(prefix: str, stream: str) -> Rules:
-    """The names of one encoder as SegFormer gives them, for one stream."""
+    """The rules for SegFormer's names of one encoder, for one stream."""
     return (
         *_stages(rf"^{prefix}patch_embed{{n}}\.", f"encoder.stages.{{i}}.embeddings.{stream}."),
         *_stages(rf"^{prefix}block{{n}}\.", f"encoder.stages.{{i}}.blocks.{stream}."),
@@ -70,7 +70,7 @@ _HEAD: Rules = (
     (r"^decode_head\.linear_pred\.", "head.classifier."),
 )
 
-_AUXILIARY = (r"^(aux_head|auxiliary_head)\.", "an auxiliary head, used in training alone")
+_AUXILIARY = (r"^(aux_head|auxiliary_head)\.", "an auxiliary head, used only in training")
 _CLASSIFIER = (r"^(backbone\.)?(head|classifier)\.", "the classifier of the pretraining")
 _ONE_STREAM_HEAD = (r"^decode_head\.", "a head for one stream; this one reads fused maps")
 
@@ -101,7 +101,7 @@ LAYOUTS = (
         (
             (
                 r"^backbone\.extra_(downsample_layers|block\d|norm\d|score_predictor)\b",
-                "its second stream is of blocks that this model lacks; X starts from RGB's",
+                "its second stream has blocks that this model lacks; X starts from RGB's",
             ),
             _AUXILIARY,
         ),
@@ -153,7 +153,7 @@ MIX_TRANSFORMER_NAMES: Rules = (
 
 
 def renamed(name: str, rules: Rules) -> str:
-    """The name after every rule."""
+    """The name after applying every rule."""
     for pattern, place in rules:
         name = re.sub(pattern, place, name)
     return name

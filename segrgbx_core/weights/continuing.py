@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights of one of this project's own models into another: other classes, sensors or parts."""
+"""Starts a model from another of this project, with other classes, sensors or parts."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from segrgbx_core.errors import ModelError
-from segrgbx_core.model.ma_clip import NO_MODALITY
+from segrgbx_core.modality import NO_X
 from segrgbx_core.model.segrgbx import SegRgbX
 from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.importing import ImportReport, LeftOver, Taken
@@ -24,24 +24,24 @@ _RGB = "RGB"
 def continue_from(
     model: SegRgbX, class_names: Sequence[str], name_or_folder: str | Path
 ) -> ImportReport:
-    """Fills the model with what a shipped model, or one in a folder, has for it.
+    """Fills the model with the matching tensors of a shipped model or one in a folder, the start.
 
-    Tensors go by name. The classifier's rows go by the class's name and the prompts by the
-    sensor's, so that the start may know other classes and sensors; one with shared encoder parts
-    fills both streams of one without. What the start lacks, or has in another size, stays fresh
-    and is reported, a row as `head.classifier.weight[car]`. class_names: the model's, in order.
-    Raises ModelError for a folder that holds no whole model, and for one of another preset.
+    Tensors match by name, the classifier's rows by class name and the prompts by sensor name, so
+    that the start may have other classes and sensors. Shared encoder parts of the start fill both
+    streams of a model without. What the start lacks, or has in another size, stays fresh and is
+    reported, rows as `head.classifier.weight[car]`. class_names: the model's, in order.
+    Raises ModelError for a folder without a complete model, and for another preset.
     """
     start = load_model(name_or_folder)
     _check_preset(start.card, model)
-    found, own = start.model.state_dict(), model.state_dict()
+    theirs, own = start.model.state_dict(), model.state_dict()
     by_class = _Rows(start.card.label_set.names, tuple(class_names))
     by_sensor = _Rows(_sensors(start.model), _sensors(model))
     values, used, missing = dict[str, Tensor](), dict[str, list[str]](), list[str]()
     for name, fresh in own.items():
-        source = next((n for n in _candidates(name) if n in found), name)
+        source = next((n for n in _candidates(name) if n in theirs), name)
         rows = _rows_of(name, by_class, by_sensor)
-        value = _fitted(found.get(source), fresh, rows)
+        value = _fitted(theirs.get(source), fresh, rows)
         if value is None:
             missing.append(name)
             continue
@@ -52,30 +52,30 @@ def continue_from(
     return ImportReport(
         f"model '{start.card.name}'",
         tuple(Taken(name, tuple(places)) for name, places in used.items()),
-        tuple(LeftOver(n, _why_left(n, own)) for n in found if n not in used),
+        tuple(LeftOver(n, _why_left(n, own)) for n in theirs if n not in used),
         tuple(missing),
     )
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """What the rows of a tensor stand for in the start, and in the model."""
+    """What a tensor's rows stand for, in the start and in the model."""
 
     theirs: tuple[str, ...]
     ours: tuple[str, ...]
 
     @property
     def new(self) -> tuple[str, ...]:
-        """The model's that the start lacks."""
+        """Rows of the model that the start lacks."""
         return tuple(name for name in self.ours if name not in self.theirs)
 
 
 def _sensors(model: SegRgbX) -> tuple[str, ...]:
-    return (_RGB, NO_MODALITY, *model.config.modalities)
+    return (_RGB, NO_X, *model.config.modalities)
 
 
 def _candidates(name: str) -> Iterator[str]:
-    """The start's names for a tensor: its own, then that of the first stream."""
+    """Names to try in the start: the tensor's own, then that of the first stream."""
     yield name
     stream = _STREAM.match(name)
     if stream is not None:
@@ -89,8 +89,8 @@ def _rows_of(name: str, by_class: _Rows, by_sensor: _Rows) -> _Rows | None:
 
 
 def _fitted(value: Tensor | None, fresh: Tensor, rows: _Rows | None) -> Tensor | None:
-    """The value as the model keeps it; None where there is none, it has another size, or no row
-    is known to both."""
+    """The value as the model keeps it; None if it is missing, has another size, or shares no row
+    with the model."""
     if value is None:
         return None
     if rows is None:

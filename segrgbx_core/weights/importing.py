@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights of other projects into this model: every tensor is taken, explained, or refused."""
+"""Imports weights of other projects: every tensor is taken, explained, or refused."""
 
 import re
 from collections import Counter
@@ -43,7 +43,7 @@ class LeftOver:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What came of a checkpoint. missing: the model's tensors that keep their fresh values."""
+    """The result of an import. missing: the model's tensors that keep their fresh values."""
 
     layout: str
     taken: tuple[Taken, ...]
@@ -51,7 +51,7 @@ class ImportReport:
     missing: tuple[str, ...]
 
     def text(self) -> str:
-        """A few lines for people; the fields say it name by name."""
+        """A summary in a few lines; the fields list every name."""
         count = len(self.taken) + len(self.left_over)
         lines = [f"{self.layout}: {len(self.taken)} of {count} tensors taken"]
         moved = next((entry for entry in self.taken if entry.own != (entry.name,)), None)
@@ -71,20 +71,20 @@ SHARED_PARTS = re.compile(r"^(frm|ffm|head)\.")
 def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> ImportReport:
     """Fills the model from a checkpoint of SegFormer / Mix Transformer, PVT v2, CMX or CMNeXt.
 
-    A checkpoint of one stream starts the encoders of both RGB and X; one of CMX fills the whole
-    model, which then has `components=()` and unshared blocks and embeddings; one of CMNeXt does
-    so but for the X stream. The layout is told from the names. Nothing is changed on an error.
-    Raises ModelError for a file that cannot be read, an unknown layout, a tensor that has neither
-    a place nor a known reason to be left over, a tensor that the layout owes but lacks, a shape
-    that differs, or values that are not finite.
+    A one-stream checkpoint starts the encoders of both RGB and X; a CMX checkpoint fills the whole
+    model, which must have `components=()` and unshared blocks and embeddings; a CMNeXt checkpoint
+    fills the same but for the X stream. The layout is recognised from the names. On an error the
+    model is unchanged. Raises ModelError for a file that cannot be read, an unknown layout, a
+    tensor that has neither a place nor a known reason to be left over, a missing tensor of the
+    layout, a shape that differs, or values that are not finite.
     """
-    found = read_checkpoint(checkpoint) if isinstance(checkpoint, Path) else checkpoint
-    layout = _layout_of(found)
+    tensors = read_checkpoint(checkpoint) if isinstance(checkpoint, Path) else checkpoint
+    layout = _layout_of(tensors)
     _check_model(model, layout)
     own = model.state_dict()
-    taken, left_over, parts = _sorted_out(model, layout, found)
-    named = {renamed(re.sub(WRAPPED, "", k), layout.rules).replace("@", "0"): k for k in found}
-    alike = sizes_of_another({own: found[k] for own, k in named.items()}, model.config.preset)
+    taken, left_over, parts = _sorted_out(model, layout, tensors)
+    named = {renamed(re.sub(WRAPPED, "", k), layout.rules).replace("@", "0"): k for k in tensors}
+    alike = sizes_of_another({own: tensors[k] for own, k in named.items()}, model.config.preset)
     _check_known(layout, {name for entry in taken for name in entry.own}, own, alike)
     values = _values(parts, own)
     missing = tuple(name for name in own if name not in values and not _is_counter(name))
@@ -94,13 +94,13 @@ def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> I
     return ImportReport(layout.name, taken, left_over, missing)
 
 
-def _layout_of(found: Mapping[str, Tensor]) -> Layout:
-    names = [re.sub(WRAPPED, "", name) for name in found]
+def _layout_of(tensors: Mapping[str, Tensor]) -> Layout:
+    names = [re.sub(WRAPPED, "", name) for name in tensors]
     for layout in LAYOUTS:
         if any(re.match(layout.mark, name) for name in names):
             return layout
     raise ModelError(
-        f"The checkpoint's names ({_some(found)}) are of no known layout; expected "
+        f"The checkpoint's names ({_some(tensors)}) follow no known layout; expected "
         f"{', '.join(layout.name for layout in LAYOUTS)}."
     )
 
@@ -115,7 +115,7 @@ def _check_model(model: SegRgbX, layout: Layout) -> None:
 
 
 def _sorted_out(
-    model: SegRgbX, layout: Layout, found: Mapping[str, Tensor]
+    model: SegRgbX, layout: Layout, tensors: Mapping[str, Tensor]
 ) -> tuple[tuple[Taken, ...], tuple[LeftOver, ...], dict[str, Tensor]]:
     """Which tensors go where, which are left over, and the tensors under this model's names."""
     rules = layout.rules
@@ -123,7 +123,7 @@ def _sorted_out(
         rules = (*rules, *MIX_TRANSFORMER_NAMES)
     streams = _streams(model)
     taken, left_over, parts = [], [], {}
-    for name, tensor in found.items():
+    for name, tensor in tensors.items():
         bare = re.sub(WRAPPED, "", name)
         why = next((w for pattern, w in layout.left_over if re.match(pattern, bare)), None)
         if why is not None:
@@ -134,7 +134,9 @@ def _sorted_out(
         places = tuple(place.replace("@", str(s)) for s in range(streams[kind]))
         places = places if "@" in place else (place,)
         if places[0] in parts:
-            raise ModelError(f"The checkpoint has two tensors for {places[0]}, one is {name}.")
+            raise ModelError(
+                f"The checkpoint has two tensors for {places[0]}, one is {name}; keep one of them."
+            )
         parts.update(dict.fromkeys(places, tensor))
         taken.append(Taken(name, tuple(JOINED.sub(r"\1", p) for p in places)))
     return tuple(taken), tuple(left_over), parts
@@ -201,7 +203,10 @@ def _check_values(
                 f"has {tuple(own[name].shape)}{way_out}."
             )
         if not bool(torch.isfinite(tensor).all()):
-            raise ModelError(f"{_start(layout.name)} has values for {name} that are not finite.")
+            raise ModelError(
+                f"{_start(layout.name)} has values for {name} that are not finite; save "
+                "a checkpoint of before the training diverged."
+            )
 
 
 def _is_counter(name: str) -> bool:

@@ -34,9 +34,9 @@ _FIRST_MLP = "encoder.stages.0.blocks.0.0.mlp.fc1.weight"
 
 
 def presets_like(tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Presets of these widths, depths and first MLP ratio; none, one or, rarely, two.
+    """Presets with these widths, depths and first MLP ratio; none, one or, rarely, two.
 
-    tensors: an encoder's under this project's names; others among them do not matter.
+    tensors: an encoder's, under this project's names; others are ignored.
     """
     depths, widths, ratio = [0] * 4, [0] * 4, 0
     for name, tensor in tensors.items():
@@ -55,8 +55,8 @@ def presets_like(tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
 
 
 def sizes_of_another(tensors: Mapping[str, Tensor], preset: str) -> str:
-    """A part of a sentence that names the preset these sizes are of, empty for `preset` itself
-    and for sizes of none."""
+    """Part of a sentence that names the preset with these sizes; empty for `preset` itself and for
+    sizes of no preset."""
     alike = presets_like(tensors)
     if not alike or preset in alike:
         return ""
@@ -96,9 +96,9 @@ def shipped_models() -> tuple[str, ...]:
 
 
 def model_folder(name_or_folder: str | Path) -> Path:
-    """The folder of a shipped model's name, or of a path.
+    """The folder of a shipped model, or the path itself.
 
-    Raises ModelError, which lists the shipped names, where there is no such folder.
+    Raises ModelError that lists the shipped names if there is no such folder.
     """
     if isinstance(name_or_folder, str) and name_or_folder in shipped_models():
         return share_dir() / "models" / name_or_folder
@@ -160,7 +160,7 @@ def load_model(name_or_folder: str | Path) -> LoadedModel:
 
 
 def _is_stored(key: str) -> bool:
-    # The count of batches seen matters to no BatchNorm with a fixed momentum.
+    # A BatchNorm with a fixed momentum does not use the count of batches seen.
     return not key.endswith("num_batches_tracked")
 
 
@@ -197,10 +197,10 @@ def _read_tensors(folder: Path, card: ModelCard) -> dict[str, Tensor]:
         data = path.read_bytes()
     except OSError as err:
         raise ModelError(f"{path} cannot be read ({err.strerror}); restore the file.") from err
-    found = hashlib.sha256(data).hexdigest()
-    if found != entry.sha256:
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != entry.sha256:
         raise ModelError(
-            f"{path} has sha256 {found[:12]}..., but the card says {entry.sha256[:12]}...; the "
+            f"{path} has sha256 {sha256[:12]}..., but the card says {entry.sha256[:12]}...; the "
             "file is damaged or another model's: copy the folder again."
         )
     try:
@@ -212,10 +212,10 @@ def _read_tensors(folder: Path, card: ModelCard) -> dict[str, Tensor]:
 
 
 def _check_tensors(
-    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], folder: Path, preset: str
+    expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor], folder: Path, preset: str
 ) -> None:
-    alike = sizes_of_another(found, preset)
-    missing, unexpected = expected.keys() - found.keys(), found.keys() - expected.keys()
+    alike = sizes_of_another(tensors, preset)
+    missing, unexpected = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
     if missing or unexpected:
         raise ModelError(
             f"The weights in {folder} are not of the architecture its card names: "
@@ -223,14 +223,14 @@ def _check_tensors(
             f"unexpected{_some(unexpected)}{_looks_like(unexpected)}{alike}."
         )
     for key in sorted(expected):
-        if expected[key].shape != found[key].shape:
+        if expected[key].shape != tensors[key].shape:
             raise ModelError(
-                f"Tensor {key} in {folder} has shape {tuple(found[key].shape)}{alike}; the card's "
-                f"architecture needs {tuple(expected[key].shape)}: correct the preset, class "
-                "count or head width in the card."
+                f"Tensor {key} in {folder} has shape {tuple(tensors[key].shape)}{alike}; the "
+                f"card's architecture needs {tuple(expected[key].shape)}: correct the preset, "
+                "class count or head width in the card."
             )
-        if not found[key].is_floating_point():
-            raise ModelError(f"Tensor {key} in {folder} is {found[key].dtype}; expected floats.")
+        if not tensors[key].is_floating_point():
+            raise ModelError(f"Tensor {key} in {folder} is {tensors[key].dtype}; expected floats.")
 
 
 def _some(keys: Collection[str]) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How two frames of a recording stand to each other, by its /tf_static."""
+"""The cameras of a recording: by files, its CameraInfo, and its /tf_static."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -10,8 +10,12 @@ import numpy.typing as npt
 from rosbags.serde import SerdeError
 
 from segrgbx_core.geometry.calibration import rotation_matrix
+from segrgbx_core.geometry.camera_model import CameraModel
+from segrgbx_core.sensor import CameraFiles, unknown_part
 from segrgbx_ros.bags.reader import BagReader
-from segrgbx_ros.messages.images import Header
+from segrgbx_ros.bags.topics import TopicsTaken
+from segrgbx_ros.messages.cameras import CameraInfoMessage, camera_from_info, is_rectified
+from segrgbx_ros.messages.images import AnyImage, Header
 from segrgbx_ros.messages.types import typestore
 
 TF_STATIC, TF_TYPE = "/tf_static", "tf2_msgs/msg/TFMessage"
@@ -98,3 +102,74 @@ def _matrix(transform: _Transform) -> Matrix:
     done[:3, :3] = rotation_matrix(quaternion / max(float(np.linalg.norm(quaternion)), 1e-12))
     done[:3, 3] = (move.x, move.y, move.z)
     return done
+
+
+class RecordedCameras:
+    """`segrgbx_core.sensor.Cameras`: the files that were given come before what is recorded.
+
+    The recording is read only for what is asked. InputError also where a calibration is recorded
+    but not filled in.
+    """
+
+    def __init__(self, bag: BagReader, topics: TopicsTaken, files: CameraFiles) -> None:
+        self._bag, self._topics, self._files = bag, topics, files
+
+    def rgb_camera(self, purpose: str) -> CameraModel:
+        """See Cameras."""
+        if self._files.rgb is not None:
+            return self._files.rgb_camera(purpose)
+        camera = self._camera(self._topics.camera_info, self._topics.rgb)
+        if camera is None:
+            what = "calibration of the RGB camera"
+            raise unknown_part(purpose, what, "--rgb-camera", "its camera_info")
+        return camera
+
+    def x_camera(self, purpose: str) -> CameraModel:
+        """See Cameras."""
+        if self._files.x is not None:
+            return self._files.x_camera(purpose)
+        camera = self._camera(self._topics.x_camera_info, self._topics.x)
+        if camera is None:
+            what = "calibration of the X camera"
+            raise unknown_part(purpose, what, "--x-camera", "its camera_info")
+        return camera
+
+    def rgb_from_x(self, purpose: str) -> Matrix:
+        """See Cameras."""
+        if self._files.extrinsic is not None:
+            return self._files.rgb_from_x(purpose)
+        matrix = self._recorded_transform()
+        if matrix is None:
+            what = "transform from X to the RGB camera"
+            raise unknown_part(purpose, what, "--extrinsic", "/tf_static")
+        return matrix
+
+    def _camera(self, info_topic: str | None, image_topic: str | None) -> CameraModel | None:
+        msg = None if info_topic is None else _first(self._bag, info_topic)
+        if info_topic is None or image_topic is None or msg is None:
+            return None
+        info = cast(CameraInfoMessage, msg)
+        return camera_from_info(info, info_topic, is_rectified(image_topic))
+
+    def _recorded_transform(self) -> Matrix | None:
+        rgb, x = self._frame(self._topics.rgb), self._frame(self._topics.x)
+        if rgb is None or x is None:
+            return None
+        if rgb == x and rgb:
+            return np.eye(4)
+        return transform_between(recorded_transforms(self._bag), rgb, x)
+
+    def _frame(self, topic: str | None) -> str | None:
+        msg = None if topic is None else _first(self._bag, topic)
+        return None if msg is None else cast(AnyImage, msg).header.frame_id
+
+
+def _first(bag: BagReader, topic: str) -> object | None:
+    """The topic's first message; None without one that can be read."""
+    first = bag.first(topic)
+    if first is None:
+        return None
+    try:
+        return typestore().deserialize_cdr(first.data, first.msgtype)
+    except SerdeError:
+        return None

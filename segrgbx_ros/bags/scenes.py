@@ -14,6 +14,7 @@ from segrgbx_core.scenes.street.world import FIRST_STAMP_NS
 from segrgbx_core.tiles import tiled
 from segrgbx_ros.bags.writer import LATCHED_QOS, BagWriter
 from segrgbx_ros.messages.images import Header, image_message
+from segrgbx_ros.messages.sensors import messages_of, x_topic_of
 from segrgbx_ros.messages.types import (
     CAMERA_INFO,
     EVENT_PACKET,
@@ -32,12 +33,6 @@ TRUTH_MASK = "/ground_truth/mask"
 TRUTH_LABELS = "/ground_truth/label_info"
 _SENSOR_ON_NS = FIRST_STAMP_NS - 3_000_000_000
 _PACKETS_AN_INFO = 20
-_ENCODINGS = {
-    "thermal": "mono16",
-    "depth": "16UC1",
-    "polarization": "mono8",
-    "light_field": "rgb8",
-}
 
 
 def write_drive_bag(
@@ -60,7 +55,7 @@ def write_drive_bag(
         for name, msgtype in (
             ("/rgb/image_raw", IMAGE),
             ("/rgb/camera_info", CAMERA_INFO),
-            (_x_topic(drive), EVENT_PACKET if drive.settings.modality == "event" else IMAGE),
+            (_x_topic(drive), messages_of(drive.settings.modality).types[0]),
             (f"/{drive.settings.modality}/camera_info", CAMERA_INFO),
             (TRUTH_MASK, IMAGE),
         ):
@@ -81,8 +76,7 @@ def write_drive_bag(
 
 
 def _x_topic(drive: Drive) -> str:
-    modality = drive.settings.modality
-    return f"/{modality}/{'events' if modality == 'event' else 'image_raw'}"
+    return f"/{x_topic_of(drive.settings.modality)}"
 
 
 def camera_info(camera: PinholeCamera, stamped: Header) -> "Msg":
@@ -130,7 +124,7 @@ def _write_image(bag: BagWriter, drive: Drive, capture: XCapture) -> None:
     pixels = tiled(reading) if isinstance(reading, LightFieldViews) else reading
     stamped = cast(Header, header(capture.stamp_ns, drive.x_camera.frame_id))
     logged = capture.stamp_ns + LATENCY_NS
-    image = image_message(cast(ImageReading, pixels), _ENCODINGS[modality], stamped)
+    image = image_message(cast(ImageReading, pixels), messages_of(modality).encoding, stamped)
     bag.write(_x_topic(drive), logged, image)
     bag.write(f"/{modality}/camera_info", logged, camera_info(drive.x_camera, stamped))
 

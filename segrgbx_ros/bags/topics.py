@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segrgbx_core.errors import BagError
-from segrgbx_core.modality import MODALITIES, modality_named
+from segrgbx_core.modality import MODALITIES, NO_X, modality_named
+from segrgbx_core.wording import spoken
 from segrgbx_ros.bags.reader import BagReader, BagTopic
+from segrgbx_ros.messages.sensors import IMAGE_TYPES, messages_of
 from segrgbx_ros.messages.types import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
-    EVENT_TYPES,
     IMAGE,
     LABEL_INFO,
     POINT_CLOUD,
 )
 
-IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 COLOR_WORDS = ("rgb", "color", "colour")
 PLAIN_WORDS = ("image", "camera")
 TRUTH_NAME = re.compile(r"ground_?truth|(^|[/_])gt([/_]|$)|label|segmentation")
@@ -35,13 +35,6 @@ class TopicsTaken:
     ground_truth_labels: str | None
     camera_info: str | None
     x_camera_info: str | None = None
-
-
-def x_types(modality: str) -> tuple[str, ...]:
-    """The message types that can be this sensor's."""
-    if modality == "event":
-        return EVENT_TYPES
-    return (*IMAGE_TYPES, POINT_CLOUD) if modality == "depth" else IMAGE_TYPES
 
 
 def find_topics(
@@ -62,7 +55,7 @@ def find_topics(
             f"{bag.path} has no image topic ({IMAGE} or {COMPRESSED_IMAGE}); it has "
             f"{_listed(bag.topics)}."
         )
-    x_name = None if modality == NO_TOPIC else _x(bag, modality, x)
+    x_name = None if modality == NO_X else _x(bag, modality, x)
     colored = [t for t in images if t.name != x_name]
     search = _Search(bag, images, "an image", "image topics")
     rgb_name = search.taken(rgb, _rgb_candidates(colored), "RGB", "--rgb-topic")
@@ -84,18 +77,19 @@ def find_topics(
 
 def _x(bag: BagReader, modality: str, told: str | None) -> str:
     """The X topic: by name among images; by type alone where the type says it, as for events."""
-    fitting = [t for t in bag.topics if t.msgtype in x_types(modality)]
+    sensor = messages_of(modality)
+    fitting = [t for t in bag.topics if t.msgtype in sensor.types]
+    role = f"{spoken(modality)} (X)"
+    if sensor.windowed:
+        search = _Search(bag, fitting, "events", "event topics", sensor.types)
+        return search.taken(told, fitting, role, "--x-topic")
     named = [t for t in fitting if t.msgtype in IMAGE_TYPES and _is_x(t, modality)]
-    spoken = modality.replace("_", " ")
-    if modality == "event":
-        search = _Search(bag, fitting, "events", "event topics", EVENT_TYPES)
-        return search.taken(told, fitting, f"{spoken} (X)", "--x-topic")
     if not any(t.count for t in named):
         named = [t for t in fitting if t.msgtype == POINT_CLOUD] or named
     search = _Search(bag, fitting, "an image", "image topics")
-    if modality == "depth":
+    if sensor.clouds:
         search = _Search(bag, fitting, "an image or a cloud", "image and cloud topics")
-    return search.taken(told, named, f"{spoken} (X)", "--x-topic")
+    return search.taken(told, named, role, "--x-topic")
 
 
 def _is_x(topic: BagTopic, modality: str) -> bool:

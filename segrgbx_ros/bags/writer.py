@@ -31,7 +31,7 @@ from segrgbx_ros.messages.types import (
     label_info,
     typestore,
 )
-from segrgbx_ros.pipeline import Outputs
+from segrgbx_ros.pipeline import Pictures
 
 if TYPE_CHECKING:
     from rosbags.typesys.store import Msg
@@ -157,7 +157,7 @@ class ResultWriter:
         self._bag.__exit__(kind, value, trace)
 
     def write_outputs(
-        self, log_time_ns: int, header: Header, outputs: Outputs, camera_info: "Msg | None"
+        self, log_time_ns: int, header: Header, outputs: Pictures, camera_info: "Msg | None"
     ) -> None:
         """Mask, confidence, overlay and the camera's calibration with the mask's header."""
         if not self._labels_written:

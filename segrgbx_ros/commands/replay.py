@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segrgbx_core.commands import arguments
-from segrgbx_core.modality import MODALITIES
+from segrgbx_core.modality import MODALITIES, NO_X
 
 if TYPE_CHECKING:
     from segrgbx_ros.bags.topics import TopicsTaken
+    from segrgbx_ros.pairing.matching import SyncSettings
     from segrgbx_ros.replay.options import ReplayOptions
     from segrgbx_ros.replay.summary import ReplaySummary
 
@@ -25,7 +26,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     parser.add_argument("bag", type=Path, metavar="BAG", help="a bag's folder, or its one file")
     parser.add_argument(
         "--modality",
-        choices=(*MODALITIES, "none"),
+        choices=(*MODALITIES, NO_X),
         required=True,
         help="what the X sensor is; none segments RGB alone",
     )
@@ -34,41 +35,106 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
             f"--{option}-topic", metavar="T", help=f"{what} topic (default: by type and name)"
         )
     parser.add_argument(
+        "--max-frames", type=arguments.positive_count, metavar="N", help="stop after N masks"
+    )
+    arguments.add_model(parser)
+    arguments.add_label_set(parser)
+    arguments.add_sensor(parser)
+    _add_sync(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
+    arguments.add_force(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_sync(parser: argparse.ArgumentParser) -> None:
+    """Which X goes with an RGB image, as the live node's parameters of the same names."""
+    group = parser.add_argument_group(
+        "pairs", "As the live node's sync.*, missing_x, hold_limit and event.window_* parameters."
+    )
+    group.add_argument(
         "--slop",
         type=arguments.number,
         default=0.03,
         metavar="S",
         help="how far apart in time a pair may be, in seconds (default: 0.03)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--x-time-offset",
         type=arguments.number,
         default=0.0,
         metavar="S",
         help="added to every X stamp, in seconds (default: 0)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--window-ms",
         type=arguments.number,
         default=50.0,
         metavar="MS",
         help="events: length of the window that ends at the RGB stamp (default: 50)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--window-events",
         type=arguments.positive_count,
         metavar="N",
         help="events: the last N before the RGB stamp, within --window-ms",
     )
-    parser.add_argument(
-        "--max-frames", type=arguments.positive_count, metavar="N", help="stop after N masks"
+    group.add_argument(
+        "--sync-policy",
+        choices=("approximate", "exact"),
+        default="approximate",
+        help="exact pairs equal stamps only (default: approximate)",
     )
-    arguments.add_model(parser)
-    arguments.add_label_set(parser)
-    arguments.add_sensor(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
-    arguments.add_force(parser)
-    parser.set_defaults(run=run)
+    group.add_argument(
+        "--queue-size",
+        type=arguments.positive_count,
+        default=10,
+        metavar="N",
+        help="RGB images, and X readings, that may wait (default: 10)",
+    )
+    group.add_argument(
+        "--missing-x",
+        choices=("drop", "rgb_only", "hold_last"),
+        default="drop",
+        help="an RGB image without X: drop it, segment RGB alone, or take the last X again "
+        "(default: drop)",
+    )
+    group.add_argument(
+        "--hold-limit",
+        type=arguments.number,
+        default=1.0,
+        metavar="S",
+        help="with --missing-x hold_last: the oldest X taken again, in seconds (default: 1)",
+    )
+    group.add_argument(
+        "--x-timeout",
+        type=arguments.number,
+        metavar="S",
+        help="how long an RGB image waits for its X, in seconds by the recording's log times; the "
+        "live node's default is 0.1 (default: for as long as the recording lasts)",
+    )
+    group.add_argument(
+        "--no-reset-on-time-jump",
+        action="store_true",
+        help="go on where stamps jump back, instead of pairing from the start again",
+    )
+
+
+def sync_from(args: argparse.Namespace) -> "SyncSettings":
+    """What the options say of the pairs. Raises InputError for values out of range."""
+    from segrgbx_ros.pairing.matching import SyncSettings
+
+    return SyncSettings(
+        policy=args.sync_policy,
+        slop_s=args.slop,
+        queue_size=args.queue_size,
+        x_time_offset_s=args.x_time_offset,
+        x_timeout_s=args.x_timeout,
+        missing_x=args.missing_x,
+        hold_limit_s=args.hold_limit,
+        reset_on_time_jump=not args.no_reset_on_time_jump,
+        window_ms=args.window_ms,
+        window_events=args.window_events,
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -87,14 +153,14 @@ def run(args: argparse.Namespace) -> int:
             x_topic=args.x_topic,
             gt_topic=args.gt_topic,
             model=args.model,
-            slop_s=args.slop,
-            x_time_offset_s=args.x_time_offset,
             device=args.device,
             precision=args.precision,
             force=args.force,
             max_frames=args.max_frames,
             label_set=args.label_set,
-            sensor=arguments.sensor_options(args),
+            sync=sync_from(args),
+            sensor=arguments.sensor_from(args),
+            cameras=arguments.cameras_from(args),
         )
     )
     write_report(args.out)

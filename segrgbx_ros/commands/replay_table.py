@@ -8,15 +8,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from segrgbx_core.modality import readings_of
 from segrgbx_core.wording import (
     counted,
     milliseconds,
-    readings,
     reason_in_words,
     share,
     spoken,
 )
 from segrgbx_ros.bags.topics import TopicsTaken
+from segrgbx_ros.messages.sensors import is_windowed
 from segrgbx_ros.replay.summary import ReplaySummary
 
 
@@ -46,7 +47,8 @@ def print_summary(console: Console, summary: ReplaySummary, folder: Path) -> Non
 
 def _lines(summary: ReplaySummary) -> list[tuple[str, str]]:
     frames, skew = summary.frames, summary.skew_ms
-    x_in = "" if summary.topics.x is None else f" and {frames.x_in} {readings(summary.modality)}"
+    what = readings_of(summary.modality)
+    x_in = "" if summary.topics.x is None else f" and {frames.x_in} {what}"
     lines = [
         ("model", f"{summary.model} on {summary.device}"),
         ("frames in", f"{frames.rgb_in} RGB{x_in}"),
@@ -61,7 +63,7 @@ def _lines(summary: ReplaySummary) -> list[tuple[str, str]]:
         for stage, t in summary.stage_ms.items()
     ]
     lines.append(("ms p50 / p95", ", ".join(times)))
-    if skew is not None and summary.modality != "event":
+    if skew is not None and not is_windowed(summary.modality):
         p50, p95, largest = (milliseconds(v) for v in (skew.p50, skew.p95, skew.max))
         lines.append(("skew ms", f"{p50} / {p95}, largest {largest}"))
     return lines

@@ -13,6 +13,7 @@ from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.inspection.roles import RGB
 from segrgbx_ros.inspection.timing import Times
 from segrgbx_ros.inspection.topic import TopicReport, TopicWatch
+from segrgbx_ros.messages.sensors import messages_of
 from segrgbx_ros.messages.types import POINT_CLOUD
 
 SLOP_NS = 30_000_000
@@ -114,7 +115,7 @@ def _pairing_problem(pair: PairingOutlook) -> str | None:
         return None
     whole = f"{pair.with_x} of {counted(pair.rgb_images, 'RGB image')} on {pair.rgb}"
     what = spoken(pair.modality)
-    if pair.modality == "event":
+    if messages_of(pair.modality).windowed:
         return (
             f"Only {whole} have event packets on {pair.x} within 30 ms: the two were recorded at "
             "different times, or their clocks differ; give --x-time-offset."
@@ -139,7 +140,8 @@ def _field_problems(
     said = []
     for pair in pairs:
         rgb, x = by_name[pair.rgb].roles, by_name[pair.x].roles
-        whole_image = by_name[pair.x].msgtype != POINT_CLOUD and pair.modality != "light_field"
+        is_cloud = by_name[pair.x].msgtype == POINT_CLOUD
+        whole_image = not is_cloud and not messages_of(pair.modality).views
         if not (whole_image and rgb.width and rgb.height and x.width and x.height):
             continue
         if not same_aspect((x.width, x.height), (rgb.width, rgb.height)):

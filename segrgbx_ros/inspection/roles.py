@@ -11,10 +11,11 @@ from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.modality import MODALITIES
 from segrgbx_ros.bags.topics import COLOR_WORDS, OWN_RESULT, TRUTH_NAME
 from segrgbx_ros.events.messages import raw_packet
-from segrgbx_ros.messages.cameras import CameraInfoMessage, camera_of
+from segrgbx_ros.messages.cameras import CameraInfoMessage, camera_from_info
 from segrgbx_ros.messages.clouds import PointCloudMessage, read_points
 from segrgbx_ros.messages.images import AnyImage, ImageMessage, is_compressed, rgb_from_message
-from segrgbx_ros.messages.readings import ACCEPTED, XDecoder
+from segrgbx_ros.messages.readings import XDecoder
+from segrgbx_ros.messages.sensors import sensors_of_type
 from segrgbx_ros.messages.types import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
@@ -57,7 +58,8 @@ def roles_of(name: str, msgtype: str, msg: object) -> Roles:
 def roles_of_type(msgtype: str) -> Roles:
     """Where there is no message to look at, or its type says it all."""
     if msgtype in EVENT_TYPES:
-        return Roles(("event",), "event", None, None, None, None)
+        can = sensors_of_type(msgtype)
+        return Roles(can, can[0], None, None, None, None)
     if msgtype == LABEL_INFO:
         return Roles(("class names",), "class names", None, None, None, None)
     return Roles((), None, None, None, None, None)
@@ -66,7 +68,8 @@ def roles_of_type(msgtype: str) -> Roles:
 def event_roles(data: bytes, msgtype: str, topic: str) -> Roles:
     """From the first event message that could be decoded."""
     packet = raw_packet(data, msgtype, topic)
-    return Roles(("event",), "event", None, packet.encoding, packet.width, packet.height)
+    can = sensors_of_type(msgtype)
+    return Roles(can, can[0], None, packet.encoding, packet.width, packet.height)
 
 
 def named_modality(name: str) -> str | None:
@@ -83,11 +86,11 @@ def _image_roles(name: str, msg: AnyImage) -> Roles:
         what = "earlier result" if OWN_RESULT.search(name.lower()) else "ground truth"
         return Roles((what,), what, None, content, width, height)
     refusals: dict[str, str] = {}
-    for role in (RGB, *ACCEPTED):
+    for role in (RGB, *sensors_of_type(IMAGE)):
         refusal = _refusal(role, name, msg)
         if refusal is not None:
             refusals[role] = refusal
-    can = [role for role in (RGB, *ACCEPTED) if role not in refusals]
+    can = [role for role in (RGB, *sensors_of_type(IMAGE)) if role not in refusals]
     said = named_modality(name)
     if said is None and (RGB in can or any(w in name.lower() for w in COLOR_WORDS)):
         said = RGB
@@ -116,7 +119,7 @@ def _image_content(msg: AnyImage, name: str) -> tuple[str, int | None, int | Non
     if not is_compressed(msg):
         raw = cast(ImageMessage, msg)
         return raw.encoding, raw.width, raw.height
-    for role in (RGB, *ACCEPTED):
+    for role in (RGB, *sensors_of_type(IMAGE)):
         try:
             image = (
                 rgb_from_message(msg, name)
@@ -135,13 +138,14 @@ def _cloud_roles(name: str, msg: PointCloudMessage) -> Roles:
         read_points(msg, name)
     except SegRgbxError as err:
         return Roles((), None, str(err), content, msg.width, msg.height)
-    return Roles(("depth",), "depth", None, content, msg.width, msg.height)
+    can = sensors_of_type(POINT_CLOUD)
+    return Roles(can, can[0], None, content, msg.width, msg.height)
 
 
 def _camera_roles(name: str, msg: CameraInfoMessage) -> Roles:
     content = msg.distortion_model or "no distortion model"
     try:
-        camera_of(msg, name)
+        camera_from_info(msg, name)
     except SegRgbxError as err:
         return Roles((), None, str(err), content, msg.width, msg.height)
     return Roles(("calibration",), "calibration", None, content, msg.width, msg.height)

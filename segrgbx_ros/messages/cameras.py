@@ -37,7 +37,7 @@ class CameraInfoMessage(Protocol):
     roi: RegionOfInterest
 
 
-def camera_of(info: CameraInfoMessage, topic: str, rectified: bool = False) -> CameraModel:
+def camera_from_info(info: CameraInfoMessage, topic: str, rectified: bool = False) -> CameraModel:
     """The camera of the images that belong to this CameraInfo.
 
     rectified: the images are undistorted already (image_rect), as the projection matrix says.

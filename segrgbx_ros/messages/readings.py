@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What arrives as X to a reading: which messages each modality takes, and how they are read."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias, TypeGuard, cast
 
 from segrgbx_core.errors import BagError, InputError
@@ -15,34 +13,15 @@ from segrgbx_ros.messages.clouds import (
     read_points,
 )
 from segrgbx_ros.messages.images import (
-    BAYER_PIXEL_BYTES,
-    READING_PIXEL_BYTES,
     AnyImage,
     Convert,
     convert_offline,
     is_compressed,
     reading_from_message,
 )
+from segrgbx_ros.messages.sensors import messages_of
 
 XInput: TypeAlias = AnyImage | PointCloudMessage | Events
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """pixel_bytes: the encodings of one channel. colour: whether colour images are readings."""
-
-    pixel_bytes: Mapping[str, int]
-    colour: bool = False
-
-
-# A raw polarization mosaic is often published under a Bayer name; a light field's views may have
-# colour; a thermal image that is colour-mapped is for its encoding to judge.
-ACCEPTED: Mapping[str, Accepted] = {
-    "thermal": Accepted(READING_PIXEL_BYTES, colour=True),
-    "depth": Accepted(READING_PIXEL_BYTES),
-    "polarization": Accepted({**READING_PIXEL_BYTES, **BAYER_PIXEL_BYTES}),
-    "light_field": Accepted(READING_PIXEL_BYTES, colour=True),
-}
 
 
 class XDecoder:
@@ -75,23 +54,23 @@ class XDecoder:
         if is_cloud(x):
             return self._depth(x)
         image = cast(AnyImage, x)
-        if self._modality == "event":
+        sensor = messages_of(self._modality)
+        if sensor.windowed:
             raise BagError(
-                f"Topic {self._topic} holds images; modality 'event' needs EventPacket or "
-                "EventArray messages."
+                f"Topic {self._topic} holds images; modality '{self._modality}' needs EventPacket "
+                "or EventArray messages."
             )
-        accepted = ACCEPTED[self._modality]
-        if self._modality == "polarization" and is_compressed(image) and "jp" in image.format:
+        if sensor.no_jpeg and is_compressed(image) and "jp" in image.format:
             raise BagError(
-                f"Topic {self._topic} holds '{image.format}' pictures; JPEG mixes the angles of "
-                "neighbouring pixels of a polarization mosaic: record it raw or as PNG."
+                f"Topic {self._topic} holds '{image.format}' pictures; {sensor.no_jpeg}: record "
+                "it raw or as PNG."
             )
         return reading_from_message(
-            image, self._topic, self._convert, accepted.pixel_bytes, accepted.colour
+            image, self._topic, self._convert, sensor.pixel_bytes, sensor.color
         )
 
     def _depth(self, cloud: PointCloudMessage) -> Reading:
-        if self._modality != "depth":
+        if not messages_of(self._modality).clouds:
             raise BagError(
                 f"Topic {self._topic} holds point clouds, which serve as depth; modality "
                 f"'{self._modality}' needs images."

@@ -12,7 +12,7 @@ from sensor_msgs_py import point_cloud2
 from segrgbx_core.encoding.depth.metres import DepthSettings, depth_in_metres
 from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.reprojection import Reprojection, reproject
-from segrgbx_ros.messages.cameras import camera_of
+from segrgbx_ros.messages.cameras import camera_from_info
 from segrgbx_ros.pipeline import SegmentedFrame
 
 FIELDS = (
@@ -64,7 +64,7 @@ class CloudMaker:
     def _rays_of(self, rgb_info: Any, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
         now = (rgb_info.width, rgb_info.height, *rgb_info.k, *rgb_info.d)
         if now != self._of:
-            camera = camera_of(rgb_info, "rgb/camera_info")
+            camera = camera_from_info(rgb_info, "rgb/camera_info")
             self._rays, self._of = camera.rays.astype(np.float32), now
         if self._rays.shape[:2] != shape:
             raise InputError(

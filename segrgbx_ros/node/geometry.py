@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the cameras stand to each other, as camera_info and TF say while the node runs."""
+"""The cameras as camera_info and TF tell of them while the node runs, and what waits for them."""
 
 from typing import Any
 
@@ -11,54 +11,58 @@ from tf2_ros import Buffer, TransformException, TransformListener
 
 from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import InputError
+from segrgbx_core.geometry.camera_model import CameraModel
 from segrgbx_core.geometry.reprojection import Reprojection
 from segrgbx_core.readings import Planes, Reading
+from segrgbx_core.sensor import Cameras, SensorSettings, make_encoder, needs_x_camera
 from segrgbx_ros.bags.cameras import transform_between
-from segrgbx_ros.messages.cameras import camera_of, is_rectified
+from segrgbx_ros.messages.cameras import camera_from_info, is_rectified
 from segrgbx_ros.messages.clouds import CloudView
 from segrgbx_ros.messages.readings import XDecoder, XInput, is_cloud
 from segrgbx_ros.node.conversions import convert_live, read_points_live
-from segrgbx_ros.node.encoding import make_encoder
 from segrgbx_ros.node.inputs import CameraInfoInput
-from segrgbx_ros.node.parameters.parameters import NodeSettings
 
 
-class LiveGeometry:
-    """Makes the encoder that the settings ask for, at once or when the geometry is known."""
+class LiveCameras:
+    """`segrgbx_core.sensor.Cameras` from camera_info and TF.
 
-    def __init__(self, node: Node, settings: NodeSettings, rgb_info: CameraInfoInput) -> None:
-        self._node, self._settings, self._rgb_info = node, settings, rgb_info
-        self._x_info: CameraInfoInput | None = None
-        self._listener: Any = None
-        self._buffer: Any = None
-        self.reprojection: Reprojection | None = None
-        if settings.x_align == "reproject":
-            self._x_info = CameraInfoInput(node, "x/camera_info")
-        if settings.x_align == "reproject" or settings.x_transport == "points":
-            self._buffer = Buffer()
-            self._listener = TransformListener(self._buffer, node)
-        plain = make_encoder(settings)
-        self.encoder = plain if self._x_info is None or plain is None else _LateEncoder(self)
+    It subscribes to what the sensor needs; InputError says what is still awaited.
+    """
 
-    def decoder(self, topic: str) -> XDecoder | None:
-        """Reads X; None for RGB alone."""
-        if self._settings.modality == "none":
-            return None
-        if self._settings.x_transport == "points":
-            return _CloudDecoder(self, topic)
-        return XDecoder(self._settings.modality, topic, convert_live)
+    def __init__(
+        self, node: Node, rgb_info: CameraInfoInput, needs_x: bool, needs_transform: bool
+    ) -> None:
+        self._node, self._rgb_info = node, rgb_info
+        self._x_info = CameraInfoInput(node, "x/camera_info") if needs_x else None
+        self._buffer: Any = Buffer() if needs_transform else None
+        self._listener: Any = TransformListener(self._buffer, node) if needs_transform else None
 
-    def cloud_view(self, cloud_frame: str) -> CloudView:
-        """From where clouds of that frame are seen. Raises InputError while a part is missing."""
-        info = self._rgb_info.newest
-        if info is None:
+    def rgb_camera(self, purpose: str) -> CameraModel:
+        """See Cameras."""
+        return self._camera(purpose, self._rgb_info, "rgb/image_raw")
+
+    def x_camera(self, purpose: str) -> CameraModel:
+        """See Cameras."""
+        return self._camera(purpose, self._x_info, "x/image_raw")
+
+    def rgb_from_x(self, purpose: str) -> npt.NDArray[np.float64]:
+        """See Cameras; X is the frame that its camera_info names."""
+        x_frame = _newest(purpose, self._x_info, "x/camera_info").header.frame_id
+        return self.rgb_from(x_frame, purpose)
+
+    def rgb_from(self, frame: str, purpose: str) -> npt.NDArray[np.float64]:
+        """(4, 4), takes points of that frame to the RGB camera's. Raises InputError without."""
+        rgb_frame = _newest(purpose, self._rgb_info, "rgb/camera_info").header.frame_id
+        try:
+            found = self._buffer.lookup_transform(rgb_frame, frame, Time())
+        except TransformException as err:
             raise InputError(
-                f"Point clouds wait for the RGB camera's calibration on {self._rgb_info.topic}; "
-                "start its publisher."
-            )
-        topic = self._node.resolve_topic_name("rgb/image_raw")
-        camera = camera_of(info, topic, is_rectified(topic))
-        return CloudView(camera, self._transform(info.header.frame_id, cloud_frame))
+                f"{purpose} waits for TF from '{frame}' to '{rgb_frame}' ({err}); "
+                "publish the sensors' static transform."
+            ) from err
+        matrix = transform_between([_Stamped(rgb_frame, frame, found)], rgb_frame, frame)
+        assert matrix is not None
+        return matrix
 
     def close(self) -> None:
         """No more calibrations and transforms."""
@@ -67,41 +71,20 @@ class LiveGeometry:
         if self._listener is not None:
             self._listener.unregister()
 
-    def make(self) -> Encoder:
-        """The encoder that reprojects. Raises InputError, which says what is still missing."""
-        self.reprojection = self._reprojection()
-        made = make_encoder(self._settings, self.reprojection)
-        assert made is not None
-        return made
+    def _camera(self, purpose: str, source: CameraInfoInput | None, image: str) -> CameraModel:
+        info = _newest(purpose, source, image.replace("image_raw", "camera_info"))
+        topic = self._node.resolve_topic_name(image)
+        return camera_from_info(info, topic, is_rectified(topic))
 
-    def _reprojection(self) -> Reprojection:
-        infos = (self._rgb_info, self._x_info)
-        for info in infos:
-            if info is None or info.newest is None:
-                topic = "x/camera_info" if info is None else info.topic
-                raise InputError(
-                    f"x.align reproject waits for a calibration on {topic}; start its publisher, "
-                    "or set x.align to none where X is aligned already."
-                )
-        rgb, x = (info.newest for info in infos if info is not None and info.newest is not None)
-        cameras = [
-            camera_of(info, topic, is_rectified(self._node.resolve_topic_name(topic)))
-            for info, topic in ((rgb, "rgb/image_raw"), (x, "x/image_raw"))
-        ]
-        moved = self._transform(rgb.header.frame_id, x.header.frame_id)
-        return Reprojection(cameras[1], cameras[0], moved)
 
-    def _transform(self, rgb_frame: str, x_frame: str) -> npt.NDArray[np.float64]:
-        try:
-            found = self._buffer.lookup_transform(rgb_frame, x_frame, Time())
-        except TransformException as err:
-            raise InputError(
-                f"Depth waits for TF from '{x_frame}' to '{rgb_frame}' ({err}); "
-                "publish the sensors' static transform."
-            ) from err
-        matrix = transform_between([_Stamped(rgb_frame, x_frame, found)], rgb_frame, x_frame)
-        assert matrix is not None
-        return matrix
+def _newest(purpose: str, source: CameraInfoInput | None, relative: str) -> Any:
+    if source is None or source.newest is None:
+        topic = relative if source is None else source.topic
+        raise InputError(
+            f"{purpose} waits for a calibration on {topic}; start its publisher, or choose a "
+            "setting that needs none."
+        )
+    return source.newest
 
 
 class _Stamped:
@@ -112,31 +95,55 @@ class _Stamped:
         self.header.frame_id, self.child_frame_id = parent, child
 
 
-class _CloudDecoder(XDecoder):
-    """Sees clouds from the RGB camera, once its place is known."""
+class LateEncoder:
+    """`pipeline.XEncoder`: made with the first frame for which the cameras are known.
 
-    def __init__(self, geometry: LiveGeometry, topic: str) -> None:
-        super().__init__("depth", topic, convert_live, read_points_live)
-        self._geometry = geometry
+    Frames before that are refused with the reason.
+    """
 
-    def __call__(self, x: XInput) -> Reading:
-        if self._cloud_view is None and is_cloud(x):
-            self._cloud_view = self._geometry.cloud_view(x.header.frame_id)
-        return super().__call__(x)
-
-
-class _LateEncoder(Encoder):
-    """Refuses each frame with a reason until the cameras are known, then encodes."""
-
-    def __init__(self, geometry: LiveGeometry) -> None:
-        self._geometry = geometry
+    def __init__(self, modality: str, sensor: SensorSettings, cameras: Cameras) -> None:
+        self._modality, self._sensor, self._cameras = modality, sensor, cameras
         self._made: Encoder | None = None
 
     def __call__(self, reading: Reading, rgb_size: tuple[int, int]) -> Planes:
+        """As `Encoder`; InputError says also what is still awaited."""
         if self._made is None:
-            self._made = self._geometry.make()
+            self._made = make_encoder(self._modality, self._sensor, self._cameras)
         return self._made(reading, rgb_size)
 
     def reset(self) -> None:
+        """As `Encoder`."""
         if self._made is not None:
             self._made.reset()
+
+    @property
+    def reprojection(self) -> Reprojection | None:
+        """How X is moved into the RGB camera; None while unknown, and where it is not moved."""
+        alignment = None if self._made is None else self._made.alignment
+        return alignment if isinstance(alignment, Reprojection) else None
+
+
+class CloudDecoder(XDecoder):
+    """Sees clouds from the RGB camera, once its place is known."""
+
+    def __init__(self, modality: str, topic: str, cameras: LiveCameras) -> None:
+        super().__init__(modality, topic, convert_live, read_points_live)
+        self._cameras = cameras
+
+    def __call__(self, x: XInput) -> Reading:
+        """As XDecoder; InputError says also what is still awaited."""
+        if self._cloud_view is None and is_cloud(x):
+            purpose = "Seeing point clouds from the RGB camera"
+            camera = self._cameras.rgb_camera(purpose)
+            self._cloud_view = CloudView(
+                camera, self._cameras.rgb_from(x.header.frame_id, purpose)
+            )
+        return super().__call__(x)
+
+
+def live_cameras(
+    node: Node, rgb_info: CameraInfoInput, modality: str, sensor: SensorSettings, clouds: bool
+) -> LiveCameras:
+    """With subscriptions to what the sensor needs. clouds: X comes as point clouds."""
+    needs_x = needs_x_camera(modality, sensor)
+    return LiveCameras(node, rgb_info, needs_x, needs_transform=clouds or sensor.reprojects)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's inputs: subscriptions, the pairing behind a filter's interface, and their health."""
+"""The node's inputs: subscriptions and their health."""
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +20,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_ros.events.packets import EventDecoder
 from segrgbx_ros.messages.images import stamp_ns
+from segrgbx_ros.messages.sensors import is_windowed
 from segrgbx_ros.node.health.health import InputHealth, Rate, Recent
-from segrgbx_ros.node.pairing import LivePairing
 from segrgbx_ros.node.parameters.parameters import NodeSettings
 
 
@@ -52,7 +51,7 @@ def incompatible_policy(offered: QoSProfile, requested: QoSProfile) -> str | Non
 
 
 @dataclass(frozen=True)
-class Source:
+class InputSource:
     """One image input as the user knows it: its relative name, launch argument and parameter."""
 
     name: str
@@ -61,10 +60,10 @@ class Source:
     transport_parameter: str
 
 
-RGB = Source("rgb", "rgb/image_raw", "rgb_topic", "rgb_transport")
-X = Source("x", "x/image_raw", "x_topic", "x_transport")
-EVENTS = Source("x", "x/events", "x_topic", "event.message")
-POINTS = Source("x", "x/points", "x_topic", "x_transport")
+RGB = InputSource("rgb", "rgb/image_raw", "rgb_topic", "rgb_transport")
+X = InputSource("x", "x/image_raw", "x_topic", "x_transport")
+EVENTS = InputSource("x", "x/events", "x_topic", "event.message")
+POINTS = InputSource("x", "x/points", "x_topic", "x_transport")
 EVENT_PACKETS_KEPT = 1000
 ZERO_STAMPS_SHOWN_S = 10.0
 
@@ -76,7 +75,7 @@ class Input:
     """
 
     def __init__(
-        self, node: Node, source: Source, topic: str, kind: Any, depth: int, raw: bool = False
+        self, node: Node, source: InputSource, topic: str, kind: Any, depth: int, raw: bool = False
     ) -> None:
         self.source, self.topic, self.message_type = source, topic, kind
         self.rate, self.zero_rate, self.lag_s = Rate(), Rate(), Recent()
@@ -145,7 +144,7 @@ class Input:
         )
 
 
-def image_input(node: Node, source: Source, transport: str, depth: int) -> Input:
+def image_input(node: Node, source: InputSource, transport: str, depth: int) -> Input:
     """The topic of a compressed transport lies under the raw one's, as image_transport has it."""
     base = node.resolve_topic_name(source.relative)
     if transport == "raw":
@@ -203,34 +202,13 @@ def installed_type(type_name: str) -> Any:
 
 def x_input(node: Node, settings: NodeSettings, depth: int) -> Input:
     """The second sensor's, as the settings name its form."""
-    if settings.modality == "event":
+    if is_windowed(settings.modality):
         return EventInput(node, settings.event_message)
     if settings.x_transport != "points":
         return image_input(node, X, settings.x_transport, depth)
     made = Input(node, POINTS, node.resolve_topic_name(POINTS.relative), PointCloud2, depth)
     made.filter.registerCallback(lambda msg: made.measure(stamp_ns(msg.header)))
     return made
-
-
-class PairingFilter(SimpleFilter):
-    """The replay's pairing where message_filters' synchronizers stand: inputs in, jobs out."""
-
-    def __init__(
-        self, settings: NodeSettings, inputs: Sequence[Input], now_ns: Callable[[], int]
-    ) -> None:
-        super().__init__()
-        pairing = self.pairing = LivePairing(settings, self.signalMessage)
-        self._now_ns = now_ns
-        inputs[0].filter.registerCallback(lambda msg: pairing.add_rgb(msg, now_ns()))
-        for x in inputs[1:]:
-            if isinstance(x, EventInput):
-                x.events.registerCallback(lambda chunk: pairing.add_events(chunk, now_ns()))
-            else:
-                x.filter.registerCallback(lambda msg: pairing.add_x(msg, now_ns()))
-
-    def tick(self) -> None:
-        """Lets what has waited too long go."""
-        self.pairing.tick(self._now_ns())
 
 
 class CameraInfoInput:

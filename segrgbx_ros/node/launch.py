@@ -9,7 +9,7 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
-from segrgbx_ros.messages.names import x_topic_of
+from segrgbx_ros.messages.sensors import messages_of, x_topic_of
 
 # Each stands above the parameters' file where it is given.
 OVERRIDES = ("model", "device", "rgb_transport", "x_transport", "missing_x")
@@ -75,7 +75,7 @@ def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity
 
     given = {name: told(name) for name in OVERRIDES if told(name)}
     rgb, x = told("rgb_topic"), told("x_topic")
-    x_name = "x/events" if modality == "event" else "x/image_raw"
+    x_name = f"x/{messages_of(modality).topic}"
     return [
         Node(
             package="segrgbx_ros",

@@ -7,6 +7,7 @@ import time
 import torch
 
 from segrgbx_core import Segmenter
+from segrgbx_core.modality import NO_X
 from segrgbx_core.scene_cache import SceneRefresh
 from segrgbx_core.weights.store import load_model
 from segrgbx_ros.node.health.health import ModelHealth
@@ -29,7 +30,7 @@ class NodeModel:
         start = time.perf_counter()
         self._loaded = load_model(settings.model)
         log.info("Loaded it in %.1f s.", time.perf_counter() - start)
-        if settings.modality != "none":
+        if settings.modality != NO_X:
             self._loaded.card.check_modality(settings.modality)
         self.segmenter: Segmenter | None = self._placed()
 

@@ -15,7 +15,7 @@ from segrgbx_core.modality import MODALITIES
 from segrgbx_ros.node.health.diagnostics import Diagnostics
 from segrgbx_ros.node.health.gather import HealthReport
 from segrgbx_ros.node.model import NodeModel
-from segrgbx_ros.node.outputs import Outputs
+from segrgbx_ros.node.outputs import NodeOutputs
 from segrgbx_ros.node.parameters.parameter_server import ParameterServer
 from segrgbx_ros.node.parameters.parameters import NodeSettings
 from segrgbx_ros.node.ros_logging import RosLogHandler
@@ -37,7 +37,7 @@ class SegmentationNode(LifecycleNode):
     def __init__(self, name: str = "segrgbx", **node_options: Any) -> None:
         super().__init__(name, **node_options)
         self.model: NodeModel | None = None
-        self.outputs: Outputs | None = None
+        self.outputs: NodeOutputs | None = None
         self.run: LiveRun | None = None
         self.failure: str | None = None
         self.state_name, self.state_since = "unconfigured", time.monotonic()
@@ -115,7 +115,7 @@ class SegmentationNode(LifecycleNode):
         LiveRun.check(self.settings)
         self.model = NodeModel(self.settings)
         assert self.model.segmenter is not None
-        self.outputs = Outputs(self, self.model.segmenter.label_set)
+        self.outputs = NodeOutputs(self, self.model.segmenter.label_set)
         if not self.settings.autostart:
             name = self.get_fully_qualified_name()
             self.get_logger().info(f"Configured; waits for: ros2 lifecycle set {name} activate")

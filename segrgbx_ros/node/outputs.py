@@ -102,7 +102,7 @@ def latched_qos() -> QoSProfile:
     )
 
 
-class Outputs:
+class NodeOutputs:
     """The publishers, from configure to cleanup."""
 
     def __init__(self, node: Node, label_set: LabelSet) -> None:

@@ -26,7 +26,7 @@ from segrgbx_core.scenes import Drive, DriveSettings
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.scenes import write_drive_bag
 from segrgbx_ros.bags.topics import find_topics
-from segrgbx_ros.messages.names import x_topic_of
+from segrgbx_ros.messages.sensors import x_topic_of
 from segrgbx_ros.messages.types import CAMERA_INFO, COMPRESSED_IMAGE, NS_PER_S
 
 STAMP_AT = 4

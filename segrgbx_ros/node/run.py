@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs while the node is active: inputs, pairing, worker, pipeline, and their figures."""
+"""What runs while the node is active: inputs, matching, worker, pipeline, and their figures."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from contextlib import ExitStack
+from typing import Any, TypeAlias
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -12,27 +13,32 @@ from rclpy.node import Node
 from segrgbx_core import Segmenter
 from segrgbx_core.encoding import DepthSettings
 from segrgbx_core.errors import InputError
-from segrgbx_ros.messages.images import Header
+from segrgbx_core.modality import NO_X
+from segrgbx_core.sensor import check_sensor
+from segrgbx_ros.messages.images import AnyImage, Header, stamp_ns
+from segrgbx_ros.messages.readings import XDecoder, XInput
+from segrgbx_ros.messages.sensors import is_windowed
 from segrgbx_ros.node.cloud import CloudMaker
 from segrgbx_ros.node.conversions import convert_live
-from segrgbx_ros.node.encoding import encoding_settings, make_encoder
-from segrgbx_ros.node.geometry import LiveGeometry
+from segrgbx_ros.node.geometry import CloudDecoder, LateEncoder, live_cameras
 from segrgbx_ros.node.health.findings import doubt
-from segrgbx_ros.node.health.health import Rate, Recent
+from segrgbx_ros.node.health.health import Rate, Recent, RunHealth
 from segrgbx_ros.node.inputs import (
     RGB,
     CameraInfoInput,
     EventInput,
-    PairingFilter,
     image_input,
     installed_type,
     x_input,
 )
-from segrgbx_ros.node.outputs import Outputs, status_message
-from segrgbx_ros.node.pairing import Job
+from segrgbx_ros.node.outputs import NodeOutputs, status_message
 from segrgbx_ros.node.parameters.parameters import NodeSettings
+from segrgbx_ros.node.sensor import sensor_settings, sync_settings
 from segrgbx_ros.node.worker import RateLimit, Worker
+from segrgbx_ros.pairing.matching import Match, Matching
 from segrgbx_ros.pipeline import Pipeline, SegmentedFrame, frame_status
+
+LiveMatch: TypeAlias = Match[AnyImage, XInput]
 
 ALL_CAPACITY = 256
 ALL_DEPTH = 100
@@ -40,74 +46,95 @@ TICKS_PER_TIMEOUT = 5
 LEAST_TICK_S, LONGEST_TICK_S = 0.01, 0.05
 DOUBT_EVERY = 30
 REFUSAL_SHOWN_S = 10.0
+LOOKS_BACK = 5
 STAGES = ("decode", "encode", "model", "output")
 
 
 class LiveRun:
     """Segments what arrives from start to stop.
 
-    Messages are decoded, segmented and published in the worker's thread; callbacks only pair.
+    Messages are decoded, segmented and published in the worker's thread; callbacks only match.
     """
 
     def __init__(
-        self, node: Node, settings: NodeSettings, segmenter: Segmenter, outputs: Outputs
+        self, node: Node, settings: NodeSettings, segmenter: Segmenter, outputs: NodeOutputs
     ) -> None:
         self.settings, self.enabled = settings, True
-        self._node, self._outputs = node, outputs
-        self._model_name = segmenter.card.name
-        self.pair_rate, self.age_ms, self.skew_ms = Rate(), Recent(), Recent()
-        self.stage_ms = {stage: Recent() for stage in STAGES}
-        self.doubt: str | None = None
+        self._node, self._outputs, self._segmenter = node, outputs, segmenter
+        self._pair_rate, self._age_ms, self._skew_ms = Rate(), Recent(), Recent()
+        self._stage_ms = {stage: Recent() for stage in STAGES}
+        self._doubt: str | None = None
         self._refusal: tuple[float, str] | None = None
         self._set_aside: Counter[str] = Counter()
         self._limit = RateLimit()
         self._told_restarts = self._forgotten_restarts = 0
-        self._segmenter = segmenter
+        self._matched: deque[tuple[int, int]] = deque(maxlen=LOOKS_BACK + 1)
+        sensor = sensor_settings(settings)
+        every = settings.scheduling == "all"
+        depth = ALL_DEPTH if every else 1
         with ExitStack() as opened:
-            self._open(settings, opened)
+            self.worker: Worker[LiveMatch] = Worker(self._work, ALL_CAPACITY if every else 1)
+            opened.callback(self.worker.stop)
+            self.matching: Matching[AnyImage, XInput] = Matching(
+                settings.modality,
+                is_windowed(settings.modality),
+                sync_settings(settings),
+                self._on_match,
+            )
+            self.inputs = [image_input(node, RGB, settings.rgb_transport, depth)]
+            opened.callback(self.inputs[0].close)
+            if settings.modality != NO_X:
+                self.inputs.append(x_input(node, settings, depth))
+                opened.callback(self.inputs[1].close)
+            self.rgb_info = CameraInfoInput(node, "rgb/camera_info")
+            opened.callback(self.rgb_info.close)
+            self._encoder: LateEncoder | None = None
+            decoder: XDecoder | None = None
+            if settings.modality != NO_X:
+                clouds = settings.x_transport == "points"
+                cameras = live_cameras(node, self.rgb_info, settings.modality, sensor, clouds)
+                opened.callback(cameras.close)
+                self._encoder = LateEncoder(settings.modality, sensor, cameras)
+                topic = self.inputs[1].topic
+                decoder = (
+                    CloudDecoder(settings.modality, topic, cameras)
+                    if clouds
+                    else XDecoder(settings.modality, topic, convert_live)
+                )
+            self._clouds = CloudMaker(_depth_settings(settings))
+            self.pipeline = Pipeline(
+                segmenter,
+                settings.modality,
+                rgb_topic=self.inputs[0].topic,
+                x_topic=self.inputs[-1].topic,
+                encoder=self._encoder,
+                decode_x=decoder,
+                convert=convert_live,
+            )
+            tick_s = min(settings.sync_x_timeout / TICKS_PER_TIMEOUT, LONGEST_TICK_S)
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            timer = node.create_timer(max(LEAST_TICK_S, tick_s), self._tick, clock=steady)
+            opened.callback(node.destroy_timer, timer)
+            self.worker.start()
+            self._listen()
             self._opened = opened.pop_all()
 
-    def _open(self, settings: NodeSettings, opened: ExitStack) -> None:
-        """Everything that must be closed again is put on the stack."""
-        node = self._node
-        every = settings.scheduling == "all"
-        self.worker: Worker[Job] = Worker(self._work, ALL_CAPACITY if every else 1)
-        depth = ALL_DEPTH if every else 1
-        opened.callback(self.worker.stop)
-        self.inputs = [image_input(node, RGB, settings.rgb_transport, depth)]
-        opened.callback(self.inputs[0].close)
-        if settings.modality != "none":
-            self.inputs.append(x_input(node, settings, depth))
-            opened.callback(self.inputs[1].close)
-        depth_settings = encoding_settings(settings) if settings.modality == "depth" else None
-        assert isinstance(depth_settings, (DepthSettings, type(None)))
-        self._clouds = CloudMaker(depth_settings)
-        self.rgb_info = CameraInfoInput(node, "rgb/camera_info")
-        opened.callback(self.rgb_info.close)
-        self.geometry = LiveGeometry(node, settings, self.rgb_info)
-        opened.callback(self.geometry.close)
-        self.sync = PairingFilter(settings, self.inputs, self._now_ns)
-        self.sync.registerCallback(self._on_job)
-        self.pipeline = Pipeline(
-            self._segmenter,
-            settings.modality,
-            self.inputs[0].topic,
-            self.inputs[-1].topic,
-            self.geometry.encoder,
-            self.geometry.decoder(self.inputs[-1].topic),
-            convert_live,
-        )
-        tick_s = min(settings.sync_x_timeout / TICKS_PER_TIMEOUT, LONGEST_TICK_S)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        timer = node.create_timer(max(LEAST_TICK_S, tick_s), self._tick, clock=steady)
-        opened.callback(node.destroy_timer, timer)
-        self.worker.start()
+    def _listen(self) -> None:
+        """Messages go from the inputs to the matching from here on."""
+        self.inputs[0].filter.registerCallback(self._on_rgb)
+        for x in self.inputs[1:]:
+            if isinstance(x, EventInput):
+                x.events.registerCallback(self._on_events)
+            else:
+                x.filter.registerCallback(self._on_x)
 
     @staticmethod
     def check(settings: NodeSettings) -> None:
         """Raises InputError for settings that could not run."""
-        make_encoder(settings)
-        if settings.modality == "event":
+        sensor = sensor_settings(settings)
+        if settings.modality != NO_X:
+            check_sensor(settings.modality, sensor)
+        if is_windowed(settings.modality):
             installed_type(settings.event_message)
 
     def stop(self) -> None:
@@ -117,58 +144,67 @@ class LiveRun:
     def change(self, settings: NodeSettings) -> None:
         """Other dynamic parameters from the next frame on."""
         self.settings = settings
-        self.sync.pairing.change(settings)
+        self.matching.change(sync_settings(settings))
 
     def _now_ns(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)
 
+    def _on_rgb(self, msg: Any) -> None:
+        self.matching.add_rgb(stamp_ns(msg.header), msg, self._now_ns())
+
+    def _on_x(self, msg: Any) -> None:
+        self.matching.add_x(stamp_ns(msg.header), msg, self._now_ns())
+
+    def _on_events(self, chunk: Any) -> None:
+        self.matching.add_events(chunk, self._now_ns())
+
     def _tick(self) -> None:
-        self.sync.tick()
-        restarts = self.sync.pairing.restarts
+        self.matching.tick(self._now_ns())
+        restarts = self.matching.restarts
         if restarts != self._told_restarts:
             self._told_restarts = restarts
             self._node.get_logger().info(
-                "Stamps jumped back, as in a looping bag: pairing starts anew."
+                "Stamps jumped back, as in a looping bag: pairing starts again."
             )
 
-    def _on_job(self, job: Job) -> None:
-        reason = self._not_now(job)
+    def _on_match(self, match: LiveMatch) -> None:
+        reason = self._not_now(match)
         if reason is None:
-            self.pair_rate.mark()
-            self.worker.submit(job)
+            self._pair_rate.mark()
+            self.worker.submit(match)
         else:
             self._set_aside[reason] += 1
 
-    def _not_now(self, job: Job) -> str | None:
+    def _not_now(self, match: LiveMatch) -> str | None:
         """Why a pair is not to be segmented; None when it is."""
         if not self.enabled:
             return "disabled"
         if not self._outputs.any_wanted(self.settings):
             return "no_subscriber"
-        if not self._limit.admits(job.pair.rgb_stamp_ns, self.settings.max_rate):
+        if not self._limit.admits(match.pair.rgb_stamp_ns, self.settings.max_rate):
             return "max_rate"
         return None
 
-    def _work(self, job: Job) -> None:
-        restarts = self.sync.pairing.restarts
+    def _work(self, match: LiveMatch) -> None:
+        restarts = self.matching.restarts
         if restarts != self._forgotten_restarts:
             self._forgotten_restarts = restarts
             self._segmenter.forget_scene()
         refused = dict(self.pipeline.refusals.counts)
-        done = self.pipeline.process(job.pair)
+        done = self.pipeline.process(match.pair)
         if done is None:
             self._note_refusal(refused)
             return
         try:
-            self._publish(job, done)
+            self._publish(match, done)
         except Exception:
             if self._node.context.ok():
                 raise
 
-    def _publish(self, job: Job, done: SegmentedFrame) -> None:
+    def _publish(self, match: LiveMatch, done: SegmentedFrame) -> None:
         start = time.perf_counter()
-        header = job.pair.rgb.header
-        age_ms = (self._now_ns() - job.pair.rgb_stamp_ns) / 1e6
+        header = match.pair.rgb.header
+        age_ms = (self._now_ns() - match.pair.rgb_stamp_ns) / 1e6
         self._outputs.publish_frame(done, header, self.rgb_info.newest, self.settings)
         if self._outputs.wanted("cloud", self.settings):
             self._publish_cloud(done, header)
@@ -177,13 +213,13 @@ class LiveRun:
         if self._outputs.wanted("status", self.settings):
             status = frame_status(
                 done,
-                self._model_name,
-                self.pipeline.segmented,
-                self.dropped(),
-                output_ms,
-                age_ms,
-                job.held,
-                job.x_reason,
+                model=self._segmenter.card.name,
+                frames_segmented=self.pipeline.segmented,
+                dropped=self.dropped(),
+                output_ms=output_ms,
+                age_ms=age_ms,
+                x_held=match.held,
+                x_reason=match.x_reason,
             )
             self._outputs.publish("status", status_message(status, header))
 
@@ -191,7 +227,7 @@ class LiveRun:
         try:
             if self.rgb_info.newest is None:
                 raise InputError(f"~/cloud waits for a calibration on {self.rgb_info.topic}.")
-            moved = self.geometry.reprojection
+            moved = None if self._encoder is None else self._encoder.reprojection
             cloud = self._clouds(done, header, self.rgb_info.newest, moved)
         except InputError as err:
             self._refusal = (time.monotonic(), str(err))
@@ -200,13 +236,13 @@ class LiveRun:
 
     def _measure(self, done: SegmentedFrame, age_ms: float, output_ms: float) -> None:
         for stage, value in {**done.timings_ms, "output": output_ms}.items():
-            if stage in self.stage_ms:
-                self.stage_ms[stage].add(value)
-        self.age_ms.add(age_ms)
+            if stage in self._stage_ms:
+                self._stage_ms[stage].add(value)
+        self._age_ms.add(age_ms)
         if done.frame.skew_ns is not None:
-            self.skew_ms.add(abs(done.frame.skew_ns) / 1e6)
+            self._skew_ms.add(abs(done.frame.skew_ns) / 1e6)
         if done.frame.x is not None and self.pipeline.segmented % DOUBT_EVERY == 1:
-            self.doubt = doubt(done.frame.modality, done.frame.x)
+            self._doubt = doubt(done.frame.modality, done.frame.x)
 
     def _note_refusal(self, before: Mapping[str, int]) -> None:
         for reason, count in self.pipeline.refusals.counts.items():
@@ -224,7 +260,7 @@ class LiveRun:
 
     def dropped(self) -> dict[str, int]:
         """RGB images without a mask, by reason."""
-        total = Counter(self.sync.pairing.rgb_dropped)
+        total = Counter(self.matching.rgb_dropped)
         for part in (self._set_aside, self.worker.dropped, self.pipeline.refusals.counts):
             total.update(dict(part))
         if self.worker.defects:
@@ -235,13 +271,45 @@ class LiveRun:
         """Readings that were of no use, by reason."""
         x = self.inputs[-1]
         undecodable = x.undecodable if isinstance(x, EventInput) else 0
-        known = {"undecodable_x_message": undecodable, **self.sync.pairing.x_dropped}
+        known = {"undecodable_x_message": undecodable, **self.matching.x_dropped}
         return {reason: n for reason, n in known.items() if n}
 
     def x_state(self) -> str:
         """Of the second sensor, in a few words."""
-        if self.settings.modality == "none":
+        if self.settings.modality == NO_X:
             return "none asked for"
         if self.inputs[-1].count == 0:
             return "nothing has come yet"
-        return "silent" if self.sync.pairing.x_silent(self._now_ns()) else "coming"
+        return "silent" if self.matching.x_silent(self._now_ns()) else "coming"
+
+    def health(self) -> RunHealth:
+        """The figures now; called about once a second, since it counts the last looks."""
+        counts = self.matching.counts
+        self._matched.append((counts.paired, counts.rgb_dropped.get("rgb_without_x", 0)))
+        (paired, without_x), (paired_now, without_x_now) = self._matched[0], self._matched[-1]
+        spreads = {stage: recent.spread() for stage, recent in self._stage_ms.items()}
+        return RunHealth(
+            enabled=self.enabled,
+            inputs=[source.health() for source in self.inputs],
+            defects=self.worker.defects,
+            pairs_hz=self._pair_rate.hz(),
+            new_paired=paired_now - paired,
+            new_without_x=without_x_now - without_x,
+            skew_ms=self._skew_ms.spread(),
+            age_ms=self._age_ms.spread(),
+            stage_ms={stage: spread for stage, spread in spreads.items() if spread is not None},
+            x_state=self.x_state(),
+            drops=self.dropped(),
+            x_drops=self.x_dropped(),
+            frames_segmented=self.pipeline.segmented,
+            restarts=self.matching.restarts,
+            refusal=self.refusal(),
+            doubt=self._doubt,
+        )
+
+
+def _depth_settings(settings: NodeSettings) -> DepthSettings | None:
+    if settings.modality == NO_X:
+        return None
+    made = check_sensor(settings.modality, sensor_settings(settings))
+    return made if isinstance(made, DepthSettings) else None

@@ -20,7 +20,7 @@ from segrgbx_core.pictures.frames import four_up
 from segrgbx_ros.bags.writer import ResultWriter
 from segrgbx_ros.messages.images import Header
 from segrgbx_ros.messages.types import STATUS, message
-from segrgbx_ros.pipeline import SegmentedFrame, frame_status, render
+from segrgbx_ros.pipeline import SegmentedFrame, frame_status, pictures_of
 
 if TYPE_CHECKING:
     from rosbags.typesys.store import Msg
@@ -33,7 +33,8 @@ OWN_PICTURE = re.compile(r"\d{6}\.png")
 class FrameContext:
     """What goes with a segmented frame into the result.
 
-    dropped: RGB images given up so far, by reason. truth: (H, W) uint8 or None.
+    dropped: RGB images given up so far, by reason. truth: (H, W) uint8 or None. x_held, x_reason:
+    of the frame's `Match`.
     """
 
     header: Header
@@ -41,6 +42,8 @@ class FrameContext:
     dropped: Mapping[str, int]
     camera_info: "Msg | None"
     truth: npt.NDArray[np.uint8] | None
+    x_held: bool = False
+    x_reason: str = ""
 
 
 def claim_replay_output(out: Path, force: bool) -> None:
@@ -110,7 +113,7 @@ class ReplayOutput:
         """
         bag = self._opened()
         start = time.perf_counter()
-        outputs = render(done)
+        outputs = pictures_of(done)
         bag.write_outputs(context.log_time_ns, context.header, outputs, _restamped(context))
         name = f"{self._count:06d}.png"
         write_png(self._out / "overlays" / name, outputs.overlay)
@@ -150,7 +153,15 @@ class ReplayOutput:
         write_png(self._out / "panels" / name, picture)
 
     def _status(self, done: SegmentedFrame, context: FrameContext, output_ms: float) -> "Msg":
-        status = frame_status(done, self._model, self._count, context.dropped, output_ms)
+        status = frame_status(
+            done,
+            model=self._model,
+            frames_segmented=self._count,
+            dropped=context.dropped,
+            output_ms=output_ms,
+            x_held=context.x_held,
+            x_reason=context.x_reason,
+        )
         return message(STATUS, header=cast("Msg", context.header), **vars(status))
 
 

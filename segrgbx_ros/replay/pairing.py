@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recording's messages to pairs: images and clouds by nearest stamp, events by windows."""
+"""A recording's X messages to its matching: images and clouds as they are, events decoded."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -14,8 +14,7 @@ from segrgbx_ros.events.packets import TOGETHER, EventDecoder
 from segrgbx_ros.messages.images import AnyImage, stamp_ns
 from segrgbx_ros.messages.readings import XInput
 from segrgbx_ros.messages.types import typestore
-from segrgbx_ros.pairing.nearest import Pair, Pairing, PairingCounts, PairingSettings
-from segrgbx_ros.pairing.windows import EventWindows, EventWindowSettings
+from segrgbx_ros.pairing.matching import Match, Matching, SyncSettings
 
 
 @dataclass(frozen=True)
@@ -26,36 +25,30 @@ class ArrivedRgb:
     log_time_ns: int
 
 
-ReplayPair: TypeAlias = Pair[ArrivedRgb, XInput]
+ReplayMatch: TypeAlias = Match[ArrivedRgb, XInput]
+ReplayMatching: TypeAlias = Matching[ArrivedRgb, XInput]
 
 
-class ReplayPairing(Protocol):
-    """What a replay needs of either way to pair.
+class RecordedX(Protocol):
+    """Reads the messages of the X topic into the matching.
 
     missed, way_out: what to say where no frame at all finds an X, and what may help.
+    unreadable, first_problem: messages that could not be read, by reason, and the first sentence
+    on each. first_ns: the stamp of the first one that could.
     """
 
     missed: str
     way_out: str
     unreadable: Counter[str]
     first_problem: dict[str, str]
-    first_x_ns: int | None
+    first_ns: int | None
 
-    @property
-    def counts(self) -> PairingCounts:
-        """What has happened so far."""
+    def add(self, message: BagMessage) -> None:
+        """A message of the topic; one that cannot be read is counted."""
         ...
 
-    def add_rgb(self, stamp: int, rgb: ArrivedRgb) -> list[ReplayPair]:
-        """The pairs this image completes."""
-        ...
-
-    def add_x(self, message: BagMessage) -> list[ReplayPair]:
-        """The pairs this message completes; one that cannot be read is counted."""
-        ...
-
-    def flush(self) -> list[ReplayPair]:
-        """Decide everything that waits: the end of the recording."""
+    def hand_over(self) -> None:
+        """Everything added so far reaches the matching."""
         ...
 
     def notes(self) -> list[str]:
@@ -63,98 +56,80 @@ class ReplayPairing(Protocol):
         ...
 
 
-class NearestX:
-    """Images and clouds: the X nearest in time."""
+class RecordedImages:
+    """Images and clouds."""
 
-    def __init__(self, settings: PairingSettings) -> None:
-        self._pairing: Pairing[ArrivedRgb, XInput] = Pairing(settings)
-        self.missed = f"could be paired within {settings.slop_ns / 1e9} s"
+    def __init__(self, matching: ReplayMatching, settings: SyncSettings) -> None:
+        self._matching = matching
+        self.missed = f"could be paired within {settings.slop_s} s"
         self.way_out = "raise --slop or give --x-time-offset"
         self.unreadable: Counter[str] = Counter()
         self.first_problem: dict[str, str] = {}
-        self.first_x_ns: int | None = None
+        self.first_ns: int | None = None
 
-    @property
-    def counts(self) -> PairingCounts:
-        """See ReplayPairing."""
-        return self._pairing.counts
-
-    def add_rgb(self, stamp: int, rgb: ArrivedRgb) -> list[ReplayPair]:
-        """See ReplayPairing."""
-        return self._pairing.add_rgb(stamp, rgb)
-
-    def add_x(self, message: BagMessage) -> list[ReplayPair]:
-        """See ReplayPairing."""
+    def add(self, message: BagMessage) -> None:
+        """See RecordedX."""
         try:
             msg = typestore().deserialize_cdr(message.data, message.msgtype)
         except SerdeError:
             self.unreadable["unreadable_x_message"] += 1
-            return []
+            return
         x = cast(AnyImage, msg)
         stamp = stamp_ns(x.header)
-        self.first_x_ns = stamp if self.first_x_ns is None else self.first_x_ns
-        return self._pairing.add_x(stamp, x)
+        self.first_ns = stamp if self.first_ns is None else self.first_ns
+        self._matching.add_x(stamp, x, message.log_time_ns)
 
-    def flush(self) -> list[ReplayPair]:
-        """See ReplayPairing."""
-        return self._pairing.flush()
+    def hand_over(self) -> None:
+        """See RecordedX; nothing is kept back."""
 
     def notes(self) -> list[str]:
-        """See ReplayPairing."""
+        """See RecordedX."""
         return []
 
 
-class WindowedEvents:
-    """Events: the window of time that ends at the RGB stamp."""
+class RecordedEvents:
+    """Event packets, decoded some together where no image waits against the clock."""
 
-    def __init__(self, topic: str, msgtype: str, settings: EventWindowSettings) -> None:
+    def __init__(
+        self, matching: ReplayMatching, settings: SyncSettings, topic: str, msgtype: str
+    ) -> None:
+        self._matching = matching
         self._decoder = EventDecoder(topic, msgtype)
+        self._together = TOGETHER if settings.x_timeout_s is None else 1
         self._undecoded: list[bytes] = []
-        self._windows: EventWindows[ArrivedRgb] = EventWindows(settings)
-        self.missed = f"has an event in the {settings.duration_ns / 1e6:g} ms before its stamp"
+        self._newest_log_ns = 0
+        self.missed = f"has an event in the {settings.window_ms:g} ms before its stamp"
         self.way_out = "give --x-time-offset, or a longer --window-ms"
-        self._restarts = 0
         self.unreadable: Counter[str] = Counter()
         self.first_problem: dict[str, str] = {}
-        self.first_x_ns: int | None = None
+        self.first_ns: int | None = None
 
-    @property
-    def counts(self) -> PairingCounts:
-        """See ReplayPairing; X counts packets."""
-        return self._windows.counts
-
-    def add_rgb(self, stamp: int, rgb: ArrivedRgb) -> list[ReplayPair]:
-        """See ReplayPairing."""
-        return [*self._decoded(), *self._windows.add_rgb(stamp, rgb)]
-
-    def add_x(self, message: BagMessage) -> list[ReplayPair]:
-        """See ReplayPairing; decoded some together, and before the next image at the latest."""
+    def add(self, message: BagMessage) -> None:
+        """See RecordedX."""
         self._undecoded.append(message.data)
-        return self._decoded() if len(self._undecoded) >= TOGETHER else []
+        self._newest_log_ns = message.log_time_ns
+        if len(self._undecoded) >= self._together:
+            self.hand_over()
 
-    def _decoded(self) -> list[ReplayPair]:
-        done: list[ReplayPair] = []
+    def hand_over(self) -> None:
+        """See RecordedX."""
         for chunk in self._decoder.decode_all(self._undecoded):
             if isinstance(chunk, BagError):
                 self.unreadable["unreadable_x_message"] += 1
                 self.first_problem.setdefault("unreadable_x_message", str(chunk))
                 continue
-            self.first_x_ns = chunk.stamp_ns if self.first_x_ns is None else self.first_x_ns
-            done += self._windows.add_packet(chunk)
+            self.first_ns = chunk.stamp_ns if self.first_ns is None else self.first_ns
+            self._matching.add_events(chunk, self._newest_log_ns)
         self._undecoded.clear()
-        return done
-
-    def flush(self) -> list[ReplayPair]:
-        """See ReplayPairing."""
-        return [*self._decoded(), *self._windows.flush()]
 
     def notes(self) -> list[str]:
-        """See ReplayPairing."""
-        counts, windows = self._decoder.counts, self._windows.event_counts
+        """See RecordedX."""
+        counts, windows = self._decoder.counts, self._matching.event_counts
         said = []
-        if windows.incomplete:
+        if windows is not None and windows.incomplete:
             said.append(
-                f"{windows.incomplete} of {counted(self.counts.paired, 'event window')} hold less "
+                f"{windows.incomplete} of "
+                f"{counted(self._matching.counts.paired, 'event window')} hold less "
                 "than the sensor saw, since packets are missing or the recording begins within "
                 "them; --set use_incomplete=true takes them as they are."
             )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segrgbx_core.files.disk import write_whole
+from segrgbx_core.modality import data_of, readings_of
 from segrgbx_core.report.page import (
     REPORT_FILE,
     Bar,
@@ -21,13 +22,13 @@ from segrgbx_core.wording import (
     UNPAIRED,
     counted,
     milliseconds,
-    readings,
     reason_in_words,
-    sensor,
     share,
     spoken,
 )
-from segrgbx_ros.replay.summary import ReplaySummary, Skew, read_summary
+from segrgbx_ros.messages.sensors import is_windowed
+from segrgbx_ros.pipeline import Spread
+from segrgbx_ros.replay.summary import ReplaySummary, read_summary
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 PANELS_SHOWN = 9
@@ -40,7 +41,7 @@ def write_report(folder: Path) -> Path:
     Raises InputError where the summary is missing or not as this version writes it, OutputError
     where the disk refuses.
     """
-    view = view_of(read_summary(folder))
+    view = replay_view(read_summary(folder))
     page = render_page(TEMPLATE, report=view, panels=_panels(folder / "panels"))
     path = folder / REPORT_FILE
     write_whole(path, page)
@@ -81,10 +82,10 @@ class ReportView:
     versions: tuple[Row, ...]
 
 
-def view_of(summary: ReplaySummary) -> ReportView:
+def replay_view(summary: ReplaySummary) -> ReportView:
     """The summary in words."""
     recording = summary.recording
-    x_name = "RGB alone" if summary.topics.x is None else f"RGB with {sensor(summary.modality)}"
+    x_name = "RGB alone" if summary.topics.x is None else f"RGB with {data_of(summary.modality)}"
     return ReportView(
         title=Path(recording.path).name or recording.path,
         subtitle=f"{recording.duration_s:.1f} s of {x_name}, segmented by model {summary.model}",
@@ -106,7 +107,7 @@ def view_of(summary: ReplaySummary) -> ReportView:
 
 def _tiles(summary: ReplaySummary) -> str:
     """What the four pictures of a panel are."""
-    x = "no X" if summary.topics.x is None else sensor(summary.modality)
+    x = "no X" if summary.topics.x is None else data_of(summary.modality)
     below = "segmentation" if summary.topics.ground_truth is None else "ground truth"
     return f"RGB, {x}, {below}, segmentation over RGB"
 
@@ -127,7 +128,7 @@ def _notices(summary: ReplaySummary) -> tuple[str, ...]:
     unpaired = sum(summary.frames.dropped.get(reason, 0) for reason in UNPAIRED)
     said = []
     whole = f"{unpaired} of {counted(summary.frames.rgb_in, 'RGB image')}"
-    if unpaired and summary.modality == "event":
+    if unpaired and is_windowed(summary.modality):
         said.append(f"{whole} had no event in the window before them and got no mask.")
     elif unpaired:
         said.append(
@@ -163,9 +164,9 @@ def _figures(summary: ReplaySummary) -> tuple[Figure, ...]:
     return tuple(found)
 
 
-def _distances(summary: ReplaySummary) -> Skew | None:
+def _distances(summary: ReplaySummary) -> Spread | None:
     """None for events, whose windows end where the RGB image is."""
-    return None if summary.modality == "event" else summary.skew_ms
+    return None if is_windowed(summary.modality) else summary.skew_ms
 
 
 def _bars(summary: ReplaySummary) -> tuple[Bar, ...]:
@@ -208,7 +209,7 @@ def _frames(summary: ReplaySummary) -> tuple[Row, ...]:
     frames = summary.frames
     rows = [Row("RGB images in", (str(frames.rgb_in),))]
     if summary.topics.x is not None:
-        rows.append(Row(f"{readings(summary.modality).capitalize()} in", (str(frames.x_in),)))
+        rows.append(Row(f"{readings_of(summary.modality).capitalize()} in", (str(frames.x_in),)))
         rows.append(Row("Pairs", (str(frames.paired),)))
     rows.append(Row("Segmented", (str(frames.segmented),)))
     rows += [
@@ -222,7 +223,7 @@ def _topics(summary: ReplaySummary) -> tuple[Row, ...]:
     topics = summary.topics
     roles = (
         ("RGB", topics.rgb),
-        (sensor(summary.modality).capitalize(), topics.x),
+        (data_of(summary.modality).capitalize(), topics.x),
         ("Ground truth", topics.ground_truth),
         ("Classes", topics.ground_truth_labels),
         ("Calibration", topics.camera_info),

@@ -11,6 +11,7 @@ from segrgbx_core import Segmenter
 from segrgbx_core.errors import BagError, InputError
 from segrgbx_core.files.disk import write_whole
 from segrgbx_core.files.resources import versions
+from segrgbx_core.modality import NO_X
 from segrgbx_core.wording import counted
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
@@ -20,10 +21,10 @@ from segrgbx_ros.messages.types import typestore
 from segrgbx_ros.pairing.nearest import Pair
 from segrgbx_ros.pipeline import MessagePair, Pipeline
 from segrgbx_ros.replay.ground_truth import GroundTruth, class_map
-from segrgbx_ros.replay.options import RGB_ALONE, Progress, ReplayOptions
+from segrgbx_ros.replay.options import Progress, ReplayOptions
 from segrgbx_ros.replay.output import FrameContext, ReplayOutput, claim_replay_output
-from segrgbx_ros.replay.pairing import ArrivedRgb, ReplayPair, ReplayPairing
-from segrgbx_ros.replay.sensor import make_pairing, make_pipeline
+from segrgbx_ros.replay.pairing import ArrivedRgb, ReplayMatch
+from segrgbx_ros.replay.sensor import make_matching, make_pipeline
 from segrgbx_ros.replay.summary import (
     Frames,
     FrameStatistics,
@@ -47,23 +48,23 @@ class ReplayRun:
         bag: BagReader,
         topics: TopicsTaken,
         segmenter: Segmenter,
-        pairing: ReplayPairing,
         pipeline: Pipeline,
         progress: Callable[[Progress], None] | None,
     ) -> None:
         self._options, self._bag, self._topics = options, bag, topics
         self._segmenter, self._report = segmenter, progress
-        self._pairing, self._pipeline = pairing, pipeline
+        self._pipeline = pipeline
+        self._waiting: deque[ReplayMatch] = deque()
+        self._matching, self._x = make_matching(options, bag, topics, self._waiting.append)
         self._statistics = FrameStatistics(segmenter.label_set)
         self._truth: GroundTruth | None = None
         if topics.ground_truth is not None:
             classes = class_map(bag, topics, segmenter.label_set)
             self._truth = GroundTruth(topics.ground_truth, classes, segmenter.label_set)
         self._camera_info = self._first_camera_info()
-        self._waiting: deque[ReplayPair] = deque()
         self._unreadable: Counter[str] = Counter()
         self._first_rgb_ns: int | None = None
-        self._without_x = 0
+        self._without_x = self._held = self._alone = 0
         self._rgb_total = self._count(topics.rgb)
 
     def finish(self) -> ReplaySummary:
@@ -76,7 +77,8 @@ class ReplayRun:
                 if self._enough():
                     break
             else:
-                self._waiting.extend(self._pairing.flush())
+                self._x.hand_over()
+                self._matching.flush()
                 self._release(output, None)
             self._tell()
         if not self._pipeline.segmented:
@@ -90,7 +92,7 @@ class ReplayRun:
 
     def _output(self) -> ReplayOutput:
         expected = self._rgb_total
-        if self._topics.x is not None:
+        if self._topics.x is not None and self._options.sync.missing_x == "drop":
             expected = min(expected, self._count(self._topics.x))
         return ReplayOutput(
             self._options.out,
@@ -102,8 +104,9 @@ class ReplayRun:
 
     def _take(self, message: BagMessage) -> None:
         """Hand one message to whom it concerns."""
+        self._matching.tick(message.log_time_ns)
         if message.topic == self._topics.x:
-            self._waiting.extend(self._pairing.add_x(message))
+            self._x.add(message)
             return
         role = self._role(message.topic)
         try:
@@ -121,25 +124,29 @@ class ReplayRun:
         elif role == "rgb":
             self._first_rgb_ns = stamp if self._first_rgb_ns is None else self._first_rgb_ns
             arrived = ArrivedRgb(image, message.log_time_ns)
-            self._waiting.extend(self._pairing.add_rgb(stamp, arrived))
+            self._x.hand_over()
+            self._matching.add_rgb(stamp, arrived, message.log_time_ns)
             self._tell()
 
     def _release(self, output: ReplayOutput, before_ns: int | None) -> None:
         """Segment the decided pairs whose ground truth is there or will not come any more."""
         while self._waiting and not self._enough():
-            pair = self._waiting[0]
+            pair = self._waiting[0].pair
             if self._truth is not None and before_ns is not None:
                 late = pair.rgb.log_time_ns < before_ns
                 if not late and not self._truth.has(pair.rgb_stamp_ns):
                     return
             self._segment(self._waiting.popleft(), output)
 
-    def _segment(self, pair: ReplayPair, output: ReplayOutput) -> None:
+    def _segment(self, match: ReplayMatch, output: ReplayOutput) -> None:
+        pair = match.pair
         messages: MessagePair = Pair(pair.rgb_stamp_ns, pair.rgb.msg, pair.x_stamp_ns, pair.x)
         done = self._pipeline.process(messages)
         if done is None:
             return
         self._without_x += pair.x is not None and not done.x_used
+        self._held += match.held
+        self._alone += pair.x is None and self._topics.x is not None
         truth = None
         if self._truth is not None:
             truth = self._truth.score(pair.rgb_stamp_ns, done.segmentation.labels)
@@ -149,6 +156,8 @@ class ReplayRun:
             self._rgb_dropped(),
             self._camera_info,
             truth,
+            match.held,
+            match.x_reason,
         )
         output_ms = output.write(done, context)
         timings = {**done.timings_ms, "output": output_ms}
@@ -180,13 +189,14 @@ class ReplayRun:
             ),
             mean_confidence=self._statistics.mean_confidence(),
             class_fractions=self._statistics.class_fractions(),
-            problems={**self._pairing.first_problem, **self._pipeline.refusals.first},
+            problems={**self._x.first_problem, **self._pipeline.refusals.first},
             notes=self._notes(),
         )
 
     def _frames(self) -> Frames:
-        counts = self._pairing.counts
-        dropped = Counter(counts.dropped)
+        counts = self._matching.counts
+        dropped = Counter(self._matching.rgb_dropped)
+        dropped.update(self._matching.x_dropped)
         dropped.update(self._pipeline.refusals.counts)
         dropped.update(self._all_unreadable())
         not_reached = counts.rgb_pending + len(self._waiting)
@@ -194,21 +204,32 @@ class ReplayRun:
             dropped["after_max_frames"] = not_reached
         return Frames(
             counts.rgb_in + self._unreadable["unreadable_rgb_message"],
-            counts.x_in + self._pairing.unreadable["unreadable_x_message"],
+            counts.x_in + self._x.unreadable["unreadable_x_message"],
             counts.paired,
             self._pipeline.segmented,
             {reason: n for reason, n in sorted(dropped.items()) if n},
         )
 
     def _all_unreadable(self) -> Counter[str]:
-        return self._unreadable + self._pairing.unreadable
+        return self._unreadable + self._x.unreadable
 
     def _notes(self) -> list[str]:
-        said = self._pairing.notes()
+        said = self._x.notes()
         if self._without_x:
             said.append(
                 f"{self._without_x} of {counted(self._pipeline.segmented, 'mask')} come of RGB "
                 "alone, since no pixel of their X was valid."
+            )
+        masks = counted(self._pipeline.segmented, "mask")
+        if self._alone:
+            said.append(
+                f"{self._alone} of {masks} come of RGB alone, since no X was near enough in time "
+                "(missing_x rgb_only)."
+            )
+        if self._held:
+            said.append(
+                f"{self._held} of {masks} use the X of an earlier image, since none of their own "
+                "was near enough in time (missing_x hold_last)."
             )
         return [*said, *(self._truth.notes() if self._truth is not None else [])]
 
@@ -217,22 +238,22 @@ class ReplayRun:
         refusals = self._pipeline.refusals
         if refusals.counts:
             return InputError(refusals.first[refusals.counts.most_common(1)[0][0]])
-        if self._pairing.first_problem and not self._pairing.counts.x_in:
-            return BagError(next(iter(self._pairing.first_problem.values())))
+        if self._x.first_problem and not self._matching.counts.x_in:
+            return BagError(next(iter(self._x.first_problem.values())))
         frames = self._frames()
         reasons = ", ".join(f"{reason} {n}" for reason, n in frames.dropped.items()) or "none"
         if frames.dropped.get("invalid_rgb_stamp") or frames.dropped.get("invalid_x_stamp"):
             hint = "images need stamps above zero: check the driver's clock"
         else:
-            first = {"rgb": self._first_rgb_ns, "x": self._pairing.first_x_ns}
+            first = {"rgb": self._first_rgb_ns, "x": self._x.first_ns}
             starts = ", ".join(
                 f"{role} {stamp / 1e9:.3f} s" for role, stamp in first.items() if stamp is not None
             )
-            hint = f"first stamps: {starts}; {self._pairing.way_out}"
+            hint = f"first stamps: {starts}; {self._x.way_out}"
         if self._bag.loss is not None:
             hint = self._bag.loss.rstrip(".")
         return BagError(
-            f"No frame of {self._options.bag} {self._pairing.missed} "
+            f"No frame of {self._options.bag} {self._x.missed} "
             f"({frames.rgb_in} RGB, {frames.x_in} X; dropped: {reasons}); {hint}."
         )
 
@@ -253,7 +274,7 @@ class ReplayRun:
 
     def _rgb_dropped(self) -> dict[str, int]:
         """RGB images given up so far, by reason."""
-        dropped = Counter(self._pairing.counts.rgb_dropped)
+        dropped = Counter(self._matching.rgb_dropped)
         dropped.update(self._pipeline.refusals.counts)
         dropped["unreadable_rgb_message"] += self._unreadable["unreadable_rgb_message"]
         return dict(dropped)
@@ -273,7 +294,7 @@ class ReplayRun:
 
     def _tell(self) -> None:
         if self._report is not None:
-            seen = self._pairing.counts.rgb_in
+            seen = self._matching.counts.rgb_in
             self._report(Progress(self._topics, seen, self._rgb_total, self._pipeline.segmented))
 
 
@@ -297,12 +318,11 @@ def replay(
             segmenter = Segmenter(
                 options.model, options.device, options.precision, label_set=options.label_set
             )
-        if options.modality != RGB_ALONE:
+        if options.modality != NO_X:
             segmenter.card.check_modality(options.modality)
-        pairing = make_pairing(options, bag, topics)
         pipeline = make_pipeline(options, bag, topics, segmenter)
         claim_replay_output(options.out, options.force)
-        run = ReplayRun(options, bag, topics, segmenter, pairing, pipeline, progress)
+        run = ReplayRun(options, bag, topics, segmenter, pipeline, progress)
         summary = run.finish()
     write_whole(options.out / "summary.json", summary.to_json().encode())
     return summary

@@ -14,7 +14,7 @@ from segrgbx_core.files.yaml import read_json
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_ros.bags.topics import TopicsTaken
-from segrgbx_ros.pipeline import mean_confidence
+from segrgbx_ros.pipeline import Percentiles, Spread, mean_confidence
 
 STAGES = ("decode", "encode", "model", "output")
 
@@ -28,23 +28,6 @@ class Frames:
     paired: int
     segmented: int
     dropped: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class StageTimes:
-    """Milliseconds a frame: median and 95th percentile."""
-
-    p50: float
-    p95: float
-
-
-@dataclass(frozen=True)
-class Skew:
-    """Milliseconds between the two stamps of a segmented pair, without sign."""
-
-    p50: float
-    p95: float
-    max: float
 
 
 @dataclass(frozen=True)
@@ -83,8 +66,8 @@ class ReplaySummary:
     per_class_iou: Mapping[str, float | None] | None
     pixel_accuracy: float | None
     frames_scored: int
-    stage_ms: Mapping[str, StageTimes]
-    skew_ms: Skew | None
+    stage_ms: Mapping[str, Percentiles]
+    skew_ms: Spread | None
     model: str
     card: ModelFacts
     class_colors: Mapping[str, tuple[int, int, int]]
@@ -134,20 +117,15 @@ class FrameStatistics:
             self._confidence.append(confidence)
         self._pixels += np.bincount(segmentation.labels.ravel(), minlength=256)
 
-    def stage_ms(self) -> dict[str, StageTimes]:
+    def stage_ms(self) -> dict[str, Percentiles]:
         """By stage, for the stages that were measured."""
         return {
-            stage: StageTimes(_percentile(values, 50), _percentile(values, 95))
-            for stage, values in self._stage_ms.items()
-            if values
+            stage: Percentiles.of(values) for stage, values in self._stage_ms.items() if values
         }
 
-    def skew_ms(self) -> Skew | None:
-        """None where no frame had an X."""
-        if not self._skew_ms:
-            return None
-        values = self._skew_ms
-        return Skew(_percentile(values, 50), _percentile(values, 95), round(max(values), 3))
+    def skew_ms(self) -> Spread | None:
+        """Between the two stamps of a pair, without sign; None where no frame had an X."""
+        return Spread.of(self._skew_ms) if self._skew_ms else None
 
     def mean_confidence(self) -> float | None:
         """Mean over the frames; None where no pixel was labelled."""
@@ -162,10 +140,6 @@ class FrameStatistics:
         }
         shares["unlabelled"] = round(float(self._pixels[UNLABELLED] / total), 6)
         return shares
-
-
-def _percentile(values: Sequence[float], share: float) -> float:
-    return round(float(np.percentile(values, share)), 3)
 
 
 SUMMARY_FILE = "summary.json"

@@ -47,9 +47,9 @@ def imported_modules(path: Path) -> set[str]:
 def test_the_core_imports_neither_ros_nor_rosbags(repository: Path) -> None:
     files = sorted((repository / "segrgbx_core").rglob("*.py"))
     crossings = {
-        str(path.relative_to(repository)): sorted(found)
+        str(path.relative_to(repository)): sorted(imported)
         for path in files
-        if (found := imported_modules(path) & ROS_MODULES)
+        if (imported := imported_modules(path) & ROS_MODULES)
     }
     assert len(files) > 5
     assert crossings == {}
@@ -90,9 +90,9 @@ def test_no_text_file_names_a_path_of_this_machine(repository: Path) -> None:
     if listed.returncode != 0:
         pytest.skip(f"git cannot list the repository's files: {listed.stderr.decode().strip()}")
     machine = _paths_of_this_machine(repository)
-    found = []
+    hits = []
     for name in filter(None, listed.stdout.decode().split("\0")):
         data = (repository / name).read_bytes() if (repository / name).is_file() else b""
         if b"\0" not in data and (hit := machine.search(data.decode("utf-8", "replace"))):
-            found.append(f"{name}: {hit.group()}")
-    assert found == []
+            hits.append(f"{name}: {hit.group()}")
+    assert hits == []

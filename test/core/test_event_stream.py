@@ -29,33 +29,33 @@ def events(times: list[int], start: int = 0, end: int = 1000) -> Events:
 
 
 def test_window_by_duration_includes_its_start_and_not_its_end() -> None:
-    found = window(events([9, 10, 11, 19, 20, 21]), 20, WindowSettings(duration_ns=10))
-    assert found.t_ns.tolist() == [10, 11, 19]
-    assert found.x.tolist() == [1, 2, 3]
-    assert (found.start_ns, found.end_ns) == (10, 20)
+    taken = window(events([9, 10, 11, 19, 20, 21]), 20, WindowSettings(duration_ns=10))
+    assert taken.t_ns.tolist() == [10, 11, 19]
+    assert taken.x.tolist() == [1, 2, 3]
+    assert (taken.start_ns, taken.end_ns) == (10, 20)
 
 
 def test_window_by_count_takes_the_latest() -> None:
     stream = events([5, 1, 9, 3, 7])
-    found = window(stream, 9, WindowSettings(duration_ns=100, count=2))
-    assert sorted(found.t_ns.tolist()) == [5, 7]
-    assert (found.start_ns, found.end_ns) == (5, 9)
+    taken = window(stream, 9, WindowSettings(duration_ns=100, count=2))
+    assert sorted(taken.t_ns.tolist()) == [5, 7]
+    assert (taken.start_ns, taken.end_ns) == (5, 9)
 
 
 def test_window_by_count_takes_all_of_the_earliest_time() -> None:
-    found = window(events([1, 2, 2, 2, 3]), 10, WindowSettings(duration_ns=100, count=2))
-    assert found.t_ns.tolist() == [2, 2, 2, 3]
+    taken = window(events([1, 2, 2, 2, 3]), 10, WindowSettings(duration_ns=100, count=2))
+    assert taken.t_ns.tolist() == [2, 2, 2, 3]
 
 
 def test_window_by_count_reaches_back_no_further_than_the_duration() -> None:
-    found = window(events([1, 50, 90]), 100, WindowSettings(duration_ns=20, count=3))
-    assert found.t_ns.tolist() == [90]
-    assert found.start_ns == 80
+    taken = window(events([1, 50, 90]), 100, WindowSettings(duration_ns=20, count=3))
+    assert taken.t_ns.tolist() == [90]
+    assert taken.start_ns == 80
 
 
 def test_windows_by_duration_end_with_the_reading() -> None:
-    found = list(windows(events([0, 10, 24], end=25), WindowSettings(duration_ns=10)))
-    assert [(w.start_ns, w.end_ns, w.t_ns.tolist()) for w in found] == [
+    parts = list(windows(events([0, 10, 24], end=25), WindowSettings(duration_ns=10)))
+    assert [(w.start_ns, w.end_ns, w.t_ns.tolist()) for w in parts] == [
         (0, 10, [0]),
         (10, 20, [10]),
         (20, 25, [24]),
@@ -63,8 +63,8 @@ def test_windows_by_duration_end_with_the_reading() -> None:
 
 
 def test_windows_by_count_end_where_the_next_begins() -> None:
-    found = list(windows(events([1, 2, 3, 4, 5], end=9), WindowSettings(count=2)))
-    assert [(w.start_ns, w.end_ns, w.t_ns.tolist()) for w in found] == [
+    parts = list(windows(events([1, 2, 3, 4, 5], end=9), WindowSettings(count=2)))
+    assert [(w.start_ns, w.end_ns, w.t_ns.tolist()) for w in parts] == [
         (0, 3, [1, 2]),
         (3, 5, [3, 4]),
         (5, 9, [5]),
@@ -79,19 +79,19 @@ def test_windows_by_count_end_where_the_next_begins() -> None:
 )
 def test_windows_partition_the_stream(times: list[int], duration: int, count: int | None) -> None:
     stream = events(times)
-    found = list(windows(stream, WindowSettings(duration, count)))
-    assert sorted(x for w in found for x in w.x.tolist()) == list(range(len(times)))
-    assert [w.end_ns for w in found[:-1]] == [w.start_ns for w in found[1:]]
-    assert (found[0].start_ns, found[-1].end_ns) == (0, 1000)
-    for w in found:
+    parts = list(windows(stream, WindowSettings(duration, count)))
+    assert sorted(x for w in parts for x in w.x.tolist()) == list(range(len(times)))
+    assert [w.end_ns for w in parts[:-1]] == [w.start_ns for w in parts[1:]]
+    assert (parts[0].start_ns, parts[-1].end_ns) == (0, 1000)
+    for w in parts:
         assert ((w.t_ns >= w.start_ns) & (w.t_ns < w.end_ns)).all()
         if count is not None and times:
             assert len(w) > 0
 
 
 def test_windows_by_count_hold_just_that_many_where_times_differ() -> None:
-    found = list(windows(events(list(range(100))), WindowSettings(count=7)))
-    assert [len(w) for w in found] == [*[7] * 14, 2]
+    parts = list(windows(events(list(range(100))), WindowSettings(count=7)))
+    assert [len(w) for w in parts] == [*[7] * 14, 2]
 
 
 @settings(max_examples=80, deadline=None)

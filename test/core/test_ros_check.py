@@ -28,10 +28,8 @@ def test_without_ros_it_says_so_and_passes(repository: Path, tmp_path: Path, the
         root.mkdir()
     done = check(repository, ROS_ROOT=str(root))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == (
-        f"SKIPPED: no ROS 2 here (no {root}/*/setup.bash, ROS_SETUP not set); the ROS tests did "
-        "not run.\n"
-    )
+    assert done.stdout.startswith("SKIPPED: ")
+    assert f"{root}/*/setup.bash" in done.stdout
 
 
 def test_a_setup_file_that_is_not_there_fails(repository: Path, tmp_path: Path) -> None:

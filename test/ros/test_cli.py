@@ -110,6 +110,30 @@ def test_help_imports_no_torch() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_what_needs_no_recording_imports_no_rosbags(model: str, tmp_path: Path) -> None:
+    """Scenes as a dataset, segment, encode and info run where rosbags is not installed."""
+    data, x = tmp_path / "data", tmp_path / "data" / "x" / "000000.png"
+    rgb = data / "rgb" / "000000.png"
+    made = ["scenes", str(data), "--format", "dataset", "--seconds", "0.2", "--size", "64x48"]
+    of_x = ["--model", model, "--modality", "thermal", "--out", str(tmp_path / "s")]
+    calls = (
+        made,
+        ["segment", "--rgb", str(rgb), "--x", str(x), *of_x],
+        ["encode", str(x), "--modality", "thermal", "--out", str(tmp_path / "planes.png")],
+        ["info", "--settings", "thermal"],
+    )
+    code = (
+        "import sys\nsys.modules['rosbags'] = None\nfrom segrgbx_ros.cli import main\n"
+        f"sys.exit(max(main(argv) for argv in {calls!r}))"
+    )
+    root = Path(cli.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "s" / "000000_mask.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [

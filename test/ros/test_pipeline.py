@@ -16,7 +16,7 @@ from segrgbx_ros.messages.images import AnyImage, PackedImage, convert_offline, 
 from segrgbx_ros.messages.readings import XDecoder
 from segrgbx_ros.messages.types import header
 from segrgbx_ros.pairing.nearest import Pair
-from segrgbx_ros.pipeline import MessagePair, Pipeline, mean_confidence, render
+from segrgbx_ros.pipeline import MessagePair, Pipeline, mean_confidence, pictures_of
 
 LABELS = load_label_set("street")
 RGB = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
@@ -117,7 +117,7 @@ def test_a_defect_is_not_hidden() -> None:
 def test_outputs() -> None:
     done = Pipeline(ThresholdSegmenter(), "thermal", "/rgb", "/x").process(pair())
     assert done is not None
-    outputs = render(done, overlay_alpha=1.0)
+    outputs = pictures_of(done, overlay_alpha=1.0)
     assert outputs.mask.dtype == outputs.confidence.dtype == np.uint8
     assert (outputs.confidence == 128).all()
     assert outputs.overlay[0, 0].tolist() == list(LABELS.classes[0].color)

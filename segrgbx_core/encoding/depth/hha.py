@@ -41,7 +41,7 @@ def hha_planes(metres: Metres, valid: Mask, settings: DepthSettings, out: Metres
     The angle is 0.5 where too few neighbours are valid to tell.
     Raises InputError where the settings' camera is not of the image's size.
     """
-    camera = camera_of(metres, settings)
+    camera = hha_camera(metres, settings)
     out[0], out[1] = 0.0, 0.5
     if not valid.any():
         return
@@ -60,7 +60,7 @@ def hha_planes(metres: Metres, valid: Mask, settings: DepthSettings, out: Metres
     np.copyto(out[1], angle, where=np.isfinite(angle), casting="same_kind")
 
 
-def camera_of(metres: Metres, settings: DepthSettings) -> CameraModel:
+def hha_camera(metres: Metres, settings: DepthSettings) -> CameraModel:
     """The settings' camera; InputError where there is none, or one of another image size."""
     camera = settings.camera
     height, width = metres.shape

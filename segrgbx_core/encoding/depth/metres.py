@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a user can say about a depth camera, and whatever it publishes as metres, holes marked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from segrgbx_core.encoding.contract import EncodingSettings, setting
 from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.camera_model import CameraModel
 from segrgbx_core.readings import ImageReading
@@ -17,31 +18,55 @@ UNITS = ("auto", "m", "mm", "disparity")
 
 
 @dataclass(frozen=True)
-class DepthSettings:
-    """What the numbers mean, and what is made of them.
+class DepthSettings(EncodingSettings):
+    """What the numbers mean, and what is made of them."""
 
-    representation: "log", "inverse" or "hha" (see encoding.depth.planes). near_m, far_m: depth
-    in metres that becomes 1 and 0; beyond them it is clipped and stays valid.
-    unit: "m", "mm" or "disparity" of scale * reading; "auto" is REP-118's, mm for uint16 and m for
-    float32. focal_px, baseline_m: of the stereo pair, depth = focal_px * baseline_m / disparity.
-    invalid: a further reading that marks holes, as 0, NaN, infinity, below 0, and 65535 of uint16
-    always do.
-    camera, for "hha": of the depth image. gravity: its direction in the camera's axes (x right,
-    y down, z forward), any length, or None to estimate it from the surfaces of each image.
-    height_limit_m: height above the lowest surface that becomes 1.
-    """
-
-    representation: str = "log"
-    near_m: float = 0.4
-    far_m: float = 80.0
-    unit: str = "auto"
-    scale: float = 1.0
-    focal_px: float | None = None
-    baseline_m: float | None = None
-    invalid: float | None = None
-    camera: CameraModel | None = None
-    gravity: tuple[float, float, float] | None = None
-    height_limit_m: float = 3.0
+    representation: str = setting(
+        "log",
+        "log: the same step for the same ratio of distances; inverse: linear in disparity; hha: "
+        "inverse depth, height above ground, angle with gravity",
+        "",
+        ", ".join(REPRESENTATIONS),
+    )
+    near_m: float = setting(
+        0.4, "Depth that becomes 1; nearer is clipped and stays valid", "m", "above 0"
+    )
+    far_m: float = setting(
+        80.0, "Depth that becomes 0; farther is clipped and stays valid", "m", "above near_m"
+    )
+    unit: str = setting(
+        "auto",
+        "What scale * reading is; auto is REP-118's: mm for uint16, m for float32",
+        "",
+        ", ".join(UNITS),
+    )
+    scale: float = setting(1.0, "Of scale * reading", "unit per count", "above 0")
+    focal_px: float | None = setting(
+        None,
+        "Of the stereo pair, for unit disparity: depth = focal_px * baseline_m / disparity",
+        "pixels",
+        "above 0",
+    )
+    baseline_m: float | None = setting(
+        None, "Of the stereo pair, for unit disparity", "m", "above 0"
+    )
+    invalid: float | None = setting(
+        None,
+        "A further reading that marks holes, as 0, NaN, infinity, below 0, and 65535 of uint16 "
+        "always do",
+        "the reading's",
+    )
+    camera: CameraModel | None = setting(None, "Of the depth image, for representation hha")
+    gravity: tuple[float, float, float] | None = setting(
+        None,
+        "For hha: gravity's direction in the camera's axes (x right, y down, z forward); none: "
+        "estimated from the surfaces of each image",
+        "any length",
+        "not all 0",
+    )
+    height_limit_m: float = setting(
+        3.0, "For hha: height above the lowest surface that becomes 1", "m", "above 0"
+    )
 
     def __post_init__(self) -> None:
         _check_known("representation", self.representation, REPRESENTATIONS)
@@ -68,6 +93,15 @@ class DepthSettings:
     def focal_times_baseline(self) -> float:
         """Depth in metres of a disparity of 1; 0 where it is not given."""
         return (self.focal_px or 0.0) * (self.baseline_m or 0.0)
+
+    @property
+    def camera_needed_by(self) -> str:
+        """See EncodingSettings."""
+        return "Representation hha" if self.representation == "hha" and not self.camera else ""
+
+    def with_camera(self, camera: CameraModel) -> "DepthSettings":
+        """See EncodingSettings; a camera that is given already stays."""
+        return replace(self, camera=camera) if self.camera_needed_by else self
 
     def _check_stereo(self) -> None:
         for name, unit in (("focal_px", "pixels"), ("baseline_m", "metres")):
@@ -104,7 +138,7 @@ def depth_in_metres(reading: ImageReading, settings: DepthSettings) -> Metres:
     else:
         levels = cast(npt.NDArray[np.uint16], reading)
         metres = _table(levels.dtype.char, unit, settings).take(levels)
-    check_plausible(metres, reading, unit)
+    check_plausible_depth(metres, reading, unit)
     return metres
 
 
@@ -154,7 +188,7 @@ def _unit(reading: ImageReading, settings: DepthSettings) -> str:
     return "m" if reading.dtype == np.float32 else "mm"
 
 
-def check_plausible(metres: Metres, reading: ImageReading, unit: str) -> None:
+def check_plausible_depth(metres: Metres, reading: ImageReading, unit: str) -> None:
     """InputError where three quarters of the pixels are farther, or nearer, than cameras see."""
     step = max(1, min(metres.shape) // _SAMPLE_ROWS)
     sample, read = metres[::step, ::step], reading[::step, ::step]

@@ -18,13 +18,18 @@ as in Gupta, Girshick, Arbelaez and Malik, "Learning Rich Features from RGB-D Im
 Detection and Segmentation", ECCV 2014; see encoding.depth.hha.
 """
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
+from segrgbx_core.encoding.contract import Encoding, Floats, PlaneNames, PlaneNoise
 from segrgbx_core.encoding.depth.hha import hha_planes
 from segrgbx_core.encoding.depth.metres import DepthSettings, Metres, depth_in_metres
+from segrgbx_core.encoding.looks import TURBO, color_mapped
 from segrgbx_core.encoding.surroundings import Mask, Plane
-from segrgbx_core.readings import ImageReading, Planes
+from segrgbx_core.geometry.reprojection import Reprojection, reproject
+from segrgbx_core.readings import ImageReading, Planes, RgbImage
 
 _SURROUNDINGS = 1 / 16
 _TILT_REACH = 1 / 80
@@ -136,3 +141,48 @@ def _closeness(metres: Metres, valid: Mask, settings: DepthSettings, out: Plane)
     out *= np.float32(1 / (near_at - far_at))
     np.clip(out, 0, 1, out=out)
     np.copyto(out, 0, where=~valid)
+
+
+def encode_reprojected(
+    reading: ImageReading, settings: DepthSettings, reprojection: Reprojection
+) -> Planes:
+    """One depth image to the planes of a depth camera in the RGB camera's place.
+
+    Gravity in the settings stays in the depth camera's axes. Errors as encode_depth.
+    """
+    turned = settings.gravity
+    if turned is not None:
+        x, y, z = (float(v) for v in reprojection.rgb_from_x[:3, :3] @ turned)
+        turned = (x, y, z)
+    seen = replace(settings, camera=reprojection.rgb_camera, gravity=turned)
+    return encode_metres(reproject(depth_in_metres(reading, settings), reprojection), seen)
+
+
+_PLANE_NAMES: dict[str, PlaneNames] = {
+    "log": ("closeness, log", "relief", "tilt"),
+    "inverse": ("closeness, inverse", "relief", "tilt"),
+    "hha": ("closeness, inverse", "height above ground", "angle with gravity"),
+}
+
+
+def _plane_names(settings: DepthSettings) -> PlaneNames:
+    return _PLANE_NAMES[settings.representation]
+
+
+def _picture(planes: Floats) -> RgbImage:
+    """Near is red, far is blue."""
+    return color_mapped(planes[0], TURBO)
+
+
+# The same noise in disparity moves closeness alike everywhere, but relief and tilt are
+# differences, in which it counts more; matching fails in patches, which become holes.
+ENCODING = Encoding(
+    encode_depth,
+    DepthSettings,
+    (np.ndarray,),
+    _plane_names,
+    picture=_picture,
+    noise=PlaneNoise(gain=0.1, centre=(0.0, 0.5, 0.5), planes=(0.5, 1.5, 1.5), holes=0.1),
+    relative_noise=True,
+    reprojected=encode_reprojected,
+)

@@ -8,11 +8,11 @@
 T is the mean square change of the views that 1 more of disparity would make, E the mean square
 difference between the views that d leaves, m the mean brightness, all over a window of 7 x 7; s is
 the disparity of one pixel in the farthest view, and q = (0.005 m)^2 keeps the converter's steps
-from counting as texture (formulas: `disparity`). Where confidence is low, plane 0 takes the
-disparity of surer surroundings (`filled`). The first two planes tell shape and how far to trust
-it, as a depth sensor would. The third is what only a light field has: a matt surface looks the
-same from all sides, while glass, water, gloss and the borders of near things do not. None depends
-on exposure.
+from counting as texture (formulas: `disparity`). Where confidence is low, plane 0
+takes the disparity of surer surroundings (`filled_by_surroundings`). The first two planes tell
+shape and how far to trust it, as a depth sensor would. The third is what only a light field has:
+a matt surface looks the same from all sides, while glass, water, gloss and the borders of near
+things do not. None depends on exposure.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segrgbx_core.encoding.contract import (
+    Encoding,
+    EncodingSettings,
+    Floats,
+    PlaneNames,
+    PlaneNoise,
+    setting,
+)
 from segrgbx_core.encoding.light_field.disparity import Image, Slopes, Views, slopes
 from segrgbx_core.encoding.light_field.views import (
     VIEW_SETS,
@@ -31,15 +39,17 @@ from segrgbx_core.encoding.light_field.views import (
     parse_numbering,
     related,
 )
+from segrgbx_core.encoding.looks import TURBO, color_mapped
 from segrgbx_core.errors import InputError
-from segrgbx_core.readings import ImageReading, LightFieldViews, Planes
+from segrgbx_core.files.images import read_light_field
+from segrgbx_core.readings import ImageReading, LightFieldViews, Planes, RgbImage
 
 _Image = npt.NDArray[np.float32]
 
 _LEAST_WEIGHT = np.float32(1e-6)
 
 
-def filled(values: _Image, weight: _Image) -> _Image:
+def filled_by_surroundings(values: _Image, weight: _Image) -> _Image:
     """The values where the weight is 1; where it is less, the rest comes from the surroundings.
 
     values: (H, W). weight: (H, W) in 0..1. Weighted means at half the resolution, again and again
@@ -52,7 +62,7 @@ def filled(values: _Image, weight: _Image) -> _Image:
     total = cast(_Image, cv2.pyrDown(values * weight, dstsize=size))
     share = cast(_Image, cv2.pyrDown(weight, dstsize=size))
     means = total / np.maximum(share, _LEAST_WEIGHT)
-    coarse = filled(means, np.minimum(share * 4, np.float32(1)))
+    coarse = filled_by_surroundings(means, np.minimum(share * 4, np.float32(1)))
     wide = cv2.pyrUp(coarse, dstsize=(values.shape[1], values.shape[0]))
     return np.asarray(wide + weight * (values - wide), np.float32)
 
@@ -70,25 +80,46 @@ _MOST_DISPARITY = 256
 
 
 @dataclass(frozen=True)
-class LightFieldSettings:
-    """Which views, how they lie to each other, and how disparity becomes 0..1.
+class LightFieldSettings(EncodingSettings):
+    """Which views, how they lie to each other, and how disparity becomes 0..1."""
 
-    rows, columns: of a tiled image, 1 to 32; None finds them. views: "all" that are there, or
-    one of UrbanLF's sets "8", "33" and "80". numbering: the way the view moves as the row's and as
-    the column's number grows; "down,right" for UrbanLF and for tiles, "right,down" where files
-    are named column first. disparity_min, disparity_max: pixels from a view to the next, searched
-    in between; above 0 is nearer than the plane in which the views coincide. scaling: "frame"
-    stretches disparity between percentiles 1 and 99 of its surer half, "range" between
-    disparity_min and disparity_max, the same in every frame.
-    """
-
-    rows: int | None = None
-    columns: int | None = None
-    views: str = "all"
-    numbering: str = "down,right"
-    disparity_min: float = -4.0
-    disparity_max: float = 8.0
-    scaling: Scaling = "frame"
+    rows: int | None = setting(
+        None, "Rows of views in a tiled image; none finds them", "views", f"1 to {_MOST_VIEWS}"
+    )
+    columns: int | None = setting(
+        None, "Columns of views in a tiled image; none finds them", "views", f"1 to {_MOST_VIEWS}"
+    )
+    views: str = setting(
+        "all",
+        "Which views take part: all that are there, or one of UrbanLF's sets",
+        "",
+        ", ".join(("all", *VIEW_SETS)),
+    )
+    numbering: str = setting(
+        "down,right",
+        "The way the view moves as the row's and as the column's number grows; down,right for "
+        "UrbanLF and for tiles, right,down where files are named column first",
+        "",
+        "two of down, up, right and left",
+    )
+    disparity_min: float = setting(
+        -4.0,
+        "The least disparity that is searched; above 0 is nearer than the plane in which the "
+        "views coincide",
+        "pixels per view",
+        f"-{_MOST_DISPARITY} to disparity_max",
+    )
+    disparity_max: float = setting(
+        8.0,
+        "The largest disparity that is searched",
+        "pixels per view",
+        f"disparity_min to {_MOST_DISPARITY}",
+    )
+    scaling: Scaling = setting(
+        "frame",
+        "frame stretches disparity between percentiles 1 and 99 of its surer half; range between "
+        "disparity_min and disparity_max, the same in every frame",
+    )
 
     def __post_init__(self) -> None:
         parse_numbering(self.numbering)
@@ -137,7 +168,7 @@ def encode_light_field(
     found = slopes(views, settings.disparity_min, settings.disparity_max)
     valid = found.seen > 0
     confidence = _confidence(found, views)
-    disparity = filled(found.disparity, _sure(confidence) * valid)
+    disparity = filled_by_surroundings(found.disparity, _sure(confidence) * valid)
     planes = np.stack(
         [
             _scaled(disparity, confidence, views.reach, settings),
@@ -187,3 +218,30 @@ def _spread(disparity: Image, confidence: Image, reach: float) -> tuple[float, f
     low, high = (float(bound) for bound in np.percentile(disparity[sure], _PERCENTILES))
     lacking = max(0.0, _LEAST_SPREAD_PIXELS / reach - (high - low))
     return low - lacking / 2, high + lacking / 2
+
+
+def _plane_names(settings: LightFieldSettings) -> PlaneNames:
+    del settings
+    return "disparity, near is high", "confidence in it", "agreement of the views"
+
+
+def _picture(planes: Floats) -> RgbImage:
+    """Near is red, far is blue, faded to grey of the same brightness where it is unsure."""
+    colors = color_mapped(planes[0], TURBO).astype(np.float32)
+    grey = colors.mean(axis=2, keepdims=True)
+    sure = np.clip(planes[1], 0, 1)[..., None]
+    return np.asarray((grey + (colors - grey) * sure).round(), np.uint8)
+
+
+# Disparity is stretched between percentiles of the frame, a gain about the middle, and noisiest
+# of the three; confidence and agreement only lessen.
+ENCODING = Encoding(
+    encode_light_field,
+    LightFieldSettings,
+    (LightFieldViews, np.ndarray),
+    _plane_names,
+    read=read_light_field,
+    in_folders=True,
+    picture=_picture,
+    noise=PlaneNoise(gain=0.3, centre=(0.5, 0.0, 0.0), planes=(1.5, 0.5, 0.5)),
+)

@@ -15,10 +15,10 @@ from segrgbx_core.encoding.light_field.disparity import Image, Views
 from segrgbx_core.errors import InputError
 from segrgbx_core.readings import ImageReading, LightFieldViews
 
-Place = tuple[int, int]
+ViewPlace = tuple[int, int]
 
 _GRID = range(1, 10)
-VIEW_SETS: dict[str, frozenset[Place]] = {
+VIEW_SETS: dict[str, frozenset[ViewPlace]] = {
     "8": frozenset((5, column) for column in _GRID),
     "33": frozenset(
         (row, column)
@@ -31,7 +31,7 @@ VIEW_SETS: dict[str, frozenset[Place]] = {
 """Row and column in UrbanLF's names `<row>_<column>.png`: the middle row, the four lines through
 the centre, all. Each holds the centre 5_5, which 8 and 80 do not count and 33 does."""
 
-_WAYS: dict[str, Place] = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1)}
+_WAYS: dict[str, ViewPlace] = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1)}
 
 _MOST_TILES = 17
 _ALIKE = 0.6
@@ -41,7 +41,7 @@ _DARKEST = 0.5
 _BLUR = 0.8
 
 
-def parse_numbering(numbering: str) -> tuple[Place, Place]:
+def parse_numbering(numbering: str) -> tuple[ViewPlace, ViewPlace]:
     """The way (right, down) that a view moves for one row and for one column more.
 
     numbering: such as "down,right". Raises InputError unless one word is up or down, and one is
@@ -64,7 +64,7 @@ class Grid:
     images: Image
     places: npt.NDArray[np.int64]
 
-    def names(self) -> set[Place]:
+    def names(self) -> set[ViewPlace]:
         """The places that are there."""
         return {(row, column) for row, column in self.places.tolist()}
 

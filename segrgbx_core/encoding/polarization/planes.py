@@ -14,15 +14,32 @@ planes do not depend on it.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from segrgbx_core.encoding.contract import (
+    Encoding,
+    EncodingSettings,
+    Floats,
+    PlaneNames,
+    PlaneNoise,
+    setting,
+)
+from segrgbx_core.encoding.looks import hues
 from segrgbx_core.encoding.polarization import mosaic
 from segrgbx_core.encoding.polarization.stokes import Linear, linear_polarization
 from segrgbx_core.errors import InputError
-from segrgbx_core.readings import ImageReading, Planes, PolarizationState, PolarizerImages
+from segrgbx_core.files.images import read_polarizer_images, read_reading
+from segrgbx_core.readings import (
+    ImageReading,
+    Planes,
+    PolarizationState,
+    PolarizerImages,
+    RgbImage,
+)
 
 _DTYPES = (np.uint8, np.uint16, np.float32)
 _BIT_DEPTHS = (8, 10, 12, 14, 16)
@@ -32,22 +49,34 @@ _MOST_RADIANS = 4 * np.pi
 
 
 @dataclass(frozen=True)
-class PolarizationSettings:
-    """How counts become polarization; for DoLP and AoLP given as such, none of it matters.
+class PolarizationSettings(EncodingSettings):
+    """How counts become polarization; none of it matters for DoLP and AoLP given as such."""
 
-    layout: angles of a 2x2 superpixel in degrees, row by row: "90,45,135,0" on Sony sensors.
-    demosaic: "interpolate", or "superpixel" for sensors with colour filters as well. saturation:
-    counts from which a sample is too bright to be trusted; None is 255 for 8 bits, finds the
-    depth of 16-bit images (8, 10, 12, 14 or 16 bits, at the low or the high end of the word), and
-    is no limit for floats. black_level: counts without light, 0 or more. dark: counts of mean
-    intensity above black, up to which a pixel is too dark to tell; None is 2, or 0 for floats.
-    """
-
-    layout: str = "90,45,135,0"
-    demosaic: mosaic.Demosaic = "interpolate"
-    saturation: float | None = None
-    black_level: float = 0.0
-    dark: float | None = None
+    layout: str = setting(
+        "90,45,135,0",
+        "Polarizer angles of a 2x2 superpixel, row by row; the default is that of Sony sensors",
+        "degrees",
+        "0, 45, 90 and 135, each once",
+    )
+    demosaic: mosaic.Demosaic = setting(
+        "interpolate",
+        "interpolate: each angle at every superpixel's middle; superpixel: the four samples as "
+        "they are, for sensors with colour filters as well",
+    )
+    saturation: float | None = setting(
+        None,
+        "Counts from which a sample is too bright to use; none: 255 of 8 bits, the full scale of "
+        "16-bit images (8, 10, 12, 14 or 16 bits, at either end of the word), no limit of floats",
+        "counts",
+        "above black_level",
+    )
+    black_level: float = setting(0.0, "Counts without light", "counts", "0 or more")
+    dark: float | None = setting(
+        None,
+        "Mean counts above black up to which a pixel is too dark to use; none: 2, or 0 of floats",
+        "counts",
+        "0 or more",
+    )
 
     def __post_init__(self) -> None:
         mosaic.parse_layout(self.layout)
@@ -186,3 +215,46 @@ def _planes(linear: Linear, valid: npt.NDArray[np.bool_]) -> Planes:
     data[2] = np.float32(0.5) + half * linear.cos2a
     data *= valid
     return Planes(np.clip(data, 0.0, 1.0, out=data), valid)
+
+
+def _plane_names(settings: PolarizationSettings) -> PlaneNames:
+    del settings
+    return "strength w = sqrt(DoLP)", "(1 + w sin 2 AoLP) / 2", "(1 + w cos 2 AoLP) / 2"
+
+
+def _read(path: Path, grid: tuple[int, int] | None = None) -> ImageReading | PolarizerImages:
+    del grid
+    return read_polarizer_images(path) if path.is_dir() else read_reading(path)
+
+
+def _picture(planes: Floats) -> RgbImage:
+    """The angle as hue, bright and pure where it is strong.
+
+    Planes 1 and 2 are (1 + w sin 2a) / 2 and (1 + w cos 2a) / 2: 2a is the hue.
+    """
+    twice = np.arctan2(2 * planes[1] - 1, 2 * planes[2] - 1)
+    strong = np.clip(planes[0], 0, 1)
+    pure = np.minimum(1.3 * strong, 1.0)
+    return hues(np.mod(twice / (2 * np.pi), 1.0), pure, 0.35 + 0.65 * strong)
+
+
+def _published_size(reading: object) -> tuple[int, int] | None:
+    """A mosaic has more pixels than its planes."""
+    return (reading.shape[0], reading.shape[1]) if isinstance(reading, np.ndarray) else None
+
+
+# In a mirror an angle a becomes 180 degrees - a: sin 2a changes its sign and cos 2a does not, so
+# plane 1 becomes 1 minus itself. Noise: shot noise is independent between polarizer directions,
+# so between planes; another extinction ratio scales the strength from 0, the direction from 0.5.
+ENCODING = Encoding(
+    encode_polarization,
+    PolarizationSettings,
+    (np.ndarray, PolarizerImages, PolarizationState),
+    _plane_names,
+    read=_read,
+    in_folders=True,
+    picture=_picture,
+    noise=PlaneNoise(gain=0.2, centre=(0.0, 0.5, 0.5)),
+    mirrored_plane=1,
+    published_size=_published_size,
+)

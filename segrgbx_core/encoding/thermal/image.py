@@ -13,7 +13,7 @@ from segrgbx_core.encoding.thermal.settings import (
     UNITS,
     ThermalSettings,
     check_limits,
-    check_plausible,
+    check_plausible_thermal,
 )
 from segrgbx_core.errors import InputError
 from segrgbx_core.readings import ImageReading
@@ -129,6 +129,6 @@ def _check_median(
     else:
         upto = np.cumsum(weights)
         median = float(values[np.searchsorted(upto, upto[-1] / 2)])
-    check_plausible(settings.unit, settings.scale * median + settings.offset)
+    check_plausible_thermal(settings.unit, settings.scale * median + settings.offset)
     if settings.limits is not None:
         check_limits(settings.limits, median)

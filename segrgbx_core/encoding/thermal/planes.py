@@ -12,6 +12,8 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from segrgbx_core.encoding.contract import Encoding, Floats, PlaneNames, PlaneNoise
+from segrgbx_core.encoding.looks import INFERNO, color_mapped
 from segrgbx_core.encoding.surroundings import contrast
 from segrgbx_core.encoding.thermal.image import (
     Mask,
@@ -31,7 +33,7 @@ from segrgbx_core.encoding.thermal.tone import (
     smoothed,
 )
 from segrgbx_core.errors import InputError
-from segrgbx_core.readings import ImageReading, Planes
+from segrgbx_core.readings import ImageReading, Planes, RgbImage
 
 __all__ = ["ThermalSettings", "encode_thermal", "encode_thermal_after"]
 
@@ -143,3 +145,26 @@ def _finished(data: Values, valid: Mask) -> Planes:
     if not whole:
         data[1:] *= valid
     return Planes(data, valid)
+
+
+def _plane_names(settings: ThermalSettings) -> PlaneNames:
+    del settings
+    return "temperature in range", "share that is colder", "against the surroundings"
+
+
+def _picture(planes: Floats) -> RgbImage:
+    """Hot is bright."""
+    return color_mapped(planes[0], INFERNO)
+
+
+# The range that the encoding stretches over changes with what is in view, which is a gain about
+# the middle; all three planes come from one image, so they share its noise.
+ENCODING = Encoding(
+    encode_thermal,
+    ThermalSettings,
+    (np.ndarray,),
+    _plane_names,
+    picture=_picture,
+    noise=PlaneNoise(common=True),
+    after=encode_thermal_after,
+)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segrgbx_core.encoding.contract import EncodingSettings, setting
 from segrgbx_core.encoding.thermal.colors import palette
 from segrgbx_core.errors import InputError
 
@@ -46,7 +47,7 @@ def check_unit(name: str) -> None:
         )
 
 
-def check_plausible(unit: str, median: float) -> None:
+def check_plausible_thermal(unit: str, median: float) -> None:
     """InputError where half a scene would be colder or hotter than scenes are.
 
     median: of the image, after the settings' scale and offset. Nothing can be said of raw counts.
@@ -86,38 +87,73 @@ def check_limits(limits: tuple[float, float], median: float) -> None:
 
 
 @dataclass(frozen=True)
-class ThermalSettings:
-    """What the numbers mean, which of them count, and how they become 0..1.
+class ThermalSettings(EncodingSettings):
+    """What the numbers mean, which of them count, and how they become 0..1."""
 
-    unit: "raw" (counts, or bytes after AGC), "celsius", "kelvin", "centikelvin" or "decikelvin",
-    of scale * reading + offset; a negative scale is for counts that fall with temperature, as
-    black-hot pictures. clip_min, clip_max: fixed range in degrees C, with "raw" in scale * reading
-    + offset; both None takes the frame's percentiles low_percentile and high_percentile, 0..100.
-    range_memory: 0..below 1, how much of the earlier frames' range a video keeps from each frame
-    to the next (encoding.stream; a single image has none).
-    invalid: a reading that marks pixels without a measurement, as NaN and infinity always do.
-    saturation: readings from here up are invalid; None takes 65535 for uint16 and none for others.
-    dead_pixels: (row, column) of pixels that are always invalid.
-    telemetry_rows: rows that the camera adds to its image for other data, at telemetry_at
-    ("bottom" or "top"). They are cut off, not masked: the sensor has no such rows, and with them
-    the image would fit neither its CameraInfo nor the RGB image's aspect.
-    color_map: the map of a coloured picture, one of OpenCV's by name ("inferno") or "gray".
-    """
-
-    clip_min: float | None = None
-    clip_max: float | None = None
-    low_percentile: float = 1.0
-    high_percentile: float = 99.0
-    invalid: float | None = None
-    unit: str = RAW
-    scale: float = 1.0
-    offset: float = 0.0
-    range_memory: float = 0.8
-    saturation: float | None = None
-    dead_pixels: tuple[tuple[int, int], ...] = ()
-    telemetry_rows: int = 0
-    telemetry_at: str = "bottom"
-    color_map: str | None = None
+    clip_min: float | None = setting(
+        None,
+        "The cold end of a fixed range: degrees C, with unit raw scale * reading + offset; none: "
+        "low_percentile of the frame",
+        "degrees C, or raw",
+        "below clip_max; both or none",
+    )
+    clip_max: float | None = setting(
+        None,
+        "The hot end of a fixed range; none: high_percentile of the frame",
+        "degrees C, or raw",
+        "above clip_min; both or none",
+    )
+    low_percentile: float = setting(
+        1.0, "The cold end without clip_min", "%", "0 to high_percentile"
+    )
+    high_percentile: float = setting(
+        99.0, "The hot end without clip_max", "%", "low_percentile to 100"
+    )
+    invalid: float | None = setting(
+        None,
+        "A reading that marks pixels without a measurement, as NaN and infinity always do",
+        "the reading's",
+    )
+    unit: str = setting(
+        RAW,
+        "What scale * reading + offset is: raw for counts, or bytes after AGC",
+        "",
+        ", ".join((RAW, *UNITS)),
+    )
+    scale: float = setting(
+        1.0,
+        "Of scale * reading + offset; negative for counts that fall with temperature, as "
+        "black-hot pictures",
+        "unit per count",
+        "not 0",
+    )
+    offset: float = setting(0.0, "Of scale * reading + offset", "the unit's")
+    range_memory: float = setting(
+        0.8,
+        "How much of the earlier frames' range a video keeps from each frame to the next",
+        "",
+        "0 to below 1",
+    )
+    saturation: float | None = setting(
+        None,
+        "Readings from here up are invalid; none: 65535 for uint16, no limit for others",
+        "the reading's",
+    )
+    dead_pixels: tuple[tuple[int, int], ...] = setting(
+        (), "Pixels that are always invalid, as [row, column]", "pixels"
+    )
+    telemetry_rows: int = setting(
+        0,
+        "Rows of other data that the camera adds to its image; they are cut off, since the "
+        "sensor, its CameraInfo and the RGB image have no such rows",
+        "rows",
+        "0 or more",
+    )
+    telemetry_at: str = setting("bottom", "Where the telemetry rows are", "", "bottom, top")
+    color_map: str | None = setting(
+        None,
+        "The colour map of a coloured picture, one of OpenCV's by name (inferno) or gray",
+    )
 
     def __post_init__(self) -> None:
         check_unit(self.unit)

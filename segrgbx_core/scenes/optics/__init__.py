@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a camera makes of the street."""
+"""How cameras image the street."""

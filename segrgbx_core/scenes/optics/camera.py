@@ -29,7 +29,7 @@ class PinholeCamera:
     def with_field_of_view(
         width: int, height: int, horizontal_deg: float, frame_id: str
     ) -> "PinholeCamera":
-        """Square pixels, principal point in the image's middle."""
+        """Square pixels, principal point at the image centre."""
         focal = width / 2 / tan(radians(horizontal_deg) / 2)
         return PinholeCamera(
             width, height, focal, focal, (width - 1) / 2, (height - 1) / 2, frame_id
@@ -58,16 +58,16 @@ class CameraPose:
         return np.stack([right, down, forward]).astype(np.float32)
 
     def shifted(self, right_m: float, down_m: float) -> "CameraPose":
-        """The same view from that many metres to the right and below in the image."""
+        """The same orientation, moved by that many metres right and down in the image."""
         right, down, _ = self.axes()
         x, y, z = np.array(self.position) + right_m * right + down_m * down
         return replace(self, position=(float(x), float(y), float(z)))
 
 
 def pixel_rays(camera: PinholeCamera, pose: CameraPose) -> Array:
-    """(3, H, W) float32 world directions whose forward component is 1.
+    """(3, H, W) float32 world directions with forward component 1.
 
-    A point at ray parameter t therefore lies at planar depth t metres (REP-118).
+    A point at ray parameter t therefore has a planar depth of t metres (REP-118).
     """
     axes = pose.axes()
     u = (np.arange(camera.width, dtype=np.float32) - camera.cx) / camera.fx

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In-between frames: keyframes warped along the exact motion of what they show.
+"""In-between frames: keyframes warped along the exact image motion.
 
-A keyframe is rendered; where each of its pixels is a moment later or earlier follows from the
-geometry, as each belongs to a part, the ground or the sky. Within that moment it moves along a
-straight line in the image. Frames in between are the two neighbouring keyframes warped towards
-each other, nearer surfaces before farther ones, each filling in what the other cannot see.
+Only keyframes are rendered. Each pixel belongs to a part, the ground or the sky, so the geometry
+gives its place a short time earlier and later; in between it moves along a straight line in the
+image. An in-between frame is made of the two neighbouring keyframes, warped towards each other
+with nearer surfaces in front; each fills in what is hidden in the other.
 """
 
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ _NEAREST = 0.1
 @dataclass(frozen=True)
 class Keyframe:
     """image: (H, W) float32 luminance, 1 for a white sheet in full sun. depth: (H, W) float32
-    metres, 1e6 in the sky. after, before: (2, H, W) float32 pixels that each pixel moves, right
-    and down, until the next and since the previous keyframe (negated)."""
+    metres, 1e6 in the sky. after, before: (2, H, W) float32 motion of each pixel in pixels, right
+    and down, to the next keyframe and back to the previous one."""
 
     image: Array
     depth: Array
@@ -39,7 +39,7 @@ class Keyframe:
 
 
 def _where_parts_are(surfaces: Surfaces, parts: PartTable) -> Array:
-    """(3, H, W) world position of each pixel's point when its part is where the table says."""
+    """(3, H, W) world position of each pixel's point with the parts placed as in the table."""
     position = surfaces.position.copy()
     on = surfaces.part >= 0
     row = surfaces.part[on]
@@ -53,7 +53,7 @@ def image_motion(
 ) -> Array:
     """(2, H, W) pixels, right and down, from each pixel to where its point is seen later.
 
-    parts: the same rows as in surfaces, then; pose: the camera's, then.
+    parts: the same rows as in surfaces, at the later time; pose: the camera's at that time.
     """
     eye = np.array(pose.position, np.float32)
     way = _where_parts_are(surfaces, parts) - eye[:, None, None]
@@ -75,9 +75,9 @@ def motion_until(
     condition: Condition,
     offset_m: tuple[float, float] = (0.0, 0.0),
 ) -> Array:
-    """(2, H, W) pixels, right and down, that what is seen at `seconds` moves until `then`.
+    """(2, H, W) motion in pixels, right and down, from `seconds` to `then`.
 
-    offset_m: metres that the camera stands right of and below the vehicle's.
+    offset_m: metres by which the camera is right of and below the vehicle's camera.
     """
     parts = world.street.parts_of(world.things_at(seconds), condition, then)
     return image_motion(surfaces, parts, camera, world.pose_at(then).shifted(*offset_m))
@@ -90,7 +90,7 @@ def moving(
     seconds: float,
     offset_m: tuple[float, float] = (0.0, 0.0),
 ) -> Moving:
-    """How what the camera sees at that time moves; offset_m: as of `motion_until`."""
+    """The image motion at that time; offset_m: as in `motion_until`."""
     then, condition = seconds + LONGEST_EXPOSURE_S, world.condition_at(seconds)
     motion = motion_until(then, surfaces, world, camera, seconds, condition, offset_m)
     return Moving(np.minimum(surfaces.depth, _SKY_DEPTH), motion / np.float32(LONGEST_EXPOSURE_S))
@@ -99,7 +99,7 @@ def moving(
 def keyframe(
     world: World, camera: PinholeCamera, seconds: float, apart: float, condition: Condition
 ) -> Keyframe:
-    """What the camera sees at that time, and its motion over `apart` seconds either way."""
+    """The camera's view at that time, and its motion over `apart` seconds either way."""
     surfaces = world.surfaces_at(seconds, camera, None, condition)
     light = np.tensordot(_LUMINANCE, radiance(surfaces, condition, world.course), 1)
     spread = 0.6 * camera.width / 640 + 0.45
@@ -116,9 +116,9 @@ def keyframe(
 
 
 class Between:
-    """The frames between two keyframes: `between(0.5)` is the one in the middle of the time.
+    """The frames between two keyframes: `between(0.5)` is the one halfway in time.
 
-    Of whatever the keyframes' images hold, such as its logarithm.
+    They hold the same quantity as the keyframes' images, for example log luminance.
     """
 
     def __init__(self, first: Keyframe, second: Keyframe) -> None:
@@ -127,7 +127,7 @@ class Between:
         self._back = Warp(second.image, second.depth, second.before)
 
     def __call__(self, share: float) -> Array:
-        """(H, W) float32 image after that share, 0..1, of the time between the two."""
+        """(H, W) float32 image at that share, 0..1, of the time between the two."""
         if share <= 0:
             return self._first.image
         if share >= 1:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rays against solids: which surface each pixel sees, how far and facing where."""
+"""Ray casting: the surface that each pixel sees, its depth and its normal."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ _INNER_RIM = 0.82
 
 @dataclass(frozen=True)
 class Hits:
-    """What each pixel's ray meets first.
+    """The first surface on each pixel's ray.
 
     depth: (H, W) float32 planar depth in metres, inf for sky. part: (H, W) int16 row of the part
     table, GROUND or SKY. normal: (3, H, W) float32 unit vectors in world axes, towards the
@@ -40,7 +40,7 @@ class Hits:
 def _bounds(
     parts: PartTable, camera: PinholeCamera, pose: CameraPose
 ) -> tuple[npt.NDArray[np.int64], Array]:
-    """Image box (N, 4: left, top, right, bottom; empty when not seen) and least depth (N,)."""
+    """Image box (N, 4: left, top, right, bottom; empty if not seen) and least depth (N,)."""
     scaled = parts.rotation * parts.half[:, None, :]
     corners = np.einsum("nij,cj->nci", scaled, _CORNERS) + parts.center[:, None]
     seen = (corners - np.array(pose.position, np.float32)) @ pose.axes().T
@@ -81,7 +81,7 @@ def _box(o: Array, d: Array) -> tuple[Array, Array]:
 
 
 def _root(a: Array, b: Array, c: float) -> Array:
-    """Smaller root of a t^2 + 2 b t + c; inf where there is none."""
+    """Smaller positive root of a t^2 + 2 b t + c; inf where there is none."""
     inside = b * b - a * c
     with np.errstate(divide="ignore", invalid="ignore"):
         t = (-b - np.sqrt(np.maximum(inside, 0.0))) / a
@@ -150,7 +150,7 @@ def _draw(hits: Hits, parts: PartTable, row: int, box: npt.NDArray[np.int64], ey
 
 
 def cast(parts: PartTable, camera: PinholeCamera, pose: CameraPose) -> Hits:
-    """First surface under every pixel: the parts, the ground plane z = 0, or the sky."""
+    """First surface on every pixel's ray: a part, the ground plane z = 0, or the sky."""
     rays = pixel_rays(camera, pose)
     eye = np.array(pose.position, np.float32)
     with np.errstate(divide="ignore", invalid="ignore"):

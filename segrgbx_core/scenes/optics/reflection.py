@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What smooth surfaces mirror: Fresnel's equations, the sky, and the houses across the street."""
+"""Reflections on smooth surfaces: Fresnel's equations, sky, and the houses across the street."""
 
 import numpy as np
 
@@ -18,11 +18,10 @@ _GROUND = tuple(MATERIAL_ID[name] for name in ("asphalt", "paint", "concrete"))
 
 
 def fresnel(cosine: Array, index: Array | float) -> tuple[Array, Array]:
-    """Reflected share (0..1) of light polarized across, and along, the plane of incidence.
+    """Reflectance (0..1) for polarization perpendicular, and parallel, to the plane of incidence.
 
     cosine: of the angle of incidence, 0..1; index: refractive index of the surface, above 1.
-    Fresnel's equations for light that comes through air and does not get absorbed, as in
-    Hecht, Optics, 4.6.
+    Fresnel's equations for light from air and no absorption, as in Hecht, Optics, 4.6.
     """
     inner = np.sqrt(1 - (1 - cosine**2) / np.square(index))
     across = (cosine - index * inner) / (cosine + index * inner)
@@ -31,7 +30,7 @@ def fresnel(cosine: Array, index: Array | float) -> tuple[Array, Array]:
 
 
 def facing_cosine(surfaces: Surfaces) -> Array:
-    """(H, W) cosine between the surface's normal and the way to the camera, 0..1; 1 in the sky."""
+    """(H, W) cosine between surface normal and direction to the camera, 0..1; 1 in the sky."""
     length = np.sqrt((surfaces.rays**2).sum(0))
     cosine = np.abs((surfaces.normal * surfaces.rays).sum(0)) / length
     return np.asarray(np.where(np.isfinite(surfaces.depth), np.clip(cosine, 0, 1), 1), np.float32)
@@ -46,10 +45,10 @@ def sky_radiance(rays: Array, condition: Condition) -> Array:
 
 
 def surroundings(surfaces: Surfaces, condition: Condition, course: Course) -> Array:
-    """(3, H, W) radiance that comes from where a mirror at each pixel would look.
+    """(3, H, W) radiance that a mirror at each pixel would reflect to the camera.
 
-    Above the houses' roofs the sky; below them a facade of mean brightness; downwards the ground.
-    Single things are not mirrored.
+    Above the roofs it shows the sky, below them a facade of mean brightness, downwards the ground.
+    Single objects are not mirrored.
     """
     along_normal = (surfaces.normal * surfaces.rays).sum(0)
     rays = np.asarray(surfaces.rays - 2 * along_normal * surfaces.normal, np.float32)
@@ -65,7 +64,7 @@ def surroundings(surfaces: Surfaces, condition: Condition, course: Course) -> Ar
 
 
 def water_film(surfaces: Surfaces, condition: Condition) -> Array:
-    """(H, W) share of the ground, 0..1, that a smooth film of water covers: puddles and ruts."""
+    """(H, W) share of the ground, 0..1, covered by a smooth film of water: puddles and ruts."""
     if not condition.wet:
         return np.zeros_like(surfaces.depth)
     x, y = surfaces.position[0], surfaces.position[1]

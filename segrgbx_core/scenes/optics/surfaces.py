@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Geometry to surfaces: what every pixel is made of, before any sensor looks at it."""
+"""Geometry to surfaces: the material of every pixel, independent of any sensor."""
 
 from dataclasses import dataclass
 
@@ -20,13 +20,13 @@ _SHUT = 0.4
 
 @dataclass(frozen=True)
 class Surfaces:
-    """Per pixel, (H, W) unless said otherwise.
+    """Per pixel, (H, W) unless stated otherwise.
 
     label: uint8 class id. material: int16 row of MATERIALS. color: (3, H, W) float32 linear
     reflectance. heat: float32 kelvin above the material's own. glow: (3, H, W) float32 emitted
     radiance. depth: float32 planar metres, inf for sky. normal, position: (3, H, W) float32 in
     world axes and metres. sunlit: float32, 0 in shadow to 1. rays: (3, H, W) float32. eye: (3,)
-    float32, where the camera stands. part, local: see Hits.
+    float32, the camera's position. part, local: see Hits.
     """
 
     label: npt.NDArray[np.uint8]
@@ -55,7 +55,7 @@ class GroundLook:
 
 
 def ground_look(rng: np.random.Generator) -> GroundLook:
-    """Random reflectances; road and sidewalk overlap, as they do in towns."""
+    """Random reflectances; the ranges of road and sidewalk overlap, as they do in towns."""
 
     def grey(low: float, high: float) -> Array:
         tone = rng.uniform(low, high) * rng.uniform(0.88, 1.12, 3)
@@ -113,9 +113,9 @@ def _facade(
 
 
 def above_roofs(position: Array, rays: Array, course: Course) -> Array:
-    """(H, W) metres by which each ray clears the line of houses; below 0 where they end it.
+    """(H, W) metres by which each ray clears the line of houses; below 0 where it hits them.
 
-    position: (3, H, W) where the rays start; rays: (3, H, W) or (3, 1, 1) unit vectors. inf where
+    position: (3, H, W), starts of the rays; rays: (3, H, W) or (3, 1, 1) unit vectors. inf where
     a ray starts behind that line.
     """
     slant = np.where(np.abs(rays[0]) > 1e-3, rays[0], np.float32(1e-3))
@@ -157,8 +157,8 @@ class _Drawn:
 def _add_windows(
     parts: PartTable, hits: Hits, condition: Condition, drawn: _Drawn
 ) -> npt.NDArray[np.bool_]:
-    """Fills the facades' windows with panes and what hangs behind them, or with shutters, which
-    RGB alone hardly tells from them; returns the panes that are lit from within."""
+    """Fills the facades' windows with panes and curtains, or with shutters, which RGB alone can
+    hardly distinguish; returns the panes that are lit from within."""
     row = np.maximum(hits.part, 0)
     on_facade = (hits.part >= 0) & (parts.facade[row] > 0) & (np.abs(hits.normal[2]) < 0.5)
     spacing = np.where(on_facade, parts.facade[row], 3.0)
@@ -215,7 +215,7 @@ def look_at(
     camera: PinholeCamera,
     pose: CameraPose,
 ) -> Surfaces:
-    """Everything that the camera's pixels see of those parts, the ground and the sky."""
+    """What the camera's pixels see of those parts, the ground and the sky."""
     hits = cast(parts, camera, pose)
     eye = np.array(pose.position, np.float32)
     reach = np.where(np.isfinite(hits.depth), hits.depth, np.float32(0))

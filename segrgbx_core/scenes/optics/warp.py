@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images warped along the motion of what they show, nearer surfaces before farther ones."""
+"""Images warped along their motion, with nearer surfaces in front of farther ones."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -16,10 +16,10 @@ _MOST_STEPS = 15
 
 
 class Warp:
-    """One image moved along one motion by any share of it.
+    """One image moved by any share of a motion.
 
     image: (H, W) or (H, W, C) float32; depth: (H, W) metres, the nearer hides the farther; motion:
-    (2, H, W) pixels right and down; interpolation: OpenCV's, cubic overshoots beside lamps.
+    (2, H, W) pixels right and down; interpolation: OpenCV's; cubic overshoots beside lamps.
     """
 
     def __init__(
@@ -35,9 +35,9 @@ class Warp:
         self._far_to_near = [plane.ravel()[self._order] for plane in places]
 
     def _sources(self, share: float) -> npt.NDArray[np.int64]:
-        """(H, W) which pixel is seen at each place, -1 where none is.
+        """(H, W) index of the source pixel seen at each place, -1 where none is.
 
-        Cracks one pixel wide, which grow where the image does, take the farthest neighbour.
+        Gaps one pixel wide, which arise where the image expands, take the farthest neighbour.
         """
         height, width = self._x.shape
         x, y, right, down = self._far_to_near
@@ -49,12 +49,12 @@ class Warp:
         rank = nearest.reshape(height, width)
         around = cv2.erode(rank, np.ones((3, 3), np.uint8), borderValue=float(_NONE))
         rank = np.where(rank < _NONE, rank, around)
-        found = rank < _NONE
-        chosen = self._order[np.where(found, rank, 0).astype(np.int64)]
-        return np.asarray(np.where(found, chosen, -1))
+        seen = rank < _NONE
+        chosen = self._order[np.where(seen, rank, 0).astype(np.int64)]
+        return np.asarray(np.where(seen, chosen, -1))
 
     def __call__(self, share: float) -> tuple[Array, npt.NDArray[np.bool_]]:
-        """The image after that share of the motion, and (H, W) whether anything is seen there."""
+        """The image after that share of the motion, and (H, W) bool, where anything is seen."""
         source = self._sources(share)
         motion = self._motion.reshape(2, -1)[:, source]
         moved = cv2.remap(
@@ -69,8 +69,8 @@ class Warp:
 
 @dataclass(frozen=True)
 class Moving:
-    """How what a camera sees moves: depth (H, W) float32 metres, velocity (2, H, W) float32
-    pixels a second, right and down."""
+    """The motion in a camera's image: depth (H, W) float32 metres, velocity (2, H, W) float32
+    pixels per second, right and down."""
 
     depth: Array
     velocity: Array
@@ -78,8 +78,8 @@ class Moving:
     def smeared(self, image: Array, seconds: float) -> Array:
         """The mean of an image (H, W, C) float32 while the shutter is open that long.
 
-        Half of the time lies before what the image shows, half after, so that labels stay in the
-        middle. Where something comes out from behind another, the mean is of what is known.
+        The exposure is centred on the image's time, so that labels stay in the middle of the
+        blur. Where a surface comes out from behind another, the mean is over its visible part.
         """
         motion = np.asarray(self.velocity * np.float32(seconds))
         length = float(np.percentile(np.abs(motion).max(0), 99))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each sensor measures of it."""
+"""What each sensor measures of the street."""

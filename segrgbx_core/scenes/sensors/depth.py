@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Surfaces as an active stereo camera ranges them: noise, and holes where it gets no answer.
+"""Surfaces as an active stereo camera measures them: noise, and holes where no light returns.
 
-It brings its own infrared light, so night changes nothing; fog, dark slanted surfaces, mirrors
-and distance do. Noise of a disparity in pixels becomes noise of depth that grows with distance
-squared: Z = f b / d, hence dZ = Z^2 dd / (f b).
+It has its own infrared light, so night changes nothing; fog, dark slanted surfaces, mirrors
+and distance do. Noise of the disparity in pixels becomes depth noise that grows with the square
+of the distance: Z = f b / d, hence dZ = Z^2 dd / (f b).
 """
 
 import cv2
@@ -33,10 +33,10 @@ def noise_metres(depth: Array, focal_px: float) -> Array:
 
 
 def hidden_from_second_camera(depth: Array, focal_px: float) -> npt.NDArray[np.bool_]:
-    """(H, W) whether something nearer hides the pixel from the camera a baseline to the right.
+    """(H, W) whether a nearer surface hides the pixel from the camera one baseline to the right.
 
-    A pixel at column u lies at column u - d there; it is hidden where one that is further right
-    here lands at or left of it there.
+    A pixel at column u is at column u - d in that camera. It is hidden where a pixel further
+    right here lands at the same column or further left there.
     """
     columns = np.arange(depth.shape[1], dtype=np.float32)
     there = columns - focal_px * BASELINE_M / np.maximum(depth, NEAREST_M)
@@ -46,7 +46,7 @@ def hidden_from_second_camera(depth: Array, focal_px: float) -> npt.NDArray[np.b
 
 
 def _answer(surfaces: Surfaces, condition: Condition) -> Array:
-    """(H, W) share of the emitted light that comes back, up to a constant, in 1/m^2."""
+    """(H, W) share of the emitted light that returns, up to a constant, in 1/m^2."""
     shine = surfaces.color.mean(0)
     shine = np.where(np.isin(surfaces.material, _FOLIAGE), _FOLIAGE_IN_INFRARED, shine)
     distance = surfaces.depth * np.sqrt((surfaces.rays**2).sum(0))
@@ -57,7 +57,7 @@ def _answer(surfaces: Surfaces, condition: Condition) -> Array:
 
 
 def _patches(shape: tuple[int, ...], size: float, rng: np.random.Generator) -> Array:
-    """(H, W) noise of mean 0 and deviation 1 that is alike over about size pixels."""
+    """(H, W) noise of mean 0 and deviation 1, correlated over about `size` pixels."""
     rough = rng.standard_normal(shape, np.float32)
     smooth = np.asarray(cv2.GaussianBlur(rough, (0, 0), size), np.float32)
     return np.asarray(smooth / max(float(smooth.std()), 1e-6), np.float32)
@@ -66,7 +66,7 @@ def _patches(shape: tuple[int, ...], size: float, rng: np.random.Generator) -> A
 def _no_answer(
     surfaces: Surfaces, condition: Condition, focal_px: float, rng: np.random.Generator
 ) -> npt.NDArray[np.bool_]:
-    """Where the matching finds nothing."""
+    """Where stereo matching fails."""
     with np.errstate(divide="ignore"):
         margin = np.log(_answer(surfaces, condition) / _LEAST_SIGNAL)
     luck = _patches(surfaces.depth.shape, 1.5, rng)
@@ -82,7 +82,7 @@ def measured(
 ) -> npt.NDArray[np.uint16]:
     """(H, W) uint16 millimetres, 0 where there is no measurement.
 
-    Glass seen at a slant mirrors the pattern away: mostly a hole, in patches the room behind it.
+    Glass seen at a slant reflects the pattern away: mostly a hole, in patches the room behind it.
     """
     shape = surfaces.depth.shape
     true = np.where(np.isfinite(surfaces.depth), surfaces.depth, np.float32(0))

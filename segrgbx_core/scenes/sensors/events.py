@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Surfaces as an event camera reports them: changes of log intensity beyond a threshold.
 
-A pixel keeps the level of its last event; each further threshold that the logarithm of the light
-passes is an event, its time interpolated between dense in-between frames. Thresholds differ from
-pixel to pixel, a pixel rests after an event, some fire by themselves, in the dark more than by
-day, and a few all the time. There is no exposure: night and glare keep their contrast.
+A pixel keeps the level of its last event. Each further threshold that log intensity crosses is an
+event, with its time interpolated between dense in-between frames. Thresholds differ between
+pixels, a pixel has a refractory period after an event, noise events occur, more often in the dark
+than by day, and a few hot pixels fire all the time. There is no exposure: night and glare keep
+their contrast.
 """
 
 from collections.abc import Iterator
@@ -41,8 +42,8 @@ _Times = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Pixels:
-    """The sensor's own make: thresholds (H, W) of log intensity for brighter and darker, and
-    (H, W) events a second that hot pixels fire."""
+    """One sensor's pixels: thresholds (H, W) of log intensity for brighter and darker, and (H, W)
+    events per second of hot pixels."""
 
     on: Array
     off: Array
@@ -75,21 +76,20 @@ def logarithm(luminance: Array) -> Array:
 
 
 class Photoreceptors:
-    """Every pixel's last event level, which each step moves on."""
+    """Every pixel's last event level, updated by each step."""
 
     def __init__(self, pixels: Pixels, first: Array, rng: np.random.Generator) -> None:
-        """first: log intensity at the start, from which pixels are somewhere within a threshold
-        away."""
+        """first: log intensity at the start; each pixel's level is within a threshold of it."""
         self._pixels = pixels
         phase = rng.uniform(-0.9, 0.9, first.shape).astype(np.float32)
         self._level = first + phase * np.minimum(pixels.on, pixels.off)
         self._last = first
 
     def step(self, now: Array, start: float, end: float) -> Fired:
-        """Events while log intensity goes in a straight line to `now` from where it was.
+        """Events while log intensity changes linearly from its last value to `now`.
 
-        start, end: seconds of the drive. A pixel that would fire faster than it may skips the
-        rest of the change.
+        start, end: seconds of the drive. A pixel that would fire faster than its refractory
+        period allows skips the rest of the change.
         """
         change = now - self._level
         threshold = np.where(change > 0, self._pixels.on, self._pixels.off)
@@ -123,7 +123,7 @@ def _noise(
 
 
 def _gathered(fired: list[Fired], camera: PinholeCamera, start: float, end: float) -> Events:
-    """One window's events in the order of their time, in whole microseconds."""
+    """One window's events in time order, in whole microseconds."""
     pixel = np.concatenate([f.pixel for f in fired])
     seconds = np.concatenate([f.seconds for f in fired])
     start_ns, end_ns = stamp_of(start), stamp_of(end)
@@ -149,7 +149,7 @@ def _interval(
     start: float,
     steps: int = _STEPS,
 ) -> list[Fired]:
-    """The events of each step between two keyframes that lie _KEYFRAME_S apart."""
+    """The events of each step between two keyframes, _KEYFRAME_S apart."""
     logs = [replace(frame, image=logarithm(frame.image)) for frame in (first, second)]
     between, fired = Between(*logs), []
     times = start + _KEYFRAME_S * np.arange(steps + 1) / steps
@@ -166,7 +166,7 @@ def _sensor(world: World, camera: PinholeCamera) -> Pixels:
 def read(world: World, camera: PinholeCamera, seconds: float, rng: np.random.Generator) -> Events:
     """The events of the 50 ms before that time, under the light of that time.
 
-    The sensor has been watching for 25 ms before, so that no pixel starts on the brink.
+    The simulation starts 25 ms earlier, so that the pixels' levels have settled.
     """
     condition, pixels = world.condition_at(seconds), _sensor(world, camera)
     start = seconds - WINDOW_S
@@ -187,9 +187,9 @@ def window_count(seconds: float) -> int:
 
 
 def windows(world: World, camera: PinholeCamera, until: float) -> Iterator[tuple[float, Events]]:
-    """The drive's events without a gap, in windows of 5 ms, each with the time it ends.
+    """The drive's events without a gap, in windows of 5 ms, each with its end time.
 
-    Where the light changes from one condition to the next, the sensor starts anew.
+    Where one condition gives way to the next, the sensor is initialised again.
     """
     pixels, rng = _sensor(world, camera), world.noise(_PACKETS)
     receptors: Photoreceptors | None = None

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Surfaces as a 3x3 array of colour cameras sees them.
 
-The camera at row r and column c of the grid stands (c - 1) baselines to the right of the middle
-one and (r - 1) below it, all looking the same way; a point at planar depth Z is f b / Z pixels
-further left in the next column's view, and as much higher in the next row's.
+The camera at row r and column c of the grid is (c - 1) baselines right of the middle one and
+(r - 1) below it, with the same orientation. A point at planar depth Z is f b / Z pixels further
+left in the next column's view, and as much higher in the next row's.
 """
 
 import numpy as np

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Surfaces as a camera with a polarizer before each pixel sees them.
+"""Surfaces as a camera with a polarizer in front of each pixel sees them.
 
-Light that is mirrored is polarized across the plane of incidence, by Fresnel's equations; light
-that comes out of a surface after scattering inside is polarized along it, less strongly
-(Atkinson and Hancock, Recovery of surface orientation from diffuse polarization, 2006). Both only
-as far as the material is smooth. What shines by itself, and the air's light in fog, is not
-polarized; a clear sky by day is, by Rayleigh's law. Mirrored light counts as unpolarized before
-it meets the surface.
+Specularly reflected light is polarized perpendicular to the plane of incidence, by Fresnel's
+equations. Light that leaves a surface after scattering inside is polarized parallel to it, less
+strongly (Atkinson and Hancock, Recovery of surface orientation from diffuse polarization, 2006).
+Both apply to the smooth share of the material. Emitted light and light scattered by fog are not
+polarized; a clear sky by day is, by Rayleigh's law. Light counts as unpolarized before it is
+reflected.
 """
 
 import cv2
@@ -51,7 +51,7 @@ _CLEAR_SKY_DOLP = 0.7
 def diffuse_dolp(cosine: Array, index: Array) -> Array:
     """Degree of polarization of light scattered inside a smooth surface, 0..1.
 
-    Atkinson and Hancock 2006, equation 5; cosine of the angle at which it leaves.
+    Atkinson and Hancock 2006, equation 5. cosine: of the angle at which the light leaves.
     """
     sine = 1 - cosine**2
     above = (index - 1 / index) ** 2 * sine
@@ -76,8 +76,8 @@ def _turned(direction: Array, pose: CameraPose) -> tuple[Array, Array]:
 def _mirrored_and_scattered(
     surfaces: Surfaces, condition: Condition, world: World
 ) -> tuple[Array, Array]:
-    """Radiance (H, W) from the surfaces, and its part polarized across the plane of incidence
-    (negative: along it)."""
+    """Radiance (H, W) from the surfaces, and its part polarized perpendicular to the plane of
+    incidence (negative: parallel to it)."""
     cosine, index = facing_cosine(surfaces), REFRACTIVE_INDEX[surfaces.material]
     film = water_film(surfaces, condition)
     scattered = _grey(surfaces.color * illumination(surfaces, condition, world.course.walk))
@@ -107,9 +107,9 @@ def _sky(surfaces: Surfaces, condition: Condition, pose: CameraPose) -> tuple[Ar
 
 
 def stokes(surfaces: Surfaces, condition: Condition, pose: CameraPose, world: World) -> Array:
-    """(3, H, W) float32 S0, S1, S2 at the lens, S0 being 1 for a white sheet in full sun.
+    """(3, H, W) float32 S0, S1, S2 at the lens; S0 is 1 for a white sheet in full sun.
 
-    Angles count counter-clockwise in the image from its horizontal.
+    Angles are counter-clockwise from the image's horizontal.
     """
     total, across_part = _mirrored_and_scattered(surfaces, condition, world)
     direction = np.cross(surfaces.rays, surfaces.normal, axis=0)
@@ -133,9 +133,9 @@ def expose(
 ) -> npt.NDArray[np.uint8]:
     """Stokes images (3, H, W), even sizes, to the sensor's mosaic (H, W) uint8, linear in light.
 
-    Lens blur, polarizers that let 1/300 of the crossed light pass, automatic exposure (first
-    longer, then amplified), what moves meanwhile smeared (motion; None: nothing moves), a full
-    well of 10000 electrons, shot and read noise, clipping.
+    Lens blur, polarizers with an extinction ratio of 300, automatic exposure (first longer, then
+    amplified), motion blur (motion; None: nothing moves), a full well of 10000 electrons, shot
+    and read noise, clipping.
     """
     height, width = light.shape[1:]
     spread = 0.6 * width / 640 + 0.25

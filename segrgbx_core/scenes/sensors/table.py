@@ -19,10 +19,10 @@ Read = Callable[[World, PinholeCamera, float, np.random.Generator], Reading]
 
 
 @dataclass(frozen=True)
-class Stream:
-    """A sensor that reports all the time: its windows of a drive, and how many there are.
+class EventStreamSource:
+    """A sensor that reports continuously: the windows of a drive, and their count.
 
-    windows: yields the seconds at which each window ends, and its reading.
+    windows: yields each window's end time in seconds and its reading.
     """
 
     windows: Callable[[World, PinholeCamera, float], Iterator[tuple[float, Reading]]]
@@ -32,11 +32,12 @@ class Stream:
 @dataclass(frozen=True)
 class Sensor:
     """camera: of an RGB image's width and height; read: the reading at a time in seconds;
-    stream: None for a sensor that takes frames."""
+    stream: None for a sensor that takes frames. views: whether a reading is GRID x GRID views."""
 
     camera: MakeCamera
     read: Read
-    stream: Stream | None = None
+    stream: EventStreamSource | None = None
+    views: bool = False
 
 
 def _half(width: int, height: int, frame_id: str) -> PinholeCamera:
@@ -53,9 +54,9 @@ def _even(width: int, height: int, frame_id: str) -> PinholeCamera:
 
 
 SENSORS: dict[str, Sensor] = {
-    "event": Sensor(_half, events.read, Stream(events.windows, events.window_count)),
+    "event": Sensor(_half, events.read, EventStreamSource(events.windows, events.window_count)),
     "thermal": Sensor(_half, thermal.read),
     "depth": Sensor(_whole, depth.read),
     "polarization": Sensor(_even, polarization.read),
-    "light_field": Sensor(_half, light_field.read),
+    "light_field": Sensor(_half, light_field.read, views=True),
 }

@@ -19,7 +19,7 @@ _INFRARED_SHARE_OF_FOG = 0.3
 
 
 def apparent_celsius(surfaces: Surfaces, condition: Condition) -> Array:
-    """(H, W) float32 degrees C: own temperature, reflected sky and the air between."""
+    """(H, W) float32 degrees C, from surface temperature, reflected sky and the air between."""
     material = surfaces.material
     sun = condition.daylight
     exposure = 0.45 + 0.55 * surfaces.sunlit

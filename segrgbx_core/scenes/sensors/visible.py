@@ -42,7 +42,7 @@ def _lamplight(surfaces: Surfaces, walk: float) -> Array:
 
 
 def _headlight(surfaces: Surfaces) -> Array:
-    """The carrier's own low beam: a flat cone ahead of the camera."""
+    """The vehicle's own low beam: a flat cone ahead of the camera."""
     offset = surfaces.position - surfaces.eye[:, None, None]
     reach = np.maximum(np.sqrt((offset**2).sum(0)), 1.5)
     aside = np.abs(offset[0]) / reach
@@ -52,7 +52,7 @@ def _headlight(surfaces: Surfaces) -> Array:
 
 
 def veil(surfaces: Surfaces, condition: Condition) -> Array:
-    """(H, W) light of the sun scattered in the lens, around where it stands."""
+    """(H, W) sunlight scattered in the lens, around the sun's position."""
     if condition.veil == 0.0:
         return np.zeros_like(surfaces.depth)
     length = np.sqrt((surfaces.rays**2).sum(0))
@@ -68,7 +68,7 @@ def veil(surfaces: Surfaces, condition: Condition) -> Array:
 def illumination(surfaces: Surfaces, condition: Condition, walk: float) -> Radiance:
     """(3, H, W) irradiance relative to full sun: sun, sky, street lamps, own headlights.
 
-    walk: lateral metres at which the street lamps stand.
+    walk: lateral position of the street lamps in metres.
     """
     facing = np.tensordot(condition.sun_direction(), surfaces.normal, 1)
     direct = np.maximum(facing, 0.0) * surfaces.sunlit
@@ -86,7 +86,7 @@ def _upward(surfaces: Surfaces) -> Array:
 
 
 def transmission(surfaces: Surfaces, condition: Condition) -> Array:
-    """(H, W) share of the light that passes the air between surface and camera, 0..1."""
+    """(H, W) transmission of the air between surface and camera, 0..1."""
     in_sky = surfaces.label == Label.SKY
     distance = np.where(in_sky, 400.0, np.minimum(surfaces.depth, 400.0))
     return np.asarray(np.exp(-condition.fog * distance))
@@ -111,7 +111,7 @@ def radiance(surfaces: Surfaces, condition: Condition, course: Course) -> Array:
 
 
 def _wetted(seen: Radiance, surfaces: Surfaces, condition: Condition, around: Array) -> Radiance:
-    """Darker where water fills the ground's pores, and mirroring what is around."""
+    """Darker where water fills the ground's pores, plus the reflection on the water."""
     film = water_film(surfaces, condition)
     across, along = fresnel(facing_cosine(surfaces), WATER_INDEX)
     mirrored = film * (across + along) / 2 * around
@@ -119,7 +119,7 @@ def _wetted(seen: Radiance, surfaces: Surfaces, condition: Condition, around: Ar
 
 
 def _bloom(image: Array) -> Array:
-    """Halos around what is far brighter than the exposure."""
+    """Halos around what is far above the exposure's white level."""
     bright = np.maximum(image - 1.5, 0.0)
     if not bright.any():
         return image
@@ -139,12 +139,12 @@ class Exposure:
 
     @property
     def seconds(self) -> float:
-        """How long the shutter is open: longer the less light there is, up to 25 ms."""
+        """Exposure time: longer in less light, up to 25 ms."""
         return min(self.gain * _SECONDS_PER_GAIN, LONGEST_EXPOSURE_S)
 
 
 def metered(image: Array, rng: np.random.Generator) -> Exposure:
-    """What an automatic exposure makes of radiance (H, W, 3), not quite right."""
+    """The automatic exposure for radiance (H, W, 3), with a random error."""
     level = float(np.exp(np.log(image.mean(2) + _BLACK).mean()))
     gain = min(0.2 / level, _MOST_GAIN) * float(rng.uniform(0.75, 1.3))
     return Exposure(gain, gain * rng.uniform(0.94, 1.06, 3).astype(np.float32))
@@ -154,7 +154,7 @@ def developed(
     image: Array, exposure: Exposure, rng: np.random.Generator, motion: Moving | None = None
 ) -> npt.NDArray[np.uint8]:
     """Radiance (H, W, 3) to an image: motion blur, halos, lens blur, noise that grows with the
-    gain, gamma. motion: None where everything stands still."""
+    gain, gamma. motion: None where nothing moves."""
     gain = exposure.gain
     spread = 0.6 * image.shape[1] / 640 + 0.25
     if motion is not None:
@@ -169,11 +169,11 @@ def developed(
 def expose(
     light: Array, rng: np.random.Generator, motion: Moving | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Radiance (3, H, W) to an image (H, W, 3) uint8 as a driving camera would deliver it.
+    """Radiance (3, H, W) to an image (H, W, 3) uint8 as a vehicle's camera would deliver it.
 
-    Automatic exposure, first longer and then amplified up to a gain of 16, what moves meanwhile
-    smeared (motion; None: nothing moves), shot and read noise that grow with the gain, white
-    balance error, lens blur, halos, gamma 2.2.
+    Automatic exposure (first longer, then amplified up to a gain of 16), motion blur (motion;
+    None: nothing moves), shot and read noise that grow with the gain, white balance error, lens
+    blur, halos, gamma 2.2.
     """
     image = np.ascontiguousarray(np.moveaxis(light, 0, -1))
     return developed(image, metered(image, rng), rng, motion)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a street is made of."""
+"""The street: its course, objects, materials and light."""

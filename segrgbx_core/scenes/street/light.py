@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time of day and weather: what lights a scene and what the air does to it."""
+"""Time of day and weather: the light of a scene and the state of the air."""
 
 from dataclasses import dataclass, replace
 from math import cos, radians, sin
@@ -20,7 +20,7 @@ class Condition:
     sun_azimuth: radians clockwise from the road's direction; sun_elevation: radians; sun: its
     irradiance; ambient: the sky's; zenith, horizon: sky radiance. fog: extinction per metre in
     the visible. daylight: 0..1 share of solar heating. air_celsius: degrees C. overcast: 0..1
-    share of the sky behind clouds. wet: 0..1, how much water stands on the ground.
+    share of the sky behind clouds. wet: 0..1, amount of water on the ground.
     """
 
     name: str
@@ -51,7 +51,7 @@ def _scaled(color: Color, by: float) -> Color:
 
 
 def make_condition(name: str, rng: np.random.Generator) -> Condition:
-    """A random state of the named kind; InputError lists the kinds."""
+    """A random state of the named kind. Raises InputError for an unknown kind."""
     if name == "wet":
         grey = make_condition("fog", rng)
         return replace(grey, name=name, fog=0.002, wet=float(rng.uniform(0.6, 1.0)))

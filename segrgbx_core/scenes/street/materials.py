@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What surfaces are made of, as far as a camera of any kind can tell."""
+"""Materials of surfaces, with the properties that any of the sensors can measure."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -29,8 +29,8 @@ class Material:
 
     sun_gain: kelvin above the air in full sun; night_offset: kelvin above the air on a clear
     night; emissivity: 0..1 in the long-wave infrared; refractive_index: of the surface, for
-    polarization by reflection; grain: strength of its visible texture, 0..1; gloss: 0..1 share of
-    the surface that mirrors, the rest being too rough to.
+    polarization by reflection; grain: strength of its visible texture, 0..1; gloss: 0..1, the
+    smooth share of the surface, which reflects specularly.
     """
 
     name: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The solids that scenes are built of, held as one table of arrays."""
+"""The solids that make up a scene, as one table of arrays."""
 
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
@@ -26,9 +26,9 @@ class Solid(IntEnum):
 class PartTable:
     """N solids. Lengths in metres, colours linear reflectance 0..1.
 
-    rotation: (N, 3, 3), columns are the local axes. heat: kelvin above what the material would
-    have by itself. glow: radiance that the part emits. facade: windows are drawn where above 0,
-    with that spacing in metres. ragged: 0..1, how much of the outline is broken up.
+    rotation: (N, 3, 3), columns are the local axes. heat: kelvin above the material's own
+    temperature. glow: emitted radiance. facade: spacing of windows in metres, 0 for none.
+    ragged: 0..1, how much of the outline is broken up.
     """
 
     solid: npt.NDArray[np.int16]
@@ -54,7 +54,7 @@ class PartTable:
         return replace(self, center=center, rotation=turn @ self.rotation)
 
     def chosen(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "PartTable":
-        """The rows that the index or mask names."""
+        """The rows that the index or mask selects."""
         return PartTable(*(getattr(self, f.name)[index] for f in fields(self)))
 
 
@@ -66,7 +66,7 @@ def joined(tables: list[PartTable]) -> PartTable:
 
 
 class PartBuilder:
-    """Collects parts in a thing's own frame: x right, y forward, z up, origin on the ground."""
+    """Collects parts in an object's own frame: x right, y forward, z up, origin on the ground."""
 
     def __init__(self, label: Label) -> None:
         self._label = label
@@ -93,7 +93,7 @@ class PartBuilder:
         self._rows.append((int(solid), center, rotation, half, *what))
 
     def table(self) -> PartTable:
-        """What was added so far."""
+        """The parts added so far."""
         kinds = (np.int16, *[np.float32] * 3, np.uint8, np.int16, *[np.float32] * 5)
         columns = zip(*self._rows, strict=True)
         return PartTable(*(np.array(c, k) for c, k in zip(columns, kinds, strict=True)))

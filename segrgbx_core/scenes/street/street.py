@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A street made from a seed: its course, what lines it and who moves along it."""
+"""A street made from a seed: its course, its buildings and furniture, and its traffic."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,10 +44,10 @@ class Course:
 
 @dataclass(frozen=True)
 class Thing:
-    """One movable thing: where it is at time 0 along and across the road, and how fast (m/s).
+    """One object: its position at time 0 along and across the road (m), and its speed (m/s).
 
     shape: its parts in its own frame for a condition and a time in seconds. facing: yaw relative
-    to the road, radians. bound: lateral metres at which a walker across the road turns back.
+    to the road, radians.
     """
 
     shape: Shape
@@ -106,7 +106,7 @@ class Street:
     things: tuple[Thing, ...]
 
     def near(self, seconds: float, eye: CameraPose) -> tuple[Thing, ...]:
-        """What is within view of the camera at that time."""
+        """The things within view of the camera at that time."""
         y = eye.position[1]
         return tuple(
             t for t in self.things if -25.0 < t.along + t.speed_along * seconds - y < VIEW
@@ -115,13 +115,14 @@ class Street:
     def parts_of(
         self, things: tuple[Thing, ...], condition: Condition, seconds: float
     ) -> PartTable:
-        """The parts of those things at that time, in world coordinates; same things, same rows."""
+        """The parts of those things at that time, in world coordinates. The same things give the
+        same rows."""
         return joined([t.parts_at(self.course, condition, seconds) for t in things])
 
 
 def _roadside(rng: Rng, side: int, course: Course, length: float) -> list[Thing]:
     """Buildings, gardens and trees along one side."""
-    found: list[Thing] = []
+    roadside: list[Thing] = []
     y = -20.0
     setback = course.walk + float(rng.uniform(0.3, 5.0))
     green = float(rng.uniform(0.1, 0.7))
@@ -132,16 +133,18 @@ def _roadside(rng: Rng, side: int, course: Course, length: float) -> list[Thing]
             for _ in range(int(width // 5) + 1):
                 across = side * (course.walk + float(rng.uniform(1.2, 9.0)))
                 along = y + float(rng.uniform(0, width))
-                found.append(Thing(_still(things.tree, seed + len(found)), along, across))
+                roadside.append(Thing(_still(things.tree, seed + len(roadside)), along, across))
             if rng.random() < 0.5:
                 shape = _still(partial(things.hedge, length=width), seed)
-                found.append(Thing(shape, y + width / 2, side * (course.walk + 1.0)))
+                roadside.append(Thing(shape, y + width / 2, side * (course.walk + 1.0)))
         else:
             depth, tall = float(rng.uniform(8, 14)), float(rng.uniform(3.5, 19))
             block = partial(things.building, width=width, depth=depth, height=tall)
-            found.append(Thing(_still(block, seed), y + width / 2, side * (setback + depth / 2)))
+            roadside.append(
+                Thing(_still(block, seed), y + width / 2, side * (setback + depth / 2))
+            )
         y += width + float(rng.choice([0.0, 0.5, 4.0]))
-    return found
+    return roadside
 
 
 def _furniture(rng: Rng, side: int, course: Course, length: float) -> list[Thing]:
@@ -149,19 +152,19 @@ def _furniture(rng: Rng, side: int, course: Course, length: float) -> list[Thing
     kerb = side * (course.road + 0.45)
     facing = 0.0 if side > 0 else pi
     spacing = float(rng.uniform(18, 32))
-    found = [
+    furniture = [
         Thing(_lamp(int(rng.integers(1 << 30))), float(y), kerb, facing)
         for y in np.arange(rng.uniform(0, spacing), length, spacing)
     ]
     for y in np.arange(rng.uniform(0, 20), length, rng.uniform(14, 40)):
         kind = things.sign_post if rng.random() < 0.65 else things.tree
-        found.append(Thing(_still(kind, int(rng.integers(1 << 30))), float(y), kerb))
-    return found
+        furniture.append(Thing(_still(kind, int(rng.integers(1 << 30))), float(y), kerb))
+    return furniture
 
 
 def _traffic(rng: Rng, course: Course, length: float) -> list[Thing]:
     """Parked, oncoming and leading cars, cyclists."""
-    found: list[Thing] = []
+    vehicles: list[Thing] = []
 
     def seed() -> int:
         return int(rng.integers(1 << 30))
@@ -171,26 +174,26 @@ def _traffic(rng: Rng, course: Course, length: float) -> list[Thing]:
         for y in np.arange(rng.uniform(2, 9), length, 6.2):
             if rng.random() < parked:
                 facing = 0.0 if side > 0 else pi
-                found.append(
+                vehicles.append(
                     Thing(_car(seed(), False), float(y), side * (course.road - 1.1), facing)
                 )
     lane = (course.road - 2.2) / 2
     for y in np.arange(rng.uniform(12, 45), length * 1.6, rng.uniform(18, 60)):
         speed = -float(rng.uniform(5, 11))
-        found.append(Thing(_car(seed(), True), float(y), -lane, pi, speed))
+        vehicles.append(Thing(_car(seed(), True), float(y), -lane, pi, speed))
     for y in np.arange(rng.uniform(9, 40), length, rng.uniform(30, 80)):
-        found.append(Thing(_car(seed(), True), float(y), lane, 0.0, float(rng.uniform(7.5, 9))))
+        vehicles.append(Thing(_car(seed(), True), float(y), lane, 0.0, float(rng.uniform(7.5, 9))))
     for y in np.arange(rng.uniform(4, 30), length, rng.uniform(10, 45)):
         side = int(rng.choice([-1, 1]))
         across = side * (course.road - 2.6 + float(rng.uniform(-0.3, 0.5)))
         speed = side * float(rng.uniform(3, 6))
-        found.append(Thing(_cyclist(seed()), float(y), across, 0.0 if side > 0 else pi, speed))
-    return found
+        vehicles.append(Thing(_cyclist(seed()), float(y), across, 0.0 if side > 0 else pi, speed))
+    return vehicles
 
 
 def _people(rng: Rng, course: Course, length: float) -> list[Thing]:
     """Walkers along the sidewalks and across the road."""
-    found: list[Thing] = []
+    walkers: list[Thing] = []
     for y in np.arange(rng.uniform(3, 10), length, rng.uniform(3.5, 14)):
         seed = int(rng.integers(1 << 30))
         pace = float(rng.uniform(0.8, 1.7))
@@ -198,19 +201,19 @@ def _people(rng: Rng, course: Course, length: float) -> list[Thing]:
             side, way = rng.choice([-1, 1], 2)
             across = float(side * rng.uniform(course.road + 0.6, course.walk - 0.2))
             facing = 0.0 if way > 0 else pi
-            found.append(Thing(_walker(seed, pace), float(y), across, facing, float(way * pace)))
+            walkers.append(Thing(_walker(seed, pace), float(y), across, facing, float(way * pace)))
         else:
             way = rng.choice([-1, 1])
             across = float(rng.uniform(-course.road, course.road))
             facing = -way * pi / 2
-            found.append(
+            walkers.append(
                 Thing(_walker(seed, pace), float(y), across, facing, 0.0, float(way * pace))
             )
-    return found
+    return walkers
 
 
 def make_street(rng: Rng, length: float = VIEW) -> Street:
-    """A street that reaches the given metres ahead of its start."""
+    """A street of the given length in metres, ahead of its start."""
     crossings = tuple(float(v) for v in np.arange(rng.uniform(8, 60), length, rng.uniform(40, 90)))
     course = Course(
         bend=float(rng.uniform(-1, 1)) * 0.0009 * min(1.0, (VIEW / length) ** 2),
@@ -226,11 +229,11 @@ def make_street(rng: Rng, length: float = VIEW) -> Street:
         course.dash,
         crossings,
     )
-    found = _traffic(rng, course, length) + _people(rng, course, length)
+    everything = _traffic(rng, course, length) + _people(rng, course, length)
     for side in (-1, 1):
-        found += _roadside(rng, side, course, length) + _furniture(rng, side, course, length)
+        everything += _roadside(rng, side, course, length) + _furniture(rng, side, course, length)
     block = partial(things.building, width=60.0, depth=10.0, height=14.0)
     end = _still(block, int(rng.integers(1 << 30)))
     if rng.random() < 0.5:
-        found.append(Thing(end, length - 5.0, 0.0, pi / 2))
-    return Street(course, tuple(found))
+        everything.append(Thing(end, length - 5.0, 0.0, pi / 2))
+    return Street(course, tuple(everything))

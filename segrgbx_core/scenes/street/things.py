@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands, drives and walks in a street, built of solids. Sizes in metres."""
+"""The buildings, plants, vehicles and people of a street, built of solids. Sizes in metres."""
 
 from math import cos, pi, sin
 
@@ -34,7 +34,7 @@ def _shade(rng: Rng, color: Vector, spread: float) -> Vector:
 
 
 def _any_color(rng: Rng) -> Vector:
-    """Greys, blacks and whites as often as colours, as on cars and clothes."""
+    """Greys, blacks and whites as often as colours, as for cars and clothes."""
     value = float(rng.choice([0.02, 0.06, 0.15, 0.3, 0.6]))
     if rng.random() < 0.5:
         return _shade(rng, (value, value, value), 0.1)
@@ -42,7 +42,7 @@ def _any_color(rng: Rng) -> Vector:
 
 
 def building(rng: Rng, width: float, depth: float, height: float) -> PartTable:
-    """A block with a windowed facade; its front looks along local -x and +x."""
+    """A block with windows in its facades, which face local -x and +x."""
     parts = PartBuilder(Label.BUILDING)
     color = _shade(rng, _PLASTER[int(rng.integers(len(_PLASTER)))], 0.3)
     spacing = float(rng.uniform(2.2, 4.0))
@@ -102,7 +102,7 @@ def hedge(rng: Rng, length: float) -> PartTable:
 
 
 def lamp_post(rng: Rng, lit: float) -> PartTable:
-    """A street lamp; its head hangs over local -x. lit: radiance of the lamp, 0 when off."""
+    """A street lamp; its head is towards local -x. lit: radiance of the lamp, 0 when off."""
     parts = PartBuilder(Label.POLE)
     color = _shade(rng, (0.18, 0.19, 0.18), 0.5)
     parts.add(Solid.CYLINDER, (0, 0, 3.2), (0.09, 0.09, 3.2), "steel", color)
@@ -185,7 +185,7 @@ def _limb(
     heat: float,
     joint: float = 0.0,
 ) -> None:
-    """One arm or leg that hangs from height hip and swings by an angle in radians."""
+    """One arm or leg, attached at height `hip` and swung by an angle in radians."""
     y = joint + length / 2 * sin(swing)
     z = hip - length / 2 * cos(swing)
     parts.add(
@@ -209,8 +209,8 @@ def person(
 ) -> PartTable:
     """A walking person facing local y.
 
-    gait: phase of the step in radians; warmth: kelvin of skin above the air; lean: of the body
-    in radians; lift: metres that the feet stand above ground.
+    gait: phase of the step in radians; warmth: skin temperature above the air in kelvin; lean: of
+    the body in radians; lift: height of the feet above the ground in metres.
     """
     parts = PartBuilder(label)
     size = float(rng.uniform(0.85, 1.08))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one street, and the vehicle driving through it, that every sensor of a drive looks at."""
+"""The street and the vehicle driving through it, shared by all sensors of a drive."""
 
 from math import sin
 
@@ -19,7 +19,7 @@ def stamp_of(seconds: float) -> int:
 
 
 class World:
-    """A street, its light and weather, and the way of the vehicle; all times in seconds.
+    """A street, its light and weather, and the vehicle's path; all times in seconds.
 
     length: of the drive in seconds; conditions: one after the other in equal parts of it.
     """
@@ -41,7 +41,7 @@ class World:
 
     @property
     def course(self) -> Course:
-        """The road's."""
+        """The road's course."""
         return self.street.course
 
     def condition_at(self, seconds: float) -> Condition:
@@ -50,7 +50,7 @@ class World:
         return self._conditions[int(share * len(self._conditions))]
 
     def pose_at(self, seconds: float) -> CameraPose:
-        """Where the cameras are: moving along the lane, swaying a little on their springs."""
+        """Where the cameras are: moving along the lane and swaying slightly."""
         y = self._speed * seconds
         across, height = self._mount
         a, b, c = (float(v) for v in self._sway)
@@ -62,7 +62,7 @@ class World:
         )
 
     def things_at(self, seconds: float) -> tuple[Thing, ...]:
-        """What stands or moves within view of the vehicle."""
+        """The things within view of the vehicle."""
         return self.street.near(seconds, self.pose_at(seconds))
 
     def surfaces_at(
@@ -72,13 +72,13 @@ class World:
         pose: CameraPose | None = None,
         condition: Condition | None = None,
     ) -> Surfaces:
-        """What that camera's pixels see; pose, condition: those of the time where None."""
+        """What that camera's pixels see. pose, condition: None for those at that time."""
         condition = condition or self.condition_at(seconds)
         parts = self.street.parts_of(self.things_at(seconds), condition, seconds)
         pose = pose or self.pose_at(seconds)
         return look_at(parts, self.course, self._look, condition, camera, pose)
 
     def noise(self, stream: int, seconds: float | None = None) -> np.random.Generator:
-        """Random numbers of one stream at one time, or of the whole drive's."""
+        """Random numbers of one stream, at one time or (None) for the whole drive."""
         when = [] if seconds is None else [round(seconds * 1e6)]
         return np.random.default_rng([self._seed, stream, *when])

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tuning MA-CLIP before a training."""
+"""Tuning of MA-CLIP before training."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What MA-CLIP is tuned for: images meet their texts, scenes meet across sensors, sensors part.
+"""MA-CLIP's loss: match images to texts, match scenes across sensors, separate sensors.
 
 Equations: docs/method.md, "Tuning MA-CLIP".
 """
@@ -46,8 +46,8 @@ class ClipObjective:
 class ClipEmbeddings:
     """Unit vectors of a batch of B scenes.
 
-    rgb, x, rgb_text, x_text: (B, D). same_text: (2 B, 2 B) bool, where two of the texts (RGB's,
-    then X's) are one sentence. anchors: (M, D) texts of the bare sensors, RGB first. rows: (B,)
+    rgb, x, rgb_text, x_text: (B, D). same_text: (2 B, 2 B) bool, True where two of the texts
+    (RGB's, then X's) are equal. anchors: (M, D) texts of the sensors alone, RGB first. rows: (B,)
     int64, the anchor of each X.
     """
 
@@ -63,8 +63,8 @@ class ClipEmbeddings:
 def scene_text(modality: str | None, classes: Sequence[str], condition: str | None) -> str:
     """A sentence such as "a thermal image of a scene at night with road, car and person".
 
-    modality: None for RGB. classes: the first six are named. condition: one of the scenes' words,
-    or any phrase that fits after "a scene". Raises InputError for an unknown modality.
+    modality: None for RGB. classes: the first six are used. condition: a condition of the
+    scenes, or any phrase that fits after "a scene". Raises InputError for an unknown modality.
     """
     image = RGB_PROMPT if modality is None else modality_named(modality).prompt
     when = "" if condition is None else f" {_CONDITION_WORDS.get(condition, condition)}"
@@ -76,56 +76,56 @@ def scene_text(modality: str | None, classes: Sequence[str], condition: str | No
 
 
 def anchor_texts(modalities: Sequence[str]) -> list[str]:
-    """The bare sensors' sentences, RGB first."""
+    """The texts of the sensors alone, RGB first."""
     return [RGB_PROMPT, *(modality_named(name).prompt for name in modalities)]
 
 
 def same_texts(texts: Sequence[str]) -> Tensor:
-    """(N, N) bool, True where two texts are equal: each may then stand for the other."""
+    """(N, N) bool, True where two texts are equal and so interchangeable as targets."""
     ids = {text: i for i, text in enumerate(dict.fromkeys(texts))}
     numbers = torch.tensor([ids[text] for text in texts])
     return numbers[:, None] == numbers[None]
 
 
-def text_term(found: ClipEmbeddings, scale: Tensor) -> Tensor:
-    """InfoNCE both ways between the 2 B images and their texts, equal texts sharing the target."""
-    images = torch.cat((found.rgb, found.x))
-    texts = torch.cat((found.rgb_text, found.x_text))
-    target = found.same_text.to(images.dtype)
+def text_term(embedded: ClipEmbeddings, scale: Tensor) -> Tensor:
+    """InfoNCE both ways between the 2 B images and their texts; equal texts share the target."""
+    images = torch.cat((embedded.rgb, embedded.x))
+    texts = torch.cat((embedded.rgb_text, embedded.x_text))
+    target = embedded.same_text.to(images.dtype)
     target = target / target.sum(1, keepdim=True)
     similar = scale * images @ texts.T
     return 0.5 * (F.cross_entropy(similar, target) + F.cross_entropy(similar.T, target))
 
 
 def without_modality(vectors: Tensor, anchors: Tensor) -> Tensor:
-    """(B, D) unit vectors with the span of the anchors' differences taken out; no gradient runs
-    into the anchors, lest the span turn instead of the scenes."""
+    """(B, D) unit vectors with the span of the anchors' differences projected out. The anchors get
+    no gradient, so that training moves the scenes and not the span."""
     differences = (anchors[1:] - anchors[:1]).detach().float()
     directions, _ = torch.linalg.qr(differences.T)
     directions = directions.to(vectors.dtype)
     return F.normalize(vectors - vectors @ directions @ directions.T, dim=1)
 
 
-def scene_term(found: ClipEmbeddings, temperature: float) -> Tensor:
-    """InfoNCE both ways between RGB and X of the same scene, once the sensor is taken out."""
-    rgb = without_modality(found.rgb, found.anchors)
-    x = without_modality(found.x, found.anchors)
+def scene_term(embedded: ClipEmbeddings, temperature: float) -> Tensor:
+    """InfoNCE both ways between RGB and X of the same scene, with the sensor projected out."""
+    rgb = without_modality(embedded.rgb, embedded.anchors)
+    x = without_modality(embedded.x, embedded.anchors)
     similar = rgb @ x.T / temperature
     target = torch.arange(len(rgb), device=rgb.device)
     return 0.5 * (F.cross_entropy(similar, target) + F.cross_entropy(similar.T, target))
 
 
-def apart_term(found: ClipEmbeddings, temperature: float) -> Tensor:
-    """Cross entropy of telling each image's sensor by its nearest anchor."""
-    images = torch.cat((found.rgb, found.x))
-    rows = torch.cat((torch.zeros_like(found.rows), found.rows))
-    return F.cross_entropy(images @ found.anchors.T / temperature, rows)
+def apart_term(embedded: ClipEmbeddings, temperature: float) -> Tensor:
+    """Cross entropy of classifying each image's sensor by its similarity to the anchors."""
+    images = torch.cat((embedded.rgb, embedded.x))
+    rows = torch.cat((torch.zeros_like(embedded.rows), embedded.rows))
+    return F.cross_entropy(images @ embedded.anchors.T / temperature, rows)
 
 
-def clip_loss(found: ClipEmbeddings, scale: Tensor, objective: ClipObjective) -> Tensor:
+def clip_loss(embedded: ClipEmbeddings, scale: Tensor, objective: ClipObjective) -> Tensor:
     """The weighted sum of the three terms, a scalar."""
     return (
-        objective.text * text_term(found, scale)
-        + objective.scene * scene_term(found, objective.temperature)
-        + objective.apart * apart_term(found, objective.temperature)
+        objective.text * text_term(embedded, scale)
+        + objective.scene * scene_term(embedded, objective.temperature)
+        + objective.apart * apart_term(embedded, objective.temperature)
     )

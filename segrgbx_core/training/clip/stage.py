@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first stage of a training with MA-CLIP: its tower tuned on the recipe's own samples."""
+"""The first stage of training with MA-CLIP: its tower is tuned on the recipe's own samples."""
 
 import itertools
 from collections import Counter
@@ -42,10 +42,10 @@ def clip_batches(
     size: int,
     seed: int,
 ) -> Iterator[ClipBatch]:
-    """Endless batches of `size` samples as the tower reads them, half of them mirrored.
+    """Endless batches of `size` samples as the tower reads them; half of the samples are mirrored.
 
-    The same seed gives the same batches; of each source, each sample comes once before any comes
-    again.
+    The same seed gives the same batches. In each source, every sample is used once before any is
+    repeated.
     """
     generator = torch.Generator().manual_seed(seed)
     waiting: list[list[int]] = [[] for _ in sources]
@@ -78,7 +78,7 @@ def _chosen(
     waiting: list[list[int]],
     generator: torch.Generator,
 ) -> list[tuple[int, int]]:
-    """A sample of each wanted source; `waiting` holds those that are still to come."""
+    """One sample for each wanted source; `waiting` holds those not used yet."""
     for source, count in sorted(Counter(wanted).items()):
         while len(waiting[source]) < count:
             waiting[source] += torch.randperm(len(sources[source]), generator=generator).tolist()
@@ -90,7 +90,7 @@ def _read(
 ) -> tuple[Tensor, Tensor]:
     planes, device = encoded(source, sample), clip.input_scale.device
     if mirror:
-        # The images themselves are flipped at the end, when they are small.
+        # The images are flipped at the end, when they are small.
         turned = mirrored(planes, source.modality).data[..., ::-1]
         planes = Planes(np.ascontiguousarray(turned), planes.valid)
     valid = torch.from_numpy(planes.valid)[None]
@@ -111,11 +111,11 @@ def tune_towers(
     on_step: Callable[[int, float], None] | None = None,
     started: bool = False,
 ) -> None:
-    """Tunes as `recipe.clip_tuning` says and gives the fixed tower to each of `clips`.
+    """Tunes by `recipe.clip_tuning` and loads the frozen tower into each of `clips`.
 
-    folder: the one that a relative path of weights starts from. started: whether the tower of
-    `clips` has been trained before and is the start where the recipe names no weights. Raises
-    ModelError for weights that do not fit, or where open_clip or peft is missing.
+    folder: relative paths of weights start there. started: whether the tower of `clips` has been
+    trained before and is the start where the recipe gives no weights. Raises ModelError for
+    weights that do not fit, or where open_clip or peft is missing.
     """
     stage = recipe.clip_tuning
     assert stage is not None

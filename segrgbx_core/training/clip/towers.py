@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CLIP's two towers for tuning: made by open_clip, adapted by peft, merged, and let go.
+"""CLIP's two towers for tuning: made by open_clip, adapted by peft, then merged.
 
-None of this is needed to run a model: what stays is the visual tower's tensors.
+None of this is needed to run a model: only the visual tower's tensors are kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,9 +43,9 @@ class LoraSettings:
 class ClipTowers(nn.Module):
     """Both towers and the temperature, with or without low-rank updates.
 
-    name: "small" (fresh weights, to be trained whole) or a name of open_clip. weights: its file,
-    .pt or .safetensors; nothing is downloaded. start: the visual tower's tensors where there are
-    no weights. lora: None trains all parameters.
+    name: "small" (new weights, to be trained completely) or a name of open_clip. weights: its
+    file, .pt or .safetensors; nothing is downloaded. start: the visual tower's initial tensors
+    where there are no weights. lora: None trains all parameters.
     Raises ModelError for an unknown name, weights that do not fit, or a missing library.
     """
 
@@ -64,7 +64,7 @@ class ClipTowers(nn.Module):
         elif start is not None:
             clip.visual.load_state_dict(dict(start))
         self.clip: Any = clip if lora is None else _adapted(clip, lora)
-        # LoRA fixes all that is not low-rank; the temperature must still fit the new texts.
+        # LoRA freezes all other parameters; the temperature must still adapt to the new texts.
         self._towers.logit_scale.requires_grad_(True)
 
     @property
@@ -73,7 +73,7 @@ class ClipTowers(nn.Module):
 
     @property
     def adapted(self) -> bool:
-        """Whether low-rank updates are still apart from the weights."""
+        """Whether low-rank updates are still separate from the weights."""
         return hasattr(self.clip, "merge_and_unload")
 
     @property
@@ -85,7 +85,7 @@ class ClipTowers(nn.Module):
     @property
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
         """Mean and deviation, in 0..1, of the images the weights were trained on; None for the
-        small CLIP, which takes images as the segmentation model has them."""
+        small CLIP, which takes images normalised as for the segmentation model."""
         if self.name == SMALL_CLIP:
             return None
         visual = self._towers.visual
@@ -96,7 +96,7 @@ class ClipTowers(nn.Module):
         return F.normalize(self._towers.encode_image(images), dim=1)
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit vectors (B, D). A text longer than the tower's context is cut."""
+        """Unit vectors (B, D). A text longer than the tower's context is truncated."""
         tokens = self._tokenizer(list(texts)).to(self._towers.logit_scale.device)
         return F.normalize(self._towers.encode_text(tokens), dim=1)
 
@@ -164,7 +164,7 @@ def _load(clip: Any, name: str, weights: Path) -> None:
     try:
         open_clip.load_checkpoint(clip, str(weights), strict=True)
     except Exception as err:
-        # Readers of pickles and safetensors raise errors of many kinds for files that are neither.
+        # The readers of pickles and safetensors raise many kinds of errors for other files.
         raise ModelError(
             f"{weights} does not hold the weights of CLIP '{name}' ({type(err).__name__}); give "
             "the file that belongs to that name."
@@ -193,5 +193,5 @@ def _adapted(clip: Any, settings: LoraSettings) -> Any:
 
 
 def parameters_to_tune(towers: ClipTowers) -> list[nn.Parameter]:
-    """Those that a tuning changes: low-rank factors and the temperature, or all."""
+    """The parameters to tune: low-rank factors and the temperature, or all."""
     return [p for p in towers.parameters() if p.requires_grad]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tuning of MA-CLIP: batches of RGB, X and what is seen in them, to a visual tower."""
+"""Tuning of MA-CLIP: from batches of RGB, X and their content to a visual tower."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +22,7 @@ from segrgbx_core.training.clip.towers import ClipTowers, parameters_to_tune
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """rgb, x: (B, 3, side, side) as `MaClip.as_read` gives them. modalities: each X's. classes:
+    """rgb, x: (B, 3, side, side) as `MaClip.as_read` gives them. modalities: of each X. classes:
     names seen in each scene. conditions: light or weather of each scene, None where unknown."""
 
     rgb: Tensor
@@ -42,8 +42,8 @@ class ClipBatch:
 
 @dataclass(frozen=True)
 class ClipTuning:
-    """AdamW with cosine decay. learning_rate suits LoRA; the small CLIP, trained whole from fresh
-    weights, wants 5e-4."""
+    """AdamW with cosine decay. learning_rate suits LoRA; the small CLIP, trained completely from
+    new weights, needs 5e-4."""
 
     learning_rate: float = 1e-4
     weight_decay: float = 0.01
@@ -98,8 +98,9 @@ def tune_clip(
 ) -> list[float]:
     """Tunes in place over the first `steps` batches and returns each step's loss.
 
-    on_step hears the steps done and the loss. Low-rank updates are left apart: `towers.merge()`
-    adds them. Raises InputError where batches end early, SegRgbxError where the loss diverges.
+    on_step gets the number of finished steps and the loss. Low-rank updates stay separate until
+    `towers.merge()`. Raises InputError where batches end early, SegRgbxError where the loss
+    diverges.
     """
     chosen = parameters_to_tune(towers)
     optimiser = torch.optim.AdamW(chosen, tuning.learning_rate, weight_decay=tuning.weight_decay)

@@ -10,8 +10,9 @@ from diagnostic_updater import Updater
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-from segrgbx_ros.node.health.findings import ERROR, OK, WARN, Finding, findings
-from segrgbx_ros.node.health.health import Health, Spread
+from segrgbx_ros.node.health.findings import ERROR, OK, WARN, NodeFinding, findings
+from segrgbx_ros.node.health.health import Health
+from segrgbx_ros.pipeline import Spread
 
 REPEAT_S = 30.0
 LEVELS = {OK: DiagnosticStatus.OK, WARN: DiagnosticStatus.WARN, ERROR: DiagnosticStatus.ERROR}
@@ -33,7 +34,7 @@ class Diagnostics:
         )
         self._log = ThrottledFindings(node.get_logger())
         self._health: Health | None = None
-        self._found: list[Finding] = []
+        self._found: list[NodeFinding] = []
 
     def update(self) -> None:
         """Publishes and logs what holds now."""
@@ -65,7 +66,7 @@ class ThrottledFindings:
         self._logger, self._clock = logger, clock
         self._said: dict[str, tuple[float, str]] = {}
 
-    def tell(self, found: list[Finding]) -> None:
+    def tell(self, found: list[NodeFinding]) -> None:
         """The findings of now."""
         now = self._clock()
         current = {f.key for f in found}
@@ -79,7 +80,7 @@ class ThrottledFindings:
             _, words = self._said.pop(key)
             self._logger.info(f"No longer: {words}")
 
-    def _say(self, finding: Finding) -> None:
+    def _say(self, finding: NodeFinding) -> None:
         if finding.level == ERROR:
             self._logger.error(finding.words)
         elif finding.level == WARN:
@@ -94,33 +95,33 @@ def _all_well(health: Health, area: str) -> str:
     if area == "outputs" and health.outputs is not None:
         return f"{health.outputs.hz:.1f} masks a second"
     if area == "pairing":
-        return f"{health.pairs_hz:.1f} pairs a second"
+        return f"{health.run.pairs_hz:.1f} pairs a second"
     if area == "inputs":
-        return ", ".join(f"{s.name} {s.hz:.1f} Hz" for s in health.inputs)
+        return ", ".join(f"{s.name} {s.hz:.1f} Hz" for s in health.run.inputs)
     return "running"
 
 
 def _inputs(health: Health) -> dict[str, str]:
     values: dict[str, str] = {}
-    for source in health.inputs:
+    for source in health.run.inputs:
         values[f"{source.name} topic"] = source.topic
         values[f"{source.name} rate [Hz]"] = f"{source.hz:.2f}"
         values[f"{source.name} messages"] = str(source.count)
         values[f"{source.name} publishers"] = str(len(source.publishers))
         lag = source.stamp_lag_s
         values[f"{source.name} arrival minus stamp [s]"] = "-" if lag is None else f"{lag:.3f}"
-    values["x state"] = health.x_state
+    values["x state"] = health.run.x_state
     return values
 
 
 def _pairing(health: Health) -> dict[str, str]:
     values = {
-        "pairs [Hz]": f"{health.pairs_hz:.2f}",
-        **_spread("skew", health.skew_ms),
-        "time jumps": str(health.restarts),
+        "pairs [Hz]": f"{health.run.pairs_hz:.2f}",
+        **_spread("skew", health.run.skew_ms),
+        "time jumps": str(health.run.restarts),
     }
-    values.update({f"dropped: {r}": str(n) for r, n in sorted(health.drops.items())})
-    values.update({f"x dropped: {r}": str(n) for r, n in sorted(health.x_drops.items())})
+    values.update({f"dropped: {r}": str(n) for r, n in sorted(health.run.drops.items())})
+    values.update({f"x dropped: {r}": str(n) for r, n in sorted(health.run.x_drops.items())})
     return values
 
 
@@ -132,15 +133,15 @@ def _model(health: Health) -> dict[str, str]:
         values["device"] = health.model.device
         values["precision"] = health.model.precision
         values["device memory [MB]"] = "-" if memory is None else f"{memory / 1e6:.0f}"
-    for stage, spread in health.stage_ms.items():
+    for stage, spread in health.run.stage_ms.items():
         values.update(_spread(stage, spread))
     return values
 
 
 def _outputs(health: Health) -> dict[str, str]:
     values = {
-        "masks": str(health.frames_segmented),
-        **_spread("age of masks", health.age_ms),
+        "masks": str(health.run.frames_segmented),
+        **_spread("age of masks", health.run.age_ms),
     }
     if health.outputs is not None:
         values["masks [Hz]"] = f"{health.outputs.hz:.2f}"

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segrgbx_core.modality import NO_X
 from segrgbx_core.readings import Reading
+from segrgbx_core.wording import spoken
 from segrgbx_ros.node.health.health import Health, InputHealth
 
 ERROR, WARN, OK = "error", "warn", "ok"
@@ -20,7 +22,7 @@ LISTED = 6
 
 
 @dataclass(frozen=True)
-class Finding:
+class NodeFinding:
     """area: inputs, pairing, model or outputs. key: the same as long as the matter is the same."""
 
     area: str
@@ -29,23 +31,23 @@ class Finding:
     words: str
 
 
-def findings(health: Health) -> list[Finding]:
+def findings(health: Health) -> list[NodeFinding]:
     """What holds now; worst first."""
     found = [*_of_state(health)]
     if health.state == "active":
-        for source in health.inputs:
+        for source in health.run.inputs:
             found += _of_input(source, health)
         found += [*_of_pairing(health), *_of_frames(health), *_of_outputs(health)]
     order = (ERROR, WARN, OK)
     return sorted(found, key=lambda f: order.index(f.level))
 
 
-def _of_state(health: Health) -> Iterator[Finding]:
+def _of_state(health: Health) -> Iterator[NodeFinding]:
     name = health.node
     if health.failure is not None:
-        yield Finding("model", "failure", ERROR, health.failure)
+        yield NodeFinding("model", "failure", ERROR, health.failure)
     elif health.state == "unconfigured":
-        yield Finding(
+        yield NodeFinding(
             "model",
             "unconfigured",
             WARN,
@@ -53,22 +55,22 @@ def _of_state(health: Health) -> Iterator[Finding]:
             "(autostart is false, or the node was cleaned up).",
         )
     elif health.state == "inactive":
-        yield Finding(
+        yield NodeFinding(
             "model",
             "inactive",
             WARN,
             f"Not active, so nothing is segmented: ros2 lifecycle set {name} activate.",
         )
     if health.sim_time_missing:
-        yield Finding(
+        yield NodeFinding(
             "inputs",
             "no_clock",
             ERROR,
             "use_sim_time is true, but nothing has come on /clock: play the bag with --clock, "
             "start the simulator, or launch with use_sim_time:=false.",
         )
-    if not health.enabled:
-        yield Finding(
+    if not health.run.enabled:
+        yield NodeFinding(
             "model",
             "disabled",
             OK,
@@ -77,7 +79,7 @@ def _of_state(health: Health) -> Iterator[Finding]:
         )
 
 
-def _of_input(source: InputHealth, health: Health) -> Iterator[Finding]:
+def _of_input(source: InputHealth, health: Health) -> Iterator[NodeFinding]:
     needed = source.name == "rgb" or health.missing_x == "drop"
     level = ERROR if needed else WARN
     silent = source.since_last_s is None or source.since_last_s > SILENT_S
@@ -86,10 +88,12 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[Finding]:
         if source.incompatible:
             yield _incompatible(source, level)
         elif not source.publishers:
-            yield Finding("inputs", f"{source.name}_no_publisher", level, _no_publisher(source))
+            yield NodeFinding(
+                "inputs", f"{source.name}_no_publisher", level, _no_publisher(source)
+            )
         elif not fitting:
             node, kind = source.publishers[0]
-            yield Finding(
+            yield NodeFinding(
                 "inputs",
                 f"{source.name}_other_type",
                 level,
@@ -100,7 +104,7 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[Finding]:
         else:
             since = source.since_last_s
             last = "nothing has come yet" if since is None else f"nothing came for {since:.1f} s"
-            yield Finding(
+            yield NodeFinding(
                 "inputs",
                 f"{source.name}_silent",
                 level,
@@ -110,7 +114,7 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[Finding]:
     elif source.incompatible:
         yield _incompatible(source, WARN)
     if source.zero_stamps:
-        yield Finding(
+        yield NodeFinding(
             "inputs",
             f"{source.name}_zero_stamps",
             ERROR,
@@ -120,7 +124,7 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[Finding]:
     lag = source.stamp_lag_s
     if lag is not None and not silent and abs(lag) > CLOCK_LAG_S:
         where = "behind" if lag > 0 else "ahead of"
-        yield Finding(
+        yield NodeFinding(
             "inputs",
             f"{source.name}_clock",
             WARN,
@@ -130,9 +134,9 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[Finding]:
         )
 
 
-def _incompatible(source: InputHealth, level: str) -> Finding:
+def _incompatible(source: InputHealth, level: str) -> NodeFinding:
     node, policy = source.incompatible[0]
-    return Finding(
+    return NodeFinding(
         "inputs",
         f"{source.name}_qos",
         level,
@@ -156,16 +160,17 @@ def _no_publisher(source: InputHealth) -> str:
     return f"Nobody publishes {source.topic} ({source.type_name}): {hint}."
 
 
-def _of_pairing(health: Health) -> Iterator[Finding]:
-    if health.modality == "none" or len(health.inputs) < 2:
+def _of_pairing(health: Health) -> Iterator[NodeFinding]:
+    if health.modality == NO_X or len(health.run.inputs) < 2:
         return
-    both = all(source.hz > 0 for source in health.inputs)
-    if not both or health.state_s < GRACE_S or health.new_paired or not health.new_without_x:
+    both = all(source.hz > 0 for source in health.run.inputs)
+    none_pairs = health.run.new_without_x and not health.run.new_paired
+    if not both or health.state_s < GRACE_S or not none_pairs:
         return
-    apart = health.clock_apart_s
+    apart = health.run.clock_apart_s
     if apart is not None and abs(apart) > max(health.slop_s, 0.02):
         rounded = round(health.x_time_offset_s - apart, 3)
-        yield Finding(
+        yield NodeFinding(
             "pairing",
             "clocks_apart",
             ERROR,
@@ -174,7 +179,7 @@ def _of_pairing(health: Health) -> Iterator[Finding]:
             f"synchronise the two clocks, or set sync.x_time_offset to {rounded}.",
         )
     else:
-        yield Finding(
+        yield NodeFinding(
             "pairing",
             "no_pair",
             ERROR,
@@ -183,13 +188,13 @@ def _of_pairing(health: Health) -> Iterator[Finding]:
         )
 
 
-def _of_frames(health: Health) -> Iterator[Finding]:
-    if health.refusal is not None:
-        yield Finding("model", "refusal", ERROR, health.refusal)
-    if health.doubt is not None:
-        yield Finding("inputs", "doubt", WARN, health.doubt)
+def _of_frames(health: Health) -> Iterator[NodeFinding]:
+    if health.run.refusal is not None:
+        yield NodeFinding("model", "refusal", ERROR, health.run.refusal)
+    if health.run.doubt is not None:
+        yield NodeFinding("inputs", "doubt", WARN, health.run.doubt)
     if health.model is not None and health.model.defects:
-        yield Finding(
+        yield NodeFinding(
             "model",
             "defects",
             ERROR,
@@ -198,12 +203,12 @@ def _of_frames(health: Health) -> Iterator[Finding]:
         )
 
 
-def _of_outputs(health: Health) -> Iterator[Finding]:
+def _of_outputs(health: Health) -> Iterator[NodeFinding]:
     outputs = health.outputs
     if outputs is None:
         return
     for output, node, policy in outputs.incompatible:
-        yield Finding(
+        yield NodeFinding(
             "outputs",
             f"output_qos_{output}_{node}",
             WARN,
@@ -211,7 +216,7 @@ def _of_outputs(health: Health) -> Iterator[Finding]:
             "node's (reliable, volatile), so it receives nothing: change the subscriber's QoS.",
         )
     if health.state_s > GRACE_S and not any(outputs.subscribers.values()):
-        yield Finding(
+        yield NodeFinding(
             "outputs",
             "no_subscriber",
             WARN,
@@ -240,14 +245,10 @@ def doubt(modality: str, reading: Reading) -> str | None:
     seen = reading[::STRIDE, ::STRIDE].astype(np.float64)
     seen = seen[np.isfinite(seen)]
     if not seen.size:
-        return f"The {_spoken(modality)} images have hardly a pixel with a reading."
+        return f"The {spoken(modality)} images have hardly a pixel with a reading."
     if seen.size > 1 and seen.min() == seen.max():
         return (
-            f"The {_spoken(modality)} images are {seen[0]:g} everywhere: check that the lens is "
+            f"The {spoken(modality)} images are {seen[0]:g} everywhere: check that the lens is "
             "open and the driver's range fits."
         )
     return None
-
-
-def _spoken(modality: str) -> str:
-    return modality.replace("_", " ")

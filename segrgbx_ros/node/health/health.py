@@ -9,18 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from segrgbx_ros.pipeline import Spread
+
 RATE_WINDOW_S = 5.0
 KEPT_MARKS = 2048
 KEPT_VALUES = 300
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Median, 95th percentile and largest of some values, in their own unit."""
-
-    p50: float
-    p95: float
-    max: float
 
 
 class Rate:
@@ -68,10 +61,7 @@ class Recent:
         """None before the first value."""
         with self._lock:
             values = list(self._values)
-        if not values:
-            return None
-        p50, p95 = (float(v) for v in np.percentile(values, (50, 95)))
-        return Spread(p50, p95, max(values))
+        return Spread.of(values) if values else None
 
 
 @dataclass(frozen=True)
@@ -124,41 +114,55 @@ class ModelHealth:
 
 
 @dataclass(frozen=True)
-class Health:
-    """Everything a finding may rest on.
+class RunHealth:
+    """What is known only while the node is active; the defaults are those of an idle node.
 
-    state: of the lifecycle. state_s: seconds in it. clock_apart_s: X's clock minus RGB's as far as
-    the arrivals tell. pairs_hz: jobs for the model. new_paired, new_without_x: RGB images of the
-    last five seconds that found an X, and that found none, whatever missing_x made of them. drops:
-    RGB images without a mask, by reason. x_drops: X readings of no use, by reason. refusal: the
-    newest sentence on an unusable frame, None where none came in the last ten seconds. doubt: why
-    X's values look wrong. restarts: how often stamps have jumped back.
+    pairs_hz: matches for the model. new_paired, new_without_x: RGB images of the last five seconds
+    that found an X, and that found none, whatever missing_x made of them. x_state: of the second
+    sensor, in a few words. drops: RGB images without a mask, by reason. x_drops: X readings of no
+    use, by reason. refusal: the newest sentence on an unusable frame, None where none came in the
+    last ten seconds. doubt: why X's values look wrong. restarts: how often stamps jumped back.
     """
 
-    node: str
-    state: str
-    state_s: float
-    enabled: bool
-    modality: str
-    missing_x: str
-    slop_s: float
-    x_time_offset_s: float
-    sim_time_missing: bool
-    failure: str | None
-    inputs: Sequence[InputHealth]
-    outputs: OutputHealth | None
-    model: ModelHealth | None
-    pairs_hz: float
-    new_paired: int
-    new_without_x: int
-    skew_ms: Spread | None
-    age_ms: Spread | None
-    stage_ms: Mapping[str, Spread]
-    clock_apart_s: float | None
-    x_state: str
+    enabled: bool = True
+    inputs: Sequence[InputHealth] = ()
+    defects: int = 0
+    pairs_hz: float = 0.0
+    new_paired: int = 0
+    new_without_x: int = 0
+    skew_ms: Spread | None = None
+    age_ms: Spread | None = None
+    stage_ms: Mapping[str, Spread] = field(default_factory=dict)
+    x_state: str = "inactive"
     drops: Mapping[str, int] = field(default_factory=dict)
     x_drops: Mapping[str, int] = field(default_factory=dict)
     frames_segmented: int = 0
     restarts: int = 0
     refusal: str | None = None
     doubt: str | None = None
+
+    @property
+    def clock_apart_s(self) -> float | None:
+        """X's clock minus RGB's as far as the arrivals tell, in seconds."""
+        if len(self.inputs) < 2:
+            return None
+        rgb, x = self.inputs[0].stamp_lag_s, self.inputs[1].stamp_lag_s
+        return None if rgb is None or x is None else rgb - x
+
+
+@dataclass(frozen=True)
+class Health:
+    """Everything a finding may rest on. state: of the lifecycle. state_s: seconds in it."""
+
+    node: str
+    state: str
+    state_s: float
+    modality: str
+    missing_x: str
+    slop_s: float
+    x_time_offset_s: float
+    sim_time_missing: bool
+    failure: str | None
+    outputs: OutputHealth | None
+    model: ModelHealth | None
+    run: RunHealth = field(default_factory=RunHealth)

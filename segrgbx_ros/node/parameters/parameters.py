@@ -12,8 +12,9 @@ from math import isfinite, isnan, nan
 from typing import Any
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.modality import MODALITIES
-from segrgbx_ros.messages.types import EVENT_TYPES
+from segrgbx_core.modality import MODALITIES, NO_X
+from segrgbx_ros.messages.sensors import sensors_of_type
+from segrgbx_ros.messages.types import EVENT_TYPES, POINT_CLOUD
 from segrgbx_ros.node.parameters.parameter_spec import Parameter, Value, parameter
 
 
@@ -62,7 +63,7 @@ class NodeSettings:
         "modality",
         "",
         "The sensor beside RGB; none segments RGB alone; must be set",
-        choices=("", *MODALITIES, "none"),
+        choices=("", *MODALITIES, NO_X),
     )
     autostart: bool = parameter(
         "autostart", True, "Configure and activate at the start; false waits for the transitions"
@@ -241,14 +242,17 @@ class NodeSettings:
             )
         if isnan(self.x_clip_min) != isnan(self.x_clip_max):
             raise InputError("Only one of x.clip_min and x.clip_max is set; set both or none.")
+        with_clouds = sensors_of_type(POINT_CLOUD)
         if self.x_transport == "points" and (
-            self.modality not in ("depth", "") or self.x_align not in ("none", "resize")
+            self.modality not in ("", *with_clouds) or self.x_align not in ("none", "resize")
         ):
             raise InputError(
                 "Parameter x_transport points needs modality depth and x.align none: the cloud is "
                 "seen from the RGB camera already."
             )
-        if self.publish_cloud and (self.modality != "depth" or self.x_align == "homography"):
+        if self.publish_cloud and (
+            self.modality not in with_clouds or self.x_align == "homography"
+        ):
             raise InputError(
                 "Parameter publish_cloud needs modality depth, aligned to RGB or with x.align "
                 "reproject."

@@ -74,4 +74,7 @@ def test_settings_of_a_sensor(capsys: pytest.CaptureFixture[str]) -> None:
     assert "row by row" in said
     assert main(["info", "--settings", "light_field", "--json"]) == 0
     lines = {line["name"]: line for line in json.loads(capsys.readouterr().out)}
-    assert lines["rows"] == {"name": "rows", "kind": "whole number or none", "default": "none"}
+    rows = lines["rows"]
+    assert (rows["kind"], rows["default"]) == ("whole number or none", "none")
+    assert (rows["unit"], rows["accepts"]) == ("views", "1 to 32")
+    assert rows["meaning"].startswith("Rows of views")

@@ -363,7 +363,8 @@ def test_sentences_about_the_sensor(model: str, tmp_path: Path, capsys: Captured
         ((*pair, "thermal", "--set", "hue=1"), "Thermal has no setting 'hue'; it has clip_min"),
         ((*pair, "thermal", "--set", "unit=celsius"), "celsius"),
         ((*pair, "thermal", "--align", "homography"), "give --homography FILE.yaml"),
-        ((*pair, "thermal", "--extrinsic", x), "is not text in UTF-8"),
+        ((*pair, "thermal", "--extrinsic", x), "'thermal' cannot be reprojected"),
+        ((*pair, "thermal", "--homography", x), "is not text in UTF-8"),
         (("--rgb", rgb, "--set", "unit=mm"), "--set and --align are for an X reading; give one"),
         ((*pair, "depth"), "Model 'tiny' was trained with thermal, not with depth"),
     ]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The walk through a copy: counts, what is missing or odd, and the contact sheet."""
 
+import re
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,20 @@ import numpy as np
 import pytest
 
 from segrgbx_core.datasets import FolderDataset, open_dataset
-from segrgbx_core.datasets.check import _is_even, check, splits_for_check
+from segrgbx_core.datasets.check import (
+    ABSENT,
+    BLANK,
+    EVEN,
+    NOT_HERE,
+    OTHERS,
+    SHARED,
+    STRANGE,
+    UNLISTED,
+    UNUSABLE,
+    _is_even,
+    check_dataset,
+    splits_for_check,
+)
 from segrgbx_core.datasets.findings import DatasetCheck
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.images import write_png
@@ -36,38 +50,35 @@ def root(tmp_path: Path) -> Path:
 
 
 def checked(root: Path, split: str | None = None, most_bad: float = 0.5) -> DatasetCheck:
-    return check("mfnet", root, splits_for_check("mfnet", root, split), most_bad=most_bad)
+    return check_dataset("mfnet", root, splits_for_check("mfnet", root, split), most_bad=most_bad)
 
 
-def told(found: DatasetCheck) -> dict[str, int]:
-    return {finding.what: finding.count for finding in found.problems}
+def problem_counts(report: DatasetCheck) -> dict[str, int]:
+    return {finding.what: finding.count for finding in report.problems}
 
 
 def test_a_whole_copy_is_counted(root: Path) -> None:
-    found = checked(root)
-    assert found.clean
-    assert [(s.name, s.samples, s.published) for s in found.splits] == [
+    report = checked(root)
+    assert report.clean
+    assert [(s.name, s.samples, s.published) for s in report.splits] == [
         ("train", 4, 784),
         ("val", 2, 392),
         ("test", 2, 393),
     ]
-    assert found.splits[0].conditions == {"day": 2, "night": 2}
-    assert found.sizes == {"12x8": 8}
-    shares = {c.name: (c.share, c.samples) for c in found.classes}
+    assert report.splits[0].conditions == {"day": 2, "night": 2}
+    assert report.sizes == {"12x8": 8}
+    shares = {c.name: (c.share, c.samples) for c in report.classes}
     assert shares["car"] == (0.25, 8)
     assert shares["unlabeled"] == (0.75, 8)
     assert shares["bump"] == (0.0, 0)
-    notes = {note.what: note.count for note in found.notes}
-    assert notes == {
-        "classes that never occur": 7,
-        "splits with another number of samples than the owners'": 3,
-    }
+    notes = {note.what: note.count for note in report.notes}
+    assert notes == {ABSENT: 7, OTHERS: 3}
 
 
 def test_one_split_is_walked_alone(root: Path) -> None:
-    found = checked(root, "val")
-    assert [split.name for split in found.splits] == ["val"]
-    assert not [note for note in found.notes if note.what == "images in no split"]
+    report = checked(root, "val")
+    assert [split.name for split in report.splits] == ["val"]
+    assert not [note for note in report.notes if note.what == UNLISTED]
 
 
 def test_every_kind_of_fault_is_told_once(root: Path) -> None:
@@ -84,65 +95,67 @@ def test_every_kind_of_fault_is_told_once(root: Path) -> None:
     cv2.imwrite(str(root / "images" / "9D.png"), flat)
     seen = []
     splits = splits_for_check("mfnet", root, None)
-    found = check("mfnet", root, splits, most_bad=1.0, on_sample=lambda: seen.append(1))
-    assert not found.clean
+    report = check_dataset("mfnet", root, splits, most_bad=1.0, on_sample=lambda: seen.append(1))
+    assert not report.clean
     assert len(seen) == 8
-    assert told(found) == {
+    assert problem_counts(report) == {
         "samples of train that lack a file": 1,
-        "samples that cannot be used": 2,
-        "samples with labels of no class": 1,
-        "samples without any label": 1,
-        "samples with one X value everywhere": 2,
-        "samples in two splits": 1,
+        UNUSABLE: 2,
+        STRANGE: 1,
+        BLANK: 1,
+        EVEN: 2,
+        SHARED: 1,
     }
-    words = [example for finding in found.problems for example in finding.examples]
-    assert any("2N.png cannot be decoded" in word for word in words)
-    assert any("3D.png holds the values 9 in 96 pixels" in word for word in words)
-    assert any("4N.png is 6x4 and its image 4N.png 12x8" in word for word in words)
-    assert any("6N is in val and test" in word for word in words)
-    assert found.splits[0].samples + found.splits[0].bad + found.splits[0].missing == 4
-    unlisted = [note for note in found.notes if note.what == "images in no split"]
+    examples = "\n".join(text for finding in report.problems for text in finding.examples)
+    for key in (
+        r"2N.png cannot be decoded",
+        r"3D.png .*values 9 in 96",
+        r"4N.png is 6x4 .*4N.png 12x8",
+        r"6N .*val and test",
+    ):
+        assert re.search(key, examples), key
+    assert report.splits[0].samples + report.splits[0].bad + report.splits[0].missing == 4
+    unlisted = [note for note in report.notes if note.what == UNLISTED]
     assert unlisted[0].examples == (str(root / "images" / "9D.png"),)
     # One of the five that can be used: 5D, 6N twice, 7D and 8N.
-    assert found.unlabelled == pytest.approx(1 / 5)
+    assert report.unlabelled == pytest.approx(1 / 5)
 
 
 def test_examples_are_few_and_the_count_is_whole(root: Path) -> None:
     for path in (root / "labels").iterdir():
         path.unlink()
     splits = splits_for_check("mfnet", root, None)
-    found = check("mfnet", root, splits)
-    assert told(found) == {
+    report = check_dataset("mfnet", root, splits)
+    assert problem_counts(report) == {
         "samples of train that lack a file": 4,
         "samples of val that lack a file": 2,
         "samples of test that lack a file": 2,
     }
-    assert found.splits[0].samples == 0
+    assert report.splits[0].samples == 0
     assert contact_sheet(splits, 3) is None
 
 
 def test_labels_of_another_set_stop_the_walk(root: Path) -> None:
     for path in (root / "labels").iterdir():
         write_png(path, np.full((8, 12), 23, np.uint8))
-    found = checked(root, most_bad=0.2)
-    assert found.stopped is not None
-    assert found.stopped.startswith("2 of the first 2 samples cannot be used, more than 20% of")
-    assert found.stopped.endswith("the labels are not those of label set 'mfnet'")
-    assert not found.clean
+    report = checked(root, most_bad=0.2)
+    assert report.stopped is not None
+    assert re.search(r"^2 of the first 2 .*20%.*label set 'mfnet'$", report.stopped)
+    assert not report.clean
 
 
 def test_damaged_files_stop_the_walk_without_a_word_on_labels(root: Path) -> None:
     for path in (root / "images").iterdir():
         path.write_bytes(path.read_bytes()[:60])
-    found = checked(root, most_bad=0.2)
-    assert found.stopped is not None
-    assert found.stopped.endswith("so the rest was not read")
+    report = checked(root, most_bad=0.2)
+    assert report.stopped is not None
+    assert report.stopped.endswith("not read")
 
 
 def test_empty_lists_are_no_copy(root: Path) -> None:
     for split in NAMES:
         (root / f"{split}.txt").write_bytes(b"\n")
-    with pytest.raises(InputError, match="names no sample of train, val, test; expected images/"):
+    with pytest.raises(InputError, match=r"no sample of train, val, test; .*images/"):
         splits_for_check("mfnet", root, None)
 
 
@@ -156,10 +169,10 @@ def test_folders_of_several_sensors_are_looked_at_one_by_one(tmp_path: Path) -> 
             write_png(tmp_path / modality / kind / "1.png", stored)
         manifest = f"modality: {modality}\nlabel_set: street\n"
         (tmp_path / modality / "dataset.yaml").write_text(manifest)
-    with pytest.raises(InputError, match=r"several sensors .*; choose one with --split"):
+    with pytest.raises(InputError, match=r"several sensors .*--split"):
         splits_for_check("folder", tmp_path, None)
     splits = splits_for_check("folder", tmp_path, "depth")
-    assert check("folder", tmp_path, splits).splits[0].samples == 1
+    assert check_dataset("folder", tmp_path, splits).splits[0].samples == 1
 
 
 def test_the_first_samples_differ_in_split_and_condition(root: Path) -> None:
@@ -187,13 +200,13 @@ def test_the_right_folder_is_named_where_it_is_near(
     above = tmp_path_factory.mktemp("above")
     (above / "MFNet").symlink_to(root)
     for wrong, right in ((above, above / "MFNet"), (root / "images", root)):
-        with pytest.raises(InputError, match=rf"expected .*: give {right}, which has that\.$"):
+        with pytest.raises(InputError, match=rf"expected .*: give {right}, "):
             splits_for_check("mfnet", wrong, None)
-    with pytest.raises(InputError, match=rf"give {root}, which"):
+    with pytest.raises(InputError, match=rf"give {root},"):
         open_dataset("mfnet", root / "labels", "train")
     far = root / "images" / "a" / "b"
     far.mkdir(parents=True)
-    with pytest.raises(InputError, match=r"b holds nothing; expected (?!.*which has that)"):
+    with pytest.raises(InputError, match=r"b holds nothing; (?!.*give )"):
         splits_for_check("mfnet", far, None)
 
 
@@ -201,11 +214,9 @@ def test_a_split_of_the_owners_that_is_not_here_is_a_note(root: Path) -> None:
     (root / "val.txt").unlink()
     (root / "images" / "._1D.png").write_bytes(b"left by a Mac")
     notes = {note.what: note.examples for note in checked(root).notes}
-    assert notes["splits of the owners' that are not here"] == ("val, of 392 samples",)
-    assert len(notes["images in no split"]) == 2
-    assert "splits of the owners' that are not here" not in {
-        note.what for note in checked(root, "test").notes
-    }
+    assert notes[NOT_HERE] == ("val, of 392 samples",)
+    assert len(notes[UNLISTED]) == 2
+    assert NOT_HERE not in {note.what for note in checked(root, "test").notes}
 
 
 def test_an_x_that_cannot_be_encoded_cannot_be_used(tmp_path: Path) -> None:
@@ -218,14 +229,16 @@ def test_an_x_that_cannot_be_encoded_cannot_be_used(tmp_path: Path) -> None:
     colours = RNG.integers(0, 255, (8, 12, 3)).astype(np.uint8)
     write_png(tmp_path / "x" / "2.png", colours)
     (tmp_path / "dataset.yaml").write_text("modality: thermal\nlabel_set: street\n")
-    found = check("folder", tmp_path, splits_for_check("folder", tmp_path, None), most_bad=0.5)
-    assert told(found) == {"samples that cannot be used": 1}
-    assert "X of sample 2 in" in found.problems[0].examples[0]
-    assert "already colour-mapped" in found.problems[0].examples[0]
+    report = check_dataset(
+        "folder", tmp_path, splits_for_check("folder", tmp_path, None), most_bad=0.5
+    )
+    assert problem_counts(report) == {UNUSABLE: 1}
+    assert "sample 2 in" in report.problems[0].examples[0]
+    assert "already colour-mapped" in report.problems[0].examples[0]
 
 
 def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="gone does not exist; check the path"):
+    with pytest.raises(InputError, match="gone does not exist"):
         FolderDataset(tmp_path / "gone")
 
 

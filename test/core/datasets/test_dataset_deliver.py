@@ -99,14 +99,14 @@ def test_grey_depth_needs_its_scale(root: Path) -> None:
     folder = root / "depth" / "sun" / "val" / SEQUENCES[2][2]
     for path in sorted(folder.iterdir()):
         write_png(path, np.full((4, 4), 800, np.uint16))
-    with pytest.raises(InputError, match=r"holds grey uint16 values; give what is stored for one"):
+    with pytest.raises(InputError, match=r"grey uint16 values; .*--depth-scale"):
         open_dataset("deliver", root, "val", DatasetOptions(x="depth"))[0]
     options = DatasetOptions(x="depth", depth_scale=100.0)
     sample = open_dataset("deliver", root, "val", options)[0]
     assert isinstance(sample.x, np.ndarray)
     assert np.allclose(sample.x, 8.0)
     write_png(path, np.full((4, 4, 3), 80, np.uint8))
-    with pytest.raises(InputError, match="a grey picture of depth of 8 bits"):
+    with pytest.raises(InputError, match=r"8-bit grey picture.*--x hha"):
         open_dataset("deliver", root, "val", options)[1]
 
 
@@ -120,14 +120,14 @@ def test_hha_has_depths_names(root: Path) -> None:
 def test_an_event_picture_of_another_aspect_is_refused(root: Path) -> None:
     path = open_dataset("deliver", root, "val").places[0].x[0]
     cv2.imwrite(str(path), np.zeros((4, 8, 3), np.uint8))
-    with pytest.raises(InputError, match=r"is 8x4 and its image .* 4x4; .* the image's aspect"):
+    with pytest.raises(InputError, match=r"is 8x4 .* 4x4; .*image's aspect"):
         open_dataset("deliver", root, "val")[0]
 
 
 def test_a_label_beyond_the_classes_is_refused(root: Path) -> None:
     path = open_dataset("deliver", root, "val").places[0].labels
     write_png(path, np.full((4, 4, 3), 26, np.uint8))
-    with pytest.raises(LabelError, match=r"semantic_front.png holds the values 26 in 16 pixels"):
+    with pytest.raises(LabelError, match=r"semantic_front.png .*values 26 in 16"):
         open_dataset("deliver", root, "val")[0]
 
 
@@ -137,7 +137,7 @@ def test_wrong_layouts_are_told(root: Path, tmp_path_factory: pytest.TempPathFac
     with pytest.raises(InputError, match=r"holds img/; expected DeLiVER's img/, semantic/"):
         splits_in("deliver", only)
     (root / "hha").rename(root / "gone")
-    with pytest.raises(InputError, match=r"expected a folder hha/ for the X that was chosen"):
+    with pytest.raises(InputError, match=r"expected a folder hha/"):
         open_dataset("deliver", root, "train", DatasetOptions(x="hha"))
-    with pytest.raises(InputError, match="has no X 'lidar'; expected event, hha, depth"):
+    with pytest.raises(InputError, match=r"no X 'lidar'; .*event, hha, depth"):
         open_dataset("deliver", root, "train", DatasetOptions(x="lidar"))

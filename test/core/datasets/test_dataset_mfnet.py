@@ -84,27 +84,25 @@ def test_a_list_may_name_files(repack: Path) -> None:
 
 def test_labels_out_of_range_name_file_and_value(owners: Path) -> None:
     write_png(owners / "labels" / "00001D.png", labels(33))
-    with pytest.raises(LabelError, match=r"00001D.png holds the values 33 in 1 pixels; .*0 to 8"):
+    with pytest.raises(LabelError, match=r"00001D.png .*values 33 in 1 .*0 to 8"):
         open_dataset("mfnet", owners, "train")[0]
 
 
 def test_labels_of_another_size_are_refused(owners: Path) -> None:
     write_png(owners / "labels" / "00001D.png", labels()[:6])
-    with pytest.raises(InputError, match=r"is 16x6 and its image 00001D.png 16x12"):
+    with pytest.raises(InputError, match=r"is 16x6 .*00001D.png 16x12"):
         open_dataset("mfnet", owners, "train")[0]
 
 
 def test_thermal_of_another_size_is_refused(repack: Path) -> None:
     cv2.imwrite(str(repack / "ther" / "00003D.jpg"), np.zeros((6, 8), np.uint8))
-    with pytest.raises(InputError, match=r"00003D.jpg is 8x6 and its image .* X of the image's"):
+    with pytest.raises(InputError, match=r"00003D.jpg is 8x6 .*expected X"):
         open_dataset("mfnet", repack, "val")[0]
 
 
 def test_missing_files_are_counted_or_refused(owners: Path) -> None:
     (owners / "images" / "00001D.png").unlink()
-    with pytest.raises(
-        InputError, match=r"1 of 2 samples of split 'train' lack a file, .*00001D.png the first"
-    ):
+    with pytest.raises(InputError, match=r"1 of 2 .*'train' lack a file, .*00001D.png"):
         open_dataset("mfnet", owners, "train")
     data = open_dataset("mfnet", owners, "train", bad_share=0.5)
     assert [place.stem for place in data.places] == ["00002N"]
@@ -113,22 +111,20 @@ def test_missing_files_are_counted_or_refused(owners: Path) -> None:
 
 def test_a_split_without_list_is_refused(owners: Path) -> None:
     (owners / "val.txt").unlink()
-    with pytest.raises(InputError, match=r"has no split 'val'; it has train, test\."):
+    with pytest.raises(InputError, match=r"no split 'val'; .*train, test\."):
         open_dataset("mfnet", owners, "val")
 
 
 def test_another_layout_says_what_was_met(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     (tmp_path / "readme.md").touch()
-    with pytest.raises(
-        InputError, match=r"holds pictures/, readme.md; expected MFNet's images/ \(PNG with"
-    ):
+    with pytest.raises(InputError, match=r"holds pictures/, readme.md; .*MFNet's images/"):
         open_dataset("mfnet", tmp_path, "train")
 
 
 def test_twins_are_refused(repack: Path) -> None:
     write_png(repack / "RGB" / "00001D.png", np.zeros((12, 16, 3), np.uint8))
-    with pytest.raises(InputError, match=r"holds both 00001D.jpg and 00001D.png; keep one"):
+    with pytest.raises(InputError, match=r"both 00001D.jpg and 00001D.png"):
         open_dataset("mfnet", repack, "train")
 
 
@@ -143,9 +139,9 @@ def test_names_may_have_spaces(owners: Path) -> None:
 
 def test_an_image_without_thermal_is_refused(owners: Path) -> None:
     write_png(owners / "images" / "00001D.png", np.zeros((12, 16, 3), np.uint8))
-    with pytest.raises(InputError, match=r"shape \(12, 16, 3\).*expected four channels") as found:
+    with pytest.raises(InputError, match=r"shape \(12, 16, 3\).*four channels") as caught:
         open_dataset("mfnet", owners, "train")[0]
-    assert "--rgbx" not in str(found.value)
+    assert "--rgbx" not in str(caught.value)
 
 
 def test_labels_may_have_a_palette(owners: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_scale_halves_the_depth(root: Path) -> None:
 def test_a_scale_that_cannot_be_is_refused(root: Path) -> None:
     deep = np.full((3, 4), 12000, np.uint16)
     write_png(root / "Depth" / "3.png", deep)
-    with pytest.raises(InputError, match=r"reaches 12000, which at 1000 a metre is 12 m.*--depth"):
+    with pytest.raises(InputError, match=r"reaches 12000, .*1000 .*is 12 m.*--depth-scale"):
         open_dataset("nyu_depth_v2", root, "test")[0]
     data = open_dataset("nyu_depth_v2", root, "test", DatasetOptions(depth_scale=5000.0))
     assert data[0].stem == "3"
@@ -68,7 +68,7 @@ def test_a_scale_that_cannot_be_is_refused(root: Path) -> None:
 
 def test_pictures_of_depth_are_refused(root: Path) -> None:
     write_png(root / "Depth" / "3.png", np.full((3, 4), 120, np.uint8))
-    with pytest.raises(InputError, match=r"3.png has uint8 values.*whose metres are lost"):
+    with pytest.raises(InputError, match=r"3.png has uint8 .*--x hha"):
         open_dataset("nyu_depth_v2", root, "test")[0]
 
 
@@ -84,7 +84,7 @@ def test_hha_comes_as_planes(root: Path) -> None:
 
 def test_the_other_x_is_named_where_one_is_not_there(root: Path) -> None:
     (root / "Depth").rename(root / "gone")
-    with pytest.raises(InputError, match="has no folder for depth; it has HHA/: choose --x hha"):
+    with pytest.raises(InputError, match=r"no folder for depth; .*HHA/: .*--x hha"):
         open_dataset("nyu_depth_v2", root, "test")
 
 
@@ -99,7 +99,7 @@ def test_labels_that_count_from_zero_are_told_apart(root: Path) -> None:
 
 def test_the_owners_file_is_explained(tmp_path: Path) -> None:
     (tmp_path / "nyu_depth_v2_labeled.mat").touch()
-    with pytest.raises(InputError, match=r"holds the owners' .mat file, whose 894 classes"):
+    with pytest.raises(InputError, match=r".mat file, .*894 classes"):
         open_dataset("nyu_depth_v2", tmp_path, "train")
 
 

@@ -48,18 +48,18 @@ def spoil(root: Path, *numbers: int) -> None:
 def test_an_empty_folder_is_no_dataset(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"holds nothing; expected .*/"):
         splits_in(name, tmp_path)
-    with pytest.raises(InputError, match=r"gone does not exist; check the path"):
+    with pytest.raises(InputError, match=r"gone does not exist"):
         splits_in(name, tmp_path / "gone")
 
 
 def test_names_and_options_are_checked(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"Dataset 'kitti' is unknown; expected one of deliver, "):
+    with pytest.raises(InputError, match=r"'kitti' is unknown; .*deliver, "):
         open_dataset("kitti", tmp_path, "train")
-    with pytest.raises(InputError, match=r"'mfnet' has no X 'hha'; expected the one it has"):
+    with pytest.raises(InputError, match=r"'mfnet' has no X 'hha'"):
         open_dataset("mfnet", tmp_path, "train", DatasetOptions(x="hha"))
-    with pytest.raises(InputError, match=r"'mfnet' has no use for depth_scale; leave it out"):
+    with pytest.raises(InputError, match=r"'mfnet' .*no use for depth_scale"):
         open_dataset("mfnet", tmp_path, "train", DatasetOptions(depth_scale=5000.0))
-    with pytest.raises(InputError, match=r"depth_scale is -1; expected what is stored"):
+    with pytest.raises(InputError, match=r"depth_scale is -1; .*above 0"):
         DatasetOptions(depth_scale=-1)
     with pytest.raises(InputError, match=r"labels_from is 2; expected 0 or 1"):
         DatasetOptions(labels_from=2)
@@ -82,7 +82,7 @@ def test_folders_side_by_side_are_splits(tmp_path: Path) -> None:
         folder(tmp_path / split, count)
     assert splits_in("folder", tmp_path) == ("train", "val")
     assert len(open_dataset("folder", tmp_path, "val")) == 2
-    with pytest.raises(InputError, match=r"has no split 'test'; it has train, val\."):
+    with pytest.raises(InputError, match=r"no split 'test'; .*train, val\."):
         open_dataset("folder", tmp_path, "test")
 
 
@@ -92,7 +92,7 @@ def test_a_missing_partner_may_be_left_out(tmp_path: Path) -> None:
     data = FolderDataset(tmp_path, incomplete=True)
     assert data.stems == ("0", "1", "3", "4")
     assert [place.stem for place in data.missing] == ["2"]
-    with pytest.raises(InputError, match=r"1 of 5 samples of split 'all' lack a file, .*x/2"):
+    with pytest.raises(InputError, match=r"1 of 5 .*'all' lack a file, .*x/2"):
         open_dataset("folder", tmp_path, "all")
 
 
@@ -118,13 +118,13 @@ def test_beyond_the_share_it_stops(tmp_path: Path) -> None:
     spoil(folder(tmp_path), 1, 3)
     data = Skipping(FolderDataset(tmp_path), 0.2)
     assert data[1].stem == "2"
-    with pytest.raises(InputError, match=r"2 of 5 samples of .* more than the 20.0% that may be"):
+    with pytest.raises(InputError, match=r"2 of 5 .* more than the 20.0%"):
         data[3]
-    with pytest.raises(InputError, match="share of samples to skip is 2; expected 0 to 1"):
+    with pytest.raises(InputError, match=r"skip is 2; .*0 to 1"):
         Skipping(FolderDataset(tmp_path), 2)
 
 
 def test_without_a_good_sample_it_says_so(tmp_path: Path) -> None:
     spoil(folder(tmp_path, 2), 0, 1)
-    with pytest.raises(InputError, match=r"None of the 2 samples of .* can be read"):
+    with pytest.raises(InputError, match=r"None of the 2 samples"):
         Skipping(FolderDataset(tmp_path), 1.0)[0]

@@ -93,10 +93,10 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
     scene = tmp_path / "real" / "test" / "Image1"
     views(scene, (4, 6))
     (scene / "1_1.png").unlink()
-    with pytest.raises(InputError, match=r"1 of 1 samples of split 'test' lack a file, .*1_1.png"):
+    with pytest.raises(InputError, match=r"1 of 1 .*'test' lack a file, .*1_1.png"):
         open_dataset("urbanlf", tmp_path, "test")
     write_png(scene / "1_1.png", np.zeros((4, 6, 3), np.uint8))
-    with pytest.raises(InputError, match=r"lack a file, .*label.png the first"):
+    with pytest.raises(InputError, match=r"lack a file, .*label.png"):
         open_dataset("urbanlf", tmp_path, "test")
 
 
@@ -108,5 +108,5 @@ def test_numbers_beyond_the_classes_are_named(tmp_path: Path, value: int, words:
     with pytest.raises(LabelError, match=rf"5_5_label.npy holds the values? {words}"):
         open_dataset("urbanlf", tmp_path, "val")[0]
     write_png(scene / "5_6.png", np.zeros((2, 3, 3), np.uint8))
-    with pytest.raises(InputError, match="expected views of one size"):
+    with pytest.raises(InputError, match="views of one size"):
         open_dataset("urbanlf", tmp_path, "val")[0]

@@ -64,10 +64,10 @@ def test_a_strange_colour_is_named(tmp_path: Path) -> None:
     labels = np.zeros((6, 8, 3), np.uint8)
     labels[0, :3] = (1, 2, 3)
     write_png(root / "val" / "label" / "12_image0.png", labels)
-    with pytest.raises(LabelError, match=r"12_image0.png has the colour 1,2,3 and 3 pixels of no"):
+    with pytest.raises(LabelError, match=r"12_image0.png .*colour 1,2,3 and 3 pixels"):
         open_dataset("zju_rgbp", root, "val")[0]
     write_png(root / "val" / "label" / "12_image0.png", labels[..., 0])
-    with pytest.raises(InputError, match="coloured labels need three channels"):
+    with pytest.raises(InputError, match="three channels"):
         open_dataset("zju_rgbp", root, "val")[0]
 
 
@@ -77,17 +77,17 @@ def test_a_missing_angle_is_told(tmp_path: Path) -> None:
     data = open_dataset("zju_rgbp", root, "val", bad_share=0.5)
     assert [path.name for path in data.missing[0].lacking()] == ["7_image0_45.png"]
     (root / "val" / "45").rename(root / "val" / "46")
-    with pytest.raises(InputError, match=r"expected a folder for each of the angles 0, 45, 90"):
+    with pytest.raises(InputError, match=r"angles 0, 45, 90"):
         open_dataset("zju_rgbp", root, "val")
 
 
 def test_angles_of_two_sizes_are_refused(tmp_path: Path) -> None:
     root = built(tmp_path, "_{}")
     write_png(root / "val" / "90" / "12_image0_90.png", np.zeros((3, 4, 3), np.uint8))
-    with pytest.raises(InputError, match="expected four images of one size"):
+    with pytest.raises(InputError, match="four images of one size"):
         open_dataset("zju_rgbp", root, "val")[0]
 
 
 def test_another_layout_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds nothing; expected ZJU RGB-P's"):
+    with pytest.raises(InputError, match=r"holds nothing; .*ZJU RGB-P"):
         splits_in("zju_rgbp", tmp_path)

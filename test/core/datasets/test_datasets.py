@@ -86,10 +86,10 @@ def test_a_light_field_of_folders_is_read(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("3", "is 3; expected a mapping"),
+        ("3", "is 3; .*mapping"),
         ("{rows: 3}", "lacks columns"),
         ("{rows: 0, columns: 3}", "0 rows and 3 columns"),
-        ("[3, 3]", "expected a mapping"),
+        ("[3, 3]", "a mapping"),
     ],
 )
 def test_a_grid_that_is_none_is_refused(folder: Path, text: str, words: str) -> None:
@@ -115,7 +115,7 @@ def test_stills_are_one_street_each_and_are_kept(tmp_path: Path) -> None:
 
 def test_stills_of_two_settings_do_not_mix(tmp_path: Path) -> None:
     render_stills(tmp_path, SMALL, 1)
-    with pytest.raises(InputError, match="holds stills of other settings"):
+    with pytest.raises(InputError, match=r"other settings .*stills.yaml"):
         render_stills(tmp_path, replace(SMALL, width=128, height=96), 1)
 
 
@@ -125,7 +125,7 @@ def test_stills_of_an_earlier_look_do_not_mix_with_todays(
     with monkeypatch.context() as before:
         before.setattr("segrgbx_core.datasets.scenes.SCENES_VERSION", 1)
         render_stills(tmp_path, SMALL, 1)
-    with pytest.raises(InputError, match="or of an earlier version of the scenes"):
+    with pytest.raises(InputError, match=r"earlier version .*stills.yaml"):
         render_stills(tmp_path, SMALL, 1)
 
 
@@ -134,7 +134,7 @@ def test_a_killed_process_is_said_and_what_was_rendered_stays(tmp_path: Path) ->
         for process in multiprocessing.active_children():
             process.kill()
 
-    with pytest.raises(SegRgbxError, match=r"rendered scenes of 64x48 into .* was ended"):
+    with pytest.raises(SegRgbxError, match=r"64x48 into .* was killed"):
         render_stills(tmp_path, DriveSettings(width=64, height=48), 40, kill)
     there = sorted((tmp_path / "rgb").iterdir())
     assert 0 < len(there) < 40
@@ -147,32 +147,30 @@ def test_memory_that_runs_out_in_rendering_is_said(tmp_path: Path) -> None:
     def run_out() -> None:
         raise MemoryError
 
-    with pytest.raises(SegRgbxError, match=r"^Memory ran out in rendering scenes of 64x48 into "):
+    with pytest.raises(SegRgbxError, match=r"^Memory ran out .*64x48 into "):
         render_stills(tmp_path, DriveSettings(width=64, height=48), 2, run_out)
 
 
 def test_a_missing_partner_is_named(folder: Path) -> None:
     (folder / "x" / "000001.png").unlink()
-    with pytest.raises(InputError, match=r"000001.png has no partner in .*x; add or remove it"):
+    with pytest.raises(InputError, match=r"000001.png has no partner .*x;"):
         FolderDataset(folder)
 
 
 def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is no dataset folder: it has no dataset.yaml"):
+    with pytest.raises(InputError, match=r"no dataset.yaml"):
         FolderDataset(tmp_path)
 
 
 def test_labels_out_of_range_name_file_and_value(folder: Path) -> None:
     write_png(folder / "labels" / "000000.png", np.full((48, 64), 77, np.uint8))
-    with pytest.raises(
-        LabelError, match=r"000000.png has label 77; label set 'street' has 0 to 10"
-    ):
+    with pytest.raises(LabelError, match=r"000000.png has label 77; .*'street' has 0 to 10"):
         FolderDataset(folder)[0]
 
 
 def test_labels_of_another_size_are_refused(folder: Path) -> None:
     write_png(folder / "labels" / "000000.png", np.zeros((24, 32), np.uint8))
-    with pytest.raises(InputError, match="is 32x24 and its image 64x48"):
+    with pytest.raises(InputError, match=r"is 32x24 .*image 64x48"):
         FolderDataset(folder)[0]
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from segrgbx_core.datasets import FolderDataset, Skipping, encoded
-from segrgbx_core.datasets.check import check, splits_for_check
+from segrgbx_core.datasets.check import STRAY, check_dataset, splits_for_check
 from segrgbx_core.encoding import DepthSettings, encode
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.files.images import write_png
@@ -39,23 +39,23 @@ def test_the_manifest_says_what_the_sensors_numbers_mean(root: Path) -> None:
     manifest(root, rest="settings: {scale: 0.2, far_m: 20}\n")
     data = FolderDataset(root)
     assert data.settings == DepthSettings(scale=0.2, far_m=20.0)
-    found = encoded(data, data[0])
-    assert np.array_equal(found.data, encode("depth", DEPTH, data.settings).data)
-    assert not np.array_equal(found.data, encode("depth", DEPTH).data)
+    planes = encoded(data, data[0])
+    assert np.array_equal(planes.data, encode("depth", DEPTH, data.settings).data)
+    assert not np.array_equal(planes.data, encode("depth", DEPTH).data)
 
 
 @pytest.mark.parametrize(
     ("rest", "words"),
     [
-        ("depth_scale: 5000", r"dataset.yaml has unknown keys depth_scale; known: modality, .*"),
-        ("settings: {scales: 2}", r"dataset.yaml: Depth has no setting 'scales'; it has"),
-        ("settings: {far_m: wide}", r"dataset.yaml: Setting far_m is 'wide'; expected number"),
-        ("settings: metres", r"settings is 'metres'; expected a mapping"),
-        ("video: 'yes'", r"video is 'yes'; expected true or false"),
-        ("conditions: [night]", r"conditions is \['night'\]; expected a mapping"),
-        ("conditions: {dark: night}", r"names dark, of which rgb/ has no image\.$"),
+        ("depth_scale: 5000", r"dataset.yaml .*unknown keys depth_scale; .*modality"),
+        ("settings: {scales: 2}", r"dataset.yaml: Depth .*no setting 'scales'"),
+        ("settings: {far_m: wide}", r"dataset.yaml: .*far_m is 'wide'; .*number"),
+        ("settings: metres", r"settings is 'metres'; .*mapping"),
+        ("video: 'yes'", r"video is 'yes'; .*true or false"),
+        ("conditions: [night]", r"conditions is \['night'\]; .*mapping"),
+        ("conditions: {dark: night}", r"names dark, .*rgb/ has no image"),
         # YAML takes 000010 for the octal number 8.
-        ("conditions: {000010: night}", r"conditions has the key 8, which is not text; quote it"),
+        ("conditions: {000010: night}", r"conditions .*key 8, .*not text"),
     ],
 )
 def test_a_manifest_that_would_be_ignored_is_refused(root: Path, rest: str, words: str) -> None:
@@ -81,7 +81,7 @@ def test_hidden_files_are_nobodys_data(root: Path) -> None:
 @pytest.mark.parametrize("kind", ["rgb", "x", "labels"])
 def test_two_files_of_one_stem_are_refused(root: Path, kind: str) -> None:
     (root / kind / "000009.bmp").write_bytes(b"\0")
-    with pytest.raises(InputError, match=rf"{kind} holds both 000009.bmp and 000009.png; keep"):
+    with pytest.raises(InputError, match=rf"{kind} .*both 000009.bmp and 000009.png"):
         FolderDataset(root)
 
 
@@ -100,26 +100,26 @@ def test_labels_are_numbers_however_they_are_stored(
     root: Path, store: Callable[[Path], None]
 ) -> None:
     store(root / "labels" / "000008.png")
-    found = FolderDataset(root)[0].labels
-    assert found.dtype == np.uint8
-    assert np.array_equal(found, LABELS)
+    labels = FolderDataset(root)[0].labels
+    assert labels.dtype == np.uint8
+    assert np.array_equal(labels, LABELS)
 
 
 def test_large_numbers_do_not_wrap_around(root: Path) -> None:
     write_png(root / "labels" / "000008.png", LABELS.astype(np.uint16) + 256)
-    with pytest.raises(LabelError, match=r"000008.png has label 256; label set 'street' has 0"):
+    with pytest.raises(LabelError, match=r"000008.png has label 256; .*'street' has 0"):
         FolderDataset(root)[0]
 
 
 def test_x_of_another_shape_is_named_before_anything_is_trained(root: Path) -> None:
     write_png(root / "x" / "000009.png", DEPTH.T.copy())
-    words = r"X of sample 000009 in .* is 4x6 and its image 6x4, whose aspect ratios differ"
+    words = r"sample 000009 in .* is 4x6 .*image 6x4, .*aspect"
     data = FolderDataset(root)
     with pytest.raises(InputError, match=words):
         encoded(data, data[1])
-    found = check("folder", root, splits_for_check("folder", root, None), most_bad=1.0)
-    assert not found.clean
-    assert "000009 in" in found.problems[0].examples[0]
+    report = check_dataset("folder", root, splits_for_check("folder", root, None), most_bad=1.0)
+    assert not report.clean
+    assert "000009 in" in report.problems[0].examples[0]
     skipping = Skipping(data, 0.5)
     assert skipping[1].stem == "000010"
     assert [i for i in range(3) if skipping.usable(i)] == [0, 2]
@@ -133,9 +133,9 @@ def test_x_of_half_the_size_is_of_the_same_shape(root: Path) -> None:
 
 def test_x_and_labels_without_an_image_are_odd(root: Path) -> None:
     (root / "rgb" / "000009.png").unlink()
-    found = check("folder", root, splits_for_check("folder", root, None))
-    assert {finding.what: finding.examples for finding in found.problems} == {
-        "X and labels without an image": (
+    report = check_dataset("folder", root, splits_for_check("folder", root, None))
+    assert {finding.what: finding.examples for finding in report.problems} == {
+        STRAY: (
             str(root / "x" / "000009.png"),
             str(root / "labels" / "000009.png"),
         )

@@ -170,11 +170,11 @@ def test_every_size_is_taken(height: int, width: int) -> None:
 @pytest.mark.parametrize(
     ("reading", "unit", "words"),
     [
-        (np.full((6, 8), 1800, np.float32), "auto", "median of 1800, .* looks like millimetres"),
-        (np.full((6, 8), 1800, np.uint16), "m", "looks like millimetres .1.8 m.: set unit 'mm'"),
-        (np.full((6, 8), 2.5, np.float32), "mm", "looks like metres .2.5 m.: set unit 'm'"),
+        (np.full((6, 8), 1800, np.float32), "auto", "1800, .* looks like millimetres"),
+        (np.full((6, 8), 1800, np.uint16), "m", "looks like millimetres .1.8 m.: .*'mm'"),
+        (np.full((6, 8), 2.5, np.float32), "mm", "looks like metres .2.5 m.: .*'m'"),
         (np.full((6, 8), 7, np.uint16), "auto", "looks like metres"),
-        (np.full((6, 8), 1e9, np.float32), "m", "set the scale that takes it to its unit"),
+        (np.full((6, 8), 1e9, np.float32), "m", "set the scale"),
     ],
 )
 def test_an_implausible_unit_is_named(reading: np.ndarray, unit: str, words: str) -> None:
@@ -197,9 +197,9 @@ def test_a_sky_at_a_thousand_metres_is_no_wrong_unit() -> None:
 @pytest.mark.parametrize(
     ("reading", "words"),
     [
-        (np.zeros((4, 4, 3), np.uint8), "three channels .* a picture for people"),
+        (np.zeros((4, 4, 3), np.uint8), "three channels .*picture"),
         (np.zeros((4, 4), np.uint8), "uint8, too coarse"),
-        (np.zeros((4, 4), np.int32), "type int32; expected uint16 .mm. or float32 .m."),
+        (np.zeros((4, 4), np.int32), "int32; .*uint16 .mm. or float32 .m."),
         (np.zeros(4, np.uint16), r"shape \(4,\)"),
         (np.zeros((0, 4), np.uint16), r"shape \(0, 4\)"),
     ],
@@ -212,13 +212,13 @@ def test_bad_readings_are_refused_in_words(reading: np.ndarray, words: str) -> N
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"representation": "jet"}, "representation 'jet' is unknown; expected one of log"),
+        ({"representation": "jet"}, "'jet' is unknown; .*log"),
         ({"unit": "cm"}, "unit 'cm' is unknown"),
         ({"near_m": 5.0, "far_m": 2.0}, "expected 0 < near_m < far_m"),
         ({"scale": 0.0}, "scale is 0.0"),
         ({"height_limit_m": -1.0}, "height_limit_m is -1.0"),
-        ({"unit": "disparity"}, "needs focal_px above 0 in pixels, and it is None"),
-        ({"unit": "disparity", "focal_px": 500.0}, "needs baseline_m above 0 in metres"),
+        ({"unit": "disparity"}, "focal_px above 0 .*None"),
+        ({"unit": "disparity", "focal_px": 500.0}, "baseline_m above 0"),
         ({"gravity": (0.0, 0.0, 0.0)}, "gravity direction"),
         ({"gravity": (1.0, 0.0)}, "gravity direction"),
     ],

@@ -38,11 +38,11 @@ def test_normals_of_a_tilted_plane() -> None:
     rays = np.concatenate([CAMERA.rays, np.ones((120, 160, 1))], -1)
     depth = (-2.0 / (rays @ normal)).astype(np.float32)
     depth[np.random.default_rng(0).random(depth.shape) < 0.3] = np.nan
-    found = surface_normals(depth, CAMERA)
+    normals = surface_normals(depth, CAMERA)
     known = np.isfinite(depth)
-    assert np.isnan(found[~known]).all()
+    assert np.isnan(normals[~known]).all()
     np.testing.assert_allclose(
-        found[known], np.broadcast_to(normal, found[known].shape), atol=0.01
+        normals[known], np.broadcast_to(normal, normals[known].shape), atol=0.01
     )
 
 
@@ -136,7 +136,7 @@ def test_units_and_an_empty_image() -> None:
 
 def test_missing_and_unfitting_intrinsics_are_named() -> None:
     depth = hall(turned(0, 0))
-    with pytest.raises(InputError, match="'hha' needs the depth camera's intrinsics"):
+    with pytest.raises(InputError, match=r"'hha' .*intrinsics"):
         encode("depth", depth, DepthSettings("hha"))
-    with pytest.raises(InputError, match="depth image is 80x120 and its camera is of 160x120"):
+    with pytest.raises(InputError, match=r"80x120 .*160x120"):
         encode("depth", depth[:, ::2].copy(), DepthSettings("hha", camera=CAMERA))

@@ -66,13 +66,13 @@ def test_one_frame_reprojected_is_the_other(
 
 
 def test_gravity_points_the_same_way_from_every_pose(scenes: Path, kinect: CameraModel) -> None:
-    found = []
+    directions = []
     for number in FRAMES:
         mm, pose = frame(scenes, number)
         normals = surface_normals(depth_in_metres(mm, DepthSettings()), kinect)
-        found.append(pose[:3, :3] @ estimated_gravity(normals[::4, ::4].reshape(-1, 3)))
-    mean = np.mean(found, 0) / np.linalg.norm(np.mean(found, 0))
-    off = np.degrees(np.arccos(np.array(found) @ mean))
+        directions.append(pose[:3, :3] @ estimated_gravity(normals[::4, ::4].reshape(-1, 3)))
+    mean = np.mean(directions, 0) / np.linalg.norm(np.mean(directions, 0))
+    off = np.degrees(np.arccos(np.array(directions) @ mean))
     assert off.max() < 3.0
 
 

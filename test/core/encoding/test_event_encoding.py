@@ -244,22 +244,22 @@ def test_reading_is_left_as_it_is() -> None:
 
 
 def test_window_without_events() -> None:
-    with pytest.raises(InputError, match="window of 50 ms has no event; check that the sensor"):
+    with pytest.raises(InputError, match="50 ms has no event"):
         encode("event", events([]))
 
 
 def test_window_without_length() -> None:
-    with pytest.raises(InputError, match="window is 0 ms long; expected an end after its start"):
+    with pytest.raises(InputError, match=r"0 ms long; .*end after"):
         encode("event", events([(0, 0, True, 0)], length_ms=0))
 
 
 @pytest.mark.parametrize(
     ("name", "dtype", "words"),
     [
-        ("polarity", np.int8, "polarity has values of type int8; expected bool: convert it"),
-        ("x", np.int64, "x has values of type int64; expected uint16"),
-        ("y", np.float32, "y has values of type float32; expected uint16"),
-        ("t_ns", np.float64, "t_ns has values of type float64; expected int64"),
+        ("polarity", np.int8, "polarity .*int8; expected bool"),
+        ("x", np.int64, "x .*int64; expected uint16"),
+        ("y", np.float32, "y .*float32; expected uint16"),
+        ("t_ns", np.float64, "t_ns .*float64; expected int64"),
     ],
 )
 def test_arrays_of_another_type(name: str, dtype: type, words: str) -> None:
@@ -270,22 +270,22 @@ def test_arrays_of_another_type(name: str, dtype: type, words: str) -> None:
 
 @pytest.mark.parametrize("size", [(0, 48), (64, -1), (60_000, 60_000)])
 def test_sizes_that_no_sensor_has(size: tuple[int, int]) -> None:
-    with pytest.raises(InputError, match=f"stated to have {size[0]}x{size[1]} pixels"):
+    with pytest.raises(InputError, match=f"{size[0]}x{size[1]} pixels"):
         replace(events([]), width=size[0], height=size[1])
 
 
 def test_events_outside_the_window() -> None:
-    with pytest.raises(InputError, match=r"span 1 to 60 ms after .* window is 50 ms long"):
+    with pytest.raises(InputError, match=r"1 to 60 ms .*50 ms long"):
         encode("event", events([(0, 0, True, MS), (0, 0, True, 60 * MS)]))
 
 
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"representation": "frames"}, "'frames' is unknown; expected one of voxel_grid"),
-        ({"response": "cubic"}, "response 'cubic' is unknown; expected one of log, linear"),
+        ({"representation": "frames"}, "'frames' is unknown; .*voxel_grid"),
+        ({"response": "cubic"}, "'cubic' is unknown; .*log, linear"),
         ({"full_scale": 0.0}, "full_scale is 0.0; expected above 0"),
-        ({"percentile": 101.0}, "percentile is 101.0; expected above 0 and up to 100"),
+        ({"percentile": 101.0}, "percentile is 101.0; .*0 .*100"),
         ({"decay_ms": -1.0}, "decay_ms is -1.0"),
         ({"hot_pixel_ratio": 1.0}, "hot_pixel_ratio is 1.0; expected above 1"),
         ({"hot_pixel_rate_hz": math.nan}, "hot_pixel_rate_hz is nan"),

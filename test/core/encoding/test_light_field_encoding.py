@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from segrgbx_core.encoding import LightFieldSettings, encode
 from segrgbx_core.encoding.light_field.disparity import Slopes, slopes
-from segrgbx_core.encoding.light_field.planes import filled
+from segrgbx_core.encoding.light_field.planes import filled_by_surroundings
 from segrgbx_core.encoding.light_field.views import from_views, related
 from segrgbx_core.errors import InputError
 from segrgbx_core.readings import LightFieldViews
@@ -57,7 +57,7 @@ def light_field(
     )
 
 
-def found(reading: LightFieldViews, numbering: str = "down,right") -> Slopes:
+def slopes_of(reading: LightFieldViews, numbering: str = "down,right") -> Slopes:
     return slopes(related(from_views(reading), numbering), -4, 8)
 
 
@@ -66,7 +66,7 @@ def found(reading: LightFieldViews, numbering: str = "down,right") -> Slopes:
 def test_known_disparities_are_found(
     places: list[tuple[int, int]], behind: float, before: float
 ) -> None:
-    disparity = found(light_field(places, behind, before)).disparity
+    disparity = slopes_of(light_field(places, behind, before)).disparity
     truth = np.full(disparity.shape, behind)
     truth[NEAR] = before
     error = np.abs(disparity - truth)
@@ -77,13 +77,13 @@ def test_known_disparities_are_found(
 
 def test_exchanged_rows_and_columns_fit_worse() -> None:
     reading = light_field(SQUARE, -0.7, 0.6)
-    right, wrong = found(reading), found(reading, "right,down")
+    right, wrong = slopes_of(reading), slopes_of(reading, "right,down")
     assert wrong.error.mean() > 2 * right.error.mean()
 
 
 def test_numbering_the_other_way_turns_the_sign() -> None:
     reading = light_field(SQUARE, -0.7, 0.6)
-    as_made = found(reading).disparity
+    as_made = slopes_of(reading).disparity
     reversed_ = slopes(related(from_views(reading), "up,left"), -8, 4).disparity
     assert np.median(np.abs(as_made + reversed_)) < 0.02
 
@@ -187,24 +187,24 @@ def test_filling_keeps_what_is_sure_and_takes_the_rest_from_around() -> None:
     values[:, 24:] = 9
     weight = np.ones_like(values)
     values[10:20, 4:14], weight[10:20, 4:14] = 1000, 0
-    result = filled(values, weight)
+    result = filled_by_surroundings(values, weight)
     assert result[weight == 1] == pytest.approx(values[weight == 1])
     assert result[10:20, 4:14] == pytest.approx(5, abs=0.5)
-    assert (filled(values, np.zeros_like(values)) == 0).all()
+    assert (filled_by_surroundings(values, np.zeros_like(values)) == 0).all()
 
 
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"rows": 0}, "rows 0 is not a number of views; give 1 to 32"),
+        ({"rows": 0}, "rows 0 .*1 to 32"),
         ({"columns": -3}, "columns -3"),
-        ({"views": "9"}, "views '9' is unknown; expected all, 8, 33, 80"),
+        ({"views": "9"}, "'9' is unknown; .*all, 8, 33, 80"),
         ({"numbering": "down"}, "numbering 'down' is unknown"),
-        ({"disparity_min": 2, "disparity_max": 2}, "disparity_min 2 is not below disparity_max 2"),
-        ({"disparity_max": float("inf")}, "disparity_max inf, or one is beyond 256"),
-        ({"disparity_max": 1e6}, "disparity_max 1000000.0, or one is beyond 256"),
+        ({"disparity_min": 2, "disparity_max": 2}, "disparity_min 2 .*disparity_max 2"),
+        ({"disparity_max": float("inf")}, "disparity_max inf, .*256"),
+        ({"disparity_max": 1e6}, "disparity_max 1000000.0, .*256"),
         ({"rows": 10**11}, "give 1 to 32"),
-        ({"scaling": "log"}, "scaling 'log' is unknown; expected frame or range"),
+        ({"scaling": "log"}, "'log' is unknown; .*frame or range"),
     ],
 )
 def test_bad_settings_are_refused_in_words(bad: dict[str, int], words: str) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segrgbx_core.encoding import LightFieldSettings, encode
+from segrgbx_core.encoding import LightFieldSettings, encode, read_x
 from segrgbx_core.encoding.light_field.disparity import Slopes, slopes
 from segrgbx_core.encoding.light_field.views import from_views, related
-from segrgbx_core.files.images import read_x
 from segrgbx_core.readings import LightFieldViews
 
 pytestmark = pytest.mark.shared_data
@@ -27,17 +26,17 @@ def views(shared_data: Path) -> LightFieldViews:
     return LightFieldViews(reading.views[middle], reading.rows[middle], reading.columns[middle])
 
 
-def found(views: LightFieldViews, numbering: str) -> Slopes:
+def slopes_of(views: LightFieldViews, numbering: str) -> Slopes:
     return slopes(related(from_views(views), numbering), -4, 8)
 
 
 def test_the_names_number_columns_first(views: LightFieldViews) -> None:
-    right, wrong = found(views, "right,down"), found(views, "down,right")
+    right, wrong = slopes_of(views, "right,down"), slopes_of(views, "down,right")
     assert right.error.mean() < 0.4 * wrong.error.mean()
 
 
 def test_the_flower_is_nearer_than_the_grass(views: LightFieldViews) -> None:
-    disparity = found(views, "right,down").disparity
+    disparity = slopes_of(views, "right,down").disparity
     # Phase correlation of views four apart: 2.0 to 2.2 pixels at the flower, 2.8 in the grass.
     assert np.median(disparity[FLOWER]) == pytest.approx(-0.53, abs=0.05)
     assert np.median(disparity[GRASS]) == pytest.approx(-0.7, abs=0.05)

@@ -54,13 +54,13 @@ def test_the_named_sets_hold_the_centre_and_as_many_others_as_they_say() -> None
 
 @pytest.mark.parametrize(("name", "count"), [("8", 9), ("33", 33), ("80", 81)])
 def test_a_set_is_taken_out_of_more_views(name: str, count: int) -> None:
-    found = chosen(grid(range(11), range(11)), name)
-    assert len(found.images) == len(found.places) == count
-    assert found.names() == VIEW_SETS[name]
+    views = chosen(grid(range(11), range(11)), name)
+    assert len(views.images) == len(views.places) == count
+    assert views.names() == VIEW_SETS[name]
 
 
 def test_missing_views_are_named() -> None:
-    with pytest.raises(InputError, match=r"lacks 5_9 \(row_column\) of its view set '8'"):
+    with pytest.raises(InputError, match=r"lacks 5_9 .*'8'"):
         chosen(grid(range(1, 10), range(1, 9)), "8")
     with pytest.raises(InputError, match=r"lacks 1_1, 1_2, 1_3, 1_4, 1_5 and 67 more"):
         chosen(grid(range(5, 6), range(1, 10)), "80")
@@ -100,7 +100,7 @@ def test_numbering_turns_the_grid(numbering: str, first: tuple[int, int]) -> Non
 
 @pytest.mark.parametrize("bad", ["right", "up,down", "left,right", "down,right,up", "row,column"])
 def test_bad_numberings_are_refused_in_words(bad: str) -> None:
-    with pytest.raises(InputError, match=rf"numbering '{bad}' is unknown; say which way"):
+    with pytest.raises(InputError, match=rf"'{bad}' is unknown"):
         parse_numbering(bad)
 
 
@@ -116,26 +116,26 @@ def test_views_come_to_one_brightness_and_dark_ones_are_left_out() -> None:
 
 def test_a_light_field_of_one_view_is_refused_in_words() -> None:
     one = Grid(np.full((1, 6, 8), 9, np.float32), np.array([[5, 5]]))
-    with pytest.raises(InputError, match=r"1 view.*central one 5_5; disparity needs at least two"):
+    with pytest.raises(InputError, match=r"1 view.*5_5; .*at least two"):
         related(one, "down,right")
     black = Grid(np.zeros((2, 6, 8), np.float32), np.array([[1, 1], [1, 2]]))
-    with pytest.raises(InputError, match="no second one that is half as bright"):
+    with pytest.raises(InputError, match="half as bright"):
         related(black, "down,right")
 
 
 def test_two_views_at_one_place() -> None:
     views = np.zeros((3, 4, 5), np.uint8)
-    with pytest.raises(InputError, match="2 views of the light field are at row 5, column 6; exp"):
+    with pytest.raises(InputError, match=r"2 views .*row 5, column 6"):
         LightFieldViews(views, np.array([5, 5, 5]), np.array([6, 5, 6]))
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(3, 3), (2, 5), (9, 9), (4, 6)])
 def test_the_grid_of_a_tiled_image_is_found(rows: int, columns: int) -> None:
     image = tiled(rows, columns)
-    found = from_tiles(image, None, None)
-    assert found.images.shape == (rows * columns, 40, 48)
-    assert found.places[[0, -1]].tolist() == [[1, 1], [rows, columns]]
-    assert np.array_equal(found.images[-1], image[-40:, -48:])
+    split = from_tiles(image, None, None)
+    assert split.images.shape == (rows * columns, 40, 48)
+    assert split.places[[0, -1]].tolist() == [[1, 1], [rows, columns]]
+    assert np.array_equal(split.images[-1], image[-40:, -48:])
 
 
 def test_identical_views_do_not_hide_the_grid() -> None:
@@ -146,20 +146,20 @@ def test_identical_views_do_not_hide_the_grid() -> None:
 def test_a_given_grid_is_taken_and_colours_become_brightness() -> None:
     image = np.zeros((4, 6, 3), np.uint16)
     image[2:, 3:] = (1000, 2000, 4000)
-    found = from_tiles(image, 2, 2)
-    assert found.images.shape == (4, 2, 3)
+    split = from_tiles(image, 2, 2)
+    assert split.images.shape == (4, 2, 3)
     # ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B.
-    assert found.images[:, 0, 0].tolist() == [0, 0, 0, 1929]
+    assert split.images[:, 0, 0].tolist() == [0, 0, 0, 1929]
 
 
 @pytest.mark.parametrize(
     ("image", "rows", "words"),
     [
-        (tiled(1, 1), None, "number of rows of views cannot be told .* 48x40 pixels; set rows"),
-        (tiled(1, 3), None, "number of rows of views cannot be told .* 144x40"),
-        (tiled(3, 1), 3, "number of columns of views cannot be told .* 48x120"),
-        (tiled(3, 3), 7, "144x120 pixels, which is no grid of 7 rows and 3 columns"),
-        (np.zeros((6, 6), np.float32), 3, "values of type float32; expected uint8 or uint16"),
+        (tiled(1, 1), None, "rows .* 48x40 pixels; .*rows"),
+        (tiled(1, 3), None, "number of rows .* 144x40"),
+        (tiled(3, 1), 3, "number of columns .* 48x120"),
+        (tiled(3, 3), 7, "144x120 .*7 rows and 3 columns"),
+        (np.zeros((6, 6), np.float32), 3, "float32; expected uint8 or uint16"),
         (np.zeros((6, 6, 4), np.uint8), 3, r"shape \(6, 6, 4\); expected"),
         (np.zeros(6, np.uint8), 3, r"shape \(6,\); expected"),
     ],
@@ -172,5 +172,5 @@ def test_bad_tiles_are_refused_in_words(image: Pixels, rows: int | None, words: 
 def test_views_of_another_type_are_refused_in_words() -> None:
     places = np.arange(2)
     deep = LightFieldViews(np.zeros((2, 4, 4), np.uint16), places, places)
-    with pytest.raises(InputError, match=r"shape \(2, 4, 4\) and type uint16; expected"):
+    with pytest.raises(InputError, match=r"\(2, 4, 4\) .*uint16; expected"):
         from_views(deep)

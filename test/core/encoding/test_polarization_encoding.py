@@ -194,9 +194,9 @@ def test_noise_is_filtered_by_the_valid_pixels_alone() -> None:
     images[:, rng.random((120, 160)) < 0.5] = np.nan
     planes = encode("polarization", PolarizerImages(images.astype(np.float32)))
     assert planes.valid.mean() == pytest.approx(0.5, abs=0.02)
-    found = dolp_of(planes)[planes.valid]
-    assert found.mean() == pytest.approx(0.4, abs=0.005)
-    assert found.std() < 0.03
+    measured = dolp_of(planes)[planes.valid]
+    assert measured.mean() == pytest.approx(0.4, abs=0.005)
+    assert measured.std() < 0.03
 
 
 def test_polarized_light_stands_out_of_the_noise_with_its_edges() -> None:
@@ -204,20 +204,20 @@ def test_polarized_light_stands_out_of_the_noise_with_its_edges() -> None:
     dolp = np.zeros((60, 80), np.float32)
     dolp[:, 40:] = 0.4
     images = light(dolp, np.full_like(dolp, 1.0), 60) + rng.normal(0, 2, (4, 60, 80))
-    found = dolp_of(encode("polarization", PolarizerImages(images.astype(np.float32))))
-    assert found[:, 42:].mean() == pytest.approx(0.4, abs=0.02)
-    assert found[:, 42:].std() < 0.04
-    assert found[:, :38].mean() < 0.05
-    assert found[:, 40].mean() > 0.33
-    assert found[:, 39].mean() < 0.12
+    measured = dolp_of(encode("polarization", PolarizerImages(images.astype(np.float32))))
+    assert measured[:, 42:].mean() == pytest.approx(0.4, abs=0.02)
+    assert measured[:, 42:].std() < 0.04
+    assert measured[:, :38].mean() < 0.05
+    assert measured[:, 40].mean() > 0.33
+    assert measured[:, 39].mean() < 0.12
 
 
 @pytest.mark.parametrize(
     ("dolp", "aolp", "words"),
     [
-        (35.0, 0.1, r"DoLP lies in 35..35; expected 0..1: divide percent by 100"),
-        (-0.5, 0.1, "DoLP lies in -0.5..-0.5"),
-        (0.3, 170.0, "AoLP reaches 170, which looks like degrees; give radians"),
+        (35.0, 0.1, r"DoLP .*35..35; expected 0..1: .*100"),
+        (-0.5, 0.1, "DoLP .*-0.5..-0.5"),
+        (0.3, 170.0, "AoLP .*170, .*degrees; .*radians"),
     ],
 )
 def test_implausible_states_are_refused_in_words(dolp: float, aolp: float, words: str) -> None:
@@ -228,7 +228,7 @@ def test_implausible_states_are_refused_in_words(dolp: float, aolp: float, words
 
 def test_a_state_of_integers_is_refused_in_words() -> None:
     levels = np.zeros((4, 4), np.uint8)
-    with pytest.raises(InputError, match="DoLP has values of type uint8; expected float32"):
+    with pytest.raises(InputError, match=r"DoLP .*uint8; expected float32"):
         encode("polarization", PolarizationState(levels, levels))
 
 
@@ -243,11 +243,11 @@ def test_missing_states_are_invalid_and_noise_above_1_is_1() -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"demosaic": "bilinear"}, "demosaic 'bilinear' is unknown; expected interpolate or"),
-        ({"black_level": -1.0}, "black_level -1.0 or dark None is below 0"),
+        ({"demosaic": "bilinear"}, "'bilinear' is unknown; .*interpolate"),
+        ({"black_level": -1.0}, "black_level -1.0 .*below 0"),
         ({"dark": -1.0}, "below 0 counts"),
         ({"black_level": float("nan")}, "black_level nan"),
-        ({"saturation": 60.0, "black_level": 64.0}, "saturation 60.0 is not above black_level"),
+        ({"saturation": 60.0, "black_level": 64.0}, "saturation 60.0 .*black_level"),
     ],
 )
 def test_bad_settings_are_refused_in_words(bad: dict[str, float], words: str) -> None:

@@ -102,7 +102,7 @@ def test_exactly_what_a_sample_reaches_is_spoiled_by_it(row: int, column: int) -
 @pytest.mark.parametrize(
     ("layout", "words"),
     [
-        ("90,45,135", "'90,45,135' does not name 0, 45, 90 and 135 once each"),
+        ("90,45,135", "'90,45,135' .*0, 45, 90 and 135 once each"),
         ("90,45,135,135", "once each"),
         ("90,45,135,30", "once each"),
         ("rggb", "once each"),
@@ -117,12 +117,12 @@ def test_bad_layouts_are_refused_in_words(layout: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        (np.zeros((5, 4), np.uint8), "4x5 pixels, which is no whole number of 2x2 superpixels"),
+        (np.zeros((5, 4), np.uint8), "4x5 pixels, .*2x2"),
         (np.zeros((4, 5), np.uint16), "5x4 pixels"),
-        (np.zeros((4, 4, 3), np.uint8), r"shape \(4, 4, 3\), so it was debayered or coloured"),
-        (np.zeros(16, np.uint8), r"shape \(16,\); expected \(height, width\)"),
+        (np.zeros((4, 4, 3), np.uint8), r"shape \(4, 4, 3\), .*debayered"),
+        (np.zeros(16, np.uint8), r"shape \(16,\); .*\(height, width\)"),
         (np.zeros((0, 4), np.uint8), r"shape \(0, 4\); expected"),
-        (np.zeros((4, 4), np.int32), "values of type int32; expected uint8, uint16 or float32"),
+        (np.zeros((4, 4), np.int32), "int32; expected uint8, uint16 or float32"),
         (np.zeros((4, 4), np.float64), "values of type float64"),
     ],
 )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from segrgbx_core.encoding import ENCODINGS
+from segrgbx_core.encoding import encoding_of
 from segrgbx_core.files.images import read_rgb
+from segrgbx_core.modality import MODALITIES
 
 HEADINGS = {
     "event": "Events",
@@ -25,15 +26,15 @@ def page(repository: Path) -> str:
     return (repository / "docs" / "sensors.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("modality", ENCODINGS)
+@pytest.mark.parametrize("modality", MODALITIES)
 def test_every_setting_has_its_line(page: str, modality: str) -> None:
     section = page.split(f"\n## {HEADINGS[modality]}\n")[1].split("\n## ")[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("|")]
     told = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-    assert {f.name for f in fields(ENCODINGS[modality].settings)} - OBJECTS <= told
+    assert {f.name for f in fields(encoding_of(modality).settings)} - OBJECTS <= told
 
 
-@pytest.mark.parametrize("modality", ENCODINGS)
+@pytest.mark.parametrize("modality", MODALITIES)
 def test_every_sensor_has_its_picture(page: str, repository: Path, modality: str) -> None:
     name = f"images/sensor_{modality}.jpg"
     assert f"]({name})" in page

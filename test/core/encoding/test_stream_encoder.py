@@ -110,17 +110,17 @@ def test_validity_travels_along() -> None:
 
 def test_mistakes_are_named() -> None:
     reprojection = Reprojection(camera(40), camera(80), np.eye(4))
-    with pytest.raises(InputError, match="'thermal' cannot be reprojected, which needs each"):
+    with pytest.raises(InputError, match="'thermal' cannot be reprojected"):
         Encoder("thermal", alignment=reprojection)
     with pytest.raises(InputError, match="'sonar' is unknown"):
         Encoder("sonar")
-    with pytest.raises(InputError, match="settings of type ThermalSettings; expected DepthS"):
+    with pytest.raises(InputError, match=r"ThermalSettings; .*DepthSettings"):
         Encoder("depth", ThermalSettings())
-    with pytest.raises(InputError, match="RGB image is 40x30 and its camera is of 80x60"):
+    with pytest.raises(InputError, match=r"RGB .*40x30 .*80x60"):
         Encoder("depth", alignment=reprojection)(depth(), (30, 40))
-    with pytest.raises(InputError, match="was given reading of type str"):
+    with pytest.raises(InputError, match="type str"):
         Encoder("depth", alignment=reprojection)("depth.png", SIZE)
-    with pytest.raises(InputError, match="was given reading of type list"):
+    with pytest.raises(InputError, match="type list"):
         Encoder("thermal")([1, 2], SIZE)
     with pytest.raises(InputError, match="expected EventSettings"):
         Encoder("event", PolarizationSettings())

@@ -65,9 +65,9 @@ def test_black_hot_pictures_are_turned(seed: int) -> None:
     [
         (UNITS["centikelvin"], "celsius", "looks like centikelvin"),
         (UNITS["decikelvin"], "centikelvin", "looks like decikelvin"),
-        (UNITS["kelvin"], "celsius", r"looks like kelvin \(1\d\.\d degrees C\)"),
+        (UNITS["kelvin"], "celsius", r"like kelvin \(1\d\.\d degrees C\)"),
         (UNITS["celsius"], "kelvin", "looks like celsius"),
-        (np.full((4, 4), 9000, np.uint16), "celsius", "unit 'raw' for counts"),
+        (np.full((4, 4), 9000, np.uint16), "celsius", "unit 'raw'"),
     ],
 )
 def test_an_implausible_unit_is_named(reading: np.ndarray, unit: str, words: str) -> None:
@@ -76,7 +76,7 @@ def test_an_implausible_unit_is_named(reading: np.ndarray, unit: str, words: str
 
 
 def test_limits_of_another_unit_are_named() -> None:
-    with pytest.raises(InputError, match="limits 0 to 40 are far from the image's median of 28"):
+    with pytest.raises(InputError, match=r"0 to 40 .*median of 28"):
         encode("thermal", UNITS["centikelvin"], ThermalSettings(clip_min=0.0, clip_max=40.0))
 
 
@@ -122,15 +122,15 @@ def test_telemetry_rows_are_cut(dtype: type) -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"unit": "fahrenheit"}, "unit 'fahrenheit' is unknown; expected raw"),
-        ({"scale": 0.0}, "a scale other than 0"),
+        ({"unit": "fahrenheit"}, "'fahrenheit' is unknown; .*raw"),
+        ({"scale": 0.0}, "scale other than 0"),
         ({"range_memory": 1.0}, "range_memory is 1.0"),
         ({"saturation": float("nan")}, "saturation is nan"),
-        ({"clip_min": -np.inf, "clip_max": np.inf}, "clip_min -inf is not below .* or not finite"),
+        ({"clip_min": -np.inf, "clip_max": np.inf}, "clip_min -inf .*not finite"),
         ({"telemetry_rows": -1}, "telemetry_rows is -1"),
         ({"telemetry_at": "left"}, "at 'left'"),
-        ({"color_map": "rainbows"}, "Colour map 'rainbows' is unknown"),
-        ({"color_map": "hsv"}, "in the same colour"),
+        ({"color_map": "rainbows"}, "'rainbows' is unknown"),
+        ({"color_map": "hsv"}, "same colour"),
     ],
 )
 def test_settings_out_of_bounds_are_refused_in_words(bad: dict[str, object], words: str) -> None:
@@ -141,9 +141,9 @@ def test_settings_out_of_bounds_are_refused_in_words(bad: dict[str, object], wor
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"telemetry_rows": 48}, "has 48 rows, and telemetry_rows is 48"),
-        ({"dead_pixels": ((48, 0),)}, "dead pixel at row 48, column 0, outside the image of 48"),
-        ({"color_map": "jet"}, "one channel, shape .* names? the colour map 'jet'"),
+        ({"telemetry_rows": 48}, "48 rows, .*telemetry_rows is 48"),
+        ({"dead_pixels": ((48, 0),)}, "row 48, column 0, outside .*48"),
+        ({"color_map": "jet"}, "one channel, .*'jet'"),
     ],
 )
 def test_settings_that_do_not_fit_the_image_are_refused(

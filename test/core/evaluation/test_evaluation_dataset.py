@@ -41,7 +41,7 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> FolderDataset:
 
 
 class Faulty(FolderDataset):
-    """The second sample's camera was dazzled."""
+    """A dataset with an overexposed second sample."""
 
     def __getitem__(self, index: int, /) -> Sample:
         sample = super().__getitem__(index)
@@ -55,34 +55,34 @@ def test_scores_equal_torchmetrics_over_all_frames(drive: FolderDataset) -> None
         sample = drive[index]
         answer = segmenter(sample.rgb, sample.x, "thermal").labels
         metric.update(torch.from_numpy(answer), torch.from_numpy(sample.labels).long())
-    found = evaluate(segmenter, drive).overall
-    assert len({v for v in found.per_class_iou.values() if v}) > 1
-    mine = [0.0 if v is None else v for v in found.per_class_iou.values()]
+    overall = evaluate(segmenter, drive).overall
+    assert len({v for v in overall.per_class_iou.values() if v}) > 1
+    mine = [0.0 if v is None else v for v in overall.per_class_iou.values()]
     np.testing.assert_allclose(mine, metric.compute().numpy(), atol=1e-6)
 
 
 def test_conditions_and_frames_add_up_to_the_whole(drive: FolderDataset) -> None:
-    found = evaluate(untrained(), drive)
-    conditions = [frame.condition for frame in found.frames]
+    scores = evaluate(untrained(), drive)
+    conditions = [frame.condition for frame in scores.frames]
     assert len(set(conditions)) > 2
-    counts = {name: scores.frames for name, scores in found.by_condition.items()}
+    counts = {name: part.frames for name, part in scores.by_condition.items()}
     assert counts == {name: conditions.count(name) for name in set(conditions)}
-    parts = sum(scores.confusion for scores in found.by_condition.values())
-    np.testing.assert_array_equal(parts, found.overall.confusion)
-    assert [frame.index for frame in found.frames] == [0, 1, 2, 3, 4]
-    alone = [frame for frame in found.frames if counts[frame.condition] == 1]
+    parts = sum(part.confusion for part in scores.by_condition.values())
+    np.testing.assert_array_equal(parts, scores.overall.confusion)
+    assert [frame.index for frame in scores.frames] == [0, 1, 2, 3, 4]
+    alone = [frame for frame in scores.frames if counts[frame.condition] == 1]
     assert alone
     for frame in alone:
-        assert frame.miou == found.by_condition[frame.condition].miou
+        assert frame.miou == scores.by_condition[frame.condition].miou
 
 
 def test_a_faulty_frame_counts_under_its_condition_and_its_fault(drive: FolderDataset) -> None:
-    found = evaluate(untrained(), Faulty(drive.folder))
-    assert found.by_condition["overexposure"].frames == 1
-    assert found.by_condition["overexposure"].miou == found.frames[1].miou
-    assert sum(scores.frames for scores in found.by_condition.values()) == 6
-    assert found.overall.frames == 5
-    assert found.frames[1].fault == "overexposure"
+    scores = evaluate(untrained(), Faulty(drive.folder))
+    assert scores.by_condition["overexposure"].frames == 1
+    assert scores.by_condition["overexposure"].miou == scores.frames[1].miou
+    assert sum(part.frames for part in scores.by_condition.values()) == 6
+    assert scores.overall.frames == 5
+    assert scores.frames[1].fault == "overexposure"
 
 
 def test_chosen_samples_alone_are_scored(drive: FolderDataset) -> None:
@@ -95,10 +95,10 @@ def test_chosen_samples_alone_are_scored(drive: FolderDataset) -> None:
 
 
 def test_the_worst_frames_are_those_of_the_lowest_mean_iou(drive: FolderDataset) -> None:
-    found = evaluate(untrained(), drive)
-    ranked = sorted(frame.miou for frame in found.frames if frame.miou is not None)
-    assert [frame.miou for frame in worst_frames(found, 3)] == ranked[:3]
-    assert len(worst_frames(found, 99)) == 5
+    scores = evaluate(untrained(), drive)
+    ranked = sorted(frame.miou for frame in scores.frames if frame.miou is not None)
+    assert [frame.miou for frame in worst_frames(scores, 3)] == ranked[:3]
+    assert len(worst_frames(scores, 99)) == 5
 
 
 def test_frames_go_into_a_table_of_one_line_each(drive: FolderDataset) -> None:
@@ -109,14 +109,14 @@ def test_frames_go_into_a_table_of_one_line_each(drive: FolderDataset) -> None:
 
 
 def test_groups_keep_their_order_and_their_absent_classes(drive: FolderDataset) -> None:
-    found = evaluate(untrained(), drive)
-    groups = grouped(found)
-    assert list(groups) == ["all", *found.by_condition]
-    assert groups["day"].absent == found.by_condition["day"].absent
+    scores = evaluate(untrained(), drive)
+    groups = grouped(scores)
+    assert list(groups) == ["all", *scores.by_condition]
+    assert groups["day"].absent == scores.by_condition["day"].absent
 
 
 def test_other_classes_are_refused_in_words(drive: FolderDataset) -> None:
-    with pytest.raises(InputError, match=r"label set 'mfnet', but .* has those of 'street'"):
+    with pytest.raises(InputError, match=r"label set 'mfnet', .* of 'street'"):
         evaluate(untrained("mfnet"), drive)
 
 
@@ -137,6 +137,6 @@ def test_a_mean_over_nothing_is_none_and_the_frame_is_not_the_worst(tmp_path: Pa
     write_dataset(Drive(DriveSettings(seconds=0.4, rate_hz=5, width=64, height=48)), tmp_path)
     for path in (tmp_path / "labels").glob("*.png"):
         write_png(path, np.full((48, 64), 255, np.uint8))
-    found = evaluate(untrained(), FolderDataset(tmp_path))
-    assert found.overall.miou is None
-    assert worst_frames(found, 3) == ()
+    scores = evaluate(untrained(), FolderDataset(tmp_path))
+    assert scores.overall.miou is None
+    assert worst_frames(scores, 3) == ()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The evaluation's figures show what they say, in the right places and colours."""
+"""The evaluation's charts show their values in the right places and colours."""
 
 import numpy as np
 import numpy.typing as npt
@@ -46,17 +46,17 @@ def cells(picture: Picture, count: int) -> npt.NDArray[np.int64]:
 
 
 def test_right_is_blue_wrong_is_red_and_stronger_where_more() -> None:
-    # road: 8 right, 2 taken for car; car: all taken for sky; sky: right.
+    # road: 8 correct, 2 predicted as car; car: all predicted as sky; sky: correct.
     truth = [0] * 10 + [1] * 4 + [2] * 4
     said = [0] * 8 + [2] * 2 + [1] * 4 + [1] * 4
     picture = confusion_picture(scored(truth, said), THREE, "t")
-    found = cells(picture, 3)
-    for right in (found[0, 0], found[1, 1]):
+    shades = cells(picture, 3)
+    for right in (shades[0, 0], shades[1, 1]):
         assert right[2] > right[0] + 80
-    assert found[2, 1, 0] > found[2, 1, 2] + 80
-    assert found[0, 2, 0] > found[0, 2, 2] + 20
-    assert found[2, 1].sum() < found[0, 2].sum()
-    assert (found[0, 1] > 240).all()
+    assert shades[2, 1, 0] > shades[2, 1, 2] + 80
+    assert shades[0, 2, 0] > shades[0, 2, 2] + 20
+    assert shades[2, 1].sum() < shades[0, 2].sum()
+    assert (shades[0, 1] > 240).all()
 
 
 def test_classes_that_do_not_occur_take_no_room() -> None:

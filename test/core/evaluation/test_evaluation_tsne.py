@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""t-SNE and silhouettes, against values by hand and what must hold of any points."""
+"""t-SNE and silhouettes, against values by hand and properties of any points."""
 
 import numpy as np
 import numpy.typing as npt
@@ -23,24 +23,24 @@ def test_a_silhouette_by_hand() -> None:
     # On a line: a at 0 and 1, b at 4 and 6.
     # 0: inside 1, outside (4 + 6) / 2 = 5 -> 4/5. 1: 1, (3 + 5) / 2 = 4 -> 3/4.
     # 4: 2, (4 + 3) / 2 = 3.5 -> 1.5/3.5. 6: 2, 5.5 -> 3.5/5.5.
-    found = silhouettes(np.array([[0.0], [1.0], [4.0], [6.0]]), ["a", "a", "b", "b"])
-    np.testing.assert_allclose(found, [4 / 5, 3 / 4, 1.5 / 3.5, 3.5 / 5.5])
+    values = silhouettes(np.array([[0.0], [1.0], [4.0], [6.0]]), ["a", "a", "b", "b"])
+    np.testing.assert_allclose(values, [4 / 5, 3 / 4, 1.5 / 3.5, 3.5 / 5.5])
 
 
 def test_the_nearest_other_group_counts_and_a_single_point_is_zero() -> None:
     # 1: inside 1; to b 2, to c 99 -> (2 - 1) / 2.
-    found = silhouettes(np.array([[0.0], [1.0], [3.0], [100.0]]), ["a", "a", "b", "c"])
-    np.testing.assert_allclose(found, [2 / 3, 1 / 2, 0, 0])
+    values = silhouettes(np.array([[0.0], [1.0], [3.0], [100.0]]), ["a", "a", "b", "c"])
+    np.testing.assert_allclose(values, [2 / 3, 1 / 2, 0, 0])
 
 
 def test_one_group_is_refused_in_words() -> None:
-    with pytest.raises(InputError, match="needs two groups or more; these points are all 'a'"):
+    with pytest.raises(InputError, match=r"two groups or more; .*'a'"):
         silhouettes(np.zeros((3, 2)), ["a", "a", "a"])
 
 
 def test_distances_by_hand() -> None:
-    found = squared_distances(np.array([[0.0, 0.0], [3.0, 4.0]]))
-    np.testing.assert_allclose(found, [[0, 25], [25, 0]])
+    distances = squared_distances(np.array([[0.0, 0.0], [3.0, 4.0]]))
+    np.testing.assert_allclose(distances, [[0, 25], [25, 0]])
 
 
 @pytest.mark.parametrize("perplexity", [3.0, 10.0])
@@ -77,7 +77,7 @@ def test_equal_points_do_not_end_in_nan() -> None:
 
 
 def test_too_few_and_too_many_points_are_refused_in_words() -> None:
-    with pytest.raises(InputError, match="given 3 points; expected 4 to 4000"):
+    with pytest.raises(InputError, match=r"3 points; .*4 to 4000"):
         tsne(np.zeros((3, 2)))
-    with pytest.raises(InputError, match="given 4001 points"):
+    with pytest.raises(InputError, match="4001 points"):
         tsne(np.zeros((4001, 2)))

@@ -78,7 +78,7 @@ def test_nothing_measured_is_none_and_not_zero() -> None:
 
 
 def test_sizes_must_agree() -> None:
-    with pytest.raises(InputError, match=r"prediction has shape \(1, 2\).*truth \(1, 3\)"):
+    with pytest.raises(InputError, match=r"prediction .*\(1, 2\).*truth \(1, 3\)"):
         ConfusionMeter(THREE).update(ids((0, 1)), ids((0, 1, 1)))
 
 
@@ -86,7 +86,7 @@ def test_sizes_must_agree() -> None:
     ("predicted", "truth", "what"), [(3, 0, "prediction"), (0, 7, "ground truth")]
 )
 def test_an_id_outside_the_set_is_named(predicted: int, truth: int, what: str) -> None:
-    with pytest.raises(LabelError, match=rf"The {what} holds class id {predicted + truth}, but"):
+    with pytest.raises(LabelError, match=rf"{what} .*class id {predicted + truth}, "):
         ConfusionMeter(THREE).update(ids((predicted,)), ids((truth,)))
 
 
@@ -144,5 +144,5 @@ def test_a_matrix_of_scores_can_be_added_again() -> None:
     meter.update(ids((0, 1, 1)), ids((0, 0, 1)))
     again.add(meter.scores().confusion, 1)
     assert again.scores().miou == meter.scores().miou
-    with pytest.raises(InputError, match=r"shape \(2, 2\); label set 'three' needs \(4, 4\)"):
+    with pytest.raises(InputError, match=r"shape \(2, 2\); .*'three' needs \(4, 4\)"):
         again.add(np.zeros((2, 2), np.int64))

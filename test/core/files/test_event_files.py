@@ -35,19 +35,19 @@ def test_what_was_written_is_read_back_and_the_bytes_are_equal(
     events = Events(**{**GOOD, "width": 8, "height": 6}, complete=complete)
     for name in ("a.npz", "b.npz"):
         write_events(tmp_path / name, events)
-    found = read_events(tmp_path / "a.npz")
-    assert same(found, events)
-    assert (found.x.dtype, found.t_ns.dtype) == (np.uint16, np.int64)
+    back = read_events(tmp_path / "a.npz")
+    assert same(back, events)
+    assert (back.x.dtype, back.t_ns.dtype) == (np.uint16, np.int64)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
 def test_other_integer_types_and_signs_of_polarity(tmp_path: Path) -> None:
     wide = {**GOOD, "x": GOOD["x"].astype(np.int32), "polarity": np.array([1, -1, 1], np.int8)}
     np.savez(tmp_path / "a.npz", **wide)
-    found = read_events(tmp_path / "a.npz")
-    assert found.polarity.tolist() == [True, False, True]
-    assert found.x.dtype == np.uint16
-    assert found.complete
+    events = read_events(tmp_path / "a.npz")
+    assert events.polarity.tolist() == [True, False, True]
+    assert events.x.dtype == np.uint16
+    assert events.complete
 
 
 def test_an_empty_window_is_a_window(tmp_path: Path) -> None:
@@ -59,20 +59,20 @@ def test_an_empty_window_is_a_window(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"t_ns": None}, r"lacks t_ns; a file of events holds x, y, polarity, t_ns, width"),
-        ({"x": np.array([0.5, 1, 2])}, r"holds x as float64 of shape \(3,\); expected a list"),
-        ({"width": np.array([8, 8])}, r"holds width as int64 of shape \(2,\); expected one"),
-        ({"x": np.array([0, 3, 8])}, "an event with x 8, outside 0 to 7"),
-        ({"y": np.array([0, -1, 2])}, "an event with y -1, outside 0 to 5"),
+        ({"t_ns": None}, r"lacks t_ns;"),
+        ({"x": np.array([0.5, 1, 2])}, r"x as float64 .*\(3,\); .*list"),
+        ({"width": np.array([8, 8])}, r"width as int64 .*\(2,\); .*one"),
+        ({"x": np.array([0, 3, 8])}, "x 8, outside 0 to 7"),
+        ({"y": np.array([0, -1, 2])}, "y -1, outside 0 to 5"),
         (
             {"t_ns": START + np.array([0, 1, 1000])},
             f"with t_ns {START + 1000}, outside {START} to",
         ),
-        ({"complete": np.array([1, 0])}, r"holds complete as int64 of shape \(2,\); expected one"),
+        ({"complete": np.array([1, 0])}, r"complete as int64 .*\(2,\); .*one"),
         ({"complete": "no"}, "holds complete as <U2"),
         ({"end_ns": np.int64(START)}, f"from start_ns {START} to end_ns {START}; exp"),
-        ({"width": np.int64(10**6), "height": np.int64(10**6)}, "to have 1000000x1000000 pixels"),
-        ({"polarity": np.array([True])}, r"have lengths \[1, 3\]; expected one length"),
+        ({"width": np.int64(10**6), "height": np.int64(10**6)}, "1000000x1000000 pixels"),
+        ({"polarity": np.array([True])}, r"lengths \[1, 3\]"),
     ],
 )
 def test_a_file_with_something_wrong_is_told_what(
@@ -91,12 +91,12 @@ def test_files_of_other_kinds(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("hello")
     np.savez(tmp_path / "object.npz", **{**GOOD, "x": np.array([{}] * 3, object)})
     for name in ("cut", "text", "object"):
-        with pytest.raises(InputError, match=r"is not a whole .npz archive of arrays"):
+        with pytest.raises(InputError, match=r"not a whole .npz"):
             read_events(tmp_path / f"{name}.npz")
     np.save(tmp_path / "one.npy", GOOD["x"])
     with pytest.raises(InputError, match="lacks x, y, polarity"):
         read_events(tmp_path / "one.npy")
-    with pytest.raises(InputError, match="does not exist; check the path"):
+    with pytest.raises(InputError, match="does not exist"):
         read_events(tmp_path / "none.npz")
-    with pytest.raises(InputError, match=r"is a folder; expected a .npz file of events"):
+    with pytest.raises(InputError, match=r"is a folder; .*.npz"):
         read_events(tmp_path)

@@ -51,18 +51,18 @@ def test_values_arrive_in_their_types() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"colour": 1}, r"cart has unknown keys colour; known: name, wheels"),
+        ({"colour": 1}, r"unknown keys colour; .*name, wheels"),
         ({"wheels": [{}]}, r"cart.wheels\[0\] lacks size"),
-        ({"wheels": [{"size": "2"}]}, r"cart.wheels\[0\].size is '2'; expected a number"),
-        ({"wheels": [{"size": True}]}, "size is True; expected a number"),
-        ({"wheels": [{"size": -1}]}, r"cart.wheels\[0\]: A wheel is -1.0 wide"),
-        ({"wheels": 3}, "expected a mapping, or a list of them"),
-        ({"wheels": [{"size": 1, "material": "wood"}]}, "'wood'; expected steel or rubber"),
-        ({"load": {1: 2}}, "cart.load has the key 1, which is not text; quote it"),
-        ({"load": {"a": 1.5}}, "cart.load.a is 1.5; expected a whole number or text"),
+        ({"wheels": [{"size": "2"}]}, r"cart.wheels\[0\].size is '2'; .*number"),
+        ({"wheels": [{"size": True}]}, "size is True; .*number"),
+        ({"wheels": [{"size": -1}]}, r"cart.wheels\[0\]: .*-1.0 wide"),
+        ({"wheels": 3}, "mapping, or a list"),
+        ({"wheels": [{"size": 1, "material": "wood"}]}, "'wood'; .*steel or rubber"),
+        ({"load": {1: 2}}, "cart.load .*key 1, .*not text"),
+        ({"load": {"a": 1.5}}, "cart.load.a is 1.5; .*whole number or text"),
         ({"corner": [1]}, "cart.corner has 1 values; expected 2"),
-        ({"covered": 1}, "cart.covered is 1; expected true or false"),
-        ({"name": None}, "cart.name is None; expected text"),
+        ({"covered": 1}, "cart.covered is 1; .*true or false"),
+        ({"name": None}, "cart.name is None; .*text"),
     ],
 )
 def test_a_mistake_is_named_by_its_place(change: dict[str, object], words: str) -> None:

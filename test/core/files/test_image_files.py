@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image files of every accepted kind, and a sentence for each of the others."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from segrgbx_core.encoding import read_x
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.events import write_events
 from segrgbx_core.files.images import (
@@ -16,7 +18,6 @@ from segrgbx_core.files.images import (
     read_reading,
     read_rgb,
     read_rgbx,
-    read_x,
     write_png,
 )
 from segrgbx_core.readings import Events, LightFieldViews, PolarizerImages
@@ -96,9 +97,9 @@ def test_rgbx_splits_the_fourth_channel(tmp_path: Path) -> None:
     rgb, reading = read_rgbx(path)
     np.testing.assert_array_equal(rgb, RGB)
     np.testing.assert_array_equal(reading, x)
-    with pytest.raises(InputError, match=r"fourth channel.*give the file as --rgbx\.$"):
+    with pytest.raises(InputError, match=r"fourth channel.*--rgbx"):
         read_rgb(path)
-    with pytest.raises(InputError, match="has four channels; give it as --rgbx"):
+    with pytest.raises(InputError, match=r"four channels; .*--rgbx"):
         read_reading(path)
 
 
@@ -106,20 +107,17 @@ def test_missing_folder_empty_and_foreign_files(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "text.png").write_text("hello")
-    for name, sentence in {
-        "none.png": "does not exist; check the path.",
-        "": "is a folder; expected an image file.",
-        "empty.png": "is empty; record or copy it again.",
-        "notes.txt": "has the ending '.txt'; expected an image: .png, .jpg, .jpeg, .tif, .tiff "
-        "(or .npy for the X reading).",
-        "text.png": "cannot be decoded as an image; it is truncated, damaged or of another "
-        "format.",
+    for name, words in {
+        "none.png": "does not exist",
+        "": "is a folder",
+        "empty.png": "is empty",
+        "notes.txt": ".*'.txt'; .* .png, .jpg, .jpeg, .tif, .tiff .*.npy",
+        "text.png": "cannot be decoded",
     }.items():
         path = tmp_path / name
         for read in (read_rgb, read_reading, read_rgbx):
-            with pytest.raises(InputError) as caught:
+            with pytest.raises(InputError, match=f"^{re.escape(str(path))} {words}"):
                 read(path)
-            assert str(caught.value) == f"{path} {sentence}"
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tiff"])
@@ -127,27 +125,23 @@ def test_a_truncated_image_is_refused(tmp_path: Path, suffix: str) -> None:
     whole = stored(tmp_path / f"a{suffix}", cv2.resize(RGB, (64, 64))).read_bytes()
     cut = tmp_path / f"cut{suffix}"
     cut.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="truncated, damaged or of another format"):
+    with pytest.raises(InputError, match="truncated, damaged"):
         read_rgb(cut)
 
 
 def test_wrong_bit_depth_of_rgb(tmp_path: Path) -> None:
     path = stored(tmp_path / "a.png", np.dstack([DEEP] * 3))
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=r"a.png .*uint16; .*8 bits .*X reading"):
         read_rgb(path)
-    assert str(caught.value) == (
-        f"{path} has colour values of type uint16; the RGB image needs 8 bits a channel: convert "
-        "it (16-bit values are for the X reading)."
-    )
 
 
 def test_a_grey_rgb_image(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is a grey image; .*the second sensor"):
+    with pytest.raises(InputError, match=r"grey image; .*second sensor"):
         read_rgb(stored(tmp_path / "a.png", RGB[..., 0]))
 
 
 def test_rgbx_with_three_channels(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"has 3 channels; --rgbx expects four .*--rgb and --x"):
+    with pytest.raises(InputError, match=r"3 channels; .*four .*--rgb and --x"):
         read_rgbx(stored(tmp_path / "a.png", RGB))
 
 
@@ -159,11 +153,11 @@ def test_npy_of_other_things(tmp_path: Path) -> None:
     with (tmp_path / "zip.npy").open("wb") as file:
         np.savez(file, a=np.zeros(2))
     for name, words in {
-        "int": "values of type int32; expected uint8, uint16 or float32",
-        "flat": r"array of shape \(4,\); expected one image",
-        "object": "is not a whole .npy file of numbers",
-        "cut": "is not a whole .npy file of numbers",
-        "zip": "is an archive of arrays",
+        "int": "int32; expected uint8, uint16 or float32",
+        "flat": r"shape \(4,\)",
+        "object": "not a whole .npy",
+        "cut": "not a whole .npy",
+        "zip": "archive of arrays",
     }.items():
         with pytest.raises(InputError, match=words):
             read_reading(tmp_path / f"{name}.npy")
@@ -192,11 +186,11 @@ def test_x_of_events_is_a_window(tmp_path: Path) -> None:
     none = np.zeros(0, np.int64)
     events = Events(none.astype(np.uint16), none.astype(np.uint16), none > 0, none, 8, 6, 0, 10)
     write_events(tmp_path / "x.npz", events)
-    found = read_x(tmp_path / "x.npz", "event")
-    assert isinstance(found, Events)
-    assert (found.width, found.height, found.end_ns) == (8, 6, 10)
+    back = read_x(tmp_path / "x.npz", "event")
+    assert isinstance(back, Events)
+    assert (back.width, back.height, back.end_ns) == (8, 6, 10)
     write_png(tmp_path / "x.png", DEEP)
-    with pytest.raises(InputError, match=r"is not a whole .npz archive"):
+    with pytest.raises(InputError, match=r"not a whole .npz"):
         read_x(tmp_path / "x.png", "event")
 
 
@@ -206,11 +200,11 @@ def test_x_of_a_light_field_is_a_folder_or_tiles(tmp_path: Path) -> None:
     for name, view in (("frame_5_6", RGB), ("frame_5_5", RGB // 2), ("frame_5_7", 0 * RGB)):
         write_png(folder / f"{name}.png", view)
     (folder / "notes.txt").write_text("not a view")
-    found = read_x(folder, "light_field")
-    assert isinstance(found, LightFieldViews)
-    assert found.rows.tolist() == [5, 5, 5]
-    assert found.columns.tolist() == [5, 6, 7]
-    np.testing.assert_array_equal(found.views, [RGB // 2, RGB, 0 * RGB])
+    views = read_x(folder, "light_field")
+    assert isinstance(views, LightFieldViews)
+    assert views.rows.tolist() == [5, 5, 5]
+    assert views.columns.tolist() == [5, 6, 7]
+    np.testing.assert_array_equal(views.views, [RGB // 2, RGB, 0 * RGB])
     write_png(tmp_path / "tiles.png", RGB)
     tiles = read_x(tmp_path / "tiles.png", "light_field", (2, 4))
     assert isinstance(tiles, LightFieldViews)
@@ -222,26 +216,26 @@ def test_x_of_four_polarizer_images(tmp_path: Path) -> None:
     folder.mkdir()
     for number, angle in enumerate((0, 45, 90, 135)):
         write_png(folder / f"{angle}.png", np.full((4, 5), number, np.uint8))
-    found = read_x(folder, "polarization")
-    assert isinstance(found, PolarizerImages)
-    assert found.intensity[:, 0, 0].tolist() == [0, 1, 2, 3]
+    images = read_x(folder, "polarization")
+    assert isinstance(images, PolarizerImages)
+    assert images.intensity[:, 0, 0].tolist() == [0, 1, 2, 3]
     (folder / "90.png").rename(folder / "90.PNG")
     assert isinstance(read_x(folder, "polarization"), PolarizerImages)
     (folder / "90.PNG").unlink()
-    with pytest.raises(InputError, match=r"lacks an image for 90 degrees; expected 0.png"):
+    with pytest.raises(InputError, match=r"lacks .*90 degrees; .*0.png"):
         read_x(folder, "polarization")
     write_png(folder / "90.png", np.zeros((5, 5), np.uint8))
-    with pytest.raises(InputError, match=r"90.png has shape \(5, 5\) and type uint8, but 0.png"):
+    with pytest.raises(InputError, match=r"90.png .*\(5, 5\) .*uint8, but 0.png"):
         read_x(folder, "polarization")
 
 
 def test_x_of_a_folder_that_holds_something_else(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has no views; expected images whose names end in"):
+    with pytest.raises(InputError, match="has no views"):
         read_x(tmp_path, "light_field")
-    with pytest.raises(InputError, match="is a folder; expected an image file"):
+    with pytest.raises(InputError, match="is a folder"):
         read_x(tmp_path, "depth")
     write_png(tmp_path / "0_0.png", DEEP)
-    with pytest.raises(InputError, match="holds uint16 values; views of a light field are uint8"):
+    with pytest.raises(InputError, match=r"uint16 values; .*uint8"):
         read_x(tmp_path, "light_field")
-    with pytest.raises(InputError, match="holds uint16 values; views of a light field are uint8"):
+    with pytest.raises(InputError, match=r"uint16 values; .*uint8"):
         read_x(tmp_path / "0_0.png", "light_field", (2, 2))

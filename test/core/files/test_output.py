@@ -3,6 +3,7 @@
 
 import errno
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -25,12 +26,9 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
 def test_foreign_files_stop_it(tmp_path: Path) -> None:
     for name in ("a", "b", "c", "d"):
         (tmp_path / name).write_text("mine")
-    with pytest.raises(OutputError) as caught:
+    where = re.escape(str(tmp_path))
+    with pytest.raises(OutputError, match=rf"^{where} .*\(a, b, c and 1 more\); .*--force"):
         claim_output(tmp_path, force=False)
-    assert str(caught.value) == (
-        f"{tmp_path} already holds files (a, b, c and 1 more); choose another folder, or add "
-        "--force to replace files of the same names and leave the others alone."
-    )
 
 
 def test_force_leaves_foreign_files_alone(tmp_path: Path) -> None:
@@ -41,26 +39,21 @@ def test_force_leaves_foreign_files_alone(tmp_path: Path) -> None:
 
 def test_a_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
-    with pytest.raises(OutputError, match=r"out is a file; the output needs a folder\.$"):
+    with pytest.raises(OutputError, match=r"out is a file"):
         claim_output(tmp_path / "out", force=True)
 
 
 def test_a_file_among_the_parents(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(
-        OutputError, match="a part of the path is a file; choose another output folder"
-    ):
+    with pytest.raises(OutputError, match="part of the path"):
         claim_output(tmp_path / "file" / "out", force=False)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_said(tmp_path: Path, code: int) -> None:
-    with pytest.raises(DiskFullError) as caught, disk_errors(tmp_path):
+    words = f"{re.escape(str(tmp_path))} is full, .*incomplete"
+    with pytest.raises(DiskFullError, match=words), disk_errors(tmp_path):
         raise OSError(code, os.strerror(code))
-    assert str(caught.value) == (
-        f"The disk that holds {tmp_path} is full, so the results are incomplete; free some space "
-        "or choose another output folder, and run again."
-    )
 
 
 def test_a_full_disk_under_sqlite_is_said(tmp_path: Path) -> None:
@@ -70,13 +63,13 @@ def test_a_full_disk_under_sqlite_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [(errno.EACCES, "permission is denied"), (errno.EROFS, "the disk is read-only")],
+    [(errno.EACCES, "permission is denied"), (errno.EROFS, "is read-only")],
 )
 def test_a_refusal_names_the_file(tmp_path: Path, code: int, words: str) -> None:
     place = str(tmp_path / "mask.png")
-    with pytest.raises(OutputError) as caught, disk_errors(tmp_path):
+    message = f"{re.escape(place)}: .*{words}"
+    with pytest.raises(OutputError, match=message), disk_errors(tmp_path):
         raise OSError(code, os.strerror(code), place)
-    assert str(caught.value) == f"Cannot write {place}: {words}; choose another output folder."
 
 
 @pytest.mark.parametrize("defect", [FileNotFoundError(errno.ENOENT, "x"), KeyError("x")])

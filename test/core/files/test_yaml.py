@@ -32,13 +32,13 @@ def test_a_key_given_twice_is_refused_with_its_line(tmp_path: Path, kind: str) -
     name, read = READERS[kind]
     path = tmp_path / name
     path.write_text("classes: [1]\nmatrix: [2]\nclasses: []\n", "utf-8")
-    with pytest.raises(SegRgbxError, match=rf"{name}, line 3: key 'classes' is given twice"):
+    with pytest.raises(SegRgbxError, match=rf"{name}, line 3: .*'classes' .*twice"):
         read(path)
 
 
 def test_a_key_given_twice_in_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"model": "a", "model": "b"}', "utf-8")
-    with pytest.raises(InputError, match=r"a.json .*key 'model' is given twice"):
+    with pytest.raises(InputError, match=r"a.json .*'model' .*twice"):
         read_json(tmp_path / "a.json", InputError)
 
 
@@ -69,5 +69,5 @@ def test_a_file_too_large_for_settings_is_not_read(tmp_path: Path) -> None:
 def test_merged_keys_may_be_given_again(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("base: &b {x: 1, y: 2}\nmine: {<<: *b, y: 3}\n", "utf-8")
-    found = read_yaml(path, InputError)
-    assert found == {"base": {"x": 1, "y": 2}, "mine": {"x": 1, "y": 3}}
+    content = read_yaml(path, InputError)
+    assert content == {"base": {"x": 1, "y": 2}, "mine": {"x": 1, "y": 3}}

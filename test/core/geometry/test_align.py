@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Planes onto the RGB grid by resize and homography: validity travels along and never leaks."""
+"""Planes on the RGB grid by resize and homography, with validity and without leaks from holes."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def ramp(height: int = 24, width: int = 32) -> Planes:
 
 
 def holed(planes: Planes, seed: int, share: float, hidden: float = 0.0) -> Planes:
-    """With holes in which `hidden` lies."""
+    """The planes with invalid pixels that hold the value `hidden`."""
     hole = np.random.default_rng(seed).random(planes.valid.shape) < share
     return Planes(np.where(hole, np.float32(hidden), planes.data), planes.valid & ~hole)
 
@@ -102,7 +102,7 @@ def test_a_homography_may_be_in_pixels_of_a_larger_x_image() -> None:
     ("matrix", "words"),
     [
         (np.eye(4), r"shape \(4, 4\)"),
-        (np.full((3, 3), np.nan), "expected 3x3 finite numbers"),
+        (np.full((3, 3), np.nan), "nan.*3x3 finite numbers"),
         (np.zeros((3, 3)), "no inverse"),
     ],
 )
@@ -112,7 +112,7 @@ def test_homographies_that_cannot_be_are_refused(matrix: np.ndarray, words: str)
 
 
 def test_a_homography_past_the_image_is_named_and_holes_are_not() -> None:
-    with pytest.raises(InputError, match="takes no X pixel into the RGB image of 32x24"):
+    with pytest.raises(InputError, match=r"no X pixel .*32x24"):
         warp_planes(ramp(), shift(1000, 0), (24, 32))
     empty = holed(ramp(), 0, 1.1)
     assert not warp_planes(empty, shift(1, 0), (24, 32)).valid.any()

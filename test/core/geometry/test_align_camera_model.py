@@ -53,7 +53,7 @@ def test_rays_lead_back_to_their_pixels(lens: str) -> None:
 
 
 def test_points_behind_or_far_aside_are_unseen() -> None:
-    # This lens's polynomial turns back at a slope of 1.6, and would show 1.9 inside the image.
+    # This lens's polynomial has its maximum at a slope of 1.6 and would map 1.9 into the image.
     camera = CameraModel(640, 480, K, np.array([-0.13, 0.0, 0.0, 0.0]))
     aside = np.array([[0.0, 0.0, 2.6, 0.3], [0, 0, 0, 0], [-1.0, 0.0, 1.0, 1.0]])
     seen = np.isfinite(camera.project(aside)).all(0)
@@ -67,13 +67,13 @@ def test_the_matrix_may_come_flat_as_in_camera_info() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((640, 480, K, np.zeros(5), "fisheye62"), "model 'fisheye62' is unknown; expected one"),
-        ((0, 0, K), "size is 0x0; .* CameraInfo is not filled in"),
+        ((640, 480, K, np.zeros(5), "fisheye62"), "'fisheye62' is unknown"),
+        ((0, 0, K), "size is 0x0; .*CameraInfo"),
         ((640, 480, np.zeros(9)), "focal lengths above 0"),
         ((640, 480, np.ones(6)), "expected 3x3 numbers"),
-        ((640, 480, K, np.zeros(3)), "has 3 distortion coefficients .* has 0, 4, 5 finite"),
-        ((640, 480, K, np.full(4, np.nan)), "4 distortion coefficients"),
-        ((640, 480, K, np.zeros(5), "equidistant"), "model 'equidistant' has 0, 4 finite"),
+        ((640, 480, K, np.zeros(3)), "3 distortion coefficients .*0, 4, 5 finite"),
+        ((640, 480, K, np.full(4, np.nan)), "4 distortion coefficients .*nan"),
+        ((640, 480, K, np.zeros(5), "equidistant"), "'equidistant' has 0, 4 finite"),
     ],
 )
 def test_cameras_that_cannot_be_are_refused(arguments: tuple[object, ...], words: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Depth seen from another camera's place: geometry, occlusion, no holes in surfaces."""
+"""Depth seen from another camera's position: geometry, occlusion, no holes in surfaces."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def camera(width: int = 64, d: np.ndarray | None = None, model: str = "plumb_bob
 def moved(
     x: float = 0, y: float = 0, z: float = 0, yaw_deg: float = 0, roll_deg: float = 0
 ) -> np.ndarray:
-    """rgb_from_x of an RGB camera that stands at (x, y, z) of the depth camera and is turned."""
+    """rgb_from_x of a rotated RGB camera at (x, y, z) in the depth camera's frame."""
     a, b = np.radians([yaw_deg, roll_deg])
     yaw = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
     roll = np.array([[np.cos(b), np.sin(b), 0], [-np.sin(b), np.cos(b), 0], [0, 0, 1]])
@@ -112,7 +112,7 @@ def test_what_stands_before_hides_what_is_behind(width: int) -> None:
     left, right = (29.5 - shift + 0.5) * per_pixel - 0.5, (33.5 - shift + 0.5) * per_pixel - 0.5
     pole = np.arange(int(np.ceil(left + 0.5)), int(np.floor(right - 0.5)) + 1)
     np.testing.assert_allclose(done[:, pole], 1.0, rtol=1e-5)
-    # Right of it lies what the depth camera could not see, and then the wall again, unbroken.
+    # Right of it is the part that the depth camera could not see, and then the wall without holes.
     uncovered = np.isnan(done[24]).nonzero()[0]
     shadow = uncovered[uncovered < width * 0.9]
     gap = 0.1 * (1 - 1 / 5) * 0.87 * width
@@ -121,7 +121,7 @@ def test_what_stands_before_hides_what_is_behind(width: int) -> None:
     assert np.array_equal(shadow, np.arange(shadow.min(), shadow.max() + 1))
     values = done[np.isfinite(done)]
     assert np.isclose(values[:, None], [1.0, 5.0], rtol=1e-4).any(1).all()
-    # From the other side all is mirrored, whatever the order in which pixels are visited.
+    # From the other side everything is mirrored, independent of the order of the pixels.
     mirrored = reproject(
         scene_with_a_pole()[:, ::-1], Reprojection(camera(64), target, moved(x=-0.1))
     )
@@ -153,15 +153,15 @@ def test_holes_alone_are_no_error() -> None:
 
 def test_sizes_and_extrinsics_that_do_not_fit_are_named() -> None:
     depth = np.full((48, 64), 3.0, np.float32)
-    with pytest.raises(InputError, match="depth image is 64x48 and its camera is of 80x60"):
+    with pytest.raises(InputError, match=r"depth image is 64x48 .*80x60"):
         reproject(depth, Reprojection(camera(80), camera(80), np.eye(4)))
-    with pytest.raises(InputError, match="None of the depth image's 3072 points falls"):
+    with pytest.raises(InputError, match=r"None of .*3072 points"):
         reproject(depth, Reprojection(camera(), camera(), moved(z=100)))
     for matrix, words in (
-        (np.eye(3), r"shape \(3, 3\); expected a 4x4"),
-        (np.diag([2.0, 2, 2, 1]), "no rigid transform"),
-        (np.diag([1.0, 1, -1, 1]), "no rigid transform"),
-        (np.eye(4)[::-1], "no rigid transform"),
+        (np.eye(3), r"shape \(3, 3\); .*4x4"),
+        (np.diag([2.0, 2, 2, 1]), "not a rigid transform: .*off by 3;"),
+        (np.diag([1.0, 1, -1, 1]), "not a rigid transform: .*off by 0;"),
+        (np.eye(4)[::-1], "not a rigid transform: .*off by 1;"),
     ):
         with pytest.raises(InputError, match=words):
             Reprojection(camera(), camera(), matrix)

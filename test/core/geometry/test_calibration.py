@@ -11,7 +11,7 @@ import pytest
 from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.calibration import read_camera, read_extrinsic, read_homography
 from segrgbx_ros.bags.cameras import TransformStamped, transform_between
-from segrgbx_ros.messages.cameras import CameraInfoMessage, camera_of, is_rectified
+from segrgbx_ros.messages.cameras import CameraInfoMessage, camera_from_info, is_rectified
 
 CAMERA_YAML = """
 image_width: 640
@@ -57,14 +57,14 @@ def stamped(
 
 
 def test_a_camera_info() -> None:
-    camera = camera_of(info(), "/rgb/camera_info")
+    camera = camera_from_info(info(), "/rgb/camera_info")
     assert (camera.width, camera.height, camera.model) == (640, 480, "plumb_bob")
     assert camera.k.tolist() == [[500, 0, 320], [0, 510, 240], [0, 0, 1]]
     assert camera.d.tolist() == [-0.1, 0.01, 0, 0, 0]
 
 
 def test_a_rectified_image_has_the_projection_and_no_distortion() -> None:
-    camera = camera_of(info(), "/rgb/camera_info", rectified=True)
+    camera = camera_from_info(info(), "/rgb/camera_info", rectified=True)
     assert camera.k.tolist() == [[450, 0, 310], [0, 460, 230], [0, 0, 1]]
     assert not camera.d.any()
     assert is_rectified("/camera/depth/image_rect_raw")
@@ -74,15 +74,15 @@ def test_a_rectified_image_has_the_projection_and_no_distortion() -> None:
 def test_region_and_binning() -> None:
     """Pixels 100..419 by twos: the binned pixel 0 is the mean of 100 and 101, centre 100.5."""
     roi = SimpleNamespace(x_offset=100, y_offset=50, width=320, height=240)
-    camera = camera_of(info(roi=roi, binning_x=2, binning_y=2), "/rgb/camera_info")
+    camera = camera_from_info(info(roi=roi, binning_x=2, binning_y=2), "/rgb/camera_info")
     assert (camera.width, camera.height) == (160, 120)
     assert camera.k[0].tolist() == [250, 0, (320 - 100 - 0.5) / 2]
     assert camera.k[1].tolist() == [0, 255, (240 - 50 - 0.5) / 2]
 
 
 def test_an_empty_camera_info_is_named() -> None:
-    with pytest.raises(InputError, match=r"topic /rgb/camera_info cannot be used: .*0.0, 0.0"):
-        camera_of(info(k=np.zeros(9)), "/rgb/camera_info")
+    with pytest.raises(InputError, match=r"/rgb/camera_info cannot be used: .*0\.0, 0\.0"):
+        camera_from_info(info(k=np.zeros(9)), "/rgb/camera_info")
 
 
 def test_a_camera_file(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_homography_file(tmp_path: Path) -> None:
 
 
 def test_an_extrinsic_as_tf2_prints_it(tmp_path: Path) -> None:
-    """A quarter turn about z takes x to y."""
+    """A quarter turn about z maps x to y."""
     file = tmp_path / "e.yaml"
     file.write_text(f"translation: [1, 2, 3]\nrotation: [0, 0, {HALF}, {HALF}]\n")
     rgb_from_x = read_extrinsic(file)
@@ -110,15 +110,15 @@ def test_an_extrinsic_as_tf2_prints_it(tmp_path: Path) -> None:
     ("text", "read", "words"),
     [
         ("a: [", read_camera, "not readable YAML"),
-        ("- 1", read_camera, r"is \[1\]; expected a mapping"),
-        ("image_width: 3", read_camera, "lacks image_height"),
-        ("matrix: [1, 2]", read_homography, "`matrix` of 2 numbers; expected 3x3"),
+        ("- 1", read_camera, r"is \[1\]; .*mapping"),
+        ("image_width: 3", read_camera, "image_height"),
+        ("matrix: [1, 2]", read_homography, "`matrix` of 2 numbers; .*3x3"),
         ("matrix: [0,0,0,0,0,0,0,0,0]", read_homography, "has no inverse"),
-        ("rotation: [0, 0, 0, 1]", read_extrinsic, "lacks translation"),
+        ("rotation: [0, 0, 0, 1]", read_extrinsic, "translation"),
         (
             "translation: [0, 0, 0]\nrotation: [0, 0, 0, 2]",
             read_extrinsic,
-            "rotation in .* has length 2; expected a unit quaternion",
+            "length 2; .*unit quaternion",
         ),
     ],
 )
@@ -127,12 +127,12 @@ def test_broken_files_are_named(tmp_path: Path, text: str, read: object, words: 
     file.write_text(text)
     with pytest.raises(InputError, match=words):
         read(file)  # type: ignore[operator]
-    with pytest.raises(InputError, match="does not exist; check the path of the calibration"):
+    with pytest.raises(InputError, match=r"nowhere\.yaml does not exist"):
         read(tmp_path / "nowhere.yaml")  # type: ignore[operator]
 
 
 def test_a_chain_of_transforms_in_both_directions() -> None:
-    """rgb and x both hang on the base: up one branch, down the other."""
+    """rgb and x are both below the base: up one branch, down the other."""
     tree = [
         stamped("base", "rgb", (1, 0, 0)),
         stamped("base", "mast", (0, 0, 2)),

@@ -33,15 +33,15 @@ def test_a_file_of_the_users_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("classes: [road]", r"classes\[0\] is 'road'; expected a mapping"),
-        ("classes:\n- {name: a, color: [0, 0, 256]}", "expected red, green and blue in 0..255"),
-        ("classes:\n- {name: a, color: [0, 0]}", "color has 2 values; expected 3"),
-        ("names: []", "unknown keys names; known: classes"),
-        ("classes: []", "has 0 classes; expected 1 to 255"),
+        ("classes: [road]", r"classes\[0\] is 'road'"),
+        ("classes:\n- {name: a, color: [0, 0, 256]}", r"\[0, 0, 256\]"),
+        ("classes:\n- {name: a, color: [0, 0]}", "color has 2 values"),
+        ("names: []", "unknown keys names"),
+        ("classes: []", "0 classes; .*1 to 255"),
         ("classes: [", "not readable YAML"),
         (
             "classes:\n- {name: a, color: [0, 0, 0]}\n- {name: a, color: [1, 1, 1]}",
-            "names a class twice",
+            "class twice",
         ),
     ],
 )
@@ -53,7 +53,7 @@ def test_wrong_files_are_refused_in_words(tmp_path: Path, text: str, words: str)
 
 
 def test_unknown_names_list_the_known() -> None:
-    with pytest.raises(LabelError, match=r"'marsh' was not found; shipped sets: .*street"):
+    with pytest.raises(LabelError, match=r"'marsh' was not found; .*street"):
         load_label_set("marsh")
-    with pytest.raises(LabelError, match="no class 'river'; it has road, lane_marking"):
+    with pytest.raises(LabelError, match=r"'river'; .*road, lane_marking"):
         load_label_set("street").id_of("river")

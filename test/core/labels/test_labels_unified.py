@@ -95,14 +95,14 @@ def test_stored_ids_lose_one_without_wrapping_around() -> None:
     stored = np.array([0, 1, 25, 255], np.uint8)
     numbering, file = from_one(deliver), Path("a.png")
     assert ids_of_numbers(stored, numbering, file).tolist() == [255, 0, 24, 255]
-    with pytest.raises(LabelError, match=r"a.png holds the values 26 in 2 pixels; expected 0"):
+    with pytest.raises(LabelError, match=r"a.png .*values 26 in 2 .*0 to 25"):
         ids_of_numbers(np.array([26, 26], np.uint8), numbering, file)
 
 
 def test_label_images_that_cannot_be_are_refused() -> None:
     with pytest.raises(LabelError, match="of type int64; expected uint8"):
         remap(np.zeros(3, np.int64), {0: 1}, "It")  # type: ignore[arg-type]
-    with pytest.raises(LabelError, match="holds the values 9 in 1 pixels; expected 0 to 8"):
+    with pytest.raises(LabelError, match=r"values 9 in 1 .*0 to 8"):
         remap(np.array([9, 0], np.uint8), {i: i for i in range(9)}, "It")
 
 
@@ -126,34 +126,34 @@ def test_a_set_of_the_users_own_joins_by_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("classes", "more", "words"),
     [
-        ("- {name: a, color: [0, 0, 0]}", None, "class 'a' meets .*; expected one unified class"),
+        ("- {name: a, color: [0, 0, 0]}", None, r"class 'a' meets \[\];"),
         ("- {name: a, color: [0, 0, 0], meets: []}", None, "expected one unified class"),
         ("- {name: a, color: [0, 0, 0], meets: [rest, crop]}", None, "'rest' alone"),
-        ("- {name: a, color: [0, 0, 0], meets: rye}", None, "'rye', which 'union' lacks; it has"),
+        ("- {name: a, color: [0, 0, 0], meets: rye}", None, "'rye', which 'union' lacks"),
         (
             "- {name: a, color: [0, 0, 0], meets: crop}\n"
             "- {name: b, color: [0, 0, 1], meets: [soil, crop]}",
             None,
-            "'crop' is met by both 'a' and 'b'",
+            "'crop' .*'a' and 'b'",
         ),
         (
             "- {name: a, color: [0, 0, 0], meets: rest}\n"
             "- {name: b, color: [0, 0, 1], meets: rest}",
             None,
-            "'rest' is met by both 'a' and 'b'",
+            "'rest' .*'a' and 'b'",
         ),
         (
             "- {name: a, color: [0, 0, 0], meets: crop}",
             "unified: union.yaml\nsilent: [crop]\n",
-            "met by both 'a' and 'silent'",
+            "'a' and 'silent'",
         ),
         (
             "- {name: a, color: [0, 0, 0], meets: rest}\n"
             "- {name: b, color: [0, 0, 1], meets: [soil, crop]}",
             None,
-            "takes the rest, but nothing of 'union' is",
+            "the rest, but 'union'",
         ),
-        ("- {name: a, color: [0, 0, 0], meets: crop}", "", "does not name the union"),
+        ("- {name: a, color: [0, 0, 0], meets: crop}", "", "not name the union"),
         ("- {name: a, color: [0, 0, 0], meets: crop}", "unified: moor\n", "'moor' was not found"),
     ],
 )

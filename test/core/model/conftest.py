@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models as they are after training, when each part has its say."""
+"""Models as after training, where every part affects the output."""
 
 from collections.abc import Callable
 
@@ -13,8 +13,8 @@ Awake = Callable[[ModelConfig], SegRgbX]
 
 @pytest.fixture(scope="session")
 def awake() -> Awake:
-    """Builds a model, always of the same seed, whose gates are open and whose head is large
-    enough that every path shows in the logits."""
+    """Builds a model, always from the same seed, with open gates and head weights large enough
+    for every path to affect the logits."""
     return _awake
 
 

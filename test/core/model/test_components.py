@@ -152,7 +152,7 @@ def test_weights_with_components_do_not_load_as_an_outline(tmp_path: Path, full:
     listed = "  components:\n  - ma_clip\n  - modality_embedding\n  - dsrm\n"
     assert listed in card
     (tmp_path / "card.yaml").write_text(card.replace(listed, "  components: []\n"))
-    with pytest.raises(ModelError, match="look like this project's model with component ma_clip"):
+    with pytest.raises(ModelError, match="model with component ma_clip"):
         load_model(tmp_path)
 
 
@@ -175,15 +175,15 @@ def test_summary_counts_every_parameter() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"components": ("magic",)}, "Component 'magic' is unknown; expected some of ma_clip"),
-        ({"components": ("dsrm", "dsrm")}, "Components dsrm, dsrm repeat; name each once"),
-        ({"components": ("ma_clip",)}, "ma_clip alone changes nothing: .* add one of them"),
-        ({"dsrm_stages": (5,)}, r"dsrm_stages is \(5,\); expected stages from 1 to 4"),
+        ({"components": ("magic",)}, "'magic' is unknown; .*ma_clip"),
+        ({"components": ("dsrm", "dsrm")}, "dsrm, dsrm repeat"),
+        ({"components": ("ma_clip",)}, "ma_clip alone .*modality_embedding and dsrm"),
+        ({"dsrm_stages": (5,)}, r"dsrm_stages is \(5,\); .*from 1 to 4"),
         ({"dsrm_stages": ()}, r"dsrm_stages is \(\); expected"),
-        ({"dsrm_stages": (4, 4)}, "each once"),
-        ({"prompts": 0}, "4 control prompts and 0 learnable prompts; expected 1 to 64"),
+        ({"dsrm_stages": (4, 4)}, r"dsrm_stages is \(4, 4\); .*each once"),
+        ({"prompts": 0}, "4 control .* 0 learnable prompts; .*1 to 64"),
         ({"control_prompts": 65}, "65 control prompts"),
-        ({"modalities": ("sonar",)}, "modalities are sonar; expected some of event"),
+        ({"modalities": ("sonar",)}, "modalities are sonar; .*event"),
         ({"modalities": ()}, "modalities are none; expected"),
     ],
 )
@@ -198,13 +198,13 @@ def test_wrong_use_is_refused_in_words(full: SegRgbX) -> None:
     rgb, x = _pair(1, 32, 32)
     outline = build_model("b0", 4, head_width=16)
     scene = full.embed_scene(rgb, x, "thermal")
-    with pytest.raises(InputError, match="no components to read it"):
+    with pytest.raises(InputError, match=r"scene was given, .*no components"):
         outline(rgb, x, "thermal", scene=scene)
-    with pytest.raises(InputError, match="has no components, so it embeds no scene"):
+    with pytest.raises(InputError, match=r"no components, .*embeds no scene"):
         outline.embed_scene(rgb, x, "thermal")
     thermal = SegRgbX(replace(full.config, modalities=("thermal",)))
-    with pytest.raises(InputError, match="no prompts for modality 'depth', only for thermal"):
+    with pytest.raises(InputError, match=r"no prompts .*'depth', .*thermal"):
         thermal(rgb, x, "depth")
     card = _card(full)
-    with pytest.raises(ModelError, match="prompts for depth alone; add it there"):
+    with pytest.raises(ModelError, match="prompts for depth"):
         replace(card, architecture=replace(full.config, modalities=("depth",)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DSRM against its formula, and the promise that a fresh block changes nothing."""
+"""DSRM against its formula; a new block is the identity."""
 
 import math
 

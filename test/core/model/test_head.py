@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The head against the order of operations its paper gives."""
+"""The head against the order of operations in its paper."""
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from segrgbx_core.model.head import MlpHead
 
 
 def _as_published(head: MlpHead, levels: list[Tensor]) -> Tensor:
-    """Lift, enlarge, join, mix: at a quarter of the input's size throughout."""
+    """Project, upsample, concatenate, mix: at a quarter of the input's size throughout."""
     lifted = [
         F.interpolate(
             lift(level.permute(0, 2, 3, 1)).permute(0, 3, 1, 2),

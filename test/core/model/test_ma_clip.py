@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scene embeddings: one call for both streams, absent X, input statistics, what is refused."""
+"""Scene embeddings: one call for both streams, absent X, input statistics, refused inputs."""
 
 import subprocess
 import sys
@@ -79,10 +79,10 @@ def test_tuned_tower_is_taken_and_kept_fixed(clip: MaClip) -> None:
 def test_tower_of_another_kind_is_refused(clip: MaClip) -> None:
     state = dict(clip.visual.state_dict())
     state["proj"] = state["proj"][:, :64]
-    with pytest.raises(ModelError, match="another visual tower: 1 tensors differ, the first proj"):
+    with pytest.raises(ModelError, match=r"another visual tower: 1 .*proj"):
         MaClip().load_visual(state)
     del state["proj"]
-    with pytest.raises(ModelError, match="give the weights of the tower that 'clip' names"):
+    with pytest.raises(ModelError, match=r"give the weights .*'clip'"):
         MaClip().load_visual(state)
 
 
@@ -111,5 +111,5 @@ def test_small_clip_runs_without_open_clip_and_peft() -> None:
 
 def test_missing_open_clip_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "open_clip", None)
-    with pytest.raises(ModelError, match=r"needs open_clip, .*pip install .*or take clip='small'"):
+    with pytest.raises(ModelError, match=r"open_clip, .*pip install .*clip='small'"):
         MaClip("ViT-B-32")

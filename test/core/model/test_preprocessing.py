@@ -57,11 +57,11 @@ def test_inference_size_keeps_the_aspect_ratio(
 
 
 def test_wrong_values_are_refused_in_words() -> None:
-    with pytest.raises(ModelError, match="Channel order is 'bgr'; expected 'rgb'"):
+    with pytest.raises(ModelError, match=r"Channel order .*'bgr'; .*'rgb'"):
         Preprocessing(channel_order="bgr")
-    with pytest.raises(ModelError, match=r"x_std is .*expected three numbers above 0"):
+    with pytest.raises(ModelError, match=r"x_std is .*above 0"):
         Preprocessing(x_std=(0.1, 0.0, 0.1))
-    with pytest.raises(ModelError, match="short_side is 8; expected 32 or more"):
+    with pytest.raises(ModelError, match=r"short_side is 8; .*32 or more"):
         Preprocessing(short_side=8)
     with pytest.raises(ModelError, match="Means are"):
         Preprocessing(rgb_mean=(float("nan"), 0.0, 0.0))

@@ -13,7 +13,7 @@ from segrgbx_core.model import SegRgbX, build_model
 def model() -> SegRgbX:
     torch.manual_seed(11)
     built = build_model("b0", num_classes=6, head_width=32).eval()
-    # Weights large enough that every path shows in the logits.
+    # Weights large enough for every path to affect the logits.
     with torch.no_grad():
         built.head.classifier.weight.normal_(0.0, 0.1)
     return built
@@ -85,23 +85,23 @@ def test_same_seed_same_weights() -> None:
 
 
 def test_wrong_settings_are_refused_in_words() -> None:
-    with pytest.raises(ModelError, match="Preset 'huge' is unknown; expected one of b0"):
+    with pytest.raises(ModelError, match=r"'huge' is unknown; .*b0"):
         build_model("huge")
-    with pytest.raises(ModelError, match="has 0 classes; expected 1 to 255"):
+    with pytest.raises(ModelError, match=r"0 classes; .*1 to 255"):
         build_model("b0", num_classes=0)
-    with pytest.raises(ModelError, match="width is 0; expected 1 or more"):
+    with pytest.raises(ModelError, match=r"width is 0; .*1 or more"):
         build_model("b0", head_width=0)
 
 
 def test_wrong_inputs_are_refused_in_words(model: SegRgbX) -> None:
     rgb, x = _pair(2, 32, 32)
-    with pytest.raises(InputError, match=r"rgb has shape \(3, 32, 32\); expected \(batch, 3"):
+    with pytest.raises(InputError, match=r"rgb .*\(3, 32, 32\); .*\(batch, 3"):
         model(rgb[0], None)
-    with pytest.raises(InputError, match="give both the same shape"):
+    with pytest.raises(InputError, match=r"x has shape .*both the same"):
         model(rgb, x[:, :, :16])
-    with pytest.raises(InputError, match=r"expected \(2,\), one flag a sample"):
+    with pytest.raises(InputError, match=r"present .*expected \(2,\)"):
         model(rgb, x, "thermal", torch.tensor([True]))
-    with pytest.raises(InputError, match="3 modality names came with 2 samples"):
+    with pytest.raises(InputError, match=r"3 modality names .*2 samples"):
         model(rgb, x, ["thermal"] * 3)
-    with pytest.raises(InputError, match="'sonar' is unknown; expected none or one of event"):
+    with pytest.raises(InputError, match=r"'sonar' is unknown; .*none or .*event"):
         model(rgb, x, "sonar")

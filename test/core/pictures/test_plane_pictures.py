@@ -5,13 +5,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from segrgbx_core.encoding import ENCODINGS, DepthSettings, EventSettings
+from segrgbx_core.encoding import DepthSettings, EventSettings
+from segrgbx_core.encoding.table import plane_names
+from segrgbx_core.modality import MODALITIES
 from segrgbx_core.pictures.planes import (
     BRIGHTER,
     DARKER,
     INVALID,
     MIDDLE,
-    plane_names,
     plane_picture,
     reading_picture,
     reading_words,
@@ -66,7 +67,7 @@ def test_small_and_large_planes_stay_readable(width: int, tile_width: int) -> No
 
 
 def test_every_modality_and_representation_names_its_planes() -> None:
-    assert all(len(plane_names(modality)) == 3 for modality in ENCODINGS)
+    assert all(len(plane_names(modality)) == 3 for modality in MODALITIES)
     surface = EventSettings(representation="time_surface")
     assert plane_names("event", surface) != plane_names("event")
     inverse = DepthSettings(representation="inverse")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The depth camera: truth within its noise, and holes where a real one has them."""
+"""The depth camera: true depth within its noise, and holes where a real camera has them."""
 
 import numpy as np
 import numpy.typing as npt
@@ -53,9 +53,9 @@ def test_glass_is_mostly_a_hole_and_walls_are_not() -> None:
     holes: dict[str, list[npt.NDArray[np.bool_]]] = {"glass": [], "masonry": []}
     for seed in range(4):
         reading, surfaces = seen(seed, "day")
-        for name, found in holes.items():
+        for name, zeros in holes.items():
             there = (surfaces.material == MATERIAL_ID[name]) & (surfaces.depth < 40)
-            found.append(reading[there] == 0)
+            zeros.append(reading[there] == 0)
     assert np.concatenate(holes["glass"]).mean() > 0.6
     assert np.concatenate(holes["masonry"]).mean() < 0.1
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A drive's captures: deterministic, in order, and true to physics where a test can tell."""
+"""A drive's captures: deterministic, in order, and physically plausible."""
 
 import numpy as np
 import pytest
@@ -60,11 +60,11 @@ def test_shapes_types_and_classes(captures: list[RgbCapture | XCapture]) -> None
 
 
 def test_every_class_occurs_somewhere() -> None:
-    found: set[int] = set()
+    ids: set[int] = set()
     for seed in range(8):
         drive = Drive(DriveSettings(width=320, height=240, seed=seed, conditions=("day",)))
-        found |= set(np.unique(drive.rgb_at(0.5).labels).tolist())
-    assert found == set(Label)
+        ids |= set(np.unique(drive.rgb_at(0.5).labels).tolist())
+    assert ids == set(Label)
 
 
 def test_conditions_come_one_after_the_other() -> None:
@@ -74,7 +74,7 @@ def test_conditions_come_one_after_the_other() -> None:
 
 
 def test_people_at_night_are_dark_in_rgb_and_warm_in_thermal() -> None:
-    """Away from lamps: people differ little from their surroundings in RGB, much in thermal."""
+    """Away from lamps, people differ little from their surroundings in RGB, much in thermal."""
     warmer, visible = [], []
     for seed in range(12):
         settings = DriveSettings(width=320, height=240, seed=seed, conditions=("night",))
@@ -116,7 +116,7 @@ def test_labels_do_not_depend_on_the_light() -> None:
 
 def test_a_wet_road_mirrors_the_sky_and_is_no_condition_unless_asked_for() -> None:
     def road(name: str) -> float:
-        """Contrast within the road, which puddles and mirrored houses make."""
+        """Contrast within the road, caused by puddles and reflected houses."""
         rgb = Drive(DriveSettings(width=160, height=120, seed=3, conditions=(name,))).rgb_at(0.5)
         light = rgb.image[rgb.labels == Label.ROAD].mean(1)
         return float(light.std() / light.mean())
@@ -137,13 +137,13 @@ def test_the_sky_is_the_coldest_thing_on_a_clear_day() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"modality": "radar"}, "modality 'radar' cannot be made; those that can: event, thermal"),
-        ({"seconds": 0.0}, "seconds is 0.0; expected 0.1 to 600"),
-        ({"rate_hz": 1000.0}, "rate_hz is 1000.0; expected 0.5 to 120"),
-        ({"width": 10}, "width is 10; expected 64 to 4096"),
-        ({"seed": -1}, "seed is -1; expected 0 or more"),
-        ({"conditions": ("rain",)}, "conditions rain are not known; expected some of day, dusk"),
-        ({"conditions": ()}, "conditions"),
+        ({"modality": "radar"}, "'radar' .*: event, thermal"),
+        ({"seconds": 0.0}, r"seconds is 0\.0; .*0\.1 to 600"),
+        ({"rate_hz": 1000.0}, r"rate_hz is 1000\.0; .*0\.5 to 120"),
+        ({"width": 10}, "width is 10; .*64 to 4096"),
+        ({"seed": -1}, "seed is -1; .*0 or more"),
+        ({"conditions": ("rain",)}, "conditions rain .*day, dusk"),
+        ({"conditions": ()}, r"conditions \(none\)"),
     ],
 )
 def test_settings_out_of_bounds_are_refused_in_words(

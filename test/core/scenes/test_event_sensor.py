@@ -24,7 +24,7 @@ def even(shape: tuple[int, int]) -> Pixels:
 
 
 class _Middle:
-    """Stands for random numbers where every pixel shall start at its level."""
+    """Replaces the random numbers, so that every pixel starts at its level."""
 
     def uniform(self, *_: object) -> npt.NDArray[np.float64]:
         return np.zeros((2, 2))

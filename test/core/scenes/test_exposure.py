@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras' shutters stay open longer in the dark, and what moves meanwhile smears."""
+"""Exposure is longer in the dark, and moving objects get motion blur."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Panes and shutters: what is labelled glass, and which sensor tells the two apart."""
+"""Panes and shutters: which are labelled glass, and which sensor distinguishes the two."""
 
 from dataclasses import dataclass, replace
 
@@ -22,7 +22,7 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Street:
-    """One street as seen at half a second; masks are (H, W)."""
+    """One street at 0.5 s; masks are (H, W)."""
 
     world: World
     surfaces: Surfaces
@@ -50,8 +50,9 @@ def by_day() -> list[Street]:
     return [street(seed, "day") for seed in range(STREETS)]
 
 
-def told_apart(a: Values, b: Values) -> float:
-    """Share told right, of each half the weight, by the best single threshold; 0.5 is chance."""
+def separability(a: Values, b: Values) -> float:
+    """Share classified correctly by the best single threshold, with equal weight of both classes;
+    0.5 is chance."""
     steps = np.quantile(np.concatenate((a, b)), np.linspace(0, 1, 200))
     below = np.searchsorted(np.sort(a), steps) / len(a) - np.searchsorted(np.sort(b), steps) / len(
         b
@@ -83,9 +84,9 @@ def test_the_panes_of_cars_are_car(by_day: list[Street]) -> None:
         seen.surfaces.label[(seen.surfaces.material == MATERIAL_ID["glass"]) & ~seen.on_facade]
         for seen in by_day
     ]
-    found = np.concatenate(labels)
-    assert len(found) > 1000
-    assert (found == Label.CAR).all()
+    car_labels = np.concatenate(labels)
+    assert len(car_labels) > 1000
+    assert (car_labels == Label.CAR).all()
 
 
 def test_two_fifths_of_the_windows_are_shut_and_shutters_are_building(
@@ -110,8 +111,8 @@ def test_brightness_hardly_tells_panes_from_shutters_and_polarization_does(
         for name, there in (("pane", seen.panes), ("shutter", seen.shutters)):
             grey[name].append(brightness[there])
             dolp[name].append(degree[there])
-    by_grey = told_apart(*(np.concatenate(values) for values in grey.values()))
-    by_dolp = told_apart(*(np.concatenate(values) for values in dolp.values()))
+    by_grey = separability(*(np.concatenate(values) for values in grey.values()))
+    by_dolp = separability(*(np.concatenate(values) for values in dolp.values()))
     assert by_grey < 0.72
     assert by_dolp > 0.82
     pane, shutter = (float(np.median(np.concatenate(v))) for v in dolp.values())
@@ -121,8 +122,8 @@ def test_brightness_hardly_tells_panes_from_shutters_and_polarization_does(
 
 @pytest.mark.parametrize("condition", ["day", "dusk"])
 def test_colour_within_one_street_does_not_give_the_panes_away(condition: str) -> None:
-    """By the best line through the colours of a street's windows, and not by luck on one."""
-    told = []
+    """By the best line through the colours of a street's windows, mean over several streets."""
+    shares = []
     for seed in range(STREETS):
         seen = street(seed, condition)
         image, panes, shutters = image_of(seen), seen.panes, seen.shutters
@@ -131,9 +132,9 @@ def test_colour_within_one_street_does_not_give_the_panes_away(condition: str) -
         a, b = image[panes], image[shutters]
         spread = np.cov(a.T) + np.cov(b.T) + 1e-6 * np.eye(3)
         line = np.linalg.solve(spread, a.mean(0) - b.mean(0))
-        told.append(told_apart(a @ line, b @ line))
-    assert len(told) >= 6
-    assert np.mean(told) < 0.84
+        shares.append(separability(a @ line, b @ line))
+    assert len(shares) >= 6
+    assert np.mean(shares) < 0.84
 
 
 def test_windows_that_are_lit_at_night_are_panes() -> None:
@@ -155,7 +156,7 @@ def test_no_window_is_lit_by_day(by_day: list[Street]) -> None:
 
 
 def test_a_pane_mirrors_more_at_a_slant() -> None:
-    """The same pane, whatever hangs behind it: brighter than black by what Fresnel says."""
+    """Whatever is behind a pane, it is brighter than black by the reflection after Fresnel."""
     seen = street(3, "day")
     black = replace(seen.surfaces, color=np.zeros_like(seen.surfaces.color))
     light = radiance(black, seen.world.condition_at(0.5), seen.world.course).mean(0)

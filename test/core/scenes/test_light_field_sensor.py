@@ -53,7 +53,7 @@ def test_a_neighbour_shows_each_point_f_b_over_z_away(
     edge = np.abs(cv2.Laplacian(cv2.GaussianBlur(middle, (0, 0), 1), cv2.CV_32F)) > 6
 
     def error(scale: float) -> float:
-        """Mean difference where there is contrast, for that share of the right disparity."""
+        """Mean difference where there is contrast, for that share of the true disparity."""
         shift = np.asarray(scale * disparity, np.float32)
         there = cv2.remap(moved, x - (column - 1) * shift, y - (row - 1) * shift, cv2.INTER_LINEAR)
         return float(np.abs(there - middle)[near & edge].mean())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Motion in the image, and frames in between, against what is rendered at that time."""
+"""Image motion and in-between frames, against frames rendered at that time."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_nothing_moves_while_no_time_passes() -> None:
 
 
 def test_the_middle_frame_is_near_what_is_rendered_then() -> None:
-    """Seed 5 meets a car at 1.5 s, which passes some 10 pixels in the 25 ms."""
+    """Seed 5 meets a car at 1.5 s, which moves about 10 pixels in the 25 ms."""
     world = World(5, 5.0, ("day",))
     condition = world.condition_at(1.5)
     first, middle, last = (

@@ -55,13 +55,13 @@ def test_scattered_light_is_polarized_only_at_a_slant() -> None:
 
 
 def test_glass_stands_out_from_the_wall_around_it() -> None:
-    found: dict[str, list[Image]] = {"glass": [], "masonry": [], "asphalt": []}
+    dolps: dict[str, list[Image]] = {"glass": [], "masonry": [], "asphalt": []}
     for seed in range(5):
         light, surfaces = seen(seed, "day")
-        for name, values in found.items():
+        for name, values in dolps.items():
             values.append(dolp(light)[surfaces.material == MATERIAL_ID[name]])
-    glass, wall, road = (float(np.median(np.concatenate(v))) for v in found.values())
-    # What hangs behind a pane scatters light that is not polarized.
+    glass, wall, road = (float(np.median(np.concatenate(v))) for v in dolps.values())
+    # Curtains behind a pane scatter light that is not polarized.
     assert glass > 0.2
     assert glass > 5 * wall
     assert glass > 2 * road
@@ -100,8 +100,8 @@ def test_the_mosaic_gives_back_degree_and_angle(degrees: int) -> None:
     i0, i45, i90, i135 = four(expose(light, np.random.default_rng(0)))
     s0, s1, s2 = (i0 + i45 + i90 + i135) / 2, i0 - i90, i45 - i135
     assert np.hypot(s1.mean(), s2.mean()) / s0.mean() == pytest.approx(0.5, abs=0.02)
-    found = np.degrees(0.5 * np.arctan2(s2.mean(), s1.mean())) % 180
-    assert min(abs(found - degrees), 180 - abs(found - degrees)) < 2
+    angle = np.degrees(0.5 * np.arctan2(s2.mean(), s1.mean())) % 180
+    assert min(abs(angle - degrees), 180 - abs(angle - degrees)) < 2
 
 
 def test_both_crossed_pairs_hold_the_same_light() -> None:

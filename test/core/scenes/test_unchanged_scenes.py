@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes that models were trained on stay as they were, whatever sensor is added beside them.
+"""Scenes that models were trained on stay unchanged when sensors are added.
 
-The classes' pixels were counted before the generator had any sensor but the thermal camera, when
-panes still were building; brightness and warmth were taken when panes became glass, brightness
-at night when its sky became darker and what moves smeared. Another processor or NumPy may round
-a value differently, so a few may differ a little.
+The classes' pixels were counted when the thermal camera was the generator's only second sensor and
+panes were still building; brightness and temperature were recorded when panes became glass,
+brightness at night when the night sky became darker and motion blur was added. Other processors or
+NumPy versions may round differently, so a few values may differ slightly.
 """
 
 import numpy as np
@@ -50,8 +50,8 @@ KELVIN = {
 }
 
 
-def differing(found: npt.NDArray[np.generic], expected: list[list[int]]) -> int:
-    return int((np.abs(found.astype(int) - np.array(expected)) > 1).sum())
+def differing(rendered: npt.NDArray[np.generic], expected: list[list[int]]) -> int:
+    return int((np.abs(rendered.astype(int) - np.array(expected)) > 1).sum())
 
 
 @pytest.mark.parametrize("condition", ["day", "night"])

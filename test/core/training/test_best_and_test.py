@@ -14,7 +14,7 @@ from segrgbx_core.datasets import FolderDataset
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.evaluation.dataset import evaluate
 from segrgbx_core.files.images import write_png
-from segrgbx_core.training import check, train
+from segrgbx_core.training import check_recipe, train
 from segrgbx_core.training.recipe import load_recipe
 from segrgbx_core.weights.store import load_model
 
@@ -85,10 +85,10 @@ def test_both_figures_are_printed_and_on_the_card(
     assert best is not None
     assert float(best[1]) == pytest.approx(float(card.training["validation_miou"]), abs=6e-4)
     step = card.training["step"]
-    assert f"On test, with the weights of step {step} that validation chose: mIoU" in said
-    found = re.search(r"^  c, thermal: (0\.\d{3})$", said, re.MULTILINE)
-    assert found is not None
-    assert float(found[1]) == pytest.approx(test, abs=6e-4)
+    assert re.search(rf"On test, .*step {step} .*mIoU", said)
+    thermal = re.search(r"^  c, thermal: (0\.\d{3})$", said, re.MULTILINE)
+    assert thermal is not None
+    assert float(thermal[1]) == pytest.approx(test, abs=6e-4)
     scores = evaluate(Segmenter(folder, "cpu"), FolderDataset(tmp_path / "c"))
     assert scores.overall.miou == pytest.approx(test, abs=2e-3)
 
@@ -110,17 +110,17 @@ def test_a_finished_training_is_tested_when_it_is_resumed(recipe: Path, tmp_path
 
 def test_a_test_split_must_be_of_what_is_trained(recipe: Path, tmp_path: Path) -> None:
     depth = {"folder": str(_pairs(tmp_path / "d", 7, "depth"))}
-    with pytest.raises(RecipeError, match="test has depth, which no training source has"):
+    with pytest.raises(RecipeError, match="test has depth"):
         train(_changed(recipe, test=depth), tmp_path / "out")
     other = _pairs(tmp_path / "e", 8)
     (other / "dataset.yaml").write_text("modality: thermal\nlabel_set: other.yaml\n")
     classes = "".join(f"- {{name: c{i}, color: [{i}, 0, 0]}}\n" for i in range(11))
     (other / "other.yaml").write_text(f"name: other\nclasses:\n{classes}")
-    with pytest.raises(RecipeError, match=r"test has the classes of 'other', but .* 'street'"):
+    with pytest.raises(RecipeError, match=r"test .*'other', but .* 'street'"):
         train(_changed(recipe, test={"folder": str(other)}), tmp_path / "out")
 
 
 def test_a_check_leaves_the_test_alone(recipe: Path, tmp_path: Path) -> None:
     (tmp_path / "c" / "dataset.yaml").unlink()
     assert load_recipe(recipe).data.test
-    check(recipe, "cpu", steps=1)
+    check_recipe(recipe, "cpu", steps=1)

@@ -58,22 +58,22 @@ def test_text_term_by_hand() -> None:
 def test_equal_texts_share_the_target() -> None:
     same = same_texts(["a", "b", "a"])
     assert same.tolist() == [[True, False, True], [False, True, False], [True, False, True]]
-    found = _embeddings()
+    embeddings = _embeddings()
     one = torch.ones(4, 4, dtype=torch.bool)
-    shared = ClipEmbeddings(**{**vars(found), "same_text": one})
+    shared = ClipEmbeddings(**{**vars(embeddings), "same_text": one})
     # The target is even, so the mean similarity 0.5 stands where the own one stood.
     expected = math.log(math.e**4 + 2 * math.e**2 + 1) - 2
     assert text_term(shared, torch.tensor(4.0)).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_scene_term_sees_scenes_alone() -> None:
-    found = _embeddings()
+    embeddings = _embeddings()
     # Half of the sensors' plane, their difference, is taken out; what they share stays.
     kept = torch.tensor([1.0, 0, 0, 0.5, 0.5, 0]) / math.sqrt(1.5)
-    torch.testing.assert_close(without_modality(found.rgb, found.anchors)[0], kept)
-    torch.testing.assert_close(without_modality(found.x, found.anchors)[0], kept)
+    torch.testing.assert_close(without_modality(embeddings.rgb, embeddings.anchors)[0], kept)
+    torch.testing.assert_close(without_modality(embeddings.x, embeddings.anchors)[0], kept)
     expected = math.log(1 + math.exp((1 / 3 - 1) / 0.5))
-    assert scene_term(found, 0.5).item() == pytest.approx(expected, abs=1e-6)
+    assert scene_term(embeddings, 0.5).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_apart_term_by_hand() -> None:
@@ -82,11 +82,11 @@ def test_apart_term_by_hand() -> None:
 
 
 def test_loss_is_the_weighted_sum() -> None:
-    found, scale = _embeddings(), torch.tensor(3.0)
+    embeddings, scale = _embeddings(), torch.tensor(3.0)
     objective = ClipObjective(text=2.0, scene=0.3, apart=0.7, temperature=0.2)
-    expected = 2 * text_term(found, scale) + 0.3 * scene_term(found, 0.2)
-    expected = expected + 0.7 * apart_term(found, 0.2)
-    torch.testing.assert_close(clip_loss(found, scale, objective), expected)
+    expected = 2 * text_term(embeddings, scale) + 0.3 * scene_term(embeddings, 0.2)
+    expected = expected + 0.7 * apart_term(embeddings, 0.2)
+    torch.testing.assert_close(clip_loss(embeddings, scale, objective), expected)
 
 
 def test_texts_name_sensor_classes_and_condition() -> None:
@@ -128,8 +128,8 @@ def adapted() -> ClipTowers:
 
 
 def test_gradients_reach_the_low_rank_factors_and_nothing_else(adapted: ClipTowers) -> None:
-    found = embed_batch(adapted, _batch(), BOTH)
-    clip_loss(found, adapted.scale, ClipObjective()).backward()  # type: ignore[no-untyped-call]
+    embeddings = embed_batch(adapted, _batch(), BOTH)
+    clip_loss(embeddings, adapted.scale, ClipObjective()).backward()  # type: ignore[no-untyped-call]
     reached = {n for n, p in adapted.named_parameters() if p.grad is not None and p.grad.any()}
     low_rank = {n for n, _ in adapted.named_parameters() if "lora_" in n}
     assert any(".visual." in n for n in low_rank)
@@ -187,9 +187,9 @@ def test_tuning_tells_sensors_apart_and_finds_the_scene_again() -> None:
     assert len(losses) == 12
     assert losses[-1] < 0.7 * losses[0]
     with torch.no_grad():
-        found = embed_batch(towers, _batch(), BOTH)
-    assert (found.rgb @ found.anchors.T).argmax(1).tolist() == [0, 0, 0, 0]
-    assert (found.x @ found.anchors.T).argmax(1).tolist() == found.rows.tolist()
+        embeddings = embed_batch(towers, _batch(), BOTH)
+    assert (embeddings.rgb @ embeddings.anchors.T).argmax(1).tolist() == [0, 0, 0, 0]
+    assert (embeddings.x @ embeddings.anchors.T).argmax(1).tolist() == embeddings.rows.tolist()
 
 
 def test_any_open_clip_name_gives_a_tower_of_its_size() -> None:
@@ -212,36 +212,36 @@ def test_a_named_tower_is_adapted_merged_and_read_by_the_model() -> None:
     with torch.no_grad():
         expected = towers.embed_images(clip.as_read(images, 0))
         clip.load_visual(towers.visual_tensors())
-        found = clip(images, images, torch.tensor([2]))
-    for vectors in found:
+        outputs = clip(images, images, torch.tensor([2]))
+    for vectors in outputs:
         torch.testing.assert_close(F.normalize(vectors, dim=1), expected, atol=1e-4, rtol=0.0)
 
 
 def test_wrong_settings_are_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="rank 0 and alpha 16; expected 1 or more of both"):
+    with pytest.raises(ModelError, match=r"rank 0 and alpha 16; .*1 or more"):
         LoraSettings(rank=0)
-    with pytest.raises(ModelError, match="LoRA has no targets; name modules such as attn"):
+    with pytest.raises(ModelError, match=r"no targets; .*attn"):
         LoraSettings(targets=())
-    with pytest.raises(InputError, match="weights of 0 or more and a temperature above 0"):
+    with pytest.raises(InputError, match=r"0 or more .*temperature above 0"):
         ClipObjective(temperature=0.0)
-    with pytest.raises(InputError, match=r"0 steps at rate .*expected 1 or more steps"):
+    with pytest.raises(InputError, match=r"0 steps .*1 or more steps"):
         ClipTuning(steps=0)
-    with pytest.raises(InputError, match=r"count \[3, 4\]; give as many of each"):
+    with pytest.raises(InputError, match=r"count \[3, 4\];"):
         ClipBatch(**{**vars(_batch()), "conditions": (None, None, None)})
     _tower_libraries()
-    with pytest.raises(ModelError, match=r"CLIP 'vit' is unknown; expected 'small' or a name"):
+    with pytest.raises(ModelError, match=r"'vit' is unknown; .*'small'"):
         ClipTowers("vit")
-    with pytest.raises(ModelError, match=r"CLIP 'vit' is unknown; expected 'small' or a name"):
+    with pytest.raises(ModelError, match=r"'vit' is unknown; .*'small'"):
         MaClip("vit")
     with pytest.raises(ModelError, match=r"'ViT-B-16-SigLIP' .* would be downloaded"):
         ClipTowers("ViT-B-16-SigLIP")
-    with pytest.raises(ModelError, match=r"targets query are not modules .*attn, .*c_fc"):
+    with pytest.raises(ModelError, match=r"query are not modules .*attn, .*c_fc"):
         ClipTowers(lora=LoraSettings(targets=("query",)))
-    with pytest.raises(ModelError, match="were not found; download those of 'small' by hand"):
+    with pytest.raises(ModelError, match=r"not found; .*'small'"):
         ClipTowers(weights=tmp_path / "none.pt")
     broken = tmp_path / "broken.pt"
     broken.write_bytes(b"no weights")
-    with pytest.raises(ModelError, match="does not hold the weights of CLIP 'small'"):
+    with pytest.raises(ModelError, match=r"not hold .*'small'"):
         ClipTowers(weights=broken)
 
 
@@ -258,13 +258,13 @@ def test_own_weights_load_by_path(tmp_path: Path) -> None:
 
 
 def test_wrong_batches_are_refused_in_words(adapted: ClipTowers) -> None:
-    with pytest.raises(InputError, match="holds modality depth; the tuning knows thermal"):
+    with pytest.raises(InputError, match=r"modality depth; .*thermal"):
         embed_batch(adapted, _batch(), ("thermal",))
-    with pytest.raises(InputError, match="ended after 0 of 3 steps; give an endless stream"):
+    with pytest.raises(InputError, match="ended after 0 of 3"):
         tune_clip(adapted, [], BOTH, ClipTuning(steps=3))
 
 
 def test_missing_libraries_name_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "open_clip", None)
-    with pytest.raises(ModelError, match=r"needs open_clip and peft, .*; run pip install"):
+    with pytest.raises(ModelError, match=r"open_clip and peft, .*pip install"):
         ClipTowers()

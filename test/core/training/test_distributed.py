@@ -20,9 +20,9 @@ from segrgbx_core.datasets import render_stills
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import ranks as ranks_module
-from segrgbx_core.training.parts import Place, TrainingParts
+from segrgbx_core.training.parts import TrainingContext, TrainingParts
 from segrgbx_core.training.ranks import Ranks, SharedBatchNorm, joined, share_batch_norms
-from segrgbx_core.training.recipe import load_recipe
+from segrgbx_core.training.recipe import RecipeFile
 from segrgbx_core.training.validation import validate
 
 RECIPE = """
@@ -45,7 +45,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import torch
-from segrgbx_core.training import loop
+from segrgbx_core.training import loop, run
 from segrgbx_core.training.parts import TrainingParts
 
 class Quiet(TrainingParts):
@@ -57,15 +57,15 @@ class Quiet(TrainingParts):
                     setattr(module, name, 0.0)
 
 losses, stems = [], []
-step = loop._Training._step
+step = loop.Training._step
 def noted(training, parts):
     losses.append(step(training, parts))
     stems.append([stem for part in parts for stem in part.stems])
     return losses[-1]
 
-loop.TrainingParts, loop._Training._step = Quiet, noted
+run.TrainingParts, loop.Training._step = Quiet, noted
 recipe, out = (Path(given) for given in sys.argv[1:3])
-loop.train(recipe, out, machine=loop.Machine(device="cpu"))
+run.train(recipe, out, machine=run.Machine(device="cpu"))
 import os
 rank = os.environ.get("RANK", "0")
 torch.save({"losses": losses, "stems": stems}, out / f"seen{rank}.pt")
@@ -143,8 +143,8 @@ class _Alone(Ranks):
 def test_the_shares_of_a_validation_add_up_to_the_whole(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "tiny.yaml"
     path.write_text(RECIPE.format(data=data, accumulate=1))
-    place = Place(tmp_path, torch.device("cpu"), Ranks(), Console(quiet=True))
-    parts = TrainingParts(load_recipe(path), path, place)
+    place = TrainingContext(tmp_path, torch.device("cpu"), Ranks(), Console(quiet=True))
+    parts = TrainingParts(RecipeFile.read(path), place)
     counts = []
     for rank, world in ((0, 1), (0, 2), (1, 2)):
         ranks = _Alone(rank, world)
@@ -167,8 +167,8 @@ def test_a_bad_sample_is_left_out_of_the_scores(data: Path, tmp_path: Path) -> N
     cut.write_bytes(cut.read_bytes()[:100])
     path = tmp_path / "tiny.yaml"
     path.write_text(RECIPE.format(data=whole, accumulate=1))
-    place = Place(tmp_path, torch.device("cpu"), Ranks(), Console(quiet=True))
-    parts = TrainingParts(load_recipe(path), path, place)
+    place = TrainingContext(tmp_path, torch.device("cpu"), Ranks(), Console(quiet=True))
+    parts = TrainingParts(RecipeFile.read(path), place)
     ranks = _Alone(0, 1)
     validate(parts.state.averaged, parts.card(), parts.held_out, True, place.device, ranks)
     assert ranks.seen[0].sum() == 104 * 96 * 72
@@ -199,9 +199,9 @@ def test_shared_batch_norms_count_in_full_where_the_network_is_half(
     image = (torch.randn(1, 2, 300, 300, generator=torch.Generator().manual_seed(0)) + 3).to(half)
     expected = plain(image.float())
     with torch.autocast("cpu", dtype=half):
-        found = shared(image)
-    assert found.dtype == half
-    assert torch.allclose(found.float(), expected, atol=0.02)
+        output = shared(image)
+    assert output.dtype == half
+    assert torch.allclose(output.float(), expected, atol=0.02)
     for name, value in plain.state_dict().items():
         if "running" in name:
             assert torch.allclose(shared.state_dict()[name], value, rtol=1e-4), name
@@ -211,7 +211,7 @@ def test_processes_that_share_a_training_cannot_share_a_gpu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    refused = pytest.raises(RecipeError, match="--device is cuda:0, but torchrun started 2 proc")
+    refused = pytest.raises(RecipeError, match=r"cuda:0, .*torchrun started 2")
     with refused, joined("cuda:0"):
         pass
     monkeypatch.setenv("RANK", "1")
@@ -247,7 +247,7 @@ def test_a_mistake_in_two_processes_is_said_once(tmp_path: Path, data: Path) -> 
     """torchrun adds a report of its own, with a traceback of its own; none of ours."""
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text(RECIPE.format(data=data, accumulate=1).replace("classes: 11", "classes: 9"))
-    mistakes = [(recipe, "num_classes is 9, but label set 'street' has 11"), (recipe, "already h")]
+    mistakes = [(recipe, "num_classes is 9, but"), (recipe, "already h")]
     for path, words in mistakes:
         started = _torchrun(tmp_path, path, "--out", tmp_path / "out")
         assert started.wait(timeout=600) != 0
@@ -273,7 +273,7 @@ def test_two_processes_are_interrupted_and_go_on(tmp_path: Path, data: Path) -> 
     started.send_signal(signal.SIGTERM)
     assert started.wait(timeout=300) != 0
     said = _said(tmp_path)
-    assert said.count("Stopped by SIGTERM after step") == 1, said
+    assert said.count("Stopped by SIGTERM") == 1, said
     assert said.count("segrgbx: interrupted") == 1, said
     step = int(_saved(out / "checkpoint.pt")["step"])
     assert step >= 1
@@ -281,5 +281,5 @@ def test_two_processes_are_interrupted_and_go_on(tmp_path: Path, data: Path) -> 
     assert _torchrun(tmp_path, recipe, "--out", out, "--resume").wait(timeout=600) == 0
     said = _said(tmp_path)
     assert f"step {step + 1} of {step + 1}: loss" in said
-    assert said.count("The model is in") == 1
+    assert said.count("model is in") == 1
     assert "FutureWarning" not in said

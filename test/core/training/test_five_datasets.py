@@ -14,7 +14,7 @@ import yaml
 from segrgbx_core import Segmenter
 from segrgbx_core.datasets import DatasetOptions, open_dataset
 from segrgbx_core.evaluation.dataset import evaluate
-from segrgbx_core.evaluation.embeddings import SceneEmbedder, joined, separation
+from segrgbx_core.evaluation.embeddings import SceneEmbedder, concatenated, separation
 from segrgbx_core.files.images import write_png
 from segrgbx_core.files.resources import share_dir
 from segrgbx_core.labels.label_set import load_label_set
@@ -176,6 +176,6 @@ def test_one_model_of_five_datasets(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert scores.confusion.sum() == len(data) * SHAPE[0] * SHAPE[1], data.name
         assert scores.confusion.shape == (len(data.label_set),) * 2
     embed = SceneEmbedder(load_model(folder), "cpu")
-    points = joined([embed(data, range(len(data))) for data in opened])
+    points = concatenated([embed(data, range(len(data))) for data in opened])
     assert set(points.sensors) == {"rgb", *MODALITIES}
     assert set(separation(points.vectors, points.sensors).by_group) == set(points.sensors)

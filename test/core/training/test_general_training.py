@@ -21,9 +21,9 @@ from segrgbx_core.modality import MODALITIES
 from segrgbx_core.model import SegRgbX
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import train
-from segrgbx_core.training.parts import Place, TrainingParts
+from segrgbx_core.training.parts import TrainingContext, TrainingParts
 from segrgbx_core.training.ranks import Ranks
-from segrgbx_core.training.recipe import load_recipe
+from segrgbx_core.training.recipe import RecipeFile, load_recipe
 from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.store import load_model, save_model
 
@@ -84,8 +84,8 @@ def thermal(tmp_path: Path) -> SegRgbX:
 
 
 def _parts(path: Path, out: Path) -> TrainingParts:
-    place = Place(out, torch.device("cpu"), Ranks(), Console(quiet=True))
-    return TrainingParts(load_recipe(path), path, place)
+    place = TrainingContext(out, torch.device("cpu"), Ranks(), Console(quiet=True))
+    return TrainingParts(RecipeFile.read(path), place)
 
 
 def test_the_general_recipe_trains_one_model_of_all_sensors(
@@ -100,9 +100,9 @@ def test_the_general_recipe_trains_one_model_of_all_sensors(
     assert set(load_model(folder).card.modalities) == set(MODALITIES)
     count = len(thermal.state_dict())
     said = " ".join(capsys.readouterr().out.split())
-    assert f"model 'thermal': {count} of {count} tensors taken" in said
+    assert f"model 'thermal': {count} of {count} tensors" in said
     # Four sensors' prompts at each of four stages are new.
-    assert "16 of modality_embedding, which stay as they were" in said
+    assert "16 of modality_embedding" in said
     assert (folder / "model.safetensors").stat().st_size < 20e6
     header, row = (tmp_path / "out" / "log.csv").read_text().splitlines()
     names, values = header.split(",")[4:], [float(v) for v in row.split(",")[3:]]
@@ -166,12 +166,12 @@ def test_sources_that_do_not_go_together_are_refused_in_words(
 ) -> None:
     few = ["depth", "thermal", "event", "light_field"]
     path = recipe(model={"modalities": few})
-    with pytest.raises(RecipeError, match=r"are of polarization, which model.modalities \(depth"):
+    with pytest.raises(RecipeError, match=r"polarization, .*model.modalities \(depth"):
         _parts(path, tmp_path)
     one, other = ({"folder": str(stills[name])} for name in ("depth", "event"))
     path = recipe(data={"train": one, "validation": [one, other]})
-    with pytest.raises(RecipeError, match="validation has event, which no training source has"):
+    with pytest.raises(RecipeError, match="validation has event"):
         _parts(path, tmp_path)
     path = recipe(data={"train": [one, {**one, "label_set": "mfnet"}], "validation": one})
-    with pytest.raises(RecipeError, match=r"label_set is 'mfnet', but .* classes of 'street'"):
+    with pytest.raises(RecipeError, match=r"label_set is 'mfnet', but .*'street'"):
         _parts(path, tmp_path)

@@ -61,11 +61,11 @@ def test_a_flip_turns_the_angle_of_polarization(
 def test_the_tower_is_tuned_on_turned_angles(slanted: FolderDataset) -> None:
     mixture, clip = Mixture([1], ["polarization"], [1.0], 0), MaClip()
     batches = clip_batches([slanted], mixture, PLAIN, clip, 8, seed=1)
-    found = set()
+    flips = set()
     for batch in islice(batches, 2):
         for image in batch.x:
             flipped = bool(image[0, :, -8:].mean() > 0.5)
             polarized = image[1, 32:-32, -8:] if flipped else image[1, 32:-32, :8]
             assert float(polarized.mean()) == pytest.approx(0.0 if flipped else 1.0, abs=0.05)
-            found.add(flipped)
-    assert found == {True, False}
+            flips.add(flipped)
+    assert flips == {True, False}

@@ -57,7 +57,7 @@ def test_a_small_source_is_drawn_more_often_than_its_size() -> None:
 def test_one_source_shows_each_sample_once_a_round_in_a_new_order() -> None:
     mixture = Mixture([6], ["thermal"], [1.0], seed=2)
     rounds = [[index for _, index in mixture.batch(step, 6)] for step in range(3)]
-    assert all(sorted(found) == list(range(6)) for found in rounds)
+    assert all(sorted(order) == list(range(6)) for order in rounds)
     assert rounds[0] != rounds[1]
 
 
@@ -87,5 +87,5 @@ def test_within_a_sensor_shares_are_those_of_mixed_batches() -> None:
 
 
 def test_too_many_sources_are_refused() -> None:
-    with pytest.raises(RecipeError, match="There are 241 sources; expected at most 240"):
+    with pytest.raises(RecipeError, match=r"241 sources; .*at most 240"):
         Rota([1 / 241] * 241, 0)

@@ -58,8 +58,8 @@ def _batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_weights_by_hand() -> None:
     # Frequencies 0.8 and 0.2: weights as 1 : 2, with mean 1 over the pixels.
-    found = class_weights(torch.tensor([0.8, 0.2]), 0.5)
-    assert found.tolist() == pytest.approx([1 / 1.2, 2 / 1.2])
+    weights = class_weights(torch.tensor([0.8, 0.2]), 0.5)
+    assert weights.tolist() == pytest.approx([1 / 1.2, 2 / 1.2])
 
 
 def test_one_set_is_plain_weighted_cross_entropy(objective: Objective) -> None:
@@ -88,8 +88,8 @@ def test_each_sample_counts_in_its_own_classes(objective: Objective) -> None:
             weight += float(w[label])
     whole = objective.weight(labels, sources)
     assert float(whole) == pytest.approx(weight, rel=1e-5)
-    found = objective.loss(logits, labels, sources, whole)
-    assert float(found) == pytest.approx(total / weight, rel=1e-5)
+    mean = objective.loss(logits, labels, sources, whole)
+    assert float(mean) == pytest.approx(total / weight, rel=1e-5)
 
 
 def test_parts_add_up_to_the_whole(objective: Objective) -> None:
@@ -116,12 +116,12 @@ def test_hard_pixels_are_those_below_the_threshold_or_the_least_sure() -> None:
     logits = torch.stack([probability.log(), (1 - probability).log()])[None]
     labels = torch.zeros(1, 1, 5, dtype=torch.int64)
     labels[0, 0, 4] = 255
-    found = hard_pixels(logits, labels, HardPixels(threshold=0.7, least=0.1))
-    assert found.tolist() == [[[False, True, True, False, False]]]
-    found = hard_pixels(logits, labels, HardPixels(threshold=0.2, least=0.25))
-    assert found.tolist() == [[[False, False, True, False, False]]]
-    found = hard_pixels(logits, labels, HardPixels(threshold=0.2, least=0.75))
-    assert found.tolist() == [[[True, True, True, False, False]]]
+    hard = hard_pixels(logits, labels, HardPixels(threshold=0.7, least=0.1))
+    assert hard.tolist() == [[[False, True, True, False, False]]]
+    hard = hard_pixels(logits, labels, HardPixels(threshold=0.2, least=0.25))
+    assert hard.tolist() == [[[False, False, True, False, False]]]
+    hard = hard_pixels(logits, labels, HardPixels(threshold=0.2, least=0.75))
+    assert hard.tolist() == [[[True, True, True, False, False]]]
 
 
 def test_hard_pixels_alone_are_learnt_from() -> None:

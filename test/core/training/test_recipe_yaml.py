@@ -36,24 +36,24 @@ def test_a_rate_may_be_written_as_people_do(tmp_path: Path, number: str) -> None
 
 @pytest.mark.parametrize("text", ["e3", "1e", "v1e-3x", '"1e-3"'])
 def test_what_is_no_number_stays_text(tmp_path: Path, text: str) -> None:
-    with pytest.raises(RecipeError, match=r"learning_rate is '.*'; expected a number"):
+    with pytest.raises(RecipeError, match=r"learning_rate is '.*'; .*number"):
         load_recipe(written(tmp_path, GOOD.replace("1.0e-3", text)))
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (GOOD + "seed: 2\n", r"recipe.yaml, line 11: key 'seed' is given twice"),
-        (GOOD + "  steps: 20\n", r"line 11: key 'steps' is given twice"),
+        (GOOD + "seed: 2\n", r"recipe.yaml, line 11: .*'seed' .*twice"),
+        (GOOD + "  steps: 20\n", r"line 11: .*'steps' .*twice"),
         (
             GOOD.replace("  steps", "\tsteps"),
-            r"line 9: not readable YAML, found character '\\t'",
+            r"line 9: not readable YAML, .*'\\t'",
         ),
-        (GOOD + "augment: {crop: [64, 64}\n", r"line 11: not readable YAML, expected ',' or '\]'"),
-        ("name: {{a: b}}\n", r"line 1: a key is a list or a mapping"),
-        (GOOD + "made: 2024-13-45\n", r"a value is out of range \(month must be in 1..12"),
-        (b"\x00\x01", "it holds control characters"),
-        (b"name: \xff\xfe", "is not text in UTF-8"),
+        (GOOD + "augment: {crop: [64, 64}\n", r"line 11: not readable YAML, .*'\]'"),
+        ("name: {{a: b}}\n", r"line 1: .*key .*mapping"),
+        (GOOD + "made: 2024-13-45\n", r"out of range \(month .*1..12"),
+        (b"\x00\x01", "control characters"),
+        (b"name: \xff\xfe", "not text in UTF-8"),
     ],
 )
 def test_a_mistake_is_named_by_its_line(tmp_path: Path, content: str | bytes, words: str) -> None:
@@ -64,8 +64,8 @@ def test_a_mistake_is_named_by_its_line(tmp_path: Path, content: str | bytes, wo
 
 def test_anchors_and_merges_still_work(tmp_path: Path) -> None:
     text = "a: &x {one: 1, two: 2}\nb: {<<: *x, two: 3}\nc: *x\n"
-    found = read_yaml(written(tmp_path, text), RecipeError)
-    assert found == {
+    content = read_yaml(written(tmp_path, text), RecipeError)
+    assert content == {
         "a": {"one": 1, "two": 2},
         "b": {"one": 1, "two": 3},
         "c": {"one": 1, "two": 2},
@@ -91,12 +91,12 @@ def test_numbers_that_teach_nothing_are_refused(tmp_path: Path, change: str, wor
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("seed: 1", "seed: 1000000000000000000000000000000", "seed is 1000.*; expected 0 to"),
-        ("train: {folder: a}", "train: a", "train is 'a'; expected a mapping, or a list of them"),
+        ("seed: 1", "seed: 1000000000000000000000000000000", "seed is 1000.*; .*0 to"),
+        ("train: {folder: a}", "train: a", "train is 'a'; .*mapping, or a list"),
         (
             "train: {folder: a}",
             "train: {scenes: {count: 0, first_seed: 1}}",
-            "has 0 scenes; expected 1 or more",
+            "0 scenes; .*1 or more",
         ),
     ],
 )

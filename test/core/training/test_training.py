@@ -20,12 +20,12 @@ from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import loop, train
 from segrgbx_core.training.augment import TrainingBatches
 from segrgbx_core.training.board import Board
+from segrgbx_core.training.loop import StopRequest
 from segrgbx_core.training.mixture import Mixture
 from segrgbx_core.training.objective import class_shares, class_weights
-from segrgbx_core.training.parts import Place, TrainingParts
+from segrgbx_core.training.parts import TrainingContext, TrainingParts
 from segrgbx_core.training.ranks import Ranks
-from segrgbx_core.training.recipe import Augment, load_recipe
-from segrgbx_core.training.stopping import StopRequest
+from segrgbx_core.training.recipe import Augment, RecipeFile
 from segrgbx_core.weights.store import load_model
 
 RECIPE = """
@@ -71,15 +71,15 @@ def test_a_resumed_training_ends_bit_equal(tmp_path: Path, data: Path) -> None:
     # The rate depends on the number of steps, so the first half runs under the same recipe.
     half_way = tmp_path / "half"
     stop_after = 2
-    validate = loop._Training._validate
+    validate = loop.Training._validate
 
-    def interrupted(self: "loop._Training", board: Board, stop: StopRequest) -> None:
+    def interrupted(self: "loop.Training", board: Board, stop: StopRequest) -> None:
         validate(self, board, stop)
         if self.state.step == stop_after:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop._Training, "_validate", interrupted)
+        patch.setattr(loop.Training, "_validate", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train(whole, half_way)
     train(whole, half_way, resume=True)
@@ -164,10 +164,10 @@ def original_names(model: SegRgbX) -> dict[str, torch.Tensor]:
     """RGB's encoder under the names of SegFormer's own repository."""
     state = {}
     for name, value in model.encoder.state_dict().items():
-        found = re.match(r"stages\.(\d)\.(embeddings|blocks|norms)\.0\.(.*)", name)
-        if found is None:
+        match = re.match(r"stages\.(\d)\.(embeddings|blocks|norms)\.0\.(.*)", name)
+        if match is None:
             continue
-        stage, kind, rest = int(found[1]) + 1, found[2], found[3]
+        stage, kind, rest = int(match[1]) + 1, match[2], match[3]
         rest = rest.replace("attn.reduce_norm", "attn.norm").replace("attn.reduce", "attn.sr")
         rest = rest.replace("mlp.dwconv", "mlp.dwconv.dwconv")
         start = {"embeddings": "patch_embed", "blocks": "block", "norms": "norm"}[kind]
@@ -185,14 +185,14 @@ def test_a_training_starts_from_another_projects_weights(
     slow = path.read_text().replace("1.0e-3", "1.0e-8")
     path.write_text(slow + "start_from: mit_b0.pth\n")
     folder = train(path, tmp_path / "out")
-    assert "a SegFormer checkpoint with the original names: " in capsys.readouterr().out
-    found, expected = weights(folder), source.state_dict()
+    assert "SegFormer checkpoint" in capsys.readouterr().out
+    trained, expected = weights(folder), source.state_dict()
     for stream in "01":
-        kept = found[f"encoder.stages.0.embeddings.{stream}.proj.weight"]
+        kept = trained[f"encoder.stages.0.embeddings.{stream}.proj.weight"]
         given = expected["encoder.stages.0.embeddings.0.proj.weight"]
         torch.testing.assert_close(kept, given, atol=1e-3, rtol=1e-3)
     path.write_text(slow + "start_from: absent.pth\n")
-    with pytest.raises(RecipeError, match=r"start_from is absent\.pth, but .* does not exist"):
+    with pytest.raises(RecipeError, match=r"start_from is absent\.pth, .*not exist"):
         train(path, tmp_path / "other")
 
 
@@ -228,8 +228,8 @@ def test_only_the_classes_of_the_active_set_learn(tmp_path: Path, data: Path) ->
     path = union_recipe(tmp_path, data)
     part = tmp_path / "street_part.yaml"
     part.write_text(part.read_text().replace("[sidewalk, curb]", "sidewalk"))
-    place = Place(tmp_path / "out", torch.device("cpu"), Ranks(), Console())
-    made = TrainingParts(load_recipe(path), path, place)
+    place = TrainingContext(tmp_path / "out", torch.device("cpu"), Ranks(), Console())
+    made = TrainingParts(RecipeFile.read(path), place)
     seen = []
     made.state.model.head.classifier.bias.register_hook(lambda g: seen.append(g.clone()))
     made.stepper([made.batches.batch(0, 2)], 1e-3)
@@ -239,21 +239,21 @@ def test_only_the_classes_of_the_active_set_learn(tmp_path: Path, data: Path) ->
 
 
 def test_a_label_set_that_is_not_the_samples_is_refused(tmp_path: Path, data: Path) -> None:
-    with pytest.raises(RecipeError, match=r"label_set is 'mfnet', but .* of 'street'; name the"):
+    with pytest.raises(RecipeError, match=r"label_set is 'mfnet', but .*'street'"):
         train(union_recipe(tmp_path, data, "label_set: mfnet\n"), tmp_path / "out")
     path = union_recipe(tmp_path, data)
     path.write_text(path.read_text().replace("num_classes: 12", "num_classes: 11"))
-    with pytest.raises(RecipeError, match="num_classes is 11, but label set 'all' has 12"):
+    with pytest.raises(RecipeError, match=r"num_classes is 11, .*'all' has 12"):
         train(path, tmp_path / "out")
 
 
 def test_user_mistakes_are_said_in_words(tmp_path: Path, data: Path) -> None:
-    with pytest.raises(RecipeError, match="nothing to resume; leave out --resume"):
+    with pytest.raises(RecipeError, match=r"nothing to resume; .*--resume"):
         train(recipe(tmp_path, data, 2), tmp_path / "new", resume=True)
     path = tmp_path / "wrong.yaml"
     text = RECIPE.format(data=data, steps=2, dropout=0.1)
     path.write_text(text.replace("num_classes: 11", "num_classes: 9"))
-    with pytest.raises(RecipeError, match="num_classes is 9, but label set 'street' has 11"):
+    with pytest.raises(RecipeError, match=r"num_classes is 9, .*'street' has 11"):
         train(path, tmp_path / "other")
     full = tmp_path / "full"
     full.mkdir()
@@ -268,7 +268,7 @@ def test_a_diverged_loss_stops_and_keeps_the_batch(
     monkeypatch.setattr(
         torch.nn.functional, "cross_entropy", lambda *_a, **_k: torch.tensor(float("nan"))
     )
-    words = r"loss is nan at step 0; the batch is kept in .*bad_batch.pt \(samples 0000.*lower opt"
+    words = r"nan at step 0; .*bad_batch.pt \(samples 0000.*lower opt"
     with pytest.raises(SegRgbxError, match=words):
         train(recipe(tmp_path, data, 2), tmp_path / "out")
     kept = torch.load(tmp_path / "out" / "bad_batch.pt", weights_only=True)

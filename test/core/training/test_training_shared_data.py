@@ -33,17 +33,17 @@ def _union(folder: Path) -> None:
     lines = {
         name: [
             f"- {{name: {c.name}, color: {list(c.color)}, meets: {name}_{c.name}}}"
-            for c in found.classes
+            for c in label_set.classes
         ]
-        for name, found in sets.items()
+        for name, label_set in sets.items()
     }
     for name, own in lines.items():
         text = f"name: {name}\nunified: union.yaml\nclasses:\n" + "\n".join(own)
         (folder / f"{name}.yaml").write_text(text)
     both = [
         f"- {{name: {name}_{c.name}, color: [{i}, {j}, 9]}}"
-        for i, (name, found) in enumerate(sets.items())
-        for j, c in enumerate(found.classes)
+        for i, (name, label_set) in enumerate(sets.items())
+        for j, c in enumerate(label_set.classes)
     ]
     (folder / "union.yaml").write_text("name: union\nclasses:\n" + "\n".join(both))
 

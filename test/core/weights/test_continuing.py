@@ -61,17 +61,17 @@ def test_more_classes_get_their_own_rows_and_the_new_one_is_fresh(tmp_path: Path
     model = fresh(replace(THERMAL, num_classes=4), 2)
     new = {k: v.clone() for k, v in model.state_dict().items()}
     report = continue_from(model, (*NAMES, "glass"), tmp_path)
-    found = model.state_dict()
+    state = model.state_dict()
     for name in ("head.classifier.weight", "head.classifier.bias"):
-        assert torch.equal(found[name][:3], start[name])
-        assert torch.equal(found[name][3], new[name][3])
-    assert not torch.equal(found["head.classifier.weight"][3], start["head.classifier.weight"][2])
+        assert torch.equal(state[name][:3], start[name])
+        assert torch.equal(state[name][3], new[name][3])
+    assert not torch.equal(state["head.classifier.weight"][3], start["head.classifier.weight"][2])
     for name, value in without(start, "head.classifier.").items():
-        assert torch.equal(found[name], value), name
+        assert torch.equal(state[name], value), name
     assert report.missing == ("head.classifier.weight[glass]", "head.classifier.bias[glass]")
     assert report.left_over == ()
     assert "model 'before': " in report.text()
-    assert "2 of head, which stay as they were" in report.text()
+    assert "2 of head" in report.text()
     assert "renamed" not in report.text()
 
 
@@ -100,11 +100,11 @@ def test_prompts_go_by_the_sensors_name(tmp_path: Path) -> None:
     model = fresh(replace(config, modalities=("thermal", "event", "depth")), 2)
     new = {k: v.clone() for k, v in model.state_dict().items()}
     report = continue_from(model, NAMES, tmp_path)
-    found = model.state_dict()
+    state = model.state_dict()
     # Rows: RGB, absent X, and the sensors in the order that each model names them.
     for name in (f"modality_embedding.{i}.prompts" for i in range(4)):
-        assert torch.equal(found[name][[0, 1, 2, 4]], start[name][[0, 1, 3, 2]])
-        assert torch.equal(found[name][3], new[name][3])
+        assert torch.equal(state[name][[0, 1, 2, 4]], start[name][[0, 1, 3, 2]])
+        assert torch.equal(state[name][3], new[name][3])
         assert f"{name}[event]" in report.missing
     assert len(report.missing) == 4
 
@@ -114,8 +114,8 @@ def test_the_vectors_that_stand_in_for_ma_clip_go_by_the_sensors_name(tmp_path: 
     start = kept(tmp_path, config)["modality_vectors.vectors"]
     model = fresh(replace(config, modalities=("event", "thermal")), 2)
     report = continue_from(model, NAMES, tmp_path)
-    found = model.state_dict()["modality_vectors.vectors"]
-    assert torch.equal(found[[0, 1, 3]], start)
+    vectors = model.state_dict()["modality_vectors.vectors"]
+    assert torch.equal(vectors[[0, 1, 3]], start)
     assert report.missing == ("modality_vectors.vectors[event]",)
 
 
@@ -126,14 +126,14 @@ def test_shared_streams_fill_both_of_a_model_without(tmp_path: Path, embeddings:
     report = continue_from(model, NAMES, tmp_path)
     assert report.missing == ()
     assert "renamed: encoder.stages.0." in report.text()
-    found = model.state_dict()
+    state = model.state_dict()
     for i in range(4):
         block = f"encoder.stages.{i}.blocks.{{}}.0.attn.q.weight"
         for stream in (0, 1):
-            assert torch.equal(found[block.format(stream)], start[block.format(0)])
+            assert torch.equal(state[block.format(stream)], start[block.format(0)])
             norm = f"encoder.stages.{i}.norms.{{}}.weight"
             given = start[norm.format(0 if embeddings else stream)]
-            assert torch.equal(found[norm.format(stream)], given)
+            assert torch.equal(state[norm.format(stream)], given)
 
 
 def test_one_stream_of_two_is_taken_where_the_model_shares(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_parts_that_the_start_lacks_stay_fresh_and_are_said(tmp_path: Path) -> N
     for name, value in model.state_dict().items():
         assert torch.equal(value, new[name] if name.startswith(parts) else start[name]), name
     for part in ("ma_clip", "modality_embedding", "dsrm"):
-        assert f"of {part}, which stay as they were" in report.text()
+        assert f" of {part}," in report.text()
 
 
 def test_parts_that_the_model_lacks_are_left_over(tmp_path: Path) -> None:
@@ -174,10 +174,10 @@ def test_another_head_width_leaves_the_head_fresh(tmp_path: Path) -> None:
     start = kept(tmp_path, PLAIN)
     model = fresh(replace(PLAIN, head_width=24), 2)
     report = continue_from(model, NAMES, tmp_path)
-    found = model.state_dict()
+    state = model.state_dict()
     assert {"head.classifier.weight", "head.mix.weight"} <= set(report.missing)
     assert all(name.startswith("head.") for name in report.missing)
-    assert torch.equal(found["frm.0.channel.0.weight"], start["frm.0.channel.0.weight"])
+    assert torch.equal(state["frm.0.channel.0.weight"], start["frm.0.channel.0.weight"])
     why = {entry.name: entry.why for entry in report.left_over}
     assert why["head.mix.weight"] == "of another size here"
 
@@ -190,7 +190,7 @@ def test_another_preset_is_refused_in_a_sentence(tmp_path: Path, theirs: str, ou
     kept(tmp_path, replace(PLAIN, preset=theirs))
     model = fresh(replace(PLAIN, preset=ours), 2)
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    words = f"Model 'before' has an encoder of preset {theirs}, which cannot start one of {ours};"
+    words = f"'before' .*preset {theirs}, .* {ours};"
     with pytest.raises(ModelError, match=words):
         continue_from(model, NAMES, tmp_path)
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
@@ -198,15 +198,15 @@ def test_another_preset_is_refused_in_a_sentence(tmp_path: Path, theirs: str, ou
 
 def test_folders_that_are_missing_or_broken_are_said(tmp_path: Path) -> None:
     model = fresh(PLAIN, 2)
-    with pytest.raises(ModelError, match=r"absent' was not found; shipped models"):
+    with pytest.raises(ModelError, match=r"absent' was not found"):
         continue_from(model, NAMES, tmp_path / "absent")
-    with pytest.raises(ModelError, match=r"has no card\.yaml; a model folder holds"):
+    with pytest.raises(ModelError, match=r"no card\.yaml"):
         continue_from(model, NAMES, tmp_path)
     kept(tmp_path / "cut", PLAIN)
     weights = tmp_path / "cut" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
-    with pytest.raises(ModelError, match="the file is damaged or another model's"):
+    with pytest.raises(ModelError, match=r"sha256 .*damaged"):
         continue_from(model, NAMES, tmp_path / "cut")
     weights.unlink()
-    with pytest.raises(ModelError, match=r"has no model\.safetensors, which its card names"):
+    with pytest.raises(ModelError, match=r"no model\.safetensors"):
         continue_from(model, NAMES, tmp_path / "cut")

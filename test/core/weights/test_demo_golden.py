@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo model's logits against those kept in demo_golden.yaml.
 
-After the demo model was replaced on purpose, write the file anew with
+After the demo model was replaced on purpose, rewrite the file with
 
-    .venv/bin/python test/core/test_demo_golden.py
+    .venv/bin/python test/core/weights/test_demo_golden.py
 """
 
 import itertools
@@ -18,7 +18,7 @@ import yaml
 from segrgbx_core.weights.store import LoadedModel, load_model
 
 GOLDEN = Path(__file__).with_name("demo_golden.yaml")
-REWRITE = ".venv/bin/python test/core/test_demo_golden.py"
+REWRITE = ".venv/bin/python test/core/weights/test_demo_golden.py"
 HEIGHT, WIDTH = 95, 126
 PLACES = ((5, 5), (20, 100), (47, 63), (60, 30), (80, 90), (94, 125))
 TOLERANCE = 2e-3
@@ -51,9 +51,9 @@ def _logits(loaded: LoadedModel) -> dict[str, npt.NDArray[np.float32]]:
     valid = torch.ones(1, HEIGHT, WIDTH, dtype=torch.bool)
     x = prepare.normalise_x(torch.from_numpy(planes)[None], valid)
     with torch.no_grad():
-        found = {name: loaded.model(image, x, name) for name in SENSORS}
-        found[NO_X] = loaded.model(image, None)
-    return {name: logits[0].numpy() for name, logits in found.items()}
+        outputs = {name: loaded.model(image, x, name) for name in SENSORS}
+        outputs[NO_X] = loaded.model(image, None)
+    return {name: logits[0].numpy() for name, logits in outputs.items()}
 
 
 def _slices(logits: npt.NDArray[np.float32]) -> dict[str, list[float]]:
@@ -80,7 +80,7 @@ def golden(demo: LoadedModel) -> dict[str, dict[str, list[float]]]:
         pytest.fail(
             f"{GOLDEN.name} is of the weights with sha256 {content['sha256'][:12]}..., but "
             f"models/demo has {_sha256(demo)[:12]}...; if the demo model was replaced on purpose, "
-            f"write the file anew with `{REWRITE}`, else restore models/demo."
+            f"rewrite the file with `{REWRITE}`, else restore models/demo."
         )
     return dict(content["logits"])
 
@@ -89,10 +89,10 @@ def golden(demo: LoadedModel) -> dict[str, dict[str, list[float]]]:
 def test_logits_are_the_golden_ones(
     demo: LoadedModel, golden: dict[str, dict[str, list[float]]], case: str
 ) -> None:
-    found, kept = _slices(_logits(demo)[case]), golden[case]
-    assert found.keys() == kept.keys()
+    now, kept = _slices(_logits(demo)[case]), golden[case]
+    assert now.keys() == kept.keys()
     for place, values in kept.items():
-        assert found[place] == pytest.approx(values, abs=TOLERANCE), place
+        assert now[place] == pytest.approx(values, abs=TOLERANCE), place
 
 
 def test_the_golden_logits_tell_models_apart(golden: dict[str, dict[str, list[float]]]) -> None:

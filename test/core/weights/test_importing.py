@@ -118,7 +118,7 @@ def test_hugging_face_state_and_file_fill_both_streams(
     _check_against(segformer, from_file)
     assert any(".attention.self.query." in entry.name for entry in report.taken)
     assert all(entry.name.startswith("decode_head.") for entry in report.left_over)
-    assert "a head for one stream" in report.text()
+    assert "one stream" in report.text()
 
 
 def test_one_embedding_for_both_streams(segformer: nn.Module) -> None:
@@ -253,27 +253,27 @@ def test_refusals_leave_the_model_as_it_was(mit_b0: State) -> None:
 
 def test_a_tensor_without_a_place_is_refused(mit_b0: State) -> None:
     mit_b0["block1.0.attn.temperature"] = torch.zeros(1)
-    with pytest.raises(ModelError, match=r"has 1 tensors without a place .*attn\.temperature"):
+    with pytest.raises(ModelError, match=r"1 tensors .*attn\.temperature"):
         import_weights(_model(), mit_b0)
 
 
 def test_another_preset_is_named(mit_b0: State) -> None:
     with torch.device("meta"):
         larger = build_model("b2", 3)
-    with pytest.raises(ModelError, match=r"lacks 156 tensors .*, whose sizes are those of b0;"):
+    with pytest.raises(ModelError, match=r"lacks 156 tensors .* of b0;"):
         import_weights(larger, mit_b0)
     with torch.device("meta"):
         wider = build_model("b1", 3)
-    with pytest.raises(ModelError, match=r"\(64,\) for .*kv\.bias.*, whose sizes are those of b0"):
+    with pytest.raises(ModelError, match=r"\(64,\) for .*kv\.bias.* of b0"):
         import_weights(wider, mit_b0)
     deeper = {k.replace("1.1.", "1.2."): v for k, v in mit_b0.items() if k.startswith("block1.1")}
-    with pytest.raises(ModelError, match=r"tensors without a place .*blocks\.0\.2\."):
+    with pytest.raises(ModelError, match=r"without a place .*blocks\.0\.2\."):
         import_weights(_model(), mit_b0 | deeper)
 
 
 def test_values_that_are_not_numbers_are_refused(mit_b0: State) -> None:
     mit_b0["norm1.weight"] = torch.full((32,), float("nan"))
-    with pytest.raises(ModelError, match=r"stages\.0\.norms\.0\.weight that are not finite"):
+    with pytest.raises(ModelError, match=r"stages\.0\.norms\.0\.weight .*not finite"):
         import_weights(_model(), mit_b0)
 
 
@@ -287,12 +287,12 @@ def test_a_whole_model_needs_the_same_architecture() -> None:
     state = _cmx_names(_model(shared_blocks=False), "0", "1")
     with pytest.raises(ModelError, match="shared_blocks=False"):
         import_weights(_model(), state)
-    with pytest.raises(ModelError, match="its number of classes"):
+    with pytest.raises(ModelError, match="number of classes"):
         import_weights(_model(classes=4, shared_blocks=False), state)
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(ModelError, match=r"names \(conv1\.weight\) are of no known layout"):
+    with pytest.raises(ModelError, match=r"\(conv1\.weight\) .*no known layout"):
         import_weights(_model(), {"conv1.weight": torch.zeros(1)})
 
 
@@ -303,7 +303,7 @@ def test_files_that_hold_no_tensors_are_refused_in_words(tmp_path: Path) -> None
         read_checkpoint(tmp_path)
     bad = tmp_path / "bad.safetensors"
     bad.write_bytes(b"not that")
-    with pytest.raises(ModelError, match="not a safetensors file"):
+    with pytest.raises(ModelError, match="not a safetensors"):
         read_checkpoint(bad)
     bad = tmp_path / "bad.pth"
     for content in (b"", b"PK\x03\x04 cut", b"text"):
@@ -311,7 +311,7 @@ def test_files_that_hold_no_tensors_are_refused_in_words(tmp_path: Path) -> None
         with pytest.raises(ModelError, match=r"damaged|cannot be read"):
             read_checkpoint(bad)
     torch.save({"epoch": 3}, bad)
-    with pytest.raises(ModelError, match="no mapping of names to tensors"):
+    with pytest.raises(ModelError, match="no mapping"):
         read_checkpoint(bad)
     torch.save({"state_dict": {"a": torch.zeros(1)}, "meta": Path()}, bad)
     with pytest.raises(ModelError, match="Python objects"):

@@ -143,19 +143,19 @@ def test_folder_by_shipped_name(
     assert shipped_models() == ("tiny",)
     assert model_folder("tiny") == tmp_path / "share" / "models" / "tiny"
     text = _refusal("tinny")
-    assert "'tinny' was not found; shipped models: tiny; a model folder's path works" in text
+    assert "'tinny' was not found; shipped models: tiny" in text
 
 
 def test_file_in_place_of_a_folder(folder: Path) -> None:
-    assert "is a file, not a model folder" in _refusal(folder / "card.yaml")
+    assert "is a file" in _refusal(folder / "card.yaml")
 
 
 def test_missing_card_and_missing_weights(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     text = _refusal(folder)
-    assert "has no model.safetensors, which its card names" in text
+    assert "no model.safetensors" in text
     (folder / "card.yaml").unlink()
-    assert "has no card.yaml" in _refusal(folder)
+    assert "no card.yaml" in _refusal(folder)
 
 
 def test_broken_yaml_names_the_line(folder: Path) -> None:
@@ -164,7 +164,7 @@ def test_broken_yaml_names_the_line(folder: Path) -> None:
     (folder / "card.yaml").write_bytes(b"\xff\xfe\xff")
     assert "not text in UTF-8" in _refusal(folder)
     (folder / "card.yaml").write_text("- 1\n", "utf-8")
-    assert "is not a mapping" in _refusal(folder)
+    assert "not a mapping" in _refusal(folder)
 
 
 @pytest.mark.parametrize(
@@ -173,31 +173,31 @@ def test_broken_yaml_names_the_line(folder: Path) -> None:
         (("license",), None, "lacks license"),
         (("labels",), None, "lacks labels"),
         (("weights",), None, "lacks weights"),
-        (("format",), 2, "has format 2; this version reads format 1"),
-        (("name",), 7, "card.yaml.name is 7; expected text"),
-        (("modalities",), "thermal", "modalities is 'thermal'; expected a list"),
-        (("modalities",), [1], "modalities[0] is 1; expected text"),
-        (("modalities",), ["sonar"], "names modality 'sonar', which is unknown"),
+        (("format",), 2, "has format 2"),
+        (("name",), 7, "card.yaml.name is 7"),
+        (("modalities",), "thermal", "modalities is 'thermal'"),
+        (("modalities",), [1], "modalities[0] is 1"),
+        (("modalities",), ["sonar"], "modality 'sonar'"),
         (("architecture", "preset"), "b9", "Preset 'b9' is unknown"),
-        (("architecture", "num_classes"), True, "num_classes is True; expected a whole number"),
-        (("architecture", "shared_blocks"), 1, "shared_blocks is 1; expected true or false"),
+        (("architecture", "num_classes"), True, "num_classes is True"),
+        (("architecture", "shared_blocks"), 1, "shared_blocks is 1"),
         (
             ("architecture", "components"),
             ["magic"],
-            "Component 'magic' is unknown; expected some of ma_clip",
+            "'magic' is unknown",
         ),
         (("preprocessing", "rgb_std"), [1, 2], "rgb_std has 2 values; expected 3"),
-        (("preprocessing", "channel_order"), "bgr", "Channel order is 'bgr'; expected 'rgb'"),
-        (("preprocessing",), [1], "card.yaml.preprocessing is [1]; expected a mapping"),
-        (("training",), {"a": [1]}, "training.a is [1]; expected text or"),
+        (("preprocessing", "channel_order"), "bgr", "is 'bgr'; expected 'rgb'"),
+        (("preprocessing",), [1], "card.yaml.preprocessing is [1]"),
+        (("training",), {"a": [1]}, "training.a is [1]"),
         (
             ("labels", "classes"),
             [{"name": "a", "color": [1, 2, 300]}],
-            "red, green and blue in 0..255",
+            "[1, 2, 300]",
         ),
-        (("labels", "classes"), ["road"], "classes[0] is 'road'; expected a mapping"),
-        (("weights", "file"), "../other.bin", "expected a name without folders"),
-        (("weights", "dtype"), "int8", "stores weights as int8; expected one of float32"),
+        (("labels", "classes"), ["road"], "classes[0] is 'road'"),
+        (("weights", "file"), "../other.bin", "'../other.bin'"),
+        (("weights", "dtype"), "int8", "as int8; expected one of float32"),
     ],
 )
 def test_wrong_card_entries(
@@ -209,7 +209,7 @@ def test_wrong_card_entries(
 
 def test_class_count_against_label_set(folder: Path) -> None:
     _edit_card(folder, "architecture", "num_classes", value=3)
-    assert "has 3 classes but its label set 'tiny' has 2" in _refusal(folder)
+    assert re.search("3 classes .*'tiny' has 2", _refusal(folder))
 
 
 def test_wrong_sha256(folder: Path) -> None:
@@ -218,14 +218,14 @@ def test_wrong_sha256(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(data)
     text = _refusal(folder)
     assert hashlib.sha256(data).hexdigest()[:12] in text
-    assert "the file is damaged or another model's" in text
+    assert "damaged" in text
 
 
 @pytest.mark.parametrize("data", [b"", b"version https://git-lfs.github.com/spec/v1\n"])
 def test_file_that_is_no_safetensors(folder: Path, data: bytes) -> None:
     (folder / "model.safetensors").write_bytes(data)
     _edit_card(folder, "weights", "sha256", value=hashlib.sha256(data).hexdigest())
-    assert "is not a safetensors file" in _refusal(folder)
+    assert "not a safetensors" in _refusal(folder)
 
 
 def test_tensor_of_the_wrong_shape(folder: Path) -> None:
@@ -250,22 +250,23 @@ def test_missing_and_unexpected_tensors_are_named(folder: Path) -> None:
     tensors["segformer.encoder.weight"] = tensors.pop("head.classifier.bias")
     _replace_weights(folder, tensors)
     text = _refusal(folder)
-    assert "1 tensors are missing (head.classifier.bias)" in text
-    assert "1 are unexpected (segformer.encoder.weight), which look like a Hugging Face" in text
+    assert "missing (head.classifier.bias)" in text
+    assert "unexpected (segformer.encoder.weight)" in text
+    assert "Hugging Face" in text
 
 
 def test_weights_of_unshared_blocks_are_recognised(tmp_path: Path) -> None:
     unshared = build_model("b0", 2, shared_blocks=False, head_width=16)
     save_model(tmp_path, unshared, _card(unshared))
     _edit_card(tmp_path, "architecture", "shared_blocks", value=True)
-    assert "look like this project's model with unshared blocks" in _refusal(tmp_path)
+    assert "unshared blocks" in _refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("preset", "words"),
     [
-        ("b1", r"has shape \(128,\), whose sizes are those of b1; .* needs \(64,\)"),
-        ("b2", r"are unexpected \(.*\), which look like .*, whose sizes are those of b2\."),
+        ("b1", r"shape \(128,\), .* of b1; .*\(64,\)"),
+        ("b2", r"unexpected \(.* of b2\."),
     ],
 )
 def test_weights_of_another_preset_are_recognised(tmp_path: Path, preset: str, words: str) -> None:
@@ -278,9 +279,9 @@ def test_weights_of_another_preset_are_recognised(tmp_path: Path, preset: str, w
 def test_modality_not_trained_for_names_those_that_were(model: SegRgbX) -> None:
     card = _card(model)
     assert card.check_modality("depth") == "depth"
-    with pytest.raises(ModelError, match="was trained with thermal, depth, not with event"):
+    with pytest.raises(ModelError, match="with thermal, depth, not with event"):
         card.check_modality("event")
-    with pytest.raises(ModelError, match="was trained on RGB alone, not with thermal"):
+    with pytest.raises(ModelError, match="RGB alone, not with thermal"):
         replace(card, modalities=()).check_modality("thermal")
     with pytest.raises(InputError, match="'sonar' is unknown"):
         card.check_modality("sonar")
@@ -288,7 +289,7 @@ def test_modality_not_trained_for_names_those_that_were(model: SegRgbX) -> None:
 
 def test_card_of_another_model_is_not_saved(tmp_path: Path, model: SegRgbX) -> None:
     card = replace(_card(model), architecture=ModelConfig("b1", 2))
-    with pytest.raises(ModelError, match="make the card from the model's config"):
+    with pytest.raises(ModelError, match="from the model's config"):
         save_model(tmp_path, model, card)
     assert list(tmp_path.iterdir()) == []
 
@@ -297,10 +298,10 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
     model = build_model("b0", num_classes=2, head_width=16)
     with torch.no_grad():
         model.head.classifier.bias[0] = 1e6
-    with pytest.raises(ModelError, match=r"head\.classifier\.bias holds values that are not"):
+    with pytest.raises(ModelError, match=r"head\.classifier\.bias .*not finite"):
         save_model(tmp_path, model, _card(model))
     save_model(tmp_path, model, _card(model), dtype=torch.float32)
-    with pytest.raises(ModelError, match=r"cannot be stored as torch\.int8"):
+    with pytest.raises(ModelError, match=r"stored as torch\.int8"):
         save_model(tmp_path, model, _card(model), dtype=torch.int8)
 
 
@@ -323,4 +324,4 @@ def test_one_set_of_embeddings_is_saved_and_loaded(tmp_path: Path) -> None:
     state = loaded.state_dict()
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
     _edit_card(tmp_path, "architecture", "shared_embeddings", value="yes")
-    assert "expected true or false" in _refusal(tmp_path)
+    assert "shared_embeddings is 'yes'" in _refusal(tmp_path)

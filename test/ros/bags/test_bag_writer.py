@@ -16,12 +16,12 @@ from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.scenes import camera_info
 from segrgbx_ros.bags.writer import ResultWriter
 from segrgbx_ros.messages.types import CAMERA_INFO, STATUS, header, message, typestore
-from segrgbx_ros.pipeline import Outputs
+from segrgbx_ros.pipeline import Pictures
 
 LABELS = load_label_set("street")
 STAMP = 1_700_000_000_123_456_789
 HEAD = header(STAMP, "rgb_optical_frame")
-OUTPUTS = Outputs(
+OUTPUTS = Pictures(
     np.array([[0, 1, 255], [2, 3, 4]], np.uint8),
     np.array([[0, 128, 255], [1, 2, 3]], np.uint8),
     np.arange(18, dtype=np.uint8).reshape(2, 3, 3),

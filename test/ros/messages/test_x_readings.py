@@ -8,8 +8,9 @@ import pytest
 
 from segrgbx_core.errors import SegRgbxError
 from segrgbx_ros.messages.images import AnyImage, image_message
-from segrgbx_ros.messages.readings import ACCEPTED, XDecoder
-from segrgbx_ros.messages.types import COMPRESSED_IMAGE, header, message
+from segrgbx_ros.messages.readings import XDecoder
+from segrgbx_ros.messages.sensors import sensors_of_type
+from segrgbx_ros.messages.types import COMPRESSED_IMAGE, IMAGE, header, message
 
 HEAD = header(1_000, "x")
 GREY = np.arange(16, dtype=np.uint8).reshape(4, 4)
@@ -25,7 +26,7 @@ def compressed(pixels: npt.NDArray[np.generic], ending: str) -> AnyImage:
     return message(COMPRESSED_IMAGE, header=HEAD, format=ending, data=data)  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("modality", ACCEPTED)
+@pytest.mark.parametrize("modality", sensors_of_type(IMAGE))
 def test_every_image_sensor_takes_grey(modality: str) -> None:
     decode = XDecoder(modality, "/x")
     for pixels, encoding in ((GREY, "mono8"), (GREY.astype(np.uint16), "16UC1")):

@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the node says of its own state, for each thing that commonly is wrong."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
-from segrgbx_ros.node.health.findings import Finding, findings
-from segrgbx_ros.node.health.health import Health, InputHealth, OutputHealth, Rate, Recent
+from segrgbx_ros.node.health.findings import NodeFinding, findings
+from segrgbx_ros.node.health.health import (
+    Health,
+    InputHealth,
+    OutputHealth,
+    Rate,
+    Recent,
+    RunHealth,
+)
 
 IMAGE = "sensor_msgs/msg/Image"
+RUN_FIELDS = {f.name for f in fields(RunHealth)}
 
 
 def source(name: str, **changed: Any) -> InputHealth:
@@ -32,33 +40,36 @@ def source(name: str, **changed: Any) -> InputHealth:
 
 
 def health(**changed: Any) -> Health:
+    """Of a node where all is well, but for what is changed in it or its run."""
+    run = RunHealth(
+        inputs=[source("rgb"), source("x")], pairs_hz=10.0, new_paired=50, x_state="coming"
+    )
     made = Health(
         node="/segrgbx",
         state="active",
         state_s=10.0,
-        enabled=True,
         modality="thermal",
         missing_x="drop",
         slop_s=0.03,
         x_time_offset_s=0.0,
         sim_time_missing=False,
         failure=None,
-        inputs=[source("rgb"), source("x")],
         outputs=OutputHealth("/segrgbx/mask", {"mask": 1}, [], 10.0),
         model=None,
-        pairs_hz=10.0,
-        new_paired=50,
-        new_without_x=0,
-        skew_ms=None,
-        age_ms=None,
-        stage_ms={},
-        clock_apart_s=0.0,
-        x_state="coming",
+        run=replace(run, **{k: v for k, v in changed.items() if k in RUN_FIELDS}),
     )
-    return replace(made, **changed)
+    return replace(made, **{k: v for k, v in changed.items() if k not in RUN_FIELDS})
 
 
-def said(**changed: Any) -> list[Finding]:
+def apart(seconds: float) -> list[InputHealth]:
+    """Both inputs, X's stamps that far ahead of RGB's."""
+    return [
+        source("rgb", stamp_lag_s=0.5 + seconds / 2),
+        source("x", stamp_lag_s=0.5 - seconds / 2),
+    ]
+
+
+def said(**changed: Any) -> list[NodeFinding]:
     return findings(health(**changed))
 
 
@@ -109,17 +120,17 @@ def test_a_missing_x_is_a_warning_where_it_may_be_missing() -> None:
 
 
 def test_clocks_apart_by_how_much_and_the_offset_to_set() -> None:
-    (finding,) = said(clock_apart_s=3.25, new_paired=0, new_without_x=10, x_time_offset_s=0.0)
+    (finding,) = said(inputs=apart(3.25), new_paired=0, new_without_x=10, x_time_offset_s=0.0)
     assert "3.250 s ahead" in finding.words
     assert "set sync.x_time_offset to -3.25." in finding.words
 
 
 def test_clocks_apart_are_said_whatever_missing_x_makes_of_them() -> None:
     (finding,) = said(
-        clock_apart_s=-2.0, missing_x="rgb_only", pairs_hz=10.0, new_paired=0, new_without_x=50
+        inputs=apart(-2.0), missing_x="rgb_only", pairs_hz=10.0, new_paired=0, new_without_x=50
     )
     assert "2.000 s behind" in finding.words
-    assert said(clock_apart_s=0.01, new_paired=3, new_without_x=47) == []
+    assert said(inputs=apart(0.01), new_paired=3, new_without_x=47) == []
 
 
 def test_stamps_beyond_the_slop() -> None:

@@ -198,7 +198,7 @@ def test_a_node_that_waits_for_a_transition_says_so(model: str) -> None:
 
 def test_findings_are_logged_once_and_when_they_are_over() -> None:
     from segrgbx_ros.node.health.diagnostics import ThrottledFindings
-    from segrgbx_ros.node.health.findings import Finding
+    from segrgbx_ros.node.health.findings import NodeFinding
 
     class Log(list[str]):
         def info(self, text: str) -> None:
@@ -212,7 +212,7 @@ def test_findings_are_logged_once_and_when_they_are_over() -> None:
 
     now, log = [0.0], Log()
     told = ThrottledFindings(log, lambda: now[0])
-    finding = Finding("inputs", "k", "warn", "W.")
+    finding = NodeFinding("inputs", "k", "warn", "W.")
     for second in range(35):
         now[0] = float(second)
         told.tell([finding])

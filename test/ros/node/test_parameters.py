@@ -4,13 +4,15 @@
 from dataclasses import fields
 from math import inf, nan
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import MODALITIES
-from segrgbx_ros.node.encoding import NAMED, encoding_settings, make_encoder
+from segrgbx_core.sensor import check_sensor
+from segrgbx_ros.messages.sensors import SENSORS
 from segrgbx_ros.node.parameters.parameters import (
     PARAMETERS,
     NodeSettings,
@@ -18,6 +20,7 @@ from segrgbx_ros.node.parameters.parameters import (
     parameter_table,
     settings_from,
 )
+from segrgbx_ros.node.sensor import sensor_settings
 
 
 def test_every_field_is_a_parameter_of_its_name_and_default() -> None:
@@ -46,7 +49,7 @@ def test_the_shipped_files_name_known_parameters(repository: Path, modality: str
     told = yaml.safe_load(text)["/**"]["ros__parameters"]
     settings = settings_from(told)
     assert settings.modality == modality
-    make_encoder(settings)
+    check_sensor(modality, sensor_settings(settings))
 
 
 @pytest.mark.parametrize(
@@ -77,44 +80,45 @@ def test_not_set_is_not_a_number() -> None:
     assert PARAMETERS["x.scale"].refusal(inf) is not None
 
 
+def encoding_settings(told: dict[str, object]) -> Any:
+    settings = settings_from(told)
+    return check_sensor(settings.modality, sensor_settings(settings))
+
+
 def test_parameters_reach_the_encoding() -> None:
     told = {"modality": "thermal", "x.clip_min": 10.0, "x.clip_max": 40.0}
-    made = encoding_settings(settings_from({**told, "x.settings": "unit=centikelvin; offset=0"}))
-    assert (made.clip_min, made.clip_max, made.unit) == (10.0, 40.0, "centikelvin")  # type: ignore[union-attr]
-    depth = encoding_settings(
-        settings_from({"modality": "depth", "x.clip_min": 0.5, "x.clip_max": 20.0})
-    )
-    assert (depth.near_m, depth.far_m) == (0.5, 20.0)  # type: ignore[union-attr]
-    field = settings_from(
+    made = encoding_settings({**told, "x.settings": "unit=centikelvin; offset=0"})
+    assert (made.clip_min, made.clip_max, made.unit) == (10.0, 40.0, "centikelvin")
+    depth = encoding_settings({"modality": "depth", "x.clip_min": 0.5, "x.clip_max": 20.0})
+    assert (depth.near_m, depth.far_m) == (0.5, 20.0)
+    views = encoding_settings(
         {"modality": "light_field", "light_field.rows": 5, "light_field.columns": 7}
     )
-    made = encoding_settings(field)
-    assert (made.rows, made.columns) == (5, 7)  # type: ignore[union-attr]
+    assert (views.rows, views.columns) == (5, 7)
 
 
 def test_zero_is_a_value_and_no_missing_one() -> None:
     told = {"modality": "thermal", "x.invalid": 0.0, "x.clip_min": 0.0, "x.clip_max": 40.0}
-    made = encoding_settings(settings_from(told))
-    assert (made.invalid, made.clip_min, made.clip_max) == (0.0, 0.0, 40.0)  # type: ignore[union-attr]
+    made = encoding_settings(told)
+    assert (made.invalid, made.clip_min, made.clip_max) == (0.0, 0.0, 40.0)
 
 
 def test_incomplete_event_windows_are_taken_where_told() -> None:
     for told in (False, True):
-        settings = settings_from(
+        made = encoding_settings(
             {
                 "modality": "event",
                 "event.use_incomplete": told,
                 "event.representation": "voxel_grid",
             }
         )
-        made = encoding_settings(settings)
-        assert made.use_incomplete is told  # type: ignore[union-attr]
+        assert made.use_incomplete is told
 
 
 def test_a_parameter_of_another_modality_is_refused() -> None:
     with pytest.raises(InputError, match=r"x\.scale is 2\.0, but modality 'polarization'"):
-        encoding_settings(settings_from({"modality": "polarization", "x.scale": 2.0}))
+        encoding_settings({"modality": "polarization", "x.scale": 2.0})
 
 
 def test_named_parameters_exist() -> None:
-    assert {name for known in NAMED.values() for name in known} <= set(PARAMETERS)
+    assert {name for row in SENSORS.values() for name in row.parameters} <= set(PARAMETERS)

@@ -22,6 +22,7 @@ from segrgbx_ros.bags.scenes import camera_info, write_drive_bag
 from segrgbx_ros.bags.writer import BagWriter
 from segrgbx_ros.messages.images import image_message, labels_from_message, stamp_ns
 from segrgbx_ros.messages.types import COMPRESSED_IMAGE, header, label_info, message, typestore
+from segrgbx_ros.pairing.matching import SyncSettings
 from segrgbx_ros.replay.options import Progress, ReplayOptions
 from segrgbx_ros.replay.run import replay
 
@@ -98,7 +99,9 @@ def test_a_drive_from_end_to_end(tmp_path: Path, segmenter: Segmenter) -> None:
     out = tmp_path / "out"
     told: list[Progress] = []
     summary = replay(
-        ReplayOptions(tmp_path / "bag", "thermal", out, slop_s=0.05), told.append, segmenter
+        ReplayOptions(tmp_path / "bag", "thermal", out, sync=SyncSettings(slop_s=0.05)),
+        told.append,
+        segmenter,
     )
     frames = summary.frames
     assert frames.rgb_in == 8
@@ -231,7 +234,9 @@ def test_rgb_alone(tmp_path: Path, segmenter: Segmenter) -> None:
 
 def test_time_offset_joins_clocks_that_are_apart(tmp_path: Path, segmenter: Segmenter) -> None:
     bag = write_bag(tmp_path / "bag", stream(3, x_shift=-500_000.0))
-    options = ReplayOptions(bag, "thermal", tmp_path / "out", x_time_offset_s=500.002)
+    options = ReplayOptions(
+        bag, "thermal", tmp_path / "out", sync=SyncSettings(x_time_offset_s=500.002)
+    )
     summary = replay(options, segmenter=segmenter)
     assert summary.frames.segmented == 3
     assert summary.skew_ms is not None

@@ -2,8 +2,8 @@
 """Whole replays of all five sensors with a small untrained model that knows them all."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +17,20 @@ from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.labels.union import load_membership
 from segrgbx_core.modality import MODALITIES
 from segrgbx_core.scenes import Drive, DriveSettings, PinholeCamera
-from segrgbx_core.sensor import SensorOptions
+from segrgbx_core.sensor import CameraFiles, SensorSettings
 from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.store import save_model
+from segrgbx_ros.bags.cameras import RecordedCameras
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.scenes import camera_info, write_drive_bag
 from segrgbx_ros.bags.topics import find_topics
 from segrgbx_ros.bags.writer import BagWriter
 from segrgbx_ros.messages.images import image_message
 from segrgbx_ros.messages.types import EVENT_PACKET, POINT_CLOUD, header, message, typestore
+from segrgbx_ros.pairing.matching import SyncSettings
 from segrgbx_ros.replay.options import ReplayOptions
 from segrgbx_ros.replay.report import write_report
 from segrgbx_ros.replay.run import replay
-from segrgbx_ros.replay.sensor import recorded_geometry
 from segrgbx_ros.replay.summary import ReplaySummary
 
 MS = 1_000_000
@@ -61,9 +62,20 @@ def drives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(
-    bag: Path, modality: str, out: Path, segmenter: Segmenter, sensor: SensorOptions | None = None
+    bag: Path,
+    modality: str,
+    out: Path,
+    segmenter: Segmenter,
+    sensor: SensorSettings | None = None,
+    **sync: Any,
 ) -> ReplaySummary:
-    options = ReplayOptions(bag, modality, out, slop_s=0.1, sensor=sensor or SensorOptions())
+    options = ReplayOptions(
+        bag,
+        modality,
+        out,
+        sync=SyncSettings(**{"slop_s": 0.1, **sync}),
+        sensor=sensor or SensorSettings(),
+    )
     return replay(options, segmenter=segmenter)
 
 
@@ -71,7 +83,7 @@ def run(
 def test_every_sensor_from_bag_to_report(
     modality: str, drives: Path, tmp_path: Path, segmenter: Segmenter
 ) -> None:
-    sensor = SensorOptions(settings=("rows=3", "columns=3") if modality == "light_field" else ())
+    sensor = SensorSettings(settings=("rows=3", "columns=3") if modality == "light_field" else ())
     summary = run(drives / modality, modality, tmp_path, segmenter, sensor)
     assert summary.frames.segmented == summary.frames.paired >= 4
     assert summary.miou is not None
@@ -92,7 +104,7 @@ def test_every_sensor_from_bag_to_report(
 def test_what_x_shows_matters(drives: Path, tmp_path: Path, segmenter: Segmenter) -> None:
     """Another representation of the same events gives other confidences."""
     plain = run(drives / "event", "event", tmp_path / "a", segmenter)
-    sensor = SensorOptions(settings=("representation=time_surface",))
+    sensor = SensorSettings(settings=("representation=time_surface",))
     other = run(drives / "event", "event", tmp_path / "b", segmenter, sensor)
     assert plain.mean_confidence != other.mean_confidence
 
@@ -101,12 +113,11 @@ def test_a_window_that_reaches_before_the_recording_is_told(
     drives: Path, tmp_path: Path, segmenter: Segmenter
 ) -> None:
     """Windows of 150 ms at 10 Hz: the first two reach back before the first event."""
-    long = SensorOptions(window_ms=150.0)
-    summary = run(drives / "event", "event", tmp_path / "a", segmenter, long)
+    summary = run(drives / "event", "event", tmp_path / "a", segmenter, window_ms=150.0)
     assert any("event windows hold less than the sensor saw" in note for note in summary.notes)
     assert any("come of RGB alone, since no pixel" in note for note in summary.notes)
-    taken = replace(long, settings=("use_incomplete=true",))
-    summary = run(drives / "event", "event", tmp_path / "b", segmenter, taken)
+    taken = SensorSettings(("use_incomplete=true",))
+    summary = run(drives / "event", "event", tmp_path / "b", segmenter, taken, window_ms=150.0)
     assert not any("come of RGB alone" in note for note in summary.notes)
 
 
@@ -133,7 +144,7 @@ def test_a_label_set_of_a_union(drives: Path, tmp_path: Path) -> None:
         tmp_path / "out",
         gt_topic="none",
         model=tmp_path / "all",
-        slop_s=0.1,
+        sync=SyncSettings(slop_s=0.1),
         label_set="mfnet",
     )
     summary = replay(options)
@@ -144,7 +155,7 @@ def test_a_label_set_of_a_union(drives: Path, tmp_path: Path) -> None:
 def test_a_setting_that_is_refused_leaves_nothing_behind(
     drives: Path, tmp_path: Path, segmenter: Segmenter
 ) -> None:
-    sensor = SensorOptions(settings=("unit=fahrenheit",))
+    sensor = SensorSettings(settings=("unit=fahrenheit",))
     with pytest.raises(InputError, match="fahrenheit"):
         run(drives / "thermal", "thermal", tmp_path / "out", segmenter, sensor)
     assert not (tmp_path / "out").exists()
@@ -243,13 +254,12 @@ def test_reprojection_by_what_the_recording_knows(tmp_path: Path, segmenter: Seg
     ]
     bag = write_bag(tmp_path / "bag", entries)
     with BagReader(bag) as reader:
-        geometry = recorded_geometry(reader, find_topics(reader, "depth"))
-    assert geometry.rgb_from_x is not None
-    assert geometry.rgb_from_x[:3, 3].tolist() == [0.1, 0, 0]
-    sensor = SensorOptions(align="reproject")
+        cameras = RecordedCameras(reader, find_topics(reader, "depth"), CameraFiles())
+        assert cameras.rgb_from_x("A test")[:3, 3].tolist() == [0.1, 0, 0]
+    sensor = SensorSettings(align="reproject")
     assert run(bag, "depth", tmp_path / "out", segmenter, sensor).frames.segmented == 1
     apart = write_bag(tmp_path / "apart", entries[:-1])
-    with pytest.raises(InputError, match="needs the transform from X to RGB: record /tf_static"):
+    with pytest.raises(InputError, match=r"needs the transform from X .*: record /tf_static"):
         run(apart, "depth", tmp_path / "out2", segmenter, sensor)
 
 
@@ -377,7 +387,7 @@ def test_a_reading_that_cannot_be_used_is_counted_and_the_others_are_kept(
     entries = [rgb_at(ms) for ms in (0, 200, 400)]
     entries += [x_image(modality, ms, *good) for ms in (1, 401)]
     entries.append(x_image(modality, 201, *bad))
-    sensor = SensorOptions(settings=("rows=3", "columns=3") if modality == "light_field" else ())
+    sensor = SensorSettings(settings=("rows=3", "columns=3") if modality == "light_field" else ())
     bag = write_bag(tmp_path / "bag", entries)
     summary = run(bag, modality, tmp_path / "out", segmenter, sensor)
     assert summary.frames.segmented == 2

@@ -11,7 +11,7 @@ from segrgbx_core import Segmenter, build_model
 from segrgbx_core.files.images import read_rgb, read_rgbx
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.model.preprocessing import Preprocessing
-from segrgbx_core.sensor import SensorOptions
+from segrgbx_core.sensor import SensorSettings
 from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.store import LoadedModel
 from segrgbx_ros.bags.reader import BagReader
@@ -74,7 +74,7 @@ def test_replay_of_real_pairs(tmp_path: Path, recording: Path, pairs: list[Path]
         "tiny", "untrained", model.config, ("thermal",), labels, Preprocessing(short_side=96)
     )
     segmenter = Segmenter(LoadedModel(model, card), "cpu")
-    as_stills = SensorOptions(settings=("range_memory=0",))
+    as_stills = SensorSettings(settings=("range_memory=0",))
     summary = replay(
         ReplayOptions(recording, "thermal", tmp_path / "out", sensor=as_stills),
         segmenter=segmenter,

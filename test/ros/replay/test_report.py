@@ -15,14 +15,13 @@ from segrgbx_core.files.images import write_png
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.cli import main
+from segrgbx_ros.pipeline import Percentiles, Spread
 from segrgbx_ros.replay.report import write_report
 from segrgbx_ros.replay.summary import (
     Frames,
     ModelFacts,
     Recording,
     ReplaySummary,
-    Skew,
-    StageTimes,
     read_summary,
 )
 
@@ -35,8 +34,8 @@ WHOLE = ReplaySummary(
     per_class_iou=IOU,
     pixel_accuracy=0.91,
     frames_scored=43,
-    stage_ms={"decode": StageTimes(0.5, 0.9), "model": StageTimes(181.0, 240.6)},
-    skew_ms=Skew(12.25, 27.0, 29.5),
+    stage_ms={"decode": Percentiles(0.5, 0.9), "model": Percentiles(181.0, 240.6)},
+    skew_ms=Spread(12.25, 27.0, 29.5),
     model="demo",
     modality="thermal",
     device="cpu",

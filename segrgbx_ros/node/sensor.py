@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's parameters in the words that the replay uses as well: sensor and pairs."""
+
+from collections.abc import Mapping
+from math import isnan
+from typing import cast
+
+from segrgbx_core.errors import InputError
+from segrgbx_core.modality import NO_X
+from segrgbx_core.sensor import SensorSettings
+from segrgbx_ros.messages.sensors import SENSORS, messages_of
+from segrgbx_ros.node.parameters.parameters import NodeSettings, attribute
+from segrgbx_ros.pairing.matching import MissingX, SyncPolicy, SyncSettings
+
+NUMBERS = ("x.scale", "x.offset", "x.clip_min", "x.clip_max", "x.invalid")
+SETTING_PARAMETERS = tuple(
+    dict.fromkeys((*NUMBERS, *(name for row in SENSORS.values() for name in row.parameters)))
+)
+
+
+def sensor_settings(settings: NodeSettings) -> SensorSettings:
+    """How X is encoded and aligned.
+
+    Raises InputError for a parameter that the modality's encoding does not have.
+    """
+    known = _parameters(settings.modality)
+    texts = [text for part in settings.x_settings.split(";") if (text := part.strip())]
+    for name in (n for n in SETTING_PARAMETERS if n in NUMBERS or n in known):
+        value = getattr(settings, attribute(name))
+        if isnan(value) if isinstance(value, float) else not value:
+            continue
+        if name not in known:
+            raise InputError(
+                f"Parameter {name} is {value}, but modality '{settings.modality}' has no such "
+                f"setting; leave it out. Those it has: {', '.join(known) or 'none'}."
+            )
+        texts.append(f"{known[name]}={str(value).lower()}")
+    homography = settings.x_homography if settings.x_align == "homography" else None
+    return SensorSettings(tuple(texts), settings.x_align, homography)
+
+
+def sync_settings(settings: NodeSettings) -> SyncSettings:
+    """Which X goes with an RGB image."""
+    return SyncSettings(
+        policy=cast(SyncPolicy, settings.sync_policy),
+        slop_s=settings.sync_slop,
+        queue_size=settings.sync_queue_size,
+        x_time_offset_s=settings.sync_x_time_offset,
+        x_timeout_s=settings.sync_x_timeout,
+        missing_x=cast(MissingX, settings.missing_x),
+        hold_limit_s=settings.hold_limit,
+        reset_on_time_jump=settings.reset_on_time_jump,
+        window_ms=settings.event_window_ms,
+        window_events=settings.event_window_events or None,
+    )
+
+
+def _parameters(modality: str) -> Mapping[str, str]:
+    return {} if modality == NO_X else messages_of(modality).parameters

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From messages as they arrive to what is segmented, live and in a replay alike.
+
+`nearest` and `windows` find each RGB image its X. Here is what they know nothing of: how long an
+image waits for an X that does not come, and what `missing_x` makes of an image without one. Time
+passes by what the caller says is now: the node's clock, or a recording's log times.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
+
+from segrgbx_core.errors import InputError
+from segrgbx_core.event_stream import WindowSettings
+from segrgbx_core.modality import NO_X
+from segrgbx_core.wording import spoken
+from segrgbx_ros.events.packets import EventChunk
+from segrgbx_ros.pairing.nearest import Pair, Pairing, PairingCounts, PairingSettings
+from segrgbx_ros.pairing.windows import EventWindowCounts, EventWindows, EventWindowSettings
+
+R = TypeVar("R")
+X = TypeVar("X")
+
+SyncPolicy = Literal["approximate", "exact"]
+MissingX = Literal["drop", "rgb_only", "hold_last"]
+SYNC_POLICIES: tuple[SyncPolicy, ...] = get_args(SyncPolicy)
+MISSING_X: tuple[MissingX, ...] = get_args(MissingX)
+
+NO_JUMP_NS = 2**62
+SILENT_NS = 1_000_000_000
+SILENT_TIMEOUTS = 10
+NO_X_ASKED = "modality none: RGB alone was asked for"
+
+
+@dataclass(frozen=True)
+class SyncSettings:
+    """Which X goes with an RGB image; the live node's parameters and the replay's options.
+
+    policy: "exact" pairs equal stamps only. slop_s: largest distance of a pair. queue_size: RGB
+    images, and X readings, that may wait. x_time_offset_s: added to every stamp of X.
+    x_timeout_s: how long an image waits for its X; None waits as long as the recording lasts, and
+    with events 0.1 s of stamps. missing_x: what becomes of an image without X. hold_limit_s: the
+    oldest X that "hold_last" takes again. reset_on_time_jump: start again where stamps jump back.
+    window_ms, window_events: of an event window, which ends at the RGB stamp; window_events None
+    takes all. Raises InputError for values out of range.
+    """
+
+    policy: SyncPolicy = "approximate"
+    slop_s: float = 0.03
+    queue_size: int = 10
+    x_time_offset_s: float = 0.0
+    x_timeout_s: float | None = None
+    missing_x: MissingX = "drop"
+    hold_limit_s: float = 1.0
+    reset_on_time_jump: bool = True
+    window_ms: float = 50.0
+    window_events: int | None = None
+
+    def __post_init__(self) -> None:
+        for what, value, known in (
+            ("synchronisation policy", self.policy, SYNC_POLICIES),
+            ("answer to a missing X", self.missing_x, MISSING_X),
+        ):
+            if value not in known:
+                raise InputError(f"The {what} is '{value}'; expected {' or '.join(known)}.")
+        for what, seconds, most in (
+            ("slop", self.slop_s, 10.0),
+            ("hold limit", self.hold_limit_s, 3600.0),
+        ):
+            if not 0.0 <= seconds <= most:
+                raise InputError(f"The {what} is {seconds} s; expected 0 to {most:g}.")
+        if self.x_timeout_s is not None and not 0.001 <= self.x_timeout_s <= 60.0:
+            raise InputError(
+                f"The wait for X is {self.x_timeout_s} s; expected 0.001 to 60, or leave it out."
+            )
+        if not isfinite(self.x_time_offset_s):
+            raise InputError(
+                f"The X time offset is {self.x_time_offset_s} s; expected a finite number."
+            )
+        if not 1 <= self.queue_size <= 1000:
+            raise InputError(f"The queue size is {self.queue_size}; expected 1 to 1000.")
+        if not 0.0 < self.window_ms <= 10_000.0:
+            raise InputError(
+                f"The event window is {self.window_ms} ms; expected above 0, at most 10000."
+            )
+        WindowSettings(round(self.window_ms * 1e6), self.window_events)
+
+    def nearest(self, with_x: bool) -> PairingSettings:
+        """For images and clouds; without X every RGB image passes."""
+        made = PairingSettings(
+            slop_ns=nanoseconds(self.slop_s),
+            queue_size=self.queue_size,
+            x_time_offset_ns=nanoseconds(self.x_time_offset_s),
+            policy=self.policy if with_x else "rgb_only",
+        )
+        return made if self.reset_on_time_jump else replace(made, jump_ns=NO_JUMP_NS)
+
+    def windows(self) -> EventWindowSettings:
+        """For events."""
+        made = EventWindowSettings(
+            duration_ns=round(self.window_ms * 1e6),
+            count=self.window_events,
+            queue_size=self.queue_size,
+            x_time_offset_ns=nanoseconds(self.x_time_offset_s),
+        )
+        if self.x_timeout_s is not None:
+            made = replace(made, timeout_ns=nanoseconds(self.x_timeout_s))
+        return made if self.reset_on_time_jump else replace(made, jump_ns=NO_JUMP_NS)
+
+
+def nanoseconds(seconds: float) -> int:
+    """Seconds as whole nanoseconds."""
+    return round(seconds * 1e9)
+
+
+@dataclass(frozen=True)
+class Match(Generic[R, X]):
+    """A pair to segment. held: its X belongs to an earlier image.
+
+    x_reason: why there is no X; empty with one.
+    """
+
+    pair: Pair[R, X]
+    held: bool = False
+    x_reason: str = ""
+
+
+class _Matcher(Protocol[R]):
+    """What nearest readings and windows have in common."""
+
+    @property
+    def counts(self) -> PairingCounts: ...
+
+    @property
+    def restarts(self) -> int: ...
+
+    def retune(self, slop_ns: int, x_time_offset_ns: int) -> None: ...
+
+    def add_rgb(self, stamp_ns: int, rgb: R) -> Sequence[Pair[R, Any]]: ...
+
+    def settle_until(self, rgb_stamp_ns: int) -> Sequence[Pair[R, Any]]: ...
+
+    def flush(self) -> Sequence[Pair[R, Any]]: ...
+
+
+class Matching(Generic[R, X]):
+    """Turns arriving messages into matches, which it emits in the order of their stamps.
+
+    Every RGB image is emitted, waits, or is counted in `rgb_dropped`. It may be fed from one
+    thread and read from others.
+    """
+
+    def __init__(
+        self,
+        modality: str,
+        windowed: bool,
+        settings: SyncSettings,
+        emit: Callable[[Match[R, X]], None],
+    ) -> None:
+        """windowed: the sensor gives events instead of images."""
+        self._modality, self._settings, self._emit = modality, settings, emit
+        self._lock = threading.RLock()
+        self._windows: EventWindows[R] | None = None
+        self._nearest: Pairing[R, X] | None = None
+        self._matcher: _Matcher[R]
+        if windowed:
+            self._matcher = self._windows = EventWindows(settings.windows(), self._on_unpaired)
+        else:
+            wanted = settings.nearest(modality != NO_X)
+            self._matcher = self._nearest = Pairing(wanted, self._on_unpaired)
+        self._arrived_ns: dict[int, int] = {}
+        self._last_x: tuple[int, X] | None = None
+        self._x_arrived_ns: int | None = None
+        self._began_ns: int | None = None
+        self._now_ns = 0
+        self._without_x: list[Match[R, X]] = []
+        self._rescued: Counter[str] = Counter()
+
+    @property
+    def counts(self) -> PairingCounts:
+        """What has happened so far; rgb_dropped holds also the images that missing_x kept."""
+        with self._lock:
+            return self._matcher.counts
+
+    @property
+    def event_counts(self) -> EventWindowCounts | None:
+        """What has happened to the events themselves; None for images."""
+        with self._lock:
+            return None if self._windows is None else self._windows.event_counts
+
+    @property
+    def restarts(self) -> int:
+        """How often stamps have jumped back."""
+        return self._matcher.restarts
+
+    @property
+    def rescued(self) -> int:
+        """RGB images that found no X and were kept by missing_x."""
+        with self._lock:
+            return self._rescued.total()
+
+    @property
+    def rgb_dropped(self) -> dict[str, int]:
+        """RGB images given up, by reason."""
+        with self._lock:
+            counted = Counter(self._matcher.counts.rgb_dropped)
+            counted.subtract(self._rescued)
+        return {reason: n for reason, n in counted.items() if n}
+
+    @property
+    def x_dropped(self) -> dict[str, int]:
+        """Readings given up, by reason."""
+        return dict(self.counts.x_dropped)
+
+    def change(self, settings: SyncSettings) -> None:
+        """Another slop, offset, timeout, missing_x and hold limit from here on."""
+        with self._lock:
+            self._settings = settings
+            self._matcher.retune(
+                nanoseconds(settings.slop_s), nanoseconds(settings.x_time_offset_s)
+            )
+
+    def add_rgb(self, stamp_ns: int, rgb: R, now_ns: int) -> None:
+        """An RGB image that arrived now."""
+        with self._lock:
+            self._set_clock(now_ns)
+            if self._began_ns is None:
+                self._began_ns = now_ns
+            pairs = self._forget_if_jumped(lambda: self._matcher.add_rgb(stamp_ns, rgb))
+            if self._settings.x_timeout_s is not None:
+                self._arrived_ns[stamp_ns] = now_ns
+            self._send(pairs)
+            if self._modality != NO_X and self.x_silent(now_ns):
+                self._settle_until(stamp_ns)
+
+    def add_x(self, stamp_ns: int, x: X, now_ns: int) -> None:
+        """An image or cloud of the second sensor that arrived now."""
+        with self._lock:
+            assert self._nearest is not None
+            nearest = self._nearest
+            self._now_ns = self._x_arrived_ns = now_ns
+            pairs = self._forget_if_jumped(lambda: nearest.add_x(stamp_ns, x))
+            if stamp_ns > 0:
+                self._last_x = (stamp_ns + nanoseconds(self._settings.x_time_offset_s), x)
+            self._send(pairs)
+
+    def add_events(self, chunk: EventChunk, now_ns: int) -> None:
+        """A packet of events that arrived now."""
+        with self._lock:
+            assert self._windows is not None
+            windows = self._windows
+            self._now_ns = self._x_arrived_ns = now_ns
+            pairs = self._forget_if_jumped(lambda: windows.add_packet(chunk))
+            for pair in pairs:
+                if pair.x is not None and pair.x_stamp_ns is not None:
+                    self._last_x = (pair.x_stamp_ns, pair.x)
+            self._send(pairs)
+
+    def tick(self, now_ns: int) -> None:
+        """Settles the RGB images that have waited for longer than the timeout."""
+        with self._lock:
+            self._set_clock(now_ns)
+            if self._settings.x_timeout_s is None:
+                return
+            timeout = nanoseconds(self._settings.x_timeout_s)
+            over = [s for s, at in self._arrived_ns.items() if not 0 <= now_ns - at < timeout]
+            for stamp in over:
+                del self._arrived_ns[stamp]
+            if over:
+                self._settle_until(max(over))
+
+    def flush(self) -> None:
+        """Settles everything that waits: the end of a recording."""
+        with self._lock:
+            self._send(self._matcher.flush())
+
+    def x_silent(self, now_ns: int) -> bool:
+        """Whether X has not come for so long that waiting for it is vain."""
+        if self._settings.x_timeout_s is None:
+            return False
+        since = self._x_arrived_ns if self._x_arrived_ns is not None else self._began_ns
+        after = max(SILENT_NS, SILENT_TIMEOUTS * nanoseconds(self._settings.x_timeout_s))
+        return since is not None and now_ns - since > after
+
+    def _settle_until(self, stamp_ns: int) -> None:
+        self._send(self._matcher.settle_until(stamp_ns))
+
+    def _set_clock(self, now_ns: int) -> None:
+        """Where simulated time has jumped back, what came before it is now."""
+        self._now_ns = now_ns
+        if self._x_arrived_ns is not None:
+            self._x_arrived_ns = min(self._x_arrived_ns, now_ns)
+        if self._began_ns is not None:
+            self._began_ns = min(self._began_ns, now_ns)
+
+    def _forget_if_jumped(
+        self, add: Callable[[], Sequence[Pair[R, Any]]]
+    ) -> Sequence[Pair[R, Any]]:
+        before = self._matcher.restarts
+        pairs = add()
+        if self._matcher.restarts != before:
+            self._last_x = None
+            self._arrived_ns.clear()
+        return pairs
+
+    def _on_unpaired(self, stamp_ns: int, rgb: R, reason: str) -> None:
+        self._arrived_ns.pop(stamp_ns, None)
+        match = self._match_without_x(stamp_ns, rgb)
+        if match is not None:
+            self._rescued[reason] += 1
+            self._without_x.append(match)
+
+    def _match_without_x(self, stamp_ns: int, rgb: R) -> Match[R, X] | None:
+        """What `missing_x` makes of an RGB image; None drops it, counted by the pairing."""
+        if self._settings.missing_x == "drop":
+            return None
+        if self._settings.missing_x == "rgb_only":
+            return Match(Pair(stamp_ns, rgb, None, None), x_reason=self._why())
+        if self._last_x is not None:
+            x_stamp, x = self._last_x
+            if abs(stamp_ns - x_stamp) <= nanoseconds(self._settings.hold_limit_s):
+                return Match(Pair(stamp_ns, rgb, x_stamp, x), held=True)
+        return None
+
+    def _why(self) -> str:
+        what = f"{spoken(self._modality)} reading"
+        if self._x_arrived_ns is None:
+            return f"no {what} has come yet"
+        ago, timeout = self._now_ns - self._x_arrived_ns, self._settings.x_timeout_s
+        if timeout is not None and ago > nanoseconds(timeout):
+            return f"no {what} has come for {ago / 1e9:.1f} s"
+        return f"no {what} within {self._settings.slop_s * 1e3:.0f} ms of this RGB image"
+
+    def _send(self, pairs: Sequence[Pair[R, Any]]) -> None:
+        reason = NO_X_ASKED if self._modality == NO_X else ""
+        matches = [*(Match(pair, x_reason=reason) for pair in pairs), *self._without_x]
+        self._without_x.clear()
+        for match in sorted(matches, key=lambda m: m.pair.rgb_stamp_ns):
+            self._arrived_ns.pop(match.pair.rgb_stamp_ns, None)
+            self._emit(match)
