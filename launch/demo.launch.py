@@ -22,7 +22,7 @@ ARGUMENTS = {
 
 
 def generate_launch_description() -> LaunchDescription:
-    """The cameras, the node and, where asked for, RViz."""
+    """The cameras, the node and, if requested, RViz."""
     declared = [
         DeclareLaunchArgument(name, default_value=default, description=text)
         for name, (default, text) in ARGUMENTS.items()

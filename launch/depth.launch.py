@@ -7,5 +7,5 @@ from segrgbx_ros.node.launch import node_launch
 
 
 def generate_launch_description() -> LaunchDescription:
-    """One process, the node; `--show-args` lists what it can be told."""
+    """One process, the node; `--show-args` lists its arguments."""
     return node_launch("depth")

@@ -8,7 +8,7 @@ from launch_ros.substitutions import ExecutableInPackage
 
 
 def generate_launch_description() -> LaunchDescription:
-    """One process, `segrgbx replay`, that ends when the bag is through."""
+    """One process, `segrgbx replay`, which ends with the bag."""
     return LaunchDescription(
         [
             DeclareLaunchArgument("bag", description="the bag to segment (sqlite3 or MCAP)"),

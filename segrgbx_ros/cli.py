@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `segrgbx` command: what to do, and what to say when it cannot be done."""
+"""The `segrgbx` command: subcommands, exit statuses and error output."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from segrgbx_core.files.disk import DiskFullError
 from segrgbx_core.files.resources import version
 from segrgbx_ros.commands import inspect, replay, scenes
 
-# In the order of the help.
+# Sorted as in the help text.
 COMMANDS: tuple[Callable[[Any], None], ...] = (
     scenes.add_parser,
     inspect.add_parser,
@@ -31,14 +31,14 @@ USER_MISTAKE, INCOMPLETE, INTERRUPTED = 2, 1, 130
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose refusal is one sentence instead of the whole usage."""
+    """An argument parser that reports an error as one sentence, without the usage text."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; `{self.prog} --help` shows an example.")
 
 
 def build_parser() -> Parser:
-    """All subcommands; each one's help ends with an example."""
+    """The parser with all subcommands; each help text ends with an example."""
     parser = Parser(
         prog="segrgbx",
         description="Semantic segmentation of an RGB camera with a second sensor (RGB-X).",
@@ -55,8 +55,8 @@ def build_parser() -> Parser:
 def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit status.
 
-    0 done, 1 done in part, 2 a mistake in what was asked, 130 interrupted. `--help` and
-    `--version` leave through SystemExit, as argparse does.
+    0: done, 1: partly done, 2: user error, 130: interrupted. `--help` and `--version` raise
+    SystemExit, as in argparse.
     """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
     try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a pair of messages to labels and pictures: the same steps live and in a replay.
 
-pair of messages -> decode -> frame -> encode and align -> segmenter -> outputs. A frame that
-cannot be used is counted under a reason, its sentence is kept, and the next one is tried.
+pair of messages -> decode -> frame -> encode and align -> segmenter -> outputs. An unusable frame
+is counted under a reason, its sentence is kept, and the next frame is tried.
 """
 
 import time
@@ -33,20 +33,20 @@ JUMP_NS = 1_000_000_000
 
 
 class FrameSegmenter(Protocol):
-    """What the pipeline needs of `segrgbx_core.Segmenter`."""
+    """The part of `segrgbx_core.Segmenter` that the pipeline needs."""
 
     def __call__(
         self, rgb: RgbImage, x: Reading | Planes | None = None, modality: str | None = None
     ) -> Segmentation:
-        """Labels and confidence of RGB's size; raises SegRgbxError for what it cannot use."""
+        """Labels and confidence of RGB's size. Raises SegRgbxError for unusable input."""
         ...
 
 
 class XEncoder(Protocol):
-    """What the pipeline needs of `segrgbx_core.Encoder`."""
+    """The part of `segrgbx_core.Encoder` that the pipeline needs."""
 
     def __call__(self, reading: Reading, rgb_size: tuple[int, int]) -> Planes:
-        """The reading's planes; raises SegRgbxError for what it cannot use."""
+        """The reading's planes. Raises SegRgbxError for an unusable reading."""
         ...
 
     def reset(self) -> None:
@@ -56,10 +56,10 @@ class XEncoder(Protocol):
 
 @dataclass(frozen=True)
 class Frame:
-    """An RGB image and the X reading that goes with it.
+    """An RGB image and its X reading.
 
     rgb: (H, W, 3) uint8, red first. x: the raw reading of the second sensor in the sensor's own
-    unit (see segrgbx_core.readings), or None where there is no X. Stamps are in nanoseconds.
+    unit (see segrgbx_core.readings), or None without X. Stamps are in nanoseconds.
     """
 
     rgb: RgbImage
@@ -77,7 +77,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class SegmentedFrame:
-    """planes: what the model was given of X, None for RGB alone.
+    """planes: the model's input from X, None for RGB alone.
 
     timings_ms: milliseconds by stage: "decode", "encode", "model".
     """
@@ -89,7 +89,7 @@ class SegmentedFrame:
 
     @property
     def x_used(self) -> bool:
-        """Whether X took part; it does not where it has no valid pixel."""
+        """Whether the model used X; it does not if X has no valid pixel."""
         return self.segmentation.modality != NO_X
 
 
@@ -104,13 +104,13 @@ class Pictures:
 
 @dataclass
 class Refusals:
-    """counts: frames given up, by reason. first: the first sentence for each reason."""
+    """counts: refused frames by reason. first: the first sentence for each reason."""
 
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
 
     def add(self, reason: str, sentence: str) -> None:
-        """One more frame given up."""
+        """Counts one refused frame."""
         self.counts[reason] += 1
         self.first.setdefault(reason, sentence)
 
@@ -118,9 +118,9 @@ class Refusals:
 class Pipeline:
     """Decodes, encodes and segments one pair after the other.
 
-    encoder, decode_x: how X is encoded and aligned, and its messages read; made for the modality
-    with default settings where None. convert: how RGB images are read, offline or in the live
-    node. A step back in time of more than a second makes the encoder forget what came before.
+    encoder, decode_x: encoding and alignment of X, and the decoder of its messages; None means
+    those of the modality with default settings. convert: how RGB images are read, offline or in
+    the live node. A step back in time of more than a second resets the encoder.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class Pipeline:
         self.segmented = 0
 
     def process(self, pair: MessagePair) -> SegmentedFrame | None:
-        """The segmented frame; None where it was refused, which `refusals` then counts."""
+        """The segmented frame; None if it was refused, which `refusals` then counts."""
         start = time.perf_counter()
         frame = self._decoded(pair)
         if frame is None:
@@ -168,7 +168,7 @@ class Pipeline:
         return SegmentedFrame(frame, result, timings, planes)
 
     def reset(self) -> None:
-        """Forgets earlier frames, for the first one of another recording."""
+        """Forgets earlier frames, before the first one of another recording."""
         if self._encoder is not None:
             self._encoder.reset()
 
@@ -211,7 +211,7 @@ def pictures_of(done: SegmentedFrame, overlay_alpha: float = 0.5) -> Pictures:
 
 
 def mean_confidence(segmentation: Segmentation) -> float:
-    """Mean over the labelled pixels in 0..1; NaN where none is labelled."""
+    """Mean over the labelled pixels in 0..1; NaN if no pixel is labelled."""
     labelled = segmentation.labels != UNLABELLED
     return float(segmentation.confidence[labelled].mean()) if labelled.any() else float("nan")
 
@@ -225,27 +225,27 @@ class Percentiles:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Percentiles":
-        """Of one value or more."""
+        """From at least one value."""
         p50, p95 = (round(float(v), 3) for v in np.percentile(values, (50, 95)))
         return cls(p50, p95)
 
 
 @dataclass(frozen=True)
 class Spread(Percentiles):
-    """With the largest value."""
+    """Percentiles and the largest value."""
 
     max: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Of one value or more."""
+        """From at least one value."""
         inner = Percentiles.of(values)
         return cls(inner.p50, inner.p95, round(max(values), 3))
 
 
 @dataclass(frozen=True)
 class FrameStatus:
-    """The message's fields but the header, in its units; see msg/SegmentationStatus.msg."""
+    """The message's fields without the header, in its units; see msg/SegmentationStatus.msg."""
 
     modality: str
     x_used: bool
@@ -278,9 +278,9 @@ def frame_status(
     x_held: bool = False,
     x_reason: str = "",
 ) -> FrameStatus:
-    """From a segmented frame; dropped: RGB images given up so far, by reason.
+    """The status of a segmented frame; dropped: RGB images dropped so far, by reason.
 
-    x_reason: why there was no X, where the caller knows it.
+    x_reason: why there was no X, if the caller knows it.
     """
     segmentation, skew_ns = done.segmentation, done.frame.skew_ns
     x_used = segmentation.modality != NO_X
@@ -309,7 +309,7 @@ def frame_status(
 
 
 def class_fractions(segmentation: Segmentation) -> tuple[npt.NDArray[np.float32], float]:
-    """Share of the mask's pixels by class id (classes,) float32, and of unlabelled ones."""
+    """Share of the mask's pixels by class id, (classes,) float32, and of unlabelled ones."""
     counts = np.bincount(segmentation.labels.ravel(), minlength=256)
     shares = counts / max(1, segmentation.labels.size)
     classes = len(segmentation.label_set.classes)

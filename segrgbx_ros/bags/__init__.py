@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings: read, written, and looked through for topics and cameras."""
+"""Reading and writing recordings, and finding their topics and cameras."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cameras of a recording: by files, its CameraInfo, and its /tf_static."""
+"""Camera calibrations of a recording: from files, its CameraInfo topics and /tf_static."""
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,8 @@ from segrgbx_core.sensor import CameraFiles, unknown_part
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.messages.cameras import CameraInfoMessage, camera_from_info, is_rectified
-from segrgbx_ros.messages.images import AnyImage, Header
-from segrgbx_ros.messages.types import typestore
+from segrgbx_ros.messages.images import AnyImage
+from segrgbx_ros.messages.types import Header, deserialized
 
 TF_STATIC, TF_TYPE = "/tf_static", "tf2_msgs/msg/TFMessage"
 
@@ -51,26 +51,26 @@ class _TFMessage(Protocol):
 
 
 def recorded_transforms(bag: BagReader) -> list[TransformStamped]:
-    """Everything on /tf_static; nothing where there is no such topic."""
+    """All transforms on /tf_static; an empty list if there is no such topic."""
     topic = bag.topic(TF_STATIC)
     if topic is None or topic.msgtype != TF_TYPE:
         return []
-    found: list[TransformStamped] = []
+    transforms: list[TransformStamped] = []
     for message in bag.messages([TF_STATIC]):
         try:
-            msg = typestore().deserialize_cdr(message.data, TF_TYPE)
+            msg: _TFMessage = deserialized(message.data, TF_TYPE)
         except SerdeError:
             continue
-        found += cast(_TFMessage, msg).transforms
-    return found
+        transforms += msg.transforms
+    return transforms
 
 
 def transform_between(
     transforms: Iterable[TransformStamped], target: str, source: str
 ) -> Matrix | None:
-    """(4, 4), takes points in the source frame to the target frame, in metres.
+    """(4, 4) float64, maps points in metres from the source frame to the target frame.
 
-    The chain with the fewest transforms; None where the two frames are not connected.
+    Uses the chain with the fewest transforms. None if the two frames are not connected.
     """
     steps: dict[str, dict[str, Matrix]] = {}
     for stamped in transforms:
@@ -105,10 +105,10 @@ def _matrix(transform: _Transform) -> Matrix:
 
 
 class RecordedCameras:
-    """`segrgbx_core.sensor.Cameras`: the files that were given come before what is recorded.
+    """`segrgbx_core.sensor.Cameras` of a recording; calibration files take precedence over it.
 
-    The recording is read only for what is asked. InputError also where a calibration is recorded
-    but not filled in.
+    Reads the recording only for the part that is requested. Raises InputError also if a recorded
+    calibration is not filled in.
     """
 
     def __init__(self, bag: BagReader, topics: TopicsTaken, files: CameraFiles) -> None:
@@ -145,10 +145,11 @@ class RecordedCameras:
         return matrix
 
     def _camera(self, info_topic: str | None, image_topic: str | None) -> CameraModel | None:
-        msg = None if info_topic is None else _first(self._bag, info_topic)
-        if info_topic is None or image_topic is None or msg is None:
+        info: CameraInfoMessage | None = (
+            None if info_topic is None else _first(self._bag, info_topic)
+        )
+        if info_topic is None or image_topic is None or info is None:
             return None
-        info = cast(CameraInfoMessage, msg)
         return camera_from_info(info, info_topic, is_rectified(image_topic))
 
     def _recorded_transform(self) -> Matrix | None:
@@ -160,16 +161,16 @@ class RecordedCameras:
         return transform_between(recorded_transforms(self._bag), rgb, x)
 
     def _frame(self, topic: str | None) -> str | None:
-        msg = None if topic is None else _first(self._bag, topic)
-        return None if msg is None else cast(AnyImage, msg).header.frame_id
+        msg: AnyImage | None = None if topic is None else _first(self._bag, topic)
+        return None if msg is None else msg.header.frame_id
 
 
-def _first(bag: BagReader, topic: str) -> object | None:
-    """The topic's first message; None without one that can be read."""
+def _first(bag: BagReader, topic: str) -> Any:
+    """The topic's first message; None if there is none or it cannot be read."""
     first = bag.first(topic)
     if first is None:
         return None
     try:
-        return typestore().deserialize_cdr(first.data, first.msgtype)
+        return deserialized(first.data, first.msgtype)
     except SerdeError:
         return None

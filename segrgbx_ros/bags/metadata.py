@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a recording holds: its messages, and what `metadata.yaml` says of them, checked."""
+"""Recorded messages, and the checked content of `metadata.yaml`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ DATA_SUFFIXES = (".mcap", ".db3")
 
 @dataclass(frozen=True)
 class BagMessage:
-    """data: the message as CDR."""
+    """One recorded message; data: its CDR bytes."""
 
     topic: str
     msgtype: str
@@ -25,9 +25,10 @@ class BagMessage:
 
 @dataclass(frozen=True)
 class BagMetadata:
-    """files: the data files in the order of recording. counts: messages recorded by topic.
+    """The content of `metadata.yaml`.
 
-    messages_compressed: each message is a zstd frame of its own.
+    files: the data files in the order of recording. counts: number of recorded messages by topic.
+    messages_compressed: each message is a separate zstd frame.
     """
 
     files: tuple[Path, ...]
@@ -37,7 +38,7 @@ class BagMetadata:
 
 def _refused(path: Path, why: str) -> BagError:
     return BagError(
-        f"{path} cannot be used ({why}); write it anew with 'ros2 bag reindex', or give the "
+        f"{path} cannot be used ({why}); write it again with 'ros2 bag reindex', or give the "
         "recording's .mcap or .db3 file itself."
     )
 
@@ -45,7 +46,7 @@ def _refused(path: Path, why: str) -> BagError:
 def read_metadata(folder: Path) -> BagMetadata:
     """The checked content of the folder's `metadata.yaml`.
 
-    Raises BagError where it is missing or broken or names a data file that is not there.
+    Raises BagError if the file is missing or invalid, or lists a data file that does not exist.
     """
     path = folder / METADATA_FILE
     if not path.is_file():
@@ -55,7 +56,7 @@ def read_metadata(folder: Path) -> BagMetadata:
             if held
             else "a recording is a folder with metadata.yaml, or one .mcap or .db3 file"
         )
-        raise BagError(f"{folder} has no {METADATA_FILE}, so it is no recording; {way_out}.")
+        raise BagError(f"{folder} has no {METADATA_FILE}, so it is not a recording; {way_out}.")
     try:
         content = yaml.safe_load(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as err:
@@ -69,7 +70,7 @@ def read_metadata(folder: Path) -> BagMetadata:
             counts[name] = counts.get(name, 0) + int(topic["message_count"])
         compressed = str(info.get("compression_mode") or "").lower() == "message"
     except (KeyError, TypeError, ValueError, AttributeError) as err:
-        raise _refused(path, f"it lacks or misstates {err}") from err
+        raise _refused(path, f"missing or invalid: {err}") from err
     if not files:
         raise _refused(path, "it names no data file")
     missing = [file.name for file in files if not file.is_file()]

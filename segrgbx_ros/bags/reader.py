@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading recordings: sqlite3 and MCAP, a folder or a bare file, whole or cut short.
+"""Reads recordings: sqlite3 and MCAP, a folder or a single file, complete or truncated.
 
-Messages come one at a time in the order of their log time; nothing but the current chunk is held.
+Yields messages one at a time in log-time order; only the current chunk is held in memory.
 """
 
 import sqlite3
@@ -34,7 +34,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports.zstd import ZstdError, decompress
 
-# What rosbags and the decoders beneath it raise when the bytes of a recording are damaged.
+# Raised by rosbags and its decoders for damaged recordings.
 DAMAGE = (
     ReaderError,
     apsw.Error,
@@ -54,7 +54,7 @@ DAMAGE = (
 
 @dataclass(frozen=True)
 class BagTopic:
-    """count: messages there are to read."""
+    """One topic of a recording; count: number of readable messages."""
 
     name: str
     msgtype: str
@@ -62,10 +62,10 @@ class BagTopic:
 
 
 class BagReader:
-    """One recording, open for reading.
+    """A recording, open for reading.
 
-    Raises BagError for a path that is missing or no recording, and for metadata that is broken.
-    A file that breaks off is read as far as it goes, and `loss` says so.
+    Raises BagError if the path does not exist or is not a recording, and for invalid metadata. A
+    truncated file is read up to its last complete message; `loss` then reports it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,6 +81,7 @@ class BagReader:
         self._read: Counter[str] = Counter()
         self._asked: frozenset[str] = frozenset()
         self._ended = False
+        self._salvaged_ns = 0
         if self.cut:
             self.topics = self._salvaged_topics()
         else:
@@ -99,41 +100,41 @@ class BagReader:
         self._stack.close()
 
     def topic(self, name: str) -> BagTopic | None:
-        """The topic of that name, if the recording has it."""
+        """The topic with that name; None if the recording does not have it."""
         return next((t for t in self.topics if t.name == name), None)
 
     def messages(self, topics: Collection[str]) -> Iterator[BagMessage]:
-        """The messages of these topics as they were logged, until the end or the damage."""
+        """The messages of these topics in log-time order, up to the end or the first damage."""
         self._asked = frozenset(topics)
         self._read.clear()
         self._damage = None
         self._ended = False
         source = self._salvaged() if self._reader is None else self._logged(self._reader)
-        for found in source:
-            if found.topic in self._asked:
-                self._read[found.topic] += 1
-                yield found
+        for message in source:
+            if message.topic in self._asked:
+                self._read[message.topic] += 1
+                yield message
         self._ended = True
 
     def first(self, topic: str) -> BagMessage | None:
-        """The topic's first message, read on its own."""
+        """The topic's first message; None if there is none."""
         source = self._salvaged() if self._reader is None else self._logged(self._reader, topic)
-        found = next((m for m in source if m.topic == topic), None)
+        message = next((m for m in source if m.topic == topic), None)
         self._damage = None
-        return found
+        return message
 
     @property
     def duration_s(self) -> float:
-        """Seconds from the first to the last message; of the whole recording where it is whole."""
+        """Seconds from the first to the last message; of the readable part if a file is cut."""
         if self._reader is not None:
             return max(0, self._reader.duration - 1) / 1e9
         return self._salvaged_ns / 1e9
 
     @property
     def loss(self) -> str | None:
-        """One sentence on what could not be read; None where nothing is known to be lost.
+        """One sentence about data that could not be read; None if no loss is known.
 
-        Speaks of the last call of `messages`, and counts only where that has come to its end.
+        Refers to the last call of `messages`. Lost messages are counted only after its end.
         """
         lost, expected = self._missing()
         share = f"{lost} of the {expected} messages on the topics used are lost"
@@ -148,7 +149,7 @@ class BagReader:
         return f"{share}: metadata.yaml lists more than the file holds." if lost else None
 
     def _missing(self) -> tuple[int, int]:
-        """Messages lost and expected on the topics asked for, by the recorded counts."""
+        """Number of lost and of expected messages on the requested topics, as recorded."""
         if not self._ended:
             return 0, 0
         held = {t.name: t.count for t in self.topics}
@@ -185,17 +186,17 @@ class BagReader:
 
     def _salvaged(self) -> Iterator[BagMessage]:
         for file in self.files:
-            found: Iterator[BagMessage] = (
+            messages: Iterator[BagMessage] = (
                 McapSalvage(file).messages() if is_mcap(file) else SqliteSalvage(file).messages()
             )
-            for m in found:
+            for m in messages:
                 data = m.data
                 if self.metadata is not None and self.metadata.messages_compressed:
                     data = decompress(data)
                 yield BagMessage(m.topic, m.msgtype, m.log_time_ns, data)
 
     def _salvaged_topics(self) -> tuple[BagTopic, ...]:
-        """What a first walk through the cut recording finds."""
+        """Topics and message counts, from a first pass over the truncated recording."""
         counts: Counter[tuple[str, str]] = Counter()
         first, last = sys.maxsize, 0
         for m in self._salvaged():
@@ -209,23 +210,23 @@ class BagReader:
 
 def _no_recording(path: Path) -> BagError:
     way_out = (
-        "a ROS 1 bag is converted with 'rosbags-convert'"
+        "convert a ROS 1 bag with 'rosbags-convert'"
         if path.suffix == ".bag"
         else "expected a folder with metadata.yaml, or one .mcap or .db3 file"
     )
-    return BagError(f"{path} is no ROS 2 recording; {way_out}.")
+    return BagError(f"{path} is not a ROS 2 recording; {way_out}.")
 
 
 def _nothing_left(file: Path) -> BagError:
     repair = ", or try SQLite's '.recover'" if is_sqlite(file) else ""
     return BagError(
-        f"{file} breaks off after {file.stat().st_size} bytes, and no message can be reached "
+        f"{file} breaks off after {file.stat().st_size} bytes, and no message can be read "
         f"without the rest; copy or record it again{repair}."
     )
 
 
 def _is_cut(file: Path) -> bool:
-    """Whether the data file breaks off; BagError where it is no recording at all."""
+    """Whether the data file is truncated. Raises BagError if it is not a recording."""
     if file.suffix not in DATA_SUFFIXES:
         return False
     if file.stat().st_size == 0:
@@ -235,13 +236,13 @@ def _is_cut(file: Path) -> bool:
     if is_sqlite(file):
         return sqlite_is_cut(file)
     raise BagError(
-        f"{file} is named as a recording but its content is neither MCAP nor sqlite3; check what "
-        "it is."
+        f"{file} has the name of a recording, but its content is neither MCAP nor sqlite3; check "
+        "the file."
     )
 
 
 def _topics_of(connections: Collection[Connection]) -> tuple[BagTopic, ...]:
-    """One entry a topic; several recorders of one topic are counted together."""
+    """One entry per topic; the messages of all connections of a topic are counted together."""
     counts: Counter[tuple[str, str]] = Counter()
     for c in connections:
         counts[c.topic, c.msgtype] += c.msgcount

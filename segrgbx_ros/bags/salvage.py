@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads recordings that break off: every message up to the last whole one.
+"""Reads truncated recordings: every message up to the last complete one.
 
-MCAP: rosbags starts from the file's end, which such a file has lost, so the records are walked
-from the start here (https://mcap.dev/spec). Even within the chunk that the cut goes through, the
-messages before it are recovered.
+MCAP: rosbags needs the end of the file, which is lost in a truncated one. This module reads the
+records from the start instead (https://mcap.dev/spec). It recovers the complete messages of a
+truncated chunk too.
 
-sqlite3: SQLite refuses a file that is shorter than its header says. With `writable_schema` on it
-opens it all the same; the table is then read in the order of recording until a page is missing.
-SQLite moves the start of a table as it grows, so a file cut in its first third may give nothing.
+sqlite3: SQLite refuses a file that is shorter than its header states, unless `writable_schema` is
+on. The table is then read in the order of recording until a page is missing. SQLite moves the
+start of a table as it grows, so a file cut in its first third may yield nothing.
 """
 
 import os
@@ -37,13 +37,13 @@ CHUNK_HEADER = struct.Struct("<QQQI")
 
 
 def is_mcap(path: Path) -> bool:
-    """Whether the file begins as MCAP files do."""
+    """Whether the file starts with the magic bytes of MCAP."""
     with path.open("rb") as file:
         return file.read(len(MCAP_MAGIC)) == MCAP_MAGIC
 
 
 def mcap_is_cut(path: Path) -> bool:
-    """Whether an MCAP file lacks the end that a finished one has."""
+    """Whether an MCAP file lacks the magic bytes at its end."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - len(MCAP_MAGIC)))
@@ -51,7 +51,7 @@ def mcap_is_cut(path: Path) -> bool:
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(opcode, content) of each whole record."""
+    """(opcode, content) of each complete record."""
     at = 0
     while at + OPCODE_AND_LENGTH.size <= len(data):
         opcode, length = OPCODE_AND_LENGTH.unpack_from(data, at)
@@ -63,7 +63,7 @@ def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _file_records(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """(opcode, content) of each record; a last chunk that is not whole comes as far as it goes."""
+    """(opcode, content) of each record; a truncated last chunk is yielded as far as it goes."""
     file.seek(len(MCAP_MAGIC))
     while len(head := file.read(OPCODE_AND_LENGTH.size)) == OPCODE_AND_LENGTH.size:
         opcode, length = OPCODE_AND_LENGTH.unpack(head)
@@ -73,14 +73,14 @@ def _file_records(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
-    """A string with its length before it, and where it ends."""
+    """A string that is stored with its length first, and the offset of its end."""
     (length,) = struct.unpack_from("<I", data, at)
     end = at + 4 + length
     return data[at + 4 : end].decode("utf-8", "replace"), end
 
 
 def _chunk_content(data: bytes) -> bytes:
-    """The records within a chunk, uncompressed as far as its data reaches."""
+    """The decompressed records of a chunk, as far as its data reaches."""
     if len(data) < CHUNK_HEADER.size + 4:
         return b""
     compression, end = _text(data, CHUNK_HEADER.size)
@@ -96,7 +96,7 @@ def _chunk_content(data: bytes) -> bytes:
 
 
 class McapSalvage:
-    """The messages of one MCAP file, whole or cut, in the order of its chunks."""
+    """Reads the messages of one MCAP file, complete or truncated, in the order of its chunks."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -104,22 +104,22 @@ class McapSalvage:
         self._channels: dict[int, tuple[str, str]] = {}
 
     def messages(self) -> Iterator[BagMessage]:
-        """All messages that are whole; in order of log time within each chunk."""
+        """Yields all complete messages, in log-time order within each chunk."""
         with self._path.open("rb") as file:
             for opcode, content in _file_records(file):
                 if opcode == DATA_END:
                     return
                 if opcode == CHUNK:
                     inside = [self._message(*r) for r in _records(_chunk_content(content))]
-                    found = [m for m in inside if m is not None]
-                    yield from sorted(found, key=lambda m: m.log_time_ns)
+                    messages = [m for m in inside if m is not None]
+                    yield from sorted(messages, key=lambda m: m.log_time_ns)
                 else:
                     one = self._message(opcode, content)
                     if one is not None:
                         yield one
 
     def _message(self, opcode: int, content: bytes) -> BagMessage | None:
-        """Learns schemas and channels on the way; a message where the record is one."""
+        """Stores schemas and channels; returns the message if the record is one."""
         if opcode == SCHEMA:
             (number,) = struct.unpack_from("<H", content)
             self._types[number] = _text(content, 2)[0]
@@ -143,13 +143,13 @@ QUERY = (
 
 
 def is_sqlite(path: Path) -> bool:
-    """Whether the file begins as SQLite files do."""
+    """Whether the file starts with the magic bytes of SQLite."""
     with path.open("rb") as file:
         return file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
 
 
 def sqlite_is_cut(path: Path) -> bool:
-    """Whether an SQLite file is shorter than its header says."""
+    """Whether an SQLite file is shorter than its header states."""
     with path.open("rb") as file:
         head = file.read(HEADER_BYTES)
     if len(head) < HEADER_BYTES:
@@ -160,13 +160,13 @@ def sqlite_is_cut(path: Path) -> bool:
 
 
 class SqliteSalvage:
-    """The messages of one sqlite3 recording, whole or cut, in the order of recording."""
+    """Reads the messages of one sqlite3 recording, complete or truncated, in recording order."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def messages(self) -> Iterator[BagMessage]:
-        """All messages up to the first page that is missing."""
+        """Yields all messages up to the first missing page."""
         uri = f"file:{quote(str(self._path.resolve()))}?mode=ro&immutable=1"
         with closing(sqlite3.connect(uri, uri=True)) as database:
             try:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A synthetic drive as a recording: what two sensors without a common trigger would publish."""
+"""Writes a synthetic drive as a recording of two sensors without a common trigger."""
 
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 
@@ -13,20 +13,20 @@ from segrgbx_core.scenes import Drive, PinholeCamera, RgbCapture, XCapture
 from segrgbx_core.scenes.street.world import FIRST_STAMP_NS
 from segrgbx_core.tiles import tiled
 from segrgbx_ros.bags.writer import LATCHED_QOS, BagWriter
-from segrgbx_ros.messages.images import Header, image_message
+from segrgbx_ros.events.messages import EventPacketMessage
+from segrgbx_ros.messages.cameras import CameraInfoMessage
+from segrgbx_ros.messages.images import image_message
 from segrgbx_ros.messages.sensors import messages_of, x_topic_of
 from segrgbx_ros.messages.types import (
     CAMERA_INFO,
     EVENT_PACKET,
     IMAGE,
     LABEL_INFO,
+    Header,
     header,
     label_info,
     message,
 )
-
-if TYPE_CHECKING:
-    from rosbags.typesys.store import Msg
 
 LATENCY_NS = 5_000_000
 TRUTH_MASK = "/ground_truth/mask"
@@ -41,15 +41,14 @@ def write_drive_bag(
     storage: str = "mcap",
     on_capture: Callable[[], None] | None = None,
 ) -> None:
-    """Writes the drive's captures with calibration and ground truth; same drive, same bytes.
+    """Writes the captures with calibration and ground truth; equal drives give equal bytes.
 
     X is `/<modality>/image_raw` (thermal mono16 kelvin x 100, depth 16UC1 millimetres,
     polarization mono8 mosaic, light field rgb8 with all views side by side) with the camera_info
-    of one view, or `/event/events` in EventPackets of 5 ms, encoding mono.
-    path: the recording's folder, which must not exist yet. storage: "mcap" or "sqlite3".
-    on_capture: called after each of the len(drive) captures. Every message is logged 5 ms after
-    its capture's stamp. Raises BagError for a path that exists and OutputError where the disk
-    refuses.
+    of one view, or `/event/events` in EventPackets of 5 ms, encoding mono. path: the recording's
+    folder, which must not exist yet. storage: "mcap" or "sqlite3". on_capture: called after each
+    of the len(drive) captures. Every message is logged 5 ms after its capture's stamp. Raises
+    BagError if the path exists and OutputError if writing fails.
     """
     with BagWriter(path, storage) as bag:
         for name, msgtype in (
@@ -79,7 +78,7 @@ def _x_topic(drive: Drive) -> str:
     return f"/{x_topic_of(drive.settings.modality)}"
 
 
-def camera_info(camera: PinholeCamera, stamped: Header) -> "Msg":
+def camera_info(camera: PinholeCamera, stamped: Header) -> CameraInfoMessage:
     """sensor_msgs/CameraInfo of an undistorted pinhole camera."""
     fx, fy, cx, cy = camera.fx, camera.fy, camera.cx, camera.cy
     roi = message(
@@ -90,9 +89,9 @@ def camera_info(camera: PinholeCamera, stamped: Header) -> "Msg":
         width=0,
         do_rectify=False,
     )
-    return message(
+    info: CameraInfoMessage = message(
         CAMERA_INFO,
-        header=cast("Msg", stamped),
+        header=stamped,
         height=camera.height,
         width=camera.width,
         distortion_model="plumb_bob",
@@ -104,6 +103,7 @@ def camera_info(camera: PinholeCamera, stamped: Header) -> "Msg":
         binning_y=0,
         roi=roi,
     )
+    return info
 
 
 def _write_labels(bag: BagWriter, drive: Drive, stamp_ns: int) -> None:
@@ -112,7 +112,7 @@ def _write_labels(bag: BagWriter, drive: Drive, stamp_ns: int) -> None:
 
 
 def _write_rgb(bag: BagWriter, capture: RgbCapture, camera: PinholeCamera) -> None:
-    stamped = cast(Header, header(capture.stamp_ns, camera.frame_id))
+    stamped = header(capture.stamp_ns, camera.frame_id)
     logged = capture.stamp_ns + LATENCY_NS
     bag.write("/rgb/image_raw", logged, image_message(capture.image, "rgb8", stamped))
     bag.write("/rgb/camera_info", logged, camera_info(camera, stamped))
@@ -122,7 +122,7 @@ def _write_rgb(bag: BagWriter, capture: RgbCapture, camera: PinholeCamera) -> No
 def _write_image(bag: BagWriter, drive: Drive, capture: XCapture) -> None:
     reading, modality = capture.reading, drive.settings.modality
     pixels = tiled(reading) if isinstance(reading, LightFieldViews) else reading
-    stamped = cast(Header, header(capture.stamp_ns, drive.x_camera.frame_id))
+    stamped = header(capture.stamp_ns, drive.x_camera.frame_id)
     logged = capture.stamp_ns + LATENCY_NS
     image = image_message(cast(ImageReading, pixels), messages_of(modality).encoding, stamped)
     bag.write(_x_topic(drive), logged, image)
@@ -130,9 +130,9 @@ def _write_image(bag: BagWriter, drive: Drive, capture: XCapture) -> None:
 
 
 def _write_events(bag: BagWriter, drive: Drive, events: Events, number: int) -> None:
-    """One packet, and the calibration now and then, logged when its last event has come."""
+    """Writes one packet, logged after its last event, and every 20th time the calibration."""
     first = int(events.t_ns[0]) if len(events) else events.start_ns
-    stamped = cast(Header, header(first, drive.x_camera.frame_id))
+    stamped = header(first, drive.x_camera.frame_id)
     logged = events.end_ns + LATENCY_NS
     bag.write(_x_topic(drive), logged, event_packet(events, number, stamped))
     if number % _PACKETS_AN_INFO == 0:
@@ -140,20 +140,20 @@ def _write_events(bag: BagWriter, drive: Drive, events: Events, number: int) -> 
         bag.write(topic, logged, camera_info(drive.x_camera, stamped))
 
 
-def event_packet(events: Events, number: int, stamped: Header) -> "Msg":
+def event_packet(events: Events, number: int, stamped: Header) -> EventPacketMessage:
     """event_camera_msgs/EventPacket of one window of less than 4 s, encoding mono.
 
-    64 bits an event: polarity 63, y 48 to 62, x 32 to 47, nanoseconds since time_base 0 to 31.
-    time_base is on the sensor's own clock, which starts when it is switched on; the header has
-    the time of the first event on the clock of the other sensors, as if it arrived at once.
-    number: its place in the stream, from 0.
+    Each event has 64 bits: polarity in bit 63, y in 48 to 62, x in 32 to 47, nanoseconds since
+    time_base in 0 to 31. time_base is on the sensor's clock, which starts at power-on. The header
+    has the time of the first event on the clock of the other sensors, without a transport delay.
+    number: index of the packet in the stream, from 0.
     """
     after = (events.t_ns - events.start_ns).astype(np.uint64)
     words = after | events.x.astype(np.uint64) << 32 | events.y.astype(np.uint64) << 48
     words |= events.polarity.astype(np.uint64) << 63
-    return message(
+    packet: EventPacketMessage = message(
         EVENT_PACKET,
-        header=cast("Msg", stamped),
+        header=stamped,
         height=events.height,
         width=events.width,
         seq=number,
@@ -162,3 +162,4 @@ def event_packet(events: Events, number: int, stamped: Header) -> "Msg":
         is_bigendian=False,
         events=words.astype("<u8").view(np.uint8),
     )
+    return packet

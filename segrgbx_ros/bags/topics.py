@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which topics of a recording are RGB, X and ground truth, when the user does not say."""
+"""Finds the RGB, X and ground-truth topics of a recording that the user does not name."""
 
 import re
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ NO_TOPIC = "none"
 
 @dataclass(frozen=True)
 class TopicsTaken:
-    """x: None where RGB alone is segmented; the others where the recording has none."""
+    """The topics to use. x: None for RGB alone. The others are None if the recording has none."""
 
     rgb: str
     x: str | None
@@ -44,10 +44,11 @@ def find_topics(
     x: str | None = None,
     ground_truth: str | None = None,
 ) -> TopicsTaken:
-    """The topics to use: those told, else the only fitting ones by type and name.
+    """The topics to use: those given, otherwise the only candidate by type and name.
 
-    ground_truth "none" leaves it out. Raises BagError, which lists what there is, where a told
-    topic is not there or of no fitting type, where none or several fit, and where one is empty.
+    ground_truth "none" leaves ground truth out. Raises BagError, which lists the topics, if a
+    given topic is missing or of an unsuitable type, if there are no or several candidates, and if
+    a topic has no messages.
     """
     images = [t for t in bag.topics if t.msgtype in IMAGE_TYPES]
     if not images:
@@ -61,7 +62,7 @@ def find_topics(
     rgb_name = search.taken(rgb, _rgb_candidates(colored), "RGB", "--rgb-topic")
     if rgb_name == x_name:
         raise BagError(
-            f"Topic {rgb_name} is asked to be RGB and X at once; choose two with --rgb-topic and "
+            f"Topic {rgb_name} is requested as both RGB and X; choose two with --rgb-topic and "
             "--x-topic."
         )
     truth = _truth(search, ground_truth)
@@ -76,7 +77,7 @@ def find_topics(
 
 
 def _x(bag: BagReader, modality: str, told: str | None) -> str:
-    """The X topic: by name among images; by type alone where the type says it, as for events."""
+    """The X topic: by name among images; by type alone for types of one sensor, such as events."""
     sensor = messages_of(modality)
     fitting = [t for t in bag.topics if t.msgtype in sensor.types]
     role = f"{spoken(modality)} (X)"
@@ -98,41 +99,41 @@ def _is_x(topic: BagTopic, modality: str) -> bool:
 
 
 def _is_other(topic: BagTopic) -> bool:
-    """Ground truth, or a result of an earlier run in the same recording."""
+    """Whether the topic is ground truth, or the result of an earlier run in the same recording."""
     name = topic.name.lower()
     return bool(TRUTH_NAME.search(name) or OWN_RESULT.search(name))
 
 
 def _rgb_candidates(images: Sequence[BagTopic]) -> list[BagTopic]:
-    """Topics that name colour; where there are none, those that name a camera at all."""
+    """Topics whose name has a colour word; if there are none, those with a camera word."""
     plain = [
         t for t in images if not _is_other(t) and not any(_is_x(t, name) for name in MODALITIES)
     ]
     for words in (COLOR_WORDS, PLAIN_WORDS):
-        found = [t for t in plain if any(word in t.name.lower() for word in words)]
-        if found:
-            return found
+        candidates = [t for t in plain if any(word in t.name.lower() for word in words)]
+        if candidates:
+            return candidates
     return []
 
 
 def _truth(search: "_Search", told: str | None) -> str | None:
     if told == NO_TOPIC:
         return None
-    found = [
+    candidates = [
         t
         for t in search.fitting
         if TRUTH_NAME.search(t.name.lower()) and not OWN_RESULT.search(t.name.lower())
     ]
-    if told is None and not any(t.count for t in found):
+    if told is None and not any(t.count for t in candidates):
         return None
-    return search.taken(told, found, "ground truth", "--gt-topic")
+    return search.taken(told, candidates, "ground truth", "--gt-topic")
 
 
 @dataclass(frozen=True)
 class _Search:
-    """The topics of fitting types in a recording, and how a sentence calls them.
+    """The topics of suitable types in a recording, and the terms for error messages.
 
-    kinds: types to name where the recording has no topic of any.
+    kinds: types to list if the recording has no topic of any of them.
     """
 
     bag: BagReader
@@ -141,11 +142,13 @@ class _Search:
     plural: str
     kinds: Sequence[str] = ()
 
-    def taken(self, told: str | None, found: Sequence[BagTopic], role: str, option: str) -> str:
-        """The told topic, or the one found; BagError otherwise."""
+    def taken(
+        self, told: str | None, candidates: Sequence[BagTopic], role: str, option: str
+    ) -> str:
+        """The given topic, or the only candidate with messages. Raises BagError otherwise."""
         if told is not None:
             return self._checked(told, option)
-        filled = _raw_preferred([t for t in found if t.count])
+        filled = _raw_preferred([t for t in candidates if t.count])
         if len(filled) == 1:
             return filled[0].name
         if filled:
@@ -153,15 +156,15 @@ class _Search:
                 f"{self.bag.path} has several topics that may be {role}: {_listed(filled)}; "
                 f"choose one with {option}."
             )
-        if found:
-            raise _empty(found[0].name, option)
+        if candidates:
+            raise _empty(candidates[0].name, option)
         if not self.fitting:
             raise BagError(
                 f"{self.bag.path} has no topic that can be {role} ({', '.join(self.kinds)}); it "
                 f"has {_listed(self.bag.topics)}."
             )
         raise BagError(
-            f"{self.bag.path} has no topic whose name says {role}; its {self.plural} are "
+            f"{self.bag.path} has no topic whose name indicates {role}; its {self.plural} are "
             f"{_listed(self.fitting)}: choose one with {option}."
         )
 
@@ -190,7 +193,7 @@ def _empty(name: str, option: str) -> BagError:
 
 
 def _raw_preferred(topics: Sequence[BagTopic]) -> list[BagTopic]:
-    """Without the compressed copies of a raw topic that is there itself."""
+    """The topics without compressed copies of raw topics in the list."""
     raw = [t.name for t in topics if t.msgtype == IMAGE]
     return [
         t
@@ -200,7 +203,7 @@ def _raw_preferred(topics: Sequence[BagTopic]) -> list[BagTopic]:
 
 
 def _sibling(bag: BagReader, name: str, last: str, msgtype: str) -> str | None:
-    """The topic of that type and last name beside this one, as image_transport places it."""
+    """The topic of that type and last name in the same namespace, as image_transport places it."""
     folders = [name.rpartition("/")[0]]
     image = bag.topic(name)
     if image is not None and image.msgtype == COMPRESSED_IMAGE:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing recordings: one small layer over rosbags, and the topics of a result."""
+"""Writes recordings: a thin layer over rosbags, and the topics of a replay's result."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal
 
 from rosbags.interfaces import (
     Connection,
@@ -22,37 +22,36 @@ from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from segrgbx_core.errors import BagError, OutputError
 from segrgbx_core.files.disk import disk_errors
 from segrgbx_core.labels.label_set import LabelSet
-from segrgbx_ros.messages.images import Header, image_message
+from segrgbx_ros.messages.cameras import CameraInfoMessage
+from segrgbx_ros.messages.images import image_message
 from segrgbx_ros.messages.types import (
     CAMERA_INFO,
     IMAGE,
     LABEL_INFO,
     STATUS,
+    Header,
     label_info,
     typestore,
 )
 from segrgbx_ros.pipeline import Pictures
 
-if TYPE_CHECKING:
-    from rosbags.typesys.store import Msg
-
 STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
-# Metadata version 8 is read by Humble and Jazzy alike; 9 spells QoS in a way Humble cannot read.
+# Humble and Jazzy both read metadata version 8; Humble cannot parse the QoS of version 9.
 METADATA_VERSION: Literal[8] = 8
 
 
 def _qos(durability: QosDurability, depth: int) -> Qos:
     forever = QosTime(2147483647, 4294967295)
     return Qos(
-        QosHistory.KEEP_LAST,
-        depth,
-        QosReliability.RELIABLE,
-        durability,
-        forever,
-        forever,
-        QosLiveliness.AUTOMATIC,
-        forever,
-        False,
+        history=QosHistory.KEEP_LAST,
+        depth=depth,
+        reliability=QosReliability.RELIABLE,
+        durability=durability,
+        deadline=forever,
+        lifespan=forever,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=forever,
+        avoid_ros_namespace_conventions=False,
     )
 
 
@@ -63,8 +62,8 @@ LATCHED_QOS = _qos(QosDurability.TRANSIENT_LOCAL, 1)
 class BagWriter:
     """A new recording in a folder that does not exist yet.
 
-    storage: "mcap" or "sqlite3". Raises BagError for another storage or a folder that exists,
-    OutputError where the disk refuses.
+    storage: "mcap" or "sqlite3". Raises BagError for an unknown storage or an existing folder,
+    OutputError if writing fails.
     """
 
     def __init__(self, folder: Path, storage: str = "mcap") -> None:
@@ -98,14 +97,14 @@ class BagWriter:
             self._writer.close()
 
     def add_topic(self, topic: str, msgtype: str, qos: Qos = STREAM_QOS) -> None:
-        """Announces a topic; `write` needs it."""
+        """Declares a topic; `write` requires it."""
         with disk_errors(self.folder):
             self._connections[topic] = self._writer.add_connection(
                 topic, msgtype, typestore=typestore(), offered_qos_profiles=[qos]
             )
 
-    def write(self, topic: str, log_time_ns: int, msg: "Msg") -> None:
-        """Appends a message of the type the topic was announced with."""
+    def write(self, topic: str, log_time_ns: int, msg: object) -> None:
+        """Appends a message of the type that the topic was declared with."""
         connection = self._connections[topic]
         data = typestore().serialize_cdr(msg, connection.msgtype)
         with disk_errors(self.folder):
@@ -114,7 +113,7 @@ class BagWriter:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """The disk has already refused, and that error is on its way; a second one adds nothing."""
+    """Suppresses errors of the disk after a first one, which is already being raised."""
     try:
         yield
     except (OSError, sqlite3.Error):
@@ -122,9 +121,9 @@ def _quietly() -> Iterator[None]:
 
 
 class ResultWriter:
-    """The result of a replay as a recording, with the topics the live node publishes.
+    """Writes the result of a replay as a recording, with the topics of the live node.
 
-    Every header is the RGB image's own. label_info is written once, before the first mask.
+    Every header is that of the RGB image. label_info is written once, before the first mask.
     """
 
     TOPICS = (
@@ -157,11 +156,15 @@ class ResultWriter:
         self._bag.__exit__(kind, value, trace)
 
     def write_outputs(
-        self, log_time_ns: int, header: Header, outputs: Pictures, camera_info: "Msg | None"
+        self,
+        log_time_ns: int,
+        header: Header,
+        outputs: Pictures,
+        camera_info: CameraInfoMessage | None,
     ) -> None:
-        """Mask, confidence, overlay and the camera's calibration with the mask's header."""
+        """Writes mask, confidence and overlay with the given header, and the calibration."""
         if not self._labels_written:
-            info = label_info(self._label_set, cast("Msg", header))
+            info = label_info(self._label_set, header)
             self._bag.write("/segrgbx/label_info", log_time_ns, info)
             self._labels_written = True
         for name, array, encoding in (
@@ -174,6 +177,6 @@ class ResultWriter:
         if camera_info is not None:
             self._bag.write(self.CAMERA_INFO_TOPIC, log_time_ns, camera_info)
 
-    def write_status(self, log_time_ns: int, status: "Msg") -> None:
-        """How the mask just written came about."""
+    def write_status(self, log_time_ns: int, status: object) -> None:
+        """Writes the status of the mask just written."""
         self._bag.write("/segrgbx/status", log_time_ns, status)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One file a subcommand: its arguments, its run, its words. Heavy imports wait for the run."""
+"""One module per subcommand. They defer heavy imports to the run."""

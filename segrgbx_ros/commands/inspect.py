@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx inspect`: what is in a recording, what it can serve as, and what is wrong with it."""
+"""`segrgbx inspect`: topics of a recording, what they can serve as, and problems."""
 
 import argparse
 import json
@@ -27,16 +27,16 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Reads the whole recording, with a progress bar; status 1 where it breaks off."""
+    """Reads the whole recording with a progress bar; status 1 if it is incomplete."""
     from segrgbx_core.commands.terminal import output
     from segrgbx_ros.commands.inspect_table import print_inspection
 
-    found = _inspected(args.bag)
+    inspection = _inspected(args.bag)
     if args.json:
-        print(json.dumps(_as_json(found), indent=2, allow_nan=False))
+        print(json.dumps(_as_json(inspection), indent=2, allow_nan=False))
     else:
-        print_inspection(output(), found)
-    return 0 if found.complete else 1
+        print_inspection(output(), inspection)
+    return 0 if inspection.complete else 1
 
 
 def _inspected(path: Path) -> "Inspection":
@@ -49,7 +49,7 @@ def _inspected(path: Path) -> "Inspection":
         return inspect(bag, lambda: bar.advance(task))
 
 
-def _as_json(found: "Inspection") -> dict[str, object]:
+def _as_json(inspection: "Inspection") -> dict[str, object]:
     from dataclasses import asdict
 
-    return asdict(found)
+    return asdict(inspection)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `segrgbx inspect` prints: topics, events, who pairs with whom, and what is wrong."""
+"""Console output of `segrgbx inspect`: topics, events, pairings and problems."""
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,25 +12,25 @@ from segrgbx_ros.inspection.timing import Timing
 from segrgbx_ros.inspection.topic import TopicReport
 
 
-def print_inspection(console: Console, found: Inspection) -> None:
-    """Everything, to be read from top to bottom at 100 columns."""
-    total = sum(topic.count for topic in found.topics)
+def print_inspection(console: Console, inspection: Inspection) -> None:
+    """Prints the whole inspection, laid out for 100 columns."""
+    total = sum(topic.count for topic in inspection.topics)
     console.print(
-        f"[bold]{escape(found.path)}[/bold]: {found.duration_s:.1f} s, "
-        f"{counted(len(found.topics), 'topic')}, {counted(total, 'message')}",
+        f"[bold]{escape(inspection.path)}[/bold]: {inspection.duration_s:.1f} s, "
+        f"{counted(len(inspection.topics), 'topic')}, {counted(total, 'message')}",
         soft_wrap=True,
     )
     console.print()
-    console.print(_topics(found.topics))
-    with_events = [topic for topic in found.topics if topic.events is not None]
+    console.print(_topics(inspection.topics))
+    with_events = [topic for topic in inspection.topics if topic.events is not None]
     if with_events:
         console.print()
         console.print(_events(with_events))
-    if found.pairs:
+    if inspection.pairs:
         console.print()
-        console.print(_pairs(found))
+        console.print(_pairs(inspection))
     console.print()
-    _print_problems(console, found.problems)
+    _print_problems(console, inspection.problems)
 
 
 def _topics(topics: tuple[TopicReport, ...]) -> Table:
@@ -61,7 +61,7 @@ def _content(topic: TopicReport) -> str:
 
 
 def _serves(topic: TopicReport) -> Text:
-    """The likeliest in plain type, what it could be as well dimmed."""
+    """The likely role in bold; without one, all possible roles dimmed."""
     roles = topic.roles
     names = [spoken(role) for role in roles.can]
     if not names:
@@ -72,7 +72,7 @@ def _serves(topic: TopicReport) -> Text:
 
 
 def _events(topics: list[TopicReport]) -> Table:
-    """One column a topic, so that long sums have room."""
+    """One column per topic, so that long sums have room."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("events")
     for topic in topics:
@@ -115,14 +115,14 @@ def _sensor_time(ns: int | None) -> str:
     return "-" if ns is None else f"{ns / 1e9:,.6f} s"
 
 
-def _pairs(found: Inspection) -> Table:
+def _pairs(inspection: Inspection) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("RGB", overflow="fold")
     table.add_column("with X", overflow="fold")
     table.add_column("as")
     table.add_column("within 30 ms", justify="right")
     table.add_column("median ms", justify="right")
-    for pair in found.pairs:
+    for pair in inspection.pairs:
         table.add_row(
             pair.rgb,
             pair.x,
@@ -155,7 +155,7 @@ def _ms(value: float | None) -> str:
 
 
 def _lag(timing: Timing) -> str:
-    """Log time minus stamp; in words where it is no transport's delay."""
+    """Log time minus stamp; a word instead of a number if it is not a transport delay."""
     lag = timing.lag_ms
     if lag is None:
         return "-" if not timing.zero else "no stamp"

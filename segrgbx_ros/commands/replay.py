@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx replay`: a recording in, masks, overlays, figures and a report out."""
+"""`segrgbx replay`: segments a recording and writes masks, overlays, figures and a report."""
 
 import argparse
 from pathlib import Path
@@ -47,7 +47,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 
 def _add_sync(parser: argparse.ArgumentParser) -> None:
-    """Which X goes with an RGB image, as the live node's parameters of the same names."""
+    """Adds the pairing options, which correspond to the live node's parameters."""
     group = parser.add_argument_group(
         "pairs", "As the live node's sync.*, missing_x, hold_limit and event.window_* parameters."
     )
@@ -120,7 +120,7 @@ def _add_sync(parser: argparse.ArgumentParser) -> None:
 
 
 def sync_from(args: argparse.Namespace) -> "SyncSettings":
-    """What the options say of the pairs. Raises InputError for values out of range."""
+    """The pairing settings from the options. Raises InputError for values out of range."""
     from segrgbx_ros.pairing.matching import SyncSettings
 
     return SyncSettings(
@@ -138,7 +138,7 @@ def sync_from(args: argparse.Namespace) -> "SyncSettings":
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replays, writes the report and prints the table; status 1 where the recording broke off."""
+    """Replays, writes the report and prints the table; status 1 if the bag was incomplete."""
     from segrgbx_core.commands.terminal import notices, output
     from segrgbx_ros.commands.replay_table import print_summary
     from segrgbx_ros.replay.options import ReplayOptions
@@ -211,7 +211,7 @@ def add_summary_parser(subparsers: "arguments.Subparsers") -> None:
 
 
 def run_summary(args: argparse.Namespace) -> int:
-    """Prints the table from DIR/summary.json; status 1 where the recording was incomplete."""
+    """Prints the table from DIR/summary.json; status 1 if the recording was incomplete."""
     from segrgbx_core.commands.terminal import output
     from segrgbx_ros.commands.replay_table import print_summary
     from segrgbx_ros.replay.summary import read_summary

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of a replay as a short table."""
+"""Console table with the figures of a replay."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from segrgbx_ros.replay.summary import ReplaySummary
 
 
 def topic_lines(topics: TopicsTaken) -> list[tuple[str, str]]:
-    """Role and name of each topic that is used."""
+    """Role and name of each topic in use."""
     taken = (
         ("RGB", topics.rgb),
         ("X", topics.x),
@@ -33,7 +33,7 @@ def topic_lines(topics: TopicsTaken) -> list[tuple[str, str]]:
 
 
 def print_summary(console: Console, summary: ReplaySummary, folder: Path) -> None:
-    """Frames, drops, scores, times, skew, and where to look."""
+    """Prints frames, drops, scores, times, skew, and the path of the report."""
     table = Table.grid(padding=(0, 2))
     for name, value in _lines(summary):
         table.add_row(f"[dim]{name}[/dim]", escape(value))
@@ -77,7 +77,7 @@ def _scores(summary: ReplaySummary) -> str:
 
 
 def _per_class(summary: ReplaySummary) -> list[str]:
-    """Cells "name value" of one width; a dash where the class does not occur."""
+    """Cells "name value" of equal width; a dash if the class does not occur."""
     scores = summary.per_class_iou or {}
     width = max(len(name) for name in scores)
     return [

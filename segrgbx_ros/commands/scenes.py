@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx scenes` with the recordings that it can write."""
+"""`segrgbx scenes` with support for writing recordings."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ def add_parser(subparsers: "Subparsers") -> None:
 
 
 def _write_bag(drive: "Drive", out: Path, storage: str, on_capture: Callable[[], None]) -> None:
-    """Makes the bag beside its place and moves it there, since a bag's folder must be new."""
+    """Writes the bag to a temporary folder and moves it, because a bag's folder must be new."""
     from segrgbx_ros.bags.scenes import write_drive_bag
 
     with TemporaryDirectory(dir=out, prefix=".part-") as part:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Event encodings, a module each, and the one table of them."""
+"""Event encodings, one module each, and the table of their decoders."""
 
 from collections.abc import Callable
 
@@ -16,6 +16,6 @@ FORMATS: dict[str | None, Callable[[], PacketFormat]] = {
     "libcaer_cmp": LibcaerCmp,
     None: EventArray,
 }
-"""By the encoding that a message states; EventArray messages state none."""
+"""Decoders by the encoding that a message states; EventArray messages state none."""
 
 __all__ = ["FORMATS", "NO_TRIGGERS", "Decoded", "PacketFormat", "Triggers"]

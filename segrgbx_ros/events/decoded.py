@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every event format decodes to, and what every decoder of one can do."""
+"""The result type and the interface of all event decoders."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +15,7 @@ NS_PER_US = 1000
 class Triggers:
     """Edges on the sensor's trigger input.
 
-    t_ns: (M,) int64 nanoseconds on the sensor's clock. rising: (M,) bool. channel: (M,) uint8
+    t_ns: (M,) int64 nanoseconds on the sensor's clock. rising: (M,) bool. channel: (M,) uint8,
     number of the input.
     """
 
@@ -31,11 +31,11 @@ NO_TRIGGERS = Triggers(np.empty(0, np.int64), np.empty(0, np.bool_), np.empty(0,
 class Decoded:
     """The content of one packet, in the order of its bytes.
 
-    x, y: (N,) uint16 pixels. polarity: (N,) bool, True where it became brighter. t_ns: (N,) int64
-    nanoseconds on the sensor's clock, without wraps. first_ns, last_ns: the time the packet
-    covers on that clock, None where it says none. unplaced: events whose time, row or column the
-    stream had not yet told. unknown: words of a kind the format does not define. truncated: the
-    data breaks off within a word or an event.
+    x, y: (N,) uint16 pixels. polarity: (N,) bool, True for an increase in brightness. t_ns: (N,)
+    int64 nanoseconds on the sensor's clock, with wraps resolved. first_ns, last_ns: time range of
+    the packet on that clock, None if it states none. unplaced: number of events before the stream
+    set their time, row or column. unknown: number of words of an undefined kind. truncated: the
+    data ends within a word or an event.
     """
 
     x: npt.NDArray[np.uint16]
@@ -51,17 +51,17 @@ class Decoded:
 
 
 class PacketFormat(Protocol):
-    """A decoder of one encoding, which may remember what earlier packets said."""
+    """A decoder of one encoding; it may keep state from earlier packets."""
 
     host_clock: bool
-    """Whether the sensor's times already are times of the host's clock."""
+    """Whether the sensor's times are already on the host's clock."""
 
     def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
-        """The content of the next packet."""
+        """Decodes the next packet; payload: (B,) uint8."""
         ...
 
     def resume(self) -> None:
-        """Packets are missing before the next one: forget what they may have changed."""
+        """Forgets the state that packets missing before the next one may have changed."""
         ...
 
 
@@ -72,6 +72,6 @@ def decoded(
     t_ns: npt.NDArray[np.int64],
     truncated: bool,
 ) -> Decoded:
-    """Of a format whose time is told by its events alone."""
+    """The content of a packet whose time range is that of its events."""
     first, last = (int(t_ns.min()), int(t_ns.max())) if len(t_ns) else (None, None)
     return Decoded(x, y, polarity, t_ns, first, last, truncated=truncated)

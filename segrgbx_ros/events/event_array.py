@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The events of dvs_msgs and prophesee_event_msgs EventArray, straight from their CDR bytes.
+"""Decodes dvs_msgs and prophesee_event_msgs EventArray directly from the CDR bytes.
 
 An event is uint16 x, uint16 y, int32 seconds, uint32 nanoseconds, bool polarity. CDR aligns each
-field to its own size, counted from the message's start, and the array begins at a multiple of 4:
-the times lie 16 bytes apart from byte 4 on, but each x and y moves up into the free bytes after
-the polarity before it, except the first ones, which have nothing to move up to.
+field to its own size, counted from the start of the message, and the array begins at a multiple of
+4. The times are therefore 16 bytes apart from byte 4 on. x and y use the free bytes after the
+polarity of the previous event; those of the first event have no such bytes to use.
 """
 
 import numpy as np
@@ -18,12 +18,12 @@ _FIRST_SHIFT = 2
 
 
 class EventArray:
-    """Events of an array, in its serialised form without the length before it."""
+    """Decodes a serialised array of events, without its length prefix."""
 
     host_clock = True
 
     def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
-        """Times are the events' own stamps; an event that is cut is left out."""
+        """Times are the stamps of the events; a truncated event is left out."""
         count = (len(payload) + STRIDE - LAST_BYTES) // STRIDE
         whole = STRIDE * count - (STRIDE - LAST_BYTES) if count else 0
         shifted = np.zeros(STRIDE * count, np.uint8)
@@ -49,4 +49,4 @@ class EventArray:
         )
 
     def resume(self) -> None:
-        """Nothing to forget."""
+        """No state to forget."""

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events as 16-bit words: EVT 3.0 of Prophesee's sensors, and libcaer_cmp of iniVation's.
+"""Decodes 16-bit words: EVT 3.0 of Prophesee sensors, and libcaer_cmp of iniVation sensors.
 
-EVT 3.0: https://docs.prophesee.ai/stable/data/encoding_formats/evt3.html. Time is 24 bits of
+EVT 3.0: https://docs.prophesee.ai/stable/data/encoding_formats/evt3.html. Time has 24 bits of
 microseconds and wraps every 16.8 s.
 
-libcaer_cmp, the compressed form in which libcaer_driver sends events: words like those of EVT 3.0
-with row and column exchanged and other numbers for the kinds; the time starts from zero in every
-packet and counts from the packet's time base. Source of the layout: libcaer_cmp_types.h of
+libcaer_cmp is the compressed format of libcaer_driver. Its words resemble those of EVT 3.0, with
+row and column exchanged and other numbers for the kinds. The time starts from zero in every packet
+and is relative to the packet's time base. Source of the layout: libcaer_cmp_types.h of
 github.com/ros-event-camera/event_camera_codecs.
 """
 
@@ -42,12 +42,11 @@ _NO_BYTES = np.empty(0, np.uint8)
 
 
 class Evt3:
-    """Events of a stream of EVT 3.0 words, wherever it begins and its packets end.
+    """Decodes a stream of EVT 3.0 words, which may start and be split into packets anywhere.
 
-    OTHERS (the sensor's own monitoring) and the CONTINUED words that belong to them are passed
-    over. Events before the first time and row are `unplaced`. An odd byte at a packet's end is
-    half a word: it is joined with the next packet where that begins within a word too, which its
-    own odd length shows; otherwise the packet was cut.
+    OTHERS (sensor monitoring) and its CONTINUED words are skipped. Events before the first time
+    and row are `unplaced`. An odd byte at the end of a packet is half a word. It is joined with
+    the next packet if that also has an odd length; otherwise the packet was truncated.
     """
 
     host_clock = False
@@ -57,24 +56,24 @@ class Evt3:
         self._half = _NO_BYTES
 
     def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
-        """Times are on the sensor's clock from its start, in whole microseconds."""
+        """Times are on the sensor's clock, in whole microseconds from its start."""
         del time_base_ns
         truncated = bool(len(self._half)) and len(payload) % 2 == 0
         if len(self._half) and not truncated:
             payload = np.concatenate([self._half, payload])
         whole = len(payload) // 2 * 2
         self._half = payload[whole:].copy()
-        (found,) = self._stream.decode([_words(payload[:whole], big_endian)], 0)
-        return replace(found, truncated=True) if truncated else found
+        (content,) = self._stream.decode([_words(payload[:whole], big_endian)], 0)
+        return replace(content, truncated=True) if truncated else content
 
     def decode_all(self, payloads: Sequence[Bytes], big_endian: bool) -> list[Decoded]:
-        """As `decode` of one after the other; together, small packets cost a third."""
+        """Like `decode` for each in turn; small packets take a third of the time together."""
         if len(self._half) or any(len(payload) % 2 for payload in payloads):
             return [self.decode(payload, 0, big_endian) for payload in payloads]
         return self._stream.decode([_words(payload, big_endian) for payload in payloads], 0)
 
     def resume(self) -> None:
-        """Wait for time and row anew; the number of wraps is kept."""
+        """Waits for the next time and row; keeps the number of wraps."""
         self._stream.state.resume()
         self._half = _NO_BYTES
 
@@ -98,7 +97,7 @@ CMP_KINDS = WordKinds(
 
 
 class LibcaerCmp:
-    """Events of a stream of libcaer_cmp words."""
+    """Decodes a stream of libcaer_cmp words."""
 
     host_clock = True
 
@@ -106,14 +105,14 @@ class LibcaerCmp:
         self._stream = WordStream(CMP_KINDS)
 
     def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
-        """Times in nanoseconds are the time base plus the words' microseconds."""
+        """Times are the time base plus the microseconds of the words, in nanoseconds."""
         state = self._stream.state
         state.high, state.high_holds, state.low = 0, True, 0
         whole = len(payload) // 2 * 2
         words = payload[:whole].view(">u2" if big_endian else "<u2")
-        (found,) = self._stream.decode([words.astype(np.uint16, copy=False)], time_base_ns)
-        return replace(found, truncated=True) if whole != len(payload) else found
+        (content,) = self._stream.decode([words.astype(np.uint16, copy=False)], time_base_ns)
+        return replace(content, truncated=True) if whole != len(payload) else content
 
     def resume(self) -> None:
-        """Wait for the column and the vectors' start anew."""
+        """Waits for the next column and the next start of vectors."""
         self._stream.state.resume()

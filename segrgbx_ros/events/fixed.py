@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events of 64 bits each: mono, trigger and libcaer.
+"""Decodes events of 64 bits each: mono, trigger and libcaer.
 
-mono and trigger: bit 63 polarity, 48 to 62 y, 32 to 47 x, 0 to 31 nanoseconds after the packet's
-time base; a trigger has only the first and the last. Source: the README of
+mono and trigger: polarity in bit 63, y in 48 to 62, x in 32 to 47, nanoseconds after the packet's
+time base in 0 to 31; a trigger has only the first and the last. Source: the README of
 github.com/ros-event-camera/event_camera_msgs.
 
-libcaer, the polarity events of iniVation's cameras: 32 bits of data (bit 1 polarity, 2 to 16 y, 17
-to 31 x), then 31 bits of microseconds after the packet's time base, which holds the wraps before
-the packet. Sources: polarity.h of libcaer, and github.com/ros-event-camera/event_camera_codecs for
-the time.
+libcaer, the polarity events of iniVation cameras: 32 bits of data (polarity in bit 1, y in 2 to
+16, x in 17 to 31), then 31 bits of microseconds after the packet's time base, which includes
+earlier wraps. Sources: polarity.h of libcaer, and github.com/ros-event-camera/event_camera_codecs
+for the time.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ _ROW_BITS = 15
 
 
 def _events(payload: Bytes, big_endian: bool) -> tuple[Bytes, bool]:
-    """Whole events, the lowest byte first, and whether the last one was cut."""
+    """The bytes of the complete events, little-endian, and whether the last one is truncated."""
     whole = len(payload) // EVENT_BYTES * EVENT_BYTES
     events = payload[:whole]
     if big_endian:
@@ -30,12 +30,12 @@ def _events(payload: Bytes, big_endian: bool) -> tuple[Bytes, bool]:
 
 
 class Mono:
-    """Events that each tell all; nothing is remembered between packets."""
+    """Decodes self-contained events; keeps no state between packets."""
 
     host_clock = False
 
     def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
-        """Times in nanoseconds are the time base plus the event's own."""
+        """Times are the time base plus the time of the event, in nanoseconds."""
         events, cut = _events(payload, big_endian)
         shorts = events.view("<u2").reshape(-1, 4)
         t_ns = events.view("<u4")[::2].astype(np.int64) + time_base_ns
@@ -44,16 +44,16 @@ class Mono:
         return decoded(shorts[:, 2].astype(np.uint16), row & _ROW, polarity, t_ns, cut)
 
     def resume(self) -> None:
-        """Nothing to forget."""
+        """No state to forget."""
 
 
 class TriggerOnly:
-    """Packets of encoding "trigger": edges on the sensor's input and no events."""
+    """Decodes packets of encoding "trigger": edges on the sensor's input and no events."""
 
     host_clock = False
 
     def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
-        """Times in nanoseconds are the time base plus the trigger's own."""
+        """Times are the time base plus the time of the trigger, in nanoseconds."""
         edges, cut = _events(payload, big_endian)
         t_ns = edges.view("<u4")[::2].astype(np.int64) + time_base_ns
         rising = (edges[7::EVENT_BYTES] >> 7).astype(np.bool_)
@@ -69,7 +69,7 @@ class TriggerOnly:
         )
 
     def resume(self) -> None:
-        """Nothing to forget."""
+        """No state to forget."""
 
 
 WRAP_BITS = 31
@@ -77,14 +77,15 @@ _ADDRESS = 0x7FFF
 
 
 class Libcaer:
-    """Events that each tell all but the wraps within their own packet."""
+    """Decodes events whose time is complete except for wraps within their own packet."""
 
     host_clock = True
 
     def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
-        """Times in nanoseconds are the time base, wraps within the packet and the event's own.
+        """Times are the time base, plus wraps within the packet, plus the time of the event.
 
-        The bytes of the events are the camera's, lowest first, on every machine.
+        They are in nanoseconds. The bytes of the events are always little-endian, as the camera
+        sends them.
         """
         del big_endian
         whole = len(payload) // EVENT_BYTES * EVENT_BYTES
@@ -98,4 +99,4 @@ class Libcaer:
         return decoded(x, y, (data >> 1 & 1).astype(np.bool_), t_ns, whole != len(payload))
 
     def resume(self) -> None:
-        """Nothing to forget."""
+        """No state to forget."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Event messages to the bytes they carry: EventPacket as object, or any event type serialised.
+"""Extracts the payload of event messages: EventPacket objects, or serialised messages of any type.
 
-The serialised form (a bag's own bytes, or an rclpy subscription with raw=True) costs nothing to
-take apart, and for an EventArray it is the only one: as an object each event is one of its own.
+Parsing the serialised form (from a bag, or an rclpy subscription with raw=True) needs no copy. For
+an EventArray it is the only supported form: in the object, each event is a Python object.
 """
 
 import struct
@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from segrgbx_core.errors import BagError
 from segrgbx_ros.events.event_array import LAST_BYTES, STRIDE
-from segrgbx_ros.messages.images import Header, stamp_ns
-from segrgbx_ros.messages.types import DVS_EVENTS, NS_PER_S, PROPHESEE_EVENTS
+from segrgbx_ros.messages.images import stamp_ns
+from segrgbx_ros.messages.types import DVS_EVENTS, NS_PER_S, PROPHESEE_EVENTS, Header
 
 ARRAY_TYPES = (DVS_EVENTS, PROPHESEE_EVENTS)
 _ENCAPSULATION_BYTES = 4
@@ -42,8 +42,8 @@ EventMessage = EventPacketMessage | bytes
 class RawPacket:
     """One message before its events are decoded.
 
-    stamp_ns: the header's stamp. seq, encoding: None where the type states none. payload: bytes
-    of the events; truncated: fewer than the message promises.
+    stamp_ns: the header's stamp. seq, encoding: None if the type has none. payload: (B,) uint8,
+    the bytes of the events. truncated: they are fewer than the message states.
     """
 
     stamp_ns: int
@@ -58,7 +58,7 @@ class RawPacket:
 
 
 class _Cdr:
-    """Reads primitives off serialised bytes, each aligned to its own size."""
+    """Reads primitives from serialised bytes, each aligned to its own size."""
 
     def __init__(self, data: bytes) -> None:
         if len(data) < _ENCAPSULATION_BYTES or data[0] != 0 or data[1] > 1:
@@ -86,7 +86,7 @@ class _Cdr:
 
 
 def raw_packet(message: EventMessage, msgtype: str, topic: str) -> RawPacket:
-    """The message taken apart; nothing of its events is copied.
+    """The fields of the message; the bytes of its events are not copied.
 
     message: an EventPacket object of rclpy or rosbags, or the serialised bytes of a message of
     `msgtype`. Raises BagError for an EventArray object, and for bytes of another layout.
@@ -97,15 +97,15 @@ def raw_packet(message: EventMessage, msgtype: str, topic: str) -> RawPacket:
         return _from_bytes(message, msgtype, topic)
     except (struct.error, IndexError) as err:
         raise BagError(
-            f"A message on topic {topic} of {len(message)} bytes breaks off within its header or "
-            f"is no {msgtype}; check the type, or record it again."
+            f"A message on topic {topic} of {len(message)} bytes ends within its header or is "
+            f"not a {msgtype}; check the type, or record it again."
         ) from err
 
 
 def _from_object(message: EventPacketMessage, topic: str) -> RawPacket:
     if not hasattr(message, "encoding"):
         raise BagError(
-            f"Topic {topic} hands over an EventArray as an object of {type(message).__name__}; "
+            f"Topic {topic} delivers an EventArray as an object of {type(message).__name__}; "
             "give its serialised bytes instead (subscribe with raw=True)."
         )
     return RawPacket(
@@ -127,26 +127,36 @@ def _from_bytes(data: bytes, msgtype: str, topic: str) -> RawPacket:
     height, width = cdr.read("I"), cdr.read("I")
     if msgtype in ARRAY_TYPES:
         payload, truncated = _array_payload(cdr, msgtype, topic)
-        return RawPacket(stamp, width, height, None, 0, None, cdr.big_endian, payload, truncated)
+        return RawPacket(
+            stamp_ns=stamp,
+            width=width,
+            height=height,
+            seq=None,
+            time_base_ns=0,
+            encoding=None,
+            big_endian=cdr.big_endian,
+            payload=payload,
+            truncated=truncated,
+        )
     seq, time_base = cdr.read("Q"), cdr.read("Q")
     encoding, big_endian = cdr.string(), bool(cdr.read("B"))
     length = cdr.read("I")
     rest = cdr.rest()
     return RawPacket(
-        stamp,
-        width,
-        height,
-        seq,
-        time_base,
-        encoding,
-        big_endian,
-        rest[:length],
+        stamp_ns=stamp,
+        width=width,
+        height=height,
+        seq=seq,
+        time_base_ns=time_base,
+        encoding=encoding,
+        big_endian=big_endian,
+        payload=rest[:length],
         truncated=len(rest) < length,
     )
 
 
 def _array_payload(cdr: _Cdr, msgtype: str, topic: str) -> tuple[npt.NDArray[np.uint8], bool]:
-    """The events' bytes, and whether some are missing."""
+    """The bytes of the events, and whether some are missing."""
     count = cdr.read("I")
     rest = cdr.rest()
     length = STRIDE * count - (STRIDE - LAST_BYTES) if count else 0

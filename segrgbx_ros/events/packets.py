@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Event messages to arrays, one topic at a time: what is lost on the way is counted."""
+"""Decodes the event messages of one topic to arrays, and counts what is lost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from segrgbx_ros.messages.types import EVENT_PACKET
 __all__ = ["TOGETHER", "EventChunk", "EventCounts", "EventDecoder", "EventMessage", "Triggers"]
 
 TOGETHER = 32
-"""How many messages to hand to `EventDecoder.decode_all` at once: with more, caches overflow."""
+"""Number of messages per call of `EventDecoder.decode_all`; more would exceed the CPU's caches."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,10 @@ class EventChunk:
     """The events of one message, in the message's order.
 
     stamp_ns: the header's stamp on the host's clock. x, y: (N,) uint16 within the sensor.
-    polarity: (N,) bool, True where it became brighter. t_ns: (N,) int64 nanoseconds on the
-    sensor's clock, which counts on where the sensor's own wraps. first_ns, last_ns: the time
-    covered on that clock, None where the message says none. host_clock: the sensor's clock is
-    the host's. seq: None where the type has none. after_loss: messages before this one are
-    missing. truncated: data at its end is missing.
+    polarity: (N,) bool, True for an increase in brightness. t_ns: (N,) int64 nanoseconds on the
+    sensor's clock, with wraps resolved. first_ns, last_ns: time range on that clock, None if the
+    message states none. host_clock: the sensor's clock is the host's. seq: None if the type has
+    none. after_loss: messages before this one are missing. truncated: data at its end is missing.
     """
 
     stamp_ns: int
@@ -53,12 +52,12 @@ class EventChunk:
 
 @dataclass
 class EventCounts:
-    """What a topic has brought so far.
+    """Totals of a topic so far.
 
-    lost_packets: missing by their sequence numbers. truncated_packets: with data missing at the
-    end; the rest is kept. unplaced_events: before the stream told their time, row or column.
+    lost_packets: missing by their sequence numbers. truncated_packets: data is missing at the end;
+    the rest is kept. unplaced_events: before the stream set their time, row or column.
     outside_events: beyond the size that the message states. unknown_words: of a kind that the
-    encoding does not define. The last three are left out of the chunks.
+    encoding does not define. The chunks do not contain the last three.
     """
 
     packets: int = 0
@@ -72,14 +71,14 @@ class EventCounts:
 
 @dataclass(frozen=True)
 class _Arrived:
-    """A message taken apart, and who decodes it."""
+    """A parsed message, and the decoder for its events."""
 
     raw: RawPacket
     format: PacketFormat
     after_loss: bool
 
     def follows(self, before: "_Arrived") -> bool:
-        """Whether nothing is missing or different between that message and this one."""
+        """Whether both messages have the same format and byte order, with no loss between them."""
         same = self.raw.big_endian == before.raw.big_endian
         return self.format is before.format and same and not self.after_loss
 
@@ -87,9 +86,9 @@ class _Arrived:
 class EventDecoder:
     """Decodes one topic's messages in the order in which they were sent.
 
-    Takes EventPacket objects of rclpy and rosbags, and serialised messages of EventPacket and of
-    both EventArray types as bytes. Raises BagError for a message that cannot be used; the next
-    one may be.
+    Accepts EventPacket objects of rclpy and rosbags, and serialised messages of EventPacket and of
+    both EventArray types as bytes. Raises BagError for an unusable message; later messages can
+    still be decoded.
     """
 
     def __init__(self, topic: str, msgtype: str = EVENT_PACKET) -> None:
@@ -99,21 +98,21 @@ class EventDecoder:
         self._seq: int | None = None
 
     def reset(self) -> None:
-        """The recording or the sensor starts anew; the counts go on."""
+        """Forgets the state when the recording or the sensor starts again; the counts are kept."""
         self._formats.clear()
         self._seq = None
 
     def decode(self, message: EventMessage) -> EventChunk:
-        """The message's events; an empty chunk is no error."""
-        (found,) = self.decode_all([message])
-        if isinstance(found, BagError):
-            raise found
-        return found
+        """The message's events, which may be none. Raises BagError for an unusable message."""
+        (chunk,) = self.decode_all([message])
+        if isinstance(chunk, BagError):
+            raise chunk
+        return chunk
 
     def decode_all(self, messages: Sequence[EventMessage]) -> list[EventChunk | BagError]:
-        """As `decode` of one after the other, with each error in its message's place.
+        """Like `decode` for each message in turn, with a BagError in place of an unusable message.
 
-        Small EVT 3.0 packets cost a third when many are decoded together.
+        Small EVT 3.0 packets take a third of the time when many are decoded together.
         """
         done: list[EventChunk | BagError] = []
         together: list[_Arrived] = []
@@ -137,24 +136,24 @@ class EventDecoder:
                 f"A message on topic {self.topic} states a sensor of {raw.width}x{raw.height}; "
                 "expected its true size: check the driver."
             )
-        found = self._format(raw.encoding)
-        return _Arrived(raw, found, self._count_lost(raw.seq))
+        packet_format = self._format(raw.encoding)
+        return _Arrived(raw, packet_format, self._count_lost(raw.seq))
 
     def _decoded(self, together: Sequence[_Arrived]) -> list[EventChunk]:
-        """Messages of one format without a loss between them."""
+        """Decodes messages of one format without a loss between them."""
         if not together:
             return []
         first = together[0]
-        found, big_endian = first.format, first.raw.big_endian
+        decoder, big_endian = first.format, first.raw.big_endian
         if first.after_loss:
-            found.resume()
-        if isinstance(found, Evt3):
-            contents = found.decode_all([each.raw.payload for each in together], big_endian)
+            decoder.resume()
+        if isinstance(decoder, Evt3):
+            contents = decoder.decode_all([each.raw.payload for each in together], big_endian)
         else:
             raws = [each.raw for each in together]
-            contents = [found.decode(r.payload, r.time_base_ns, r.big_endian) for r in raws]
+            contents = [decoder.decode(r.payload, r.time_base_ns, r.big_endian) for r in raws]
         return [
-            self._chunk(each.raw, content, found.host_clock, each.after_loss)
+            self._chunk(each.raw, content, decoder.host_clock, each.after_loss)
             for each, content in zip(together, contents, strict=True)
         ]
 
@@ -170,7 +169,7 @@ class EventDecoder:
         return self._formats[encoding]
 
     def _count_lost(self, seq: int | None) -> bool:
-        """Whether messages are missing; a number that never changes says nothing."""
+        """Whether messages are missing; a number that never changes is ignored."""
         before, self._seq = self._seq, seq
         if seq is None or before is None or seq in (before, before + 1):
             return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Vector words: one event for each bit set, counted from a start that moves on by the word."""
+"""Vector words: one event per set bit, counted from a start that each word advances."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ _BIT_COUNTS = _BITS.sum(axis=1, dtype=np.intp)
 
 @dataclass(frozen=True)
 class VectorKinds:
-    """base: start and polarity of the vectors that follow; of_8, of_12: 8 and 12 events."""
+    """base: sets start and polarity of the following vectors. of_8, of_12: 8 and 12 events."""
 
     base: int
     of_8: int
@@ -28,9 +28,9 @@ class VectorKinds:
 
 
 class Vectors:
-    """The vector words among `words`; bit k of `present` tells whether there are words of kind k.
+    """The vector words among `words`; bit k of `present` is set if there are words of kind k.
 
-    any: whether there are vectors; known: whether there are vectors or a base for later ones.
+    any: whether there are vectors. known: whether there are vectors, or a base for later ones.
     """
 
     def __init__(self, kinds: VectorKinds, words: Words, kind: Words, present: int) -> None:
@@ -42,13 +42,13 @@ class Vectors:
 
     @cached_property
     def is_vector(self) -> npt.NDArray[np.bool_]:
-        """(N,) bool."""
-        found: npt.NDArray[np.bool_] = self._kind == self._kinds.of_12
-        found |= self._kind == self._kinds.of_8
-        return found
+        """(N,) bool, whether each word is a vector."""
+        mask: npt.NDArray[np.bool_] = self._kind == self._kinds.of_12
+        mask |= self._kind == self._kinds.of_8
+        return mask
 
     def bits(self, at: Indices, single: int) -> Words:
-        """Which events each of these event words stands for; a single one is bit 0."""
+        """(M,) uint16, the events of each event word as bits; a single event is bit 0."""
         kind, words = self._kind[at], self._words[at]
         short = np.where(kind == self._kinds.of_8, words & 0xFF, words & 0xFFF)
         return np.where(kind == single, 1, short).astype(np.uint16)
@@ -56,9 +56,10 @@ class Vectors:
     def resolved(
         self, at: Indices, single: int, base_before: int | None
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], Words, int]:
-        """Start, polarity and bits of the event words, and how many events lack a base.
+        """Start, polarity and bits of the event words, and the number of events without a base.
 
-        base_before: where earlier packets left the start, which the first base word then tells.
+        base_before: the start left by earlier packets; it replaces the value of the first base
+        word.
         """
         words = self._words[at]
         start, flag = (words & VALUE).astype(np.int64), (words & FLAG) != 0
@@ -79,7 +80,7 @@ class Vectors:
     def _starts(
         self, base_before: int | None
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Start and polarity of every vector word that has a base before it."""
+        """Start and polarity of every vector word that follows a base."""
         chain_at = (self.is_vector | (self._kind == self._kinds.base)).nonzero()[0]
         kind, words = self._kind[chain_at], self._words[chain_at]
         length = np.where(kind == self._kinds.of_12, 12, np.where(kind == self._kinds.of_8, 8, 0))
@@ -99,15 +100,15 @@ class Vectors:
 
 
 def bit_counts(bits: Words) -> npt.NDArray[np.intp]:
-    """How many events each word stands for."""
+    """(N,) the number of events in each word."""
     counts: npt.NDArray[np.intp] = _BIT_COUNTS[bits]
     return counts
 
 
 def expanded(start: npt.NDArray[np.int64], bits: Words) -> tuple[Indices, Words]:
-    """For each event the index of its word and its own coordinate, in the words' order.
+    """For each event, the index of its word and its own coordinate, in the order of the words.
 
-    A coordinate above 65535 stays 65535, outside of any sensor.
+    Coordinates are limited to 65535, which is outside any sensor.
     """
     index = np.arange(len(bits)).repeat(_BIT_COUNTS[bits])
     bit = _BITS[bits].ravel().nonzero()[0] - index * LONGEST

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events as a stream of 16-bit words, each with its kind in the upper four bits.
+"""Decodes a stream of 16-bit words, each with its kind in the upper four bits.
 
-Most words set a state (time, line, start of a vector); the others are events under the state of
-the moment. All is done on whole arrays: a state's values are spread over the event words that
-follow them, each repeated as often as there are event words before the state is set anew. What
-earlier packets have set is put in front as words of its own, so that a packet's border means
-nothing. Two formats are made so, with row and column exchanged: evt3 and libcaer_cmp.
+Most words set a state (time, line, start of a vector); the others are events in the current state.
+All steps work on whole arrays: each value of a state is repeated for the event words up to the
+next change of that state. The state left by earlier packets is put in front as words, so packet
+borders have no effect. Two formats are decoded this way, with row and column exchanged: evt3 and
+libcaer_cmp.
 """
 
 from collections.abc import Sequence
@@ -34,8 +34,8 @@ A = TypeVar("A", bound=np.generic)
 
 TIME = 0xFFF
 TIME_BITS = 12
-# A step back in the upper bits by up to 10 (41 ms) is disorder within the sensor's output, as
-# Prophesee's own decoder and event_camera_codecs take it; a larger one means a wrap.
+# A step back in the upper bits by up to 10 (41 ms) is disorder in the sensor's output, as in
+# Prophesee's own decoder and in event_camera_codecs; a larger one is a wrap.
 DISORDER = 10
 
 
@@ -43,8 +43,8 @@ DISORDER = 10
 class WordKinds:
     """The kinds of one format.
 
-    line: sets the coordinate that the next events share; line_is_row: whether that is y. single:
-    one event, its other coordinate and polarity. known: every kind that is defined.
+    line: sets the coordinate that the next events share. line_is_row: whether that is y. single:
+    one event, with its other coordinate and polarity. known: every kind that is defined.
     """
 
     line: int
@@ -59,11 +59,11 @@ class WordKinds:
 
 @dataclass
 class WordState:
-    """What the words so far have set, None where the stream has not yet told.
+    """The state set by the words so far; None if not set yet.
 
-    high: the time's upper bits with its wraps; high_holds: told since packets were last missing.
-    low: the lower 12 bits, told after such a high. base: where the next vector starts; flag: its
-    polarity bit.
+    high: the upper bits of the time with its wraps. high_holds: it was set after the last loss of
+    packets. low: the lower 12 bits, set after such a high. base: start of the next vector. flag:
+    its polarity bit.
     """
 
     high: int | None = None
@@ -74,15 +74,18 @@ class WordState:
     flag: int = 0
 
     def resume(self) -> None:
-        """Packets are missing: only the number of wraps is still known."""
+        """Forgets the state after a loss of packets, except the number of wraps."""
         self.high_holds = False
         self.low = self.line = self.base = None
 
 
 @dataclass(frozen=True)
 class _Times:
-    """at: places of the words that set a valid time; us: that time in microseconds. spans_us: the
-    time that each packet itself covers, None where it tells no time to the end."""
+    """Times set by the words, in microseconds.
+
+    at: indices of the words that set a valid time. us: that time. spans_us: the time range of each
+    packet, None if it sets no complete time.
+    """
 
     at: Indices
     us: npt.NDArray[np.int64]
@@ -91,8 +94,11 @@ class _Times:
 
 @dataclass(frozen=True)
 class _Events:
-    """line, running: both coordinates of each event; us: its time; borders: how many there are
-    before each packet's border; unplaced: how many more there are that cannot be placed."""
+    """Events in the order of the words.
+
+    line, running: both coordinates of each event. us: its time in microseconds. borders: number of
+    events before each border of a packet. unplaced: number of events that cannot be placed.
+    """
 
     line: Words
     running: Words
@@ -106,7 +112,7 @@ _NOWHERE = np.empty(0, np.intp)
 
 
 class WordStream:
-    """Decodes one stream, packet after packet."""
+    """Decodes one stream, packet by packet."""
 
     def __init__(self, kinds: WordKinds) -> None:
         self._kinds = kinds
@@ -116,8 +122,8 @@ class WordStream:
     def decode(self, packets: Sequence[Words], time_base_ns: int) -> list[Decoded]:
         """Events and triggers of each of the next packets; time_base_ns is added to every time.
 
-        Many packets in one call cost far less than each alone, and give the same. What could not
-        be placed or is unknown is counted in the first of them.
+        Many packets in one call take far less time than separately, and give the same result.
+        Unplaced events and unknown words are counted in the first packet.
         """
         seeds = self._seeds()
         words = np.concatenate([seeds, *packets])
@@ -131,7 +137,15 @@ class WordStream:
         before = is_event.cumsum(dtype=np.int32)
         trigger_at = self._trigger_places(kind, present)
         times = self._times(words, kind, borders, (before, trigger_at))
-        events = self._events(words, kind, times, vectors, is_event, before, borders)
+        events = self._events(
+            words=words,
+            kind=kind,
+            times=times,
+            vectors=vectors,
+            is_event=is_event,
+            before=before,
+            borders=borders,
+        )
         t_ns = events.us
         t_ns *= NS_PER_US
         t_ns += time_base_ns
@@ -149,7 +163,7 @@ class WordStream:
         time_base_ns: int,
         unknown: int,
     ) -> list[Decoded]:
-        """By packet."""
+        """Splits the result by packet."""
         x, y = events.running, events.line
         if not self._kinds.line_is_row:
             x, y = y, x
@@ -161,21 +175,21 @@ class WordStream:
                 first_ns, last_ns = (us * NS_PER_US + time_base_ns for us in span)
             done.append(
                 Decoded(
-                    x[start:end],
-                    y[start:end],
-                    events.polarity[start:end],
-                    events.us[start:end],
-                    first_ns,
-                    last_ns,
-                    triggers[number],
-                    0 if number else events.unplaced,
-                    0 if number else unknown,
+                    x=x[start:end],
+                    y=y[start:end],
+                    polarity=events.polarity[start:end],
+                    t_ns=events.us[start:end],
+                    first_ns=first_ns,
+                    last_ns=last_ns,
+                    triggers=triggers[number],
+                    unplaced=0 if number else events.unplaced,
+                    unknown=0 if number else unknown,
                 )
             )
         return done
 
     def _seeds(self) -> Words:
-        """The state as words to begin with."""
+        """The state as words to put in front."""
         kinds, state = self._kinds, self.state
         seeds: list[int] = []
         if state.high_holds and state.high is not None:
@@ -192,9 +206,10 @@ class WordStream:
     def _times(
         self, words: Words, kind: Words, borders: Indices, users: tuple[Counts, Indices]
     ) -> _Times:
-        """Every time that is set after both its halves have been told, and that is made use of.
+        """Every complete time, lower and upper half, that an event or trigger uses.
 
-        users: (N,) event words up to and including each word, and places of the triggers.
+        users: (N,) number of event words up to and including each word, and indices of the
+        triggers.
         """
         low_at = (kind == self._kinds.time_low).nonzero()[0]
         high_at = (kind == self._kinds.time_high).nonzero()[0]
@@ -223,8 +238,10 @@ class WordStream:
         return _Times(low_at, us, spans)
 
     def _changes(self, at: Indices, highs: Words) -> tuple[Indices, npt.NDArray[np.int64]]:
-        """Where the upper half of the time changes, and to what in microseconds: counted on where
-        24 bits begin anew. Most words repeat it."""
+        """Where the upper half of the time changes, and its new values in microseconds.
+
+        The values continue where 24 bits wrap. Most words repeat the previous value.
+        """
         changed = np.empty(len(highs), np.bool_)
         changed[0] = True
         np.not_equal(highs[1:], highs[:-1], out=changed[1:])
@@ -246,7 +263,7 @@ class WordStream:
         before: Counts,
         borders: Indices,
     ) -> _Events:
-        """The events that have a time and a line, and a base where they need one."""
+        """The events that have a time and a line, and a base if they need one."""
         total = int(before[-1]) if len(before) else 0
         line_at = (kind == self._kinds.line).nonzero()[0]
         lines = _spread(words[line_at] & VALUE, before[line_at], total)
@@ -261,9 +278,9 @@ class WordStream:
         if len(line_at):
             self.state.line = int(words[line_at[-1]] & VALUE)
         if not vectors.known:
-            found, ends = words[at], at.searchsorted(borders)
-            polarity = (found & FLAG) != 0
-            return _Events(lines, found & np.uint16(VALUE), polarity, us, ends, unplaced)
+            singles, ends = words[at], at.searchsorted(borders)
+            polarity = (singles & FLAG) != 0
+            return _Events(lines, singles & np.uint16(VALUE), polarity, us, ends, unplaced)
         start, flag, bits, without_base = vectors.resolved(at, self._kinds.single, self.state.base)
         self.state.base, self.state.flag = vectors.end, vectors.end_flag
         index, running = expanded(start, bits)
@@ -282,9 +299,9 @@ class WordStream:
 def _without_low(
     low_at: Indices, high_at: Indices, slot: Indices, users: tuple[Counts, Indices]
 ) -> Indices:
-    """Which changes of the upper half are made use of before their lower half comes.
+    """Indices of the changes of the upper half that are used before their lower half arrives.
 
-    Such a time is made with the lower half of before, and so is up to 4 ms ahead. slot: the lower
+    Such a time has the previous lower half, so it is up to 4 ms ahead. slot: number of lower
     halves before each change.
     """
     before, triggers = users
@@ -299,13 +316,13 @@ def _without_low(
 def _triggers(
     words: Words, at: Indices, times: _Times, borders: Indices, time_base_ns: int
 ) -> list[Triggers]:
-    """Bit 0 is the edge, bits 8 to 11 the input; those before the first time are left out."""
+    """Bit 0 is the edge, bits 8 to 11 the input; triggers before the first time are left out."""
     if not len(at) or not len(times.at):
         return [NO_TRIGGERS] * (len(borders) - 1)
     at = at[at > times.at[0]]
-    found = words[at]
+    edges = words[at]
     t_ns = times.us[times.at.searchsorted(at) - 1] * NS_PER_US + time_base_ns
-    rising, channel = (found & 1) != 0, (found >> np.uint16(8) & 0xF).astype(np.uint8)
+    rising, channel = (edges & 1) != 0, (edges >> np.uint16(8) & 0xF).astype(np.uint8)
     return [
         Triggers(t_ns[start:end], rising[start:end], channel[start:end])
         for start, end in pairwise(at.searchsorted(borders).tolist())
@@ -313,7 +330,7 @@ def _triggers(
 
 
 def _spread(values: npt.NDArray[A], start: npt.NDArray[Any], total: int) -> npt.NDArray[A]:
-    """Each value from its own start up to the next one's; from the first start to `total`."""
+    """Repeats each value from its own start up to the next one, and the last up to `total`."""
     counts = np.empty(len(start), np.intp)
     counts[:-1] = start[1:] - start[:-1]
     counts[-1:] = total - start[-1:]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in a recording, and what is wrong with it."""
+"""Inspection of a recording: its content and its problems."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in a recording, and what is wrong with it: a report a topic, and who pairs with whom."""
+"""Inspects a recording: a report per topic, possible pairings, and problems."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ CLOCKS_APART_NS = 1_000_000_000
 
 @dataclass(frozen=True)
 class PairingOutlook:
-    """How many RGB images find an X within 30 ms of their stamp.
+    """How many RGB images have an X within 30 ms of their stamp.
 
-    skew_ms: median distance to the nearest X, or the nearest event packet, without sign.
+    skew_ms: median absolute distance in milliseconds to the nearest X or event packet.
     """
 
     rgb: str
@@ -37,7 +37,11 @@ class PairingOutlook:
 
 @dataclass(frozen=True)
 class Inspection:
-    """problems: what is wrong, each beginning with the topic it is about."""
+    """The result of an inspection.
+
+    duration_s: seconds. lost: one sentence on data that could not be read, None if complete.
+    problems: one sentence each.
+    """
 
     path: str
     duration_s: float
@@ -51,11 +55,11 @@ class Inspection:
 def inspect(bag: BagReader, on_message: Callable[[], None] | None = None) -> Inspection:
     """Reads every message of the recording once.
 
-    on_message: called after each. A recording that breaks off is reported as far as it goes.
+    on_message: called after each message. A truncated recording is reported as far as it goes.
     """
     watches = {topic.name: TopicWatch(topic) for topic in bag.topics}
-    for found in bag.messages(list(watches)):
-        watches[found.topic].look(found)
+    for message in bag.messages(list(watches)):
+        watches[message.topic].look(message)
         if on_message is not None:
             on_message()
     topics = tuple(watch.report() for watch in watches.values())
@@ -66,28 +70,28 @@ def inspect(bag: BagReader, on_message: Callable[[], None] | None = None) -> Ins
     problems += _field_problems(topics, pairs)
     problems += _missing_parts(topics)
     return Inspection(
-        str(bag.path),
-        round(bag.duration_s, 3),
-        bag.loss is None,
-        bag.loss,
-        topics,
-        pairs,
-        tuple(problems),
+        path=str(bag.path),
+        duration_s=round(bag.duration_s, 3),
+        complete=bag.loss is None,
+        lost=bag.loss,
+        topics=topics,
+        pairs=pairs,
+        problems=tuple(problems),
     )
 
 
 def outlooks(
     topics: tuple[TopicReport, ...], stamps: Mapping[str, Times]
 ) -> tuple[PairingOutlook, ...]:
-    """Each topic that is RGB by its name with each that is an X by its name."""
-    found = []
+    """Each topic that is RGB by its name, with each topic that is an X by its name."""
+    pairs = []
     for rgb in topics:
         if rgb.roles.likely != RGB or not rgb.count:
             continue
         for x in topics:
             if x.roles.likely in MODALITIES and x.count:
-                found.append(_outlook(rgb, x, stamps[rgb.name], stamps[x.name]))
-    return tuple(found)
+                pairs.append(_outlook(rgb, x, stamps[rgb.name], stamps[x.name]))
+    return tuple(pairs)
 
 
 def _outlook(rgb: TopicReport, x: TopicReport, rgb_ns: Times, x_ns: Times) -> PairingOutlook:
@@ -100,7 +104,7 @@ def _outlook(rgb: TopicReport, x: TopicReport, rgb_ns: Times, x_ns: Times) -> Pa
 
 
 def _nearest(stamps: Times, others: Times) -> Times:
-    """Distance in nanoseconds of each stamp to the nearest of the others, which are in order."""
+    """Distance in nanoseconds from each stamp to the nearest of the others, which are sorted."""
     if not len(others) or not len(stamps):
         return np.full(len(stamps), np.iinfo(np.int64).max, np.int64)
     right = np.clip(np.searchsorted(others, stamps), 1, max(1, len(others) - 1))
@@ -122,7 +126,7 @@ def _pairing_problem(pair: PairingOutlook) -> str | None:
         )
     if pair.skew_ms * 1e6 > CLOCKS_APART_NS:
         return (
-            f"Only {whole} find {what} on {pair.x} within 30 ms, half of them none within "
+            f"Only {whole} find {what} on {pair.x} within 30 ms, half of them not even within "
             f"{pair.skew_ms / 1e3:.4g} s: the two clocks differ, or one was not recorded."
         )
     return (
@@ -135,7 +139,7 @@ def _pairing_problem(pair: PairingOutlook) -> str | None:
 def _field_problems(
     topics: tuple[TopicReport, ...], pairs: tuple[PairingOutlook, ...]
 ) -> list[str]:
-    """Pairs whose aspect ratios differ, which a model takes only once they are aligned."""
+    """Pairs with different aspect ratios, which a model accepts only after alignment."""
     by_name = {topic.name: topic for topic in topics}
     said = []
     for pair in pairs:
@@ -154,7 +158,7 @@ def _field_problems(
 
 
 def _missing_parts(topics: tuple[TopicReport, ...]) -> list[str]:
-    """What a replay of RGB with X would look for in vain."""
+    """Sentences on the roles that no topic can serve in."""
     if not any(RGB in t.roles.can for t in topics):
         return ["No topic can serve as RGB: there is no image of a colour encoding."]
     if not any(role in MODALITIES for t in topics for role in t.roles.can):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a topic can serve as, tried out on its first message by the code that would use it."""
+"""What a topic can serve as, tested on its first message with the code that would use it."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -30,10 +30,11 @@ RGB = "RGB"
 
 @dataclass(frozen=True)
 class Roles:
-    """can: what the messages serve as, the likeliest first. likely: what the name says, too.
+    """What a topic can serve as.
 
-    why_not: a sentence where they serve as nothing, or not as what the name says. content: the
-    encoding or format in words; width, height: pixels, None where there are none.
+    can: possible roles, the most likely first. likely: the role that the name indicates too.
+    why_not: a sentence if there is no role, or not the one that the name indicates. content:
+    encoding or format. width, height: pixels, None if there are none.
     """
 
     can: tuple[str, ...]
@@ -44,19 +45,19 @@ class Roles:
     height: int | None
 
 
-def roles_of(name: str, msgtype: str, msg: object) -> Roles:
-    """From a topic's name, type and first message."""
+def roles_of(name: str, msgtype: str, msg: Any) -> Roles:
+    """The roles of a topic from its name, type and first message."""
     if msgtype in (IMAGE, COMPRESSED_IMAGE):
-        return _image_roles(name, cast(AnyImage, msg))
+        return _image_roles(name, msg)
     if msgtype == POINT_CLOUD:
-        return _cloud_roles(name, cast(PointCloudMessage, msg))
+        return _cloud_roles(name, msg)
     if msgtype == CAMERA_INFO:
-        return _camera_roles(name, cast(CameraInfoMessage, msg))
+        return _camera_roles(name, msg)
     return roles_of_type(msgtype)
 
 
 def roles_of_type(msgtype: str) -> Roles:
-    """Where there is no message to look at, or its type says it all."""
+    """The roles from the type alone, if there is no message or the type is sufficient."""
     if msgtype in EVENT_TYPES:
         can = sensors_of_type(msgtype)
         return Roles(can, can[0], None, None, None, None)
@@ -66,14 +67,14 @@ def roles_of_type(msgtype: str) -> Roles:
 
 
 def event_roles(data: bytes, msgtype: str, topic: str) -> Roles:
-    """From the first event message that could be decoded."""
+    """The roles from the first event message that could be decoded."""
     packet = raw_packet(data, msgtype, topic)
     can = sensors_of_type(msgtype)
     return Roles(can, can[0], None, packet.encoding, packet.width, packet.height)
 
 
 def named_modality(name: str) -> str | None:
-    """The X sensor that a topic's name speaks of."""
+    """The X sensor that a topic's name indicates; None if it indicates none."""
     said = name.lower()
     return next(
         (m.name for m in MODALITIES.values() if any(w in said for w in m.topic_words)), None
@@ -103,7 +104,7 @@ def _image_roles(name: str, msg: AnyImage) -> Roles:
 
 
 def _refusal(role: str, name: str, msg: AnyImage) -> str | None:
-    """Why the image cannot serve as this; None where it can."""
+    """Why the image cannot serve in this role; None if it can."""
     try:
         if role == RGB:
             rgb_from_message(msg, name)
@@ -115,7 +116,7 @@ def _refusal(role: str, name: str, msg: AnyImage) -> str | None:
 
 
 def _image_content(msg: AnyImage, name: str) -> tuple[str, int | None, int | None]:
-    """Encoding or format, width, height."""
+    """Encoding or format, width and height."""
     if not is_compressed(msg):
         raw = cast(ImageMessage, msg)
         return raw.encoding, raw.width, raw.height

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a topic's messages came: rate, jitter, gaps, and what is wrong with their stamps."""
+"""Timing of a topic's messages: rate, jitter, gaps, and problems of the stamps."""
 
 from dataclasses import dataclass, field
 
@@ -16,14 +16,14 @@ Times = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Timing:
-    """rate_hz, jitter_ms and the gaps are of the stamps, or of the log times without stamps.
+    """rate_hz, jitter_ms and the gaps are of the stamps; without stamps, of the log times.
 
-    rate_hz: messages a second between first and last; None for fewer than two. jitter_ms: 95 % of
-    the intervals differ from the median interval by at most this. gaps: intervals of more than 2.5
-    median ones, longest_gap_ms the longest of all. stamped: whether the type has a header.
-    zero: stamps of zero or below. repeated: stamps equal to an earlier one. backwards: steps back
-    from one stamp to the next. lag_ms: median of log time minus stamp; None without stamps.
-    first_ns, last_ns: the smallest and largest stamp above zero, or log time.
+    rate_hz: messages per second between first and last; None for fewer than two. jitter_ms: 95 %
+    of the intervals differ from the median interval by at most this. gaps: number of intervals
+    longer than 2.5 medians. longest_gap_ms: the longest interval. stamped: whether the type has a
+    header. zero: stamps of zero or below. repeated: stamps equal to an earlier one. backwards:
+    steps back from one stamp to the next. lag_ms: median of log time minus stamp; None without
+    stamps. first_ns, last_ns: the smallest and largest stamp above zero, or log time.
     """
 
     rate_hz: float | None
@@ -42,13 +42,13 @@ class Timing:
 
 @dataclass
 class TimeLog:
-    """Gathers the times of one topic's messages as they are read."""
+    """Collects the times of one topic's messages."""
 
     logged_ns: list[int] = field(default_factory=list)
     stamps_ns: list[int] = field(default_factory=list)
 
     def add(self, logged_ns: int, stamp_ns: int | None) -> None:
-        """One message; stamp None where its type has no header."""
+        """Adds one message; stamp_ns is None if its type has no header."""
         self.logged_ns.append(logged_ns)
         if stamp_ns is not None:
             self.stamps_ns.append(stamp_ns)
@@ -58,7 +58,7 @@ class TimeLog:
         return np.array(self.stamps_ns, np.int64)
 
     def timing(self) -> Timing:
-        """What the times so far amount to."""
+        """The timing of the messages so far."""
         stamps, logged = self.stamps(), np.array(self.logged_ns, np.int64)
         stamped = len(stamps) > 0
         good = stamps[stamps > 0]
@@ -82,7 +82,7 @@ class TimeLog:
 
 
 def _regularity(times: Times) -> tuple[float | None, float | None, int, float | None]:
-    """Rate, jitter, gaps and the longest interval; steps back and repetitions left out."""
+    """Rate, jitter, gaps and the longest interval; steps back and repetitions are left out."""
     steps = np.diff(times)
     steps = steps[steps > 0]
     if not len(steps):
@@ -102,7 +102,7 @@ def _lag_ms(stamps: Times, logged: Times) -> float | None:
 
 
 def timing_problems(timing: Timing, messages: int) -> list[str]:
-    """One sentence for each thing that is wrong with the stamps."""
+    """One sentence for each problem of the stamps."""
     said = []
     if timing.zero:
         which = "All" if timing.zero == messages else f"{timing.zero} of {messages}"
@@ -143,7 +143,7 @@ def _clock_problems(timing: Timing) -> list[str]:
 
 
 def _spoken_ms(ms: float) -> str:
-    """A span in the unit that suits it."""
+    """A time span in a suitable unit."""
     for unit, size in (("days", 86_400_000.0), ("hours", 3_600_000.0), ("s", 1000.0)):
         if ms >= 1.5 * size:
             return f"{ms / size:.4g} {unit}"

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One topic of a recording, looked at message by message, and sums over all of its events."""
+"""Inspects one topic of a recording, message by message, and sums over all of its events."""
 
 import struct
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ from segrgbx_ros.bags.reader import BagTopic
 from segrgbx_ros.events.packets import TOGETHER, EventChunk, EventCounts, EventDecoder
 from segrgbx_ros.inspection.roles import Roles, event_roles, roles_of, roles_of_type
 from segrgbx_ros.inspection.timing import TimeLog, Times, Timing, timing_problems
-from segrgbx_ros.messages.images import AnyImage, check_whole
+from segrgbx_ros.messages.images import check_whole
 from segrgbx_ros.messages.types import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,
@@ -27,15 +26,19 @@ from segrgbx_ros.messages.types import (
     IMAGE,
     NS_PER_S,
     POINT_CLOUD,
+    deserialized,
     typestore,
 )
 
 
 @dataclass
 class EventTotals:
-    """on, off: events by polarity. rising, falling: trigger edges. first_ns, last_ns: sensor
-    time of the earliest and the latest event, None before any. sum_*: over the events; the
-    trigger times are summed on their own. All sums are exact."""
+    """Exact sums over the events of a topic.
+
+    on, off: events by polarity. rising, falling: trigger edges. first_ns, last_ns: sensor time of
+    the earliest and the latest event, None if there are none. sum_*: over the events;
+    sum_trigger_t_ns: over the triggers.
+    """
 
     on: int = 0
     off: int = 0
@@ -50,7 +53,7 @@ class EventTotals:
     sum_trigger_t_ns: int = 0
 
     def add(self, chunk: EventChunk) -> None:
-        """One message more."""
+        """Adds one message."""
         on = int(np.count_nonzero(chunk.polarity))
         self.on += on
         self.off += len(chunk) - on
@@ -69,7 +72,7 @@ class EventTotals:
 
 
 def _exact_sum(values: npt.NDArray[np.int64]) -> int:
-    """Without overflow: nanoseconds since the epoch fill 61 bits on their own."""
+    """Sum without overflow: one time in nanoseconds since the epoch takes 61 bits."""
     if not len(values):
         return 0
     base = int(values[0])
@@ -83,7 +86,7 @@ LAYOUTS_SHOWN = 3
 
 @dataclass(frozen=True)
 class EventReport:
-    """totals: of the events that could be decoded; counts: what could not, and why."""
+    """totals: of the decoded events. counts: lost data, by reason."""
 
     totals: EventTotals
     counts: EventCounts
@@ -91,9 +94,9 @@ class EventReport:
 
 @dataclass(frozen=True)
 class TopicReport:
-    """count: messages read. damaged: those of them that cannot be used, for any reason.
+    """count: messages read. damaged: number of unusable messages, for any reason.
 
-    events: for event topics alone. problems: one sentence each.
+    events: only for event topics. problems: one sentence each.
     """
 
     name: str
@@ -107,7 +110,7 @@ class TopicReport:
 
 
 class TopicWatch:
-    """Looks at one topic's messages as they come."""
+    """Inspects one topic's messages in the order of recording."""
 
     def __init__(self, topic: BagTopic) -> None:
         self._name, self._msgtype = topic.name, topic.msgtype
@@ -127,39 +130,39 @@ class TopicWatch:
         """(N,) int64 nanoseconds, in the order of recording."""
         return self._times.stamps()
 
-    def look(self, found: BagMessage) -> None:
-        """One message."""
+    def look(self, message: BagMessage) -> None:
+        """Inspects one message."""
         self._count += 1
-        self._times.add(found.log_time_ns, header_stamp_ns(found))
+        self._times.add(message.log_time_ns, header_stamp_ns(message))
         if self._decoder is not None:
-            self._undecoded.append(found.data)
+            self._undecoded.append(message.data)
             if len(self._undecoded) >= TOGETHER:
                 self._look_at_events(self._decoder)
             return
         try:
             if self._msgtype in LOOKED_INTO:
-                self._look_into(found)
+                self._look_into(message)
         except SerdeError:
-            self._refuse("damaged", f"A message is no whole {self._msgtype}; it is cut short.")
+            self._refuse("damaged", f"A message is not a whole {self._msgtype}; it is cut short.")
         except SegRgbxError as err:
             self._refuse("unusable", str(err))
 
     def report(self) -> TopicReport:
-        """What has been seen."""
+        """The report on the messages so far."""
         timing = self._times.timing()
         events = None
         if self._decoder is not None:
             self._look_at_events(self._decoder)
             events = EventReport(self._totals, self._decoder.counts)
         return TopicReport(
-            self._name,
-            self._msgtype,
-            self._count,
-            self._refused.total(),
-            timing,
-            self._roles or roles_of_type(self._msgtype),
-            events,
-            (*self._content_problems(), *timing_problems(timing, self._count)),
+            name=self._name,
+            msgtype=self._msgtype,
+            count=self._count,
+            damaged=self._refused.total(),
+            timing=timing,
+            roles=self._roles or roles_of_type(self._msgtype),
+            events=events,
+            problems=(*self._content_problems(), *timing_problems(timing, self._count)),
         )
 
     def _look_at_events(self, decoder: EventDecoder) -> None:
@@ -174,12 +177,12 @@ class TopicWatch:
             self._layouts[f"{chunk.width}x{chunk.height}"] += 1
         self._undecoded.clear()
 
-    def _look_into(self, found: BagMessage) -> None:
-        msg = typestore().deserialize_cdr(found.data, found.msgtype)
+    def _look_into(self, message: BagMessage) -> None:
+        msg = deserialized(message.data, message.msgtype)
         if self._roles is None:
-            self._roles = roles_of(found.topic, found.msgtype, msg)
-        if found.msgtype in IMAGES:
-            self._layouts[check_whole(cast(AnyImage, msg), found.topic)] += 1
+            self._roles = roles_of(message.topic, message.msgtype, msg)
+        if message.msgtype in IMAGES:
+            self._layouts[check_whole(msg, message.topic)] += 1
 
     def _refuse(self, kind: str, sentence: str) -> None:
         self._refused[kind] += 1
@@ -217,7 +220,7 @@ class TopicWatch:
         if counts.packets and not counts.events:
             said.append(
                 "No message holds an event that can be used: check that the sensor runs, that its "
-                "lens cap is off, and what is said here besides."
+                "lens cap is off, and the other problems listed here."
             )
         if counts.lost_packets:
             said.append(
@@ -242,18 +245,18 @@ class TopicWatch:
         return said
 
 
-def header_stamp_ns(found: BagMessage) -> int | None:
-    """The header's stamp off the serialised message; None where the type begins with none."""
-    if not begins_with_header(found.msgtype) or len(found.data) < 12:
+def header_stamp_ns(message: BagMessage) -> int | None:
+    """The header's stamp from the serialised message; None if the type has no header first."""
+    if not begins_with_header(message.msgtype) or len(message.data) < 12:
         return None
-    order = "<" if found.data[1] == 1 else ">"
-    sec, nanosec = struct.unpack_from(f"{order}iI", found.data, 4)
+    order = "<" if message.data[1] == 1 else ">"
+    sec, nanosec = struct.unpack_from(f"{order}iI", message.data, 4)
     return int(sec) * NS_PER_S + int(nanosec)
 
 
 @cache
 def begins_with_header(msgtype: str) -> bool:
-    """Whether a type this package knows has std_msgs/Header as its first field."""
+    """Whether the type is known and has std_msgs/Header as its first field."""
     definition = typestore().fielddefs.get(msgtype)
     if definition is None or not definition[1]:
         return False

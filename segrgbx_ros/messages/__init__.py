@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ROS messages to arrays and back."""
+"""Conversion between ROS messages and arrays."""

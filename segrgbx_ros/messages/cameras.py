@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sensor_msgs/CameraInfo to a camera: binning, region of interest and rectified images heeded."""
+"""sensor_msgs/CameraInfo to a camera model, with binning, region of interest, rectification."""
 
 from typing import Protocol, TypeAlias
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.camera_model import CameraModel
-from segrgbx_ros.messages.images import Header
+from segrgbx_ros.messages.types import Header
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -40,8 +40,9 @@ class CameraInfoMessage(Protocol):
 def camera_from_info(info: CameraInfoMessage, topic: str, rectified: bool = False) -> CameraModel:
     """The camera of the images that belong to this CameraInfo.
 
-    rectified: the images are undistorted already (image_rect), as the projection matrix says.
-    Raises InputError, naming the topic, where the calibration is not filled in.
+    rectified: the images are already undistorted (image_rect); their matrix is part of the
+    projection matrix. Raises InputError, which names the topic, if the calibration is not filled
+    in.
     """
     k = np.asarray(info.p, np.float64).reshape(3, 4)[:, :3] if rectified else _matrix(info.k)
     d = np.zeros(0) if rectified else np.asarray(info.d, np.float64)
@@ -54,7 +55,7 @@ def camera_from_info(info: CameraInfoMessage, topic: str, rectified: bool = Fals
 
 
 def is_rectified(image_topic: str) -> bool:
-    """Whether image_proc's naming says that the topic's images are undistorted."""
+    """Whether the topic's images are undistorted, by the naming of image_proc."""
     return "rect" in image_topic.rpartition("/")[2]
 
 
@@ -63,14 +64,14 @@ def _matrix(values: Floats) -> Floats:
 
 
 def _as_published(k: Floats, info: CameraInfoMessage) -> tuple[Floats, tuple[int, int]]:
-    """The matrix and (width, height) after cutting out the region and binning the pixels."""
+    """The matrix and (width, height) after cropping to the region of interest and binning."""
     roi = info.roi
     width, height = roi.width or info.width, roi.height or info.height
     by = np.array([max(1, info.binning_x), max(1, info.binning_y)], np.float64)
     done = k.copy()
     done[0, 2] -= roi.x_offset
     done[1, 2] -= roi.y_offset
-    # Pixel centres lie at whole numbers: the first binned pixel's centre is at (by - 1) / 2.
+    # Pixel centres have integer coordinates: the first binned pixel's centre is at (by - 1) / 2.
     done[:2, 2] = (done[:2, 2] - (by - 1) / 2) / by
     done[0, :2] /= by[0]
     done[1, :2] /= by[1]

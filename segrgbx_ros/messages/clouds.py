@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PointCloud2 messages to depth images: points by one structured view, seen by a camera."""
+"""PointCloud2 messages to points, and points to the depth image of a camera."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from segrgbx_core.errors import BagError, InputError
 from segrgbx_core.geometry.camera_model import CameraModel
-from segrgbx_ros.messages.images import Header
+from segrgbx_ros.messages.types import Header
 
 # sensor_msgs/PointField: INT8, UINT8, INT16, UINT16, INT32, UINT32, FLOAT32, FLOAT64.
 FIELD_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
@@ -43,21 +43,26 @@ class PointCloudMessage(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class CloudView:
-    """camera_from_cloud: (4, 4), takes points of the cloud to the camera's optical frame."""
+    """The camera that sees a cloud.
+
+    camera_from_cloud: (4, 4) float64, maps points in metres from the cloud's frame to the camera's
+    optical frame.
+    """
 
     camera: CameraModel
     camera_from_cloud: npt.NDArray[np.float64]
 
 
 ReadPoints: TypeAlias = Callable[[PointCloudMessage, str], Points]
-"""A cloud and its topic to (N, 3) points in metres, those without a measurement included."""
+"""Reads (N, 3) points in metres from a cloud and its topic, also those without a measurement."""
 
 
 def read_points(msg: PointCloudMessage, topic: str) -> Points:
-    """(N, 3) points in metres in the cloud's frame, row by row, NaN where nothing was measured.
+    """(N, 3) float64 metres in the cloud's frame, row by row, NaN without a measurement.
 
-    Any order, place and number type of the fields x, y and z, any padding, both byte orders.
-    Raises BagError where a field is missing or does not fit, or data is of the wrong length.
+    The fields x, y and z may have any order, offset and number type; any padding and both byte
+    orders are supported. Raises BagError if a field is missing or does not fit, or if the data has
+    the wrong length.
     """
     layout = _layout(msg, topic)
     data = np.frombuffer(msg.data, np.uint8)
@@ -74,7 +79,7 @@ def read_points(msg: PointCloudMessage, topic: str) -> Points:
 
 
 def _layout(msg: PointCloudMessage, topic: str) -> np.dtype[np.void]:
-    """The structured type of one point, with x, y and z alone."""
+    """The structured type of one point, with only x, y and z."""
     fields = {field.name: field for field in msg.fields}
     missing = [axis for axis in AXES if axis not in fields]
     if missing:
@@ -109,10 +114,10 @@ def _layout(msg: PointCloudMessage, topic: str) -> np.dtype[np.void]:
 
 
 def depth_from_points(points: Points, view: CloudView) -> npt.NDArray[np.float32]:
-    """What the camera would see of the points: (H, W) float32 metres along its axis.
+    """The camera's view of the points: (H, W) float32 metres along the optical axis.
 
-    points: (N, 3) metres. A pixel holds the nearest of its points, and NaN without any.
-    Raises InputError where not one point falls into the image.
+    points: (N, 3) metres. Each pixel has the nearest of its points, or NaN if it has none. Raises
+    InputError if no point falls into the image.
     """
     camera, matrix = view.camera, view.camera_from_cloud
     measured = points[np.isfinite(points).all(1)]

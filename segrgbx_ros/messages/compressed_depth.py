@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""image_transport's `compressedDepth`: PNG or RVL behind a header of 12 bytes.
+"""image_transport's `compressedDepth`: PNG or RVL after a header of 12 bytes.
 
-RVL writes a depth image as runs of zeros and of differences between neighbours, each number in
-groups of three bits (A. D. Wilson, "Fast Lossless Depth Image Compression", 2017). 32FC1 images
-travel as quantised inverse depth, q = a / z + b, with a and b in the header.
+RVL encodes a depth image as runs of zeros and of differences between neighbours, with each number
+in groups of three bits (A. D. Wilson, "Fast Lossless Depth Image Compression", 2017). 32FC1 images
+are stored as quantised inverse depth, q = a / z + b, with a and b in the header.
 """
 
 import re
@@ -29,11 +29,11 @@ def is_compressed_depth(form: str) -> bool:
 def decode_compressed_depth(
     data: npt.NDArray[np.uint8], form: str, topic: str
 ) -> npt.NDArray[np.uint16] | npt.NDArray[np.float32]:
-    """(H, W) uint16 as recorded, or float32 metres with NaN where nothing was measured.
+    """(H, W) uint16 as recorded, or float32 metres with NaN without a measurement.
 
     data: (N,) uint8, the message's bytes. form: its format, such as "16UC1; compressedDepth rvl";
-    without a name at the end it is PNG, as older publishers write it.
-    Raises BagError for another name, and for data that is cut short or damaged.
+    without a name at the end it is PNG, as from older publishers. Raises BagError for another
+    name, and for truncated or damaged data.
     """
     packing = form.partition("compressedDepth")[2].strip() or "png"
     if packing not in ("png", "rvl"):
@@ -62,7 +62,7 @@ def _from_png(body: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16] | None:
 
 
 def _from_rvl(body: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16] | None:
-    """Columns and rows as two little-endian words, then the code; None where it breaks off."""
+    """Columns and rows as two little-endian words, then the code; None if it is truncated."""
     if body.size < RVL_SIZE_BYTES:
         return None
     columns, rows = (int(n) for n in body[:RVL_SIZE_BYTES].view("<u4"))
@@ -75,7 +75,7 @@ def _from_rvl(body: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16] | None:
 def _rvl_numbers(code: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """The numbers of the code: groups of four bits, most significant group of a word first.
 
-    A group holds three bits of the number, lowest first; its top bit says that more follow.
+    A group holds three bits of the number, lowest first; its top bit is set if more follow.
     """
     swapped = code[: code.size // 4 * 4].reshape(-1, 4)[:, ::-1].reshape(-1)
     groups = np.stack([swapped >> 4, swapped & 15], axis=1).reshape(-1)
@@ -90,7 +90,7 @@ def _rvl_numbers(code: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
 
 
 def _rvl_pixels(numbers: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.uint16] | None:
-    """Runs in turn: so many zeros, so many others, and their zigzag differences."""
+    """The pixels from the runs: each is a number of zeros, then of zigzag differences."""
     runs = _rvl_runs(numbers.tolist(), count)
     if runs is None:
         return None
@@ -104,7 +104,7 @@ def _rvl_pixels(numbers: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.ui
 
 
 def _rvl_runs(numbers: list[int], count: int) -> list[tuple[int, int, int]] | None:
-    """Each run's first difference, first pixel and length; None where the code breaks off."""
+    """Each run's first difference, first pixel and length; None if the code is truncated."""
     runs = []
     at = filled = 0
     while filled < count:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image messages to arrays and back; messages of rosbags and of rclpy alike.
+"""Image messages to arrays and back, for messages of rosbags and of rclpy.
 
-rosbags-image converts colours, and in the live node cv_bridge (`node/conversions.py`); what
-neither does is done here first: padding is cut off, bytes are brought to this machine's order,
-and compressed pictures are decoded with all their bits.
+rosbags-image converts colours; in the live node, cv_bridge does (`node/conversions.py`). This
+module first does what neither supports: it removes row padding, converts to the native byte order,
+and decodes compressed images at full bit depth.
 """
 
 import sys
@@ -20,10 +20,9 @@ from segrgbx_core.errors import BagError
 from segrgbx_core.files.images import is_cut
 from segrgbx_core.readings import ImageReading, RgbImage
 from segrgbx_ros.messages.compressed_depth import decode_compressed_depth, is_compressed_depth
-from segrgbx_ros.messages.types import IMAGE, NS_PER_S, message
+from segrgbx_ros.messages.types import IMAGE, NS_PER_S, Header, message
 
 if TYPE_CHECKING:
-    from rosbags.typesys.store import Msg
     from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__Image as RosbagsImage
 
 BAYER_PIXEL_BYTES: Mapping[str, int] = {
@@ -61,29 +60,15 @@ READING_PIXEL_BYTES: Mapping[str, int] = {
     "32FC1": 4,
 }
 LABEL_PIXEL_BYTES: Mapping[str, int] = {"mono8": 1, "8UC1": 1}
-# Brightness of the whole image, then colour at half the resolution: half as many rows again.
+# A plane of luma, then chroma at half the resolution: 1.5 times the rows of the image.
 PLANAR = ("nv12", "nv21")
 
 
 def value_bytes(encoding: str) -> int:
-    """Bytes of one channel's value."""
+    """Bytes per channel value."""
     if encoding.startswith("32F"):
         return 4
     return 2 if "16" in encoding else 1
-
-
-class Time(Protocol):
-    """builtin_interfaces/Time."""
-
-    sec: int
-    nanosec: int
-
-
-class Header(Protocol):
-    """std_msgs/Header."""
-
-    stamp: Time
-    frame_id: str
 
 
 class ImageMessage(Protocol):
@@ -111,10 +96,10 @@ AnyImage = ImageMessage | CompressedImageMessage
 
 @dataclass(frozen=True)
 class PackedImage:
-    """An image message without row padding, in this machine's byte order.
+    """An image message without row padding, in native byte order.
 
-    height: rows of data, which are half as many again as the picture's for nv12 and nv21. step:
-    bytes of a row. data: (height * step,) uint8.
+    height: rows of data; 1.5 times the rows of the image for nv12 and nv21. step: bytes per row.
+    data: (height * step,) uint8.
     """
 
     height: int
@@ -126,11 +111,11 @@ class PackedImage:
 
 
 Convert: TypeAlias = Callable[[PackedImage, str | None], npt.NDArray[Any]]
-"""A packed image to an array of another encoding, or of its own where that is None."""
+"""Converts a packed image to an array of the given encoding; None keeps its own encoding."""
 
 
 def convert_offline(image: PackedImage, encoding: str | None) -> npt.NDArray[Any]:
-    """`Convert` by rosbags-image; 16 bits become 8 by rounding, as in cv_bridge."""
+    """`Convert` with rosbags-image; 16 bits are rounded to 8, as in cv_bridge."""
     source = cast("RosbagsImage", image)
     if encoding == "rgb8" and image.encoding.endswith("16"):
         deep = message_to_cvimage(source, "rgb16").astype(np.uint32)
@@ -146,7 +131,7 @@ def stamp_ns(header: Header) -> int:
 def rgb_from_message(msg: AnyImage, topic: str, convert: Convert = convert_offline) -> RgbImage:
     """(H, W, 3) uint8, red first, from any colour encoding; 16 bits are scaled to 8.
 
-    Raises BagError for another encoding, data of the wrong length, or an undecodable picture.
+    Raises BagError for another encoding, data of the wrong length, or an undecodable image.
     """
     if is_compressed(msg):
         image = _decompressed(msg, topic, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -176,9 +161,9 @@ def reading_from_message(
 ) -> ImageReading:
     """The second sensor's values as recorded: (h, w) uint8, uint16 or float32.
 
-    accepted: the encodings of one channel to take, with the bytes of a pixel. colour: colour
-    images are taken too, as (h, w, 3) uint8, red first.
-    Raises BagError for another encoding, data of the wrong length, or an undecodable picture.
+    accepted: accepted encodings of one channel, with their bytes per pixel. colour: accept colour
+    images too, as (h, w, 3) uint8, red first. Raises BagError for another encoding, data of the
+    wrong length, or an undecodable image.
     """
     if is_compressed(msg):
         return _compressed_reading(msg, topic, colour)
@@ -191,7 +176,7 @@ def reading_from_message(
 
 
 def labels_from_message(msg: AnyImage, topic: str) -> npt.NDArray[np.uint8]:
-    """Class ids (H, W) uint8 from mono8; BagError for anything else."""
+    """(H, W) uint8 class ids from mono8. Raises BagError for anything else."""
     if is_compressed(msg):
         image = _decompressed(msg, topic, cv2.IMREAD_UNCHANGED)
         if image.ndim != 2 or image.dtype != np.uint8 or "jp" in msg.format.lower():
@@ -205,18 +190,18 @@ def labels_from_message(msg: AnyImage, topic: str) -> npt.NDArray[np.uint8]:
 
 
 def image_message(
-    array: npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32],
+    array: npt.NDArray[np.generic],
     encoding: str,
     header: Header,
-) -> "Msg":
-    """sensor_msgs/Image without row padding, with the header as given.
+) -> ImageMessage:
+    """sensor_msgs/Image without row padding, with the given header.
 
-    array: (H, W) or (H, W, 3) whose dtype and channels are those of the encoding.
+    array: (H, W) or (H, W, 3), with the dtype and channels of the encoding.
     """
     pixels = np.ascontiguousarray(array)
-    return message(
+    image: ImageMessage = message(
         IMAGE,
-        header=cast("Msg", header),
+        header=header,
         height=pixels.shape[0],
         width=pixels.shape[1],
         encoding=encoding,
@@ -224,13 +209,13 @@ def image_message(
         step=pixels.strides[0],
         data=pixels.reshape(-1).view(np.uint8),
     )
+    return image
 
 
 def check_whole(msg: AnyImage, topic: str) -> str:
-    """The encoding and size of an image whose data is of the length its header states.
+    """The encoding and size of an image; for compressed images, only the format.
 
-    Of compressed ones only the format is told, and whether the data ends as it should.
-    Raises BagError for a header that contradicts itself, and for data that is cut short.
+    Raises BagError for an inconsistent header, and for truncated data.
     """
     if is_compressed(msg):
         data = bytes(np.frombuffer(msg.data, np.uint8))
@@ -250,9 +235,9 @@ def is_compressed(msg: AnyImage) -> TypeGuard[CompressedImageMessage]:
 
 
 def _packed(msg: ImageMessage, topic: str, accepted: Mapping[str, int], what: str) -> PackedImage:
-    """The message checked, its row padding cut off and its byte order brought to this machine's.
+    """The checked message without row padding, in native byte order.
 
-    8-bit encodings ignore is_bigendian, as drivers set it at will there.
+    For 8-bit encodings is_bigendian is ignored, because drivers set it arbitrarily.
     """
     if msg.encoding not in accepted:
         raise BagError(
@@ -269,7 +254,7 @@ def _packed(msg: ImageMessage, topic: str, accepted: Mapping[str, int], what: st
 
 
 def _rows(msg: ImageMessage, topic: str, pixel_bytes: int) -> npt.NDArray[np.uint8]:
-    """(rows, step) uint8 as stored; BagError where size, step and data contradict each other."""
+    """(rows, step) uint8 as stored. Raises BagError if size, step and data are inconsistent."""
     row = msg.width * pixel_bytes
     if msg.width < 1 or msg.height < 1 or msg.step < row:
         raise BagError(
@@ -303,7 +288,7 @@ def _undecodable(msg: CompressedImageMessage, topic: str, size: int) -> BagError
 
 
 def _compressed_reading(msg: CompressedImageMessage, topic: str, colour: bool) -> ImageReading:
-    """image_transport's `compressed` and `compressedDepth` forms, depth of bits kept."""
+    """Decodes image_transport's `compressed` and `compressedDepth` at full bit depth."""
     if is_compressed_depth(msg.format):
         return decode_compressed_depth(np.frombuffer(msg.data, np.uint8), msg.format, topic)
     image = _decompressed(msg, topic, cv2.IMREAD_UNCHANGED)

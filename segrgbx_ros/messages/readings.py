@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What arrives as X to a reading: which messages each modality takes, and how they are read."""
+"""X messages to readings: which messages each modality accepts, and how they are read."""
 
 from typing import TypeAlias, TypeGuard, cast
 
@@ -13,6 +13,8 @@ from segrgbx_ros.messages.clouds import (
     read_points,
 )
 from segrgbx_ros.messages.images import (
+    BAYER_PIXEL_BYTES,
+    READING_PIXEL_BYTES,
     AnyImage,
     Convert,
     convert_offline,
@@ -25,10 +27,10 @@ XInput: TypeAlias = AnyImage | PointCloudMessage | Events
 
 
 class XDecoder:
-    """Messages of one X topic to readings.
+    """Decodes the messages of one X topic.
 
-    convert, read_points: how images and clouds are read, offline or in the live node.
-    cloud_view: for point clouds, from where they are seen: the RGB camera.
+    convert, read_points: how images and clouds are read, offline or in the live node. cloud_view:
+    for point clouds, the RGB camera that sees them.
     """
 
     def __init__(
@@ -44,10 +46,10 @@ class XDecoder:
         self._cloud_view = cloud_view
 
     def __call__(self, x: XInput) -> Reading:
-        """The reading as its modality's encoding takes it; events are readings already.
+        """The reading for the modality's encoding; events are returned unchanged.
 
-        Raises BagError for a message that cannot be decoded and InputError for a cloud that the
-        RGB camera does not see.
+        Raises BagError for a message that cannot be decoded, and InputError for a cloud if the RGB
+        camera is unknown or does not see it.
         """
         if isinstance(x, Events):
             return x
@@ -65,9 +67,9 @@ class XDecoder:
                 f"Topic {self._topic} holds '{image.format}' pictures; {sensor.no_jpeg}: record "
                 "it raw or as PNG."
             )
-        return reading_from_message(
-            image, self._topic, self._convert, sensor.pixel_bytes, sensor.color
-        )
+        bayer = BAYER_PIXEL_BYTES if sensor.bayer else {}
+        pixel_bytes = {**READING_PIXEL_BYTES, **bayer}
+        return reading_from_message(image, self._topic, self._convert, pixel_bytes, sensor.color)
 
     def _depth(self, cloud: PointCloudMessage) -> Reading:
         if not messages_of(self._modality).clouds:

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each second sensor's topics carry, one row each: the other half of `MODALITIES`."""
+"""The messages of each second sensor, one row each; complements `MODALITIES`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from segrgbx_core.modality import modality_named
-from segrgbx_ros.messages.images import BAYER_PIXEL_BYTES, READING_PIXEL_BYTES
 from segrgbx_ros.messages.types import (
     COMPRESSED_IMAGE,
     EVENT_TYPES,
@@ -20,19 +19,19 @@ IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 class SensorMessages:
     """One kind of second sensor in messages.
 
-    types: message types that can be this sensor's; the first is the one that is written.
-    encoding: of a written image. topic: the last name of the topics that its drivers publish.
-    pixel_bytes: the image encodings of one channel. color: whether colour images are readings.
-    no_jpeg: why JPEG pictures are refused; empty where they are not. windowed: whether an RGB
-    image goes with a window of time instead of one message. views: whether an image holds several
-    views, so that its size tells no field of view. parameters: the node's own parameters for the
-    encoding's settings, by parameter; `x.settings` reaches all the others.
+    types: message types of this sensor; the first is the one that is written. encoding: of a
+    written image. topic: last name of the topics that its drivers publish. pixel_bytes: accepted
+    image encodings of one channel, with their bytes per pixel. color: whether colour images are
+    readings. no_jpeg: why JPEG images are refused; empty if they are accepted. windowed: whether
+    an RGB image is paired with a time window instead of one message. views: whether an image holds
+    several views, so that its size does not give a field of view. parameters: encoding settings by
+    the node parameter that sets them; `x.settings` sets all others.
     """
 
     types: tuple[str, ...] = IMAGE_TYPES
     encoding: str = "mono16"
     topic: str = "image_raw"
-    pixel_bytes: Mapping[str, int] = field(default_factory=lambda: READING_PIXEL_BYTES)
+    bayer: bool = False
     color: bool = False
     no_jpeg: str = ""
     windowed: bool = False
@@ -55,7 +54,7 @@ SENSORS: dict[str, SensorMessages] = {
             "event.use_incomplete": "use_incomplete",
         },
     ),
-    # A thermal image that is colour-mapped is for its encoding to judge.
+    # The thermal encoding itself handles colour-mapped images.
     "thermal": SensorMessages(
         color=True,
         parameters={
@@ -76,10 +75,10 @@ SENSORS: dict[str, SensorMessages] = {
             "x.invalid": "invalid",
         },
     ),
-    # A raw mosaic is often published under a Bayer name.
+    # A raw mosaic is often published with the name of a Bayer encoding.
     "polarization": SensorMessages(
         encoding="mono8",
-        pixel_bytes={**READING_PIXEL_BYTES, **BAYER_PIXEL_BYTES},
+        bayer=True,
         no_jpeg="JPEG mixes the angles of neighbouring pixels of a polarization mosaic",
         parameters={"polarization.layout": "layout"},
     ),
@@ -93,7 +92,7 @@ SENSORS: dict[str, SensorMessages] = {
 
 
 def messages_of(modality: str) -> SensorMessages:
-    """The table's row. Raises InputError for an unknown modality."""
+    """The sensor's row. Raises InputError for an unknown modality."""
     return SENSORS[modality_named(modality).name]
 
 
@@ -103,10 +102,10 @@ def sensors_of_type(msgtype: str) -> tuple[str, ...]:
 
 
 def is_windowed(modality: str) -> bool:
-    """Whether the sensor gives events rather than images; False without X."""
+    """Whether the sensor delivers events instead of images; False without X."""
     return modality in SENSORS and SENSORS[modality].windowed
 
 
 def x_topic_of(modality: str) -> str:
-    """Where a driver of that sensor usually publishes."""
+    """The relative topic that a driver of that sensor usually publishes."""
     return f"{modality}/{messages_of(modality).topic}"

@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The message types recordings are read and written with: ours, vision_msgs', event cameras'.
+"""Message types of recordings, without ROS.
 
-No ROS needed: rosbags knows the standard types, the rest is registered from its text.
+rosbags has the standard types. The types of this package, vision_msgs and event cameras are
+registered from their definitions.
 """
 
 from functools import cache
-from typing import TYPE_CHECKING
-
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.files.resources import share_dir
-from segrgbx_core.labels.label_set import LabelSet
 
 if TYPE_CHECKING:
-    from rosbags.typesys.store import Msg, Msgarg
+    from rosbags.typesys.store import Msgarg, Typestore
+
+    from segrgbx_core.labels.label_set import LabelSet
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
@@ -56,12 +55,43 @@ EVENT_TEXTS = {
 NS_PER_S = 1_000_000_000
 
 
-@cache
-def typestore() -> Typestore:
-    """ROS 2 Jazzy's types with vision_msgs/LabelInfo, event cameras' and our SegmentationStatus.
+class Time(Protocol):
+    """builtin_interfaces/Time."""
 
-    Raises SegRgbxError where the installation lacks the message's text.
+    sec: int
+    nanosec: int
+
+
+class Header(Protocol):
+    """std_msgs/Header."""
+
+    stamp: Time
+    frame_id: str
+
+
+class VisionClass(Protocol):
+    """vision_msgs/VisionClass."""
+
+    class_id: int
+    class_name: str
+
+
+class LabelInfoMessage(Protocol):
+    """vision_msgs/LabelInfo."""
+
+    header: Header
+    class_map: list[VisionClass]
+    threshold: float
+
+
+@cache
+def typestore() -> "Typestore":
+    """ROS 2 Jazzy's types, vision_msgs/LabelInfo, event camera types and SegmentationStatus.
+
+    Raises SegRgbxError if the installation lacks the message definition.
     """
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
     store = get_typestore(Stores.ROS2_JAZZY)
     path = share_dir() / "msg" / "SegmentationStatus.msg"
     if not path.is_file():
@@ -74,22 +104,29 @@ def typestore() -> Typestore:
     return store
 
 
-def message(type_name: str, **fields: "Msgarg") -> "Msg":
-    """A message of a type that `typestore` knows; every field must be given."""
-    return typestore().types[type_name](**fields)
+def message(type_name: str, **fields: object) -> Any:
+    """A message of a type that `typestore` has; every field must be given."""
+    return typestore().types[type_name](**cast("dict[str, Msgarg]", fields))
 
 
-def header(stamp_ns: int, frame_id: str) -> "Msg":
+def deserialized(data: bytes, type_name: str) -> Any:
+    """The message in these CDR bytes. Raises rosbags' SerdeError for other bytes."""
+    return typestore().deserialize_cdr(data, type_name)
+
+
+def header(stamp_ns: int, frame_id: str) -> Header:
     """std_msgs/Header from nanoseconds since the epoch."""
     sec, nanosec = divmod(stamp_ns, NS_PER_S)
     time = message("builtin_interfaces/msg/Time", sec=sec, nanosec=nanosec)
-    return message("std_msgs/msg/Header", stamp=time, frame_id=frame_id)
+    made: Header = message("std_msgs/msg/Header", stamp=time, frame_id=frame_id)
+    return made
 
 
-def label_info(label_set: LabelSet, header: "Msg") -> "Msg":
-    """vision_msgs/LabelInfo: each class's id and name; the threshold is 0, every pixel counts."""
+def label_info(label_set: "LabelSet", header: Header) -> LabelInfoMessage:
+    """vision_msgs/LabelInfo: id and name of each class; threshold 0, as every pixel counts."""
     classes = [
         message(VISION_CLASS, class_id=i, class_name=name)
         for i, name in enumerate(label_set.names)
     ]
-    return message(LABEL_INFO, header=header, class_map=classes, threshold=0.0)
+    info: LabelInfoMessage = message(LABEL_INFO, header=header, class_map=classes, threshold=0.0)
+    return info

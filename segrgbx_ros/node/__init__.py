@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live node; all that needs rclpy is in here."""
+"""The live node; everything that needs rclpy is in this package."""

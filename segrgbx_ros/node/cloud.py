@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Depth and labels as one organised cloud, of the mask's width and height."""
+"""Depth and labels as one organised cloud with the width and height of the mask."""
 
 from typing import Any
 
@@ -26,11 +26,11 @@ POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("label", "u1"), ("c
 
 
 class CloudMaker:
-    """Makes the clouds of one stream; keeps the RGB camera's rays as long as it stays the same.
+    """Makes the clouds of one stream; keeps the RGB camera's rays until its calibration changes.
 
-    settings: of the depth's encoding. The clouds have fields x, y, z float32 metres in the RGB
-    camera's optical frame (NaN without a measurement), label uint8 (255 unlabelled) and confidence
-    uint8 (255 is 1).
+    settings: of the depth encoding; None means the defaults. The clouds have fields x, y, z
+    float32 metres in the RGB camera's optical frame (NaN without a measurement), label uint8 (255
+    unlabelled) and confidence uint8 (255 is 1).
     """
 
     def __init__(self, settings: DepthSettings | None) -> None:
@@ -41,11 +41,11 @@ class CloudMaker:
     def __call__(
         self, done: SegmentedFrame, header: Any, rgb_info: Any, reprojection: Reprojection | None
     ) -> PointCloud2:
-        """A point for each pixel of the mask, row by row.
+        """A cloud with one point per pixel of the mask, row by row.
 
-        reprojection: takes the depth to RGB's grid; None where it lies there already, in whatever
-        size. Raises InputError where depth cannot be read as metres, or the calibration is not
-        of the RGB images.
+        reprojection: maps the depth to the RGB grid; None if depth is already on it, at any size.
+        Raises InputError if depth cannot be read as metres, or if the calibration does not match
+        the RGB images.
         """
         labels = done.segmentation.labels
         metres = _on_rgb_grid(done.frame.x, self._settings, reprojection, labels.shape)
@@ -56,7 +56,7 @@ class CloudMaker:
         points["confidence"] = done.segmentation.confidence_image()
         fields = [PointField(name=n, offset=o, datatype=t, count=1) for n, o, t in FIELDS]
         cloud = point_cloud2.create_cloud(header, fields, points.ravel())
-        # create_cloud takes the first axis of an organised array for the width.
+        # create_cloud assumes that the first axis of an organised array is the width.
         cloud.height, cloud.width = labels.shape
         cloud.row_step = cloud.width * cloud.point_step
         return cloud

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the live node reads images and clouds: by cv_bridge and sensor_msgs_py, where they can.
+"""Reads images and clouds in the live node, with cv_bridge and sensor_msgs_py where possible.
 
-cv_bridge takes packed rows in this machine's byte order here, since it misreads padding that is
-no whole pixel, and fails on the other byte order under numpy 2 (vision_opencv issue 535). What it
-cannot do is handed to rosbags-image.
+cv_bridge receives packed rows in native byte order: it misreads padding that is not a multiple of
+the pixel size, and fails on the other byte order under numpy 2 (vision_opencv issue 535).
+Encodings that it does not support go to rosbags-image.
 """
 
 import sys
@@ -17,7 +17,7 @@ from sensor_msgs_py import point_cloud2
 from segrgbx_ros.messages.clouds import AXES, PointCloudMessage, Points, read_points
 from segrgbx_ros.messages.images import PackedImage, convert_offline
 
-# Names that Jazzy's cv_bridge lacks, and its own for the same layout.
+# Names missing from Jazzy's cv_bridge, and its names for the same layout.
 SAME_LAYOUT = {"uyvy": "yuv422", "yuyv": "yuv422_yuy2"}
 UNKNOWN_TO_CV_BRIDGE = ("nv12", "nv21")
 
@@ -25,7 +25,7 @@ _BRIDGE = CvBridge()
 
 
 def convert_live(image: PackedImage, encoding: str | None) -> npt.NDArray[Any]:
-    """`segrgbx_ros.messages.images.Convert` by cv_bridge."""
+    """`segrgbx_ros.messages.images.Convert` with cv_bridge."""
     if image.encoding in UNKNOWN_TO_CV_BRIDGE:
         return convert_offline(image, encoding)
     named = SAME_LAYOUT.get(image.encoding, image.encoding)
@@ -37,10 +37,10 @@ def convert_live(image: PackedImage, encoding: str | None) -> npt.NDArray[Any]:
 
 
 def read_points_live(msg: PointCloudMessage, topic: str) -> Points:
-    """As `segrgbx_ros.messages.clouds.read_points`, by sensor_msgs_py.
+    """Like `segrgbx_ros.messages.clouds.read_points`, with sensor_msgs_py.
 
-    Padding after a row and the other byte order, which sensor_msgs_py leaves out or changes in
-    the message itself, and every malformed message, go the offline way.
+    sensor_msgs_py ignores padding after a row, and converts the other byte order in the message
+    itself. Such clouds, and malformed messages, are read by `read_points`.
     """
     fields = {field.name: field for field in msg.fields}
     plain = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cameras as camera_info and TF tell of them while the node runs, and what waits for them."""
+"""The cameras from camera_info and TF in the running node, and the steps that need them."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ from segrgbx_ros.node.inputs import CameraInfoInput
 class LiveCameras:
     """`segrgbx_core.sensor.Cameras` from camera_info and TF.
 
-    It subscribes to what the sensor needs; InputError says what is still awaited.
+    Subscribes to what the sensor needs. Raises InputError, which names what is still missing.
     """
 
     def __init__(
@@ -46,26 +46,29 @@ class LiveCameras:
         return self._camera(purpose, self._x_info, "x/image_raw")
 
     def rgb_from_x(self, purpose: str) -> npt.NDArray[np.float64]:
-        """See Cameras; X is the frame that its camera_info names."""
+        """See Cameras; the frame of X is that of its camera_info."""
         x_frame = _newest(purpose, self._x_info, "x/camera_info").header.frame_id
         return self.rgb_from(x_frame, purpose)
 
     def rgb_from(self, frame: str, purpose: str) -> npt.NDArray[np.float64]:
-        """(4, 4), takes points of that frame to the RGB camera's. Raises InputError without."""
+        """(4, 4) float64, maps points in metres from that frame to the RGB camera's frame.
+
+        Raises InputError if the transform is not known.
+        """
         rgb_frame = _newest(purpose, self._rgb_info, "rgb/camera_info").header.frame_id
         try:
-            found = self._buffer.lookup_transform(rgb_frame, frame, Time())
+            stamped = self._buffer.lookup_transform(rgb_frame, frame, Time())
         except TransformException as err:
             raise InputError(
                 f"{purpose} waits for TF from '{frame}' to '{rgb_frame}' ({err}); "
                 "publish the sensors' static transform."
             ) from err
-        matrix = transform_between([_Stamped(rgb_frame, frame, found)], rgb_frame, frame)
+        matrix = transform_between([_Stamped(rgb_frame, frame, stamped)], rgb_frame, frame)
         assert matrix is not None
         return matrix
 
     def close(self) -> None:
-        """No more calibrations and transforms."""
+        """Unsubscribes from calibrations and transforms."""
         if self._x_info is not None:
             self._x_info.close()
         if self._listener is not None:
@@ -88,17 +91,17 @@ def _newest(purpose: str, source: CameraInfoInput | None, relative: str) -> Any:
 
 
 class _Stamped:
-    """A looked-up transform under the two names that were asked for."""
+    """A looked-up transform with the two frame names of the request."""
 
-    def __init__(self, parent: str, child: str, found: Any) -> None:
-        self.header, self.transform = found.header, found.transform
+    def __init__(self, parent: str, child: str, stamped: Any) -> None:
+        self.header, self.transform = stamped.header, stamped.transform
         self.header.frame_id, self.child_frame_id = parent, child
 
 
 class LateEncoder:
-    """`pipeline.XEncoder`: made with the first frame for which the cameras are known.
+    """`pipeline.XEncoder` that is made with the first frame for which the cameras are known.
 
-    Frames before that are refused with the reason.
+    It refuses earlier frames with the reason.
     """
 
     def __init__(self, modality: str, sensor: SensorSettings, cameras: Cameras) -> None:
@@ -106,32 +109,32 @@ class LateEncoder:
         self._made: Encoder | None = None
 
     def __call__(self, reading: Reading, rgb_size: tuple[int, int]) -> Planes:
-        """As `Encoder`; InputError says also what is still awaited."""
+        """Like `Encoder`; raises InputError also if a calibration is still missing."""
         if self._made is None:
             self._made = make_encoder(self._modality, self._sensor, self._cameras)
         return self._made(reading, rgb_size)
 
     def reset(self) -> None:
-        """As `Encoder`."""
+        """Like `Encoder`."""
         if self._made is not None:
             self._made.reset()
 
     @property
     def reprojection(self) -> Reprojection | None:
-        """How X is moved into the RGB camera; None while unknown, and where it is not moved."""
+        """The reprojection of X into the RGB camera; None if not known yet or not used."""
         alignment = None if self._made is None else self._made.alignment
         return alignment if isinstance(alignment, Reprojection) else None
 
 
 class CloudDecoder(XDecoder):
-    """Sees clouds from the RGB camera, once its place is known."""
+    """Decodes clouds as seen from the RGB camera, once its pose is known."""
 
     def __init__(self, modality: str, topic: str, cameras: LiveCameras) -> None:
         super().__init__(modality, topic, convert_live, read_points_live)
         self._cameras = cameras
 
     def __call__(self, x: XInput) -> Reading:
-        """As XDecoder; InputError says also what is still awaited."""
+        """Like XDecoder; raises InputError also if a calibration is still missing."""
         if self._cloud_view is None and is_cloud(x):
             purpose = "Seeing point clouds from the RGB camera"
             camera = self._cameras.rgb_camera(purpose)
@@ -144,6 +147,6 @@ class CloudDecoder(XDecoder):
 def live_cameras(
     node: Node, rgb_info: CameraInfoInput, modality: str, sensor: SensorSettings, clouds: bool
 ) -> LiveCameras:
-    """With subscriptions to what the sensor needs. clouds: X comes as point clouds."""
+    """LiveCameras for the needs of the sensor; clouds: X is a topic of point clouds."""
     needs_x = needs_x_camera(modality, sensor)
     return LiveCameras(node, rgb_info, needs_x, needs_transform=clouds or sensor.reprojects)

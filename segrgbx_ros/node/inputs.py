@@ -26,7 +26,7 @@ from segrgbx_ros.node.parameters.parameters import NodeSettings
 
 
 def sensor_qos(depth: int = 1) -> QoSProfile:
-    """Sensor data: best effort, which takes reliable publishers as well, and volatile."""
+    """QoS for sensor data: volatile and best effort, which accepts reliable publishers too."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,
@@ -36,7 +36,7 @@ def sensor_qos(depth: int = 1) -> QoSProfile:
 
 
 def incompatible_policy(offered: QoSProfile, requested: QoSProfile) -> str | None:
-    """The policy for which no message can pass from that publisher to that subscriber."""
+    """The policy that prevents messages from publisher to subscriber; None if compatible."""
     if (
         offered.reliability == QoSReliabilityPolicy.BEST_EFFORT
         and requested.reliability == QoSReliabilityPolicy.RELIABLE
@@ -52,7 +52,7 @@ def incompatible_policy(offered: QoSProfile, requested: QoSProfile) -> str | Non
 
 @dataclass(frozen=True)
 class InputSource:
-    """One image input as the user knows it: its relative name, launch argument and parameter."""
+    """Names of one input for the user: relative topic, launch argument and parameter."""
 
     name: str
     relative: str
@@ -71,7 +71,7 @@ ZERO_STAMPS_SHOWN_S = 10.0
 class Input:
     """A subscribed topic with its measurements.
 
-    raw: messages come serialised, as bytes.
+    raw: messages arrive serialised, as bytes.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class Input:
         )
 
     def close(self) -> None:
-        """No more messages."""
+        """Unsubscribes."""
         self._node.destroy_subscription(self.filter.sub)
 
     def measure(self, stamp: int) -> None:
-        """A message of that stamp has come."""
+        """Records the arrival of a message; stamp: nanoseconds."""
         self.rate.mark()
         self.count += 1
         if stamp <= 0:
@@ -105,7 +105,7 @@ class Input:
             self.lag_s.add((self._node.get_clock().now().nanoseconds - stamp) / 1e9)
 
     def health(self) -> InputHealth:
-        """What the graph and the measurements say of it."""
+        """The facts from the ROS graph and the measurements."""
         type_name = _type_name(self.message_type)
         publishers = self._node.get_publishers_info_by_topic(self.topic)
         requested = self.filter.sub.qos_profile
@@ -145,7 +145,10 @@ class Input:
 
 
 def image_input(node: Node, source: InputSource, transport: str, depth: int) -> Input:
-    """The topic of a compressed transport lies under the raw one's, as image_transport has it."""
+    """Subscribes to an image topic.
+
+    The topic of a compressed transport is below the raw one's, as in image_transport.
+    """
     base = node.resolve_topic_name(source.relative)
     if transport == "raw":
         made = Input(node, source, base, Image, depth)
@@ -156,11 +159,10 @@ def image_input(node: Node, source: InputSource, transport: str, depth: int) -> 
 
 
 class EventInput(Input):
-    """A topic of event packets; they are signalled decoded.
+    """A topic of event packets; `events` signals them decoded.
 
-    undecodable: packets that could not be read; problem: when the newest such came, in seconds of
-    the monotonic clock, and the sentence on it.
-    Raises InputError where the message type is not installed.
+    undecodable: number of packets that could not be read. problem: monotonic time in seconds of
+    the latest one, and its sentence. Raises InputError if the message type is not installed.
     """
 
     def __init__(self, node: Node, type_name: str) -> None:
@@ -201,7 +203,7 @@ def installed_type(type_name: str) -> Any:
 
 
 def x_input(node: Node, settings: NodeSettings, depth: int) -> Input:
-    """The second sensor's, as the settings name its form."""
+    """The input of the second sensor, in the form that the settings name."""
     if is_windowed(settings.modality):
         return EventInput(node, settings.event_message)
     if settings.x_transport != "points":
@@ -212,7 +214,7 @@ def x_input(node: Node, settings: NodeSettings, depth: int) -> Input:
 
 
 class CameraInfoInput:
-    """Keeps the newest calibration of a camera."""
+    """Keeps the latest calibration of a camera."""
 
     def __init__(self, node: Node, relative: str) -> None:
         self._node = node
@@ -226,7 +228,7 @@ class CameraInfoInput:
         self.newest = msg
 
     def close(self) -> None:
-        """No more messages."""
+        """Unsubscribes."""
         self._node.destroy_subscription(self._subscription)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one description behind the launch files of all modalities."""
+"""The launch description that the launch files of all modalities share."""
 
 from pathlib import PurePosixPath
 
@@ -11,7 +11,7 @@ from launch_ros.substitutions import FindPackageShare
 
 from segrgbx_ros.messages.sensors import messages_of, x_topic_of
 
-# Each stands above the parameters' file where it is given.
+# Each overrides the parameter file if it is given.
 OVERRIDES = ("model", "device", "rgb_transport", "x_transport", "missing_x")
 
 
@@ -23,7 +23,7 @@ def node_launch(modality: str) -> LaunchDescription:
 
 
 def node_arguments(modality: str) -> list[DeclareLaunchArgument]:
-    """What `ros2 launch ... --show-args` lists."""
+    """The arguments that `ros2 launch ... --show-args` lists."""
     params = PathJoinSubstitution([FindPackageShare("segrgbx_ros"), "config", f"{modality}.yaml"])
     return [
         DeclareLaunchArgument("namespace", default_value="", description="the node's namespace"),
@@ -105,7 +105,7 @@ def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity
 
 
 def _beside(topic: str) -> str:
-    """camera_info as image_transport's convention places it."""
+    """The topic camera_info in the same namespace, as in image_transport."""
     return str(PurePosixPath(topic).with_name("camera_info"))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's process: from the command line to an exit code, whatever ends it."""
+"""Entry point of the node's process."""
 
 import signal
 import sys
@@ -17,10 +17,10 @@ USERS_MISTAKE = 2
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Spins until the context ends; 0 then, also after any number of Ctrl-C.
+    """Spins until the context ends. Returns 0, also after repeated Ctrl-C; 2 for a user error.
 
     rclpy's own handlers end the context. Python's are replaced by one that does nothing, so that
-    no KeyboardInterrupt cuts through a callback or the way out.
+    no KeyboardInterrupt interrupts a callback or the shutdown.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _nothing)
@@ -36,7 +36,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         executor.spin()
     except Exception:
-        # A context that ends just as the executor prepares to wait comes up as any of several.
+        # A context that ends while the executor prepares to wait raises one of several errors.
         if rclpy.ok():
             raise
     finally:
@@ -47,4 +47,4 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
-    """rclpy's handler, which runs as well, does what is needed."""
+    """Does nothing; rclpy's own handler runs too and ends the context."""

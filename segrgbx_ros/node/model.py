@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's model: loaded once, on the device only while it is wanted there."""
+"""The node's model: loaded once, and on the device only while the node is active."""
 
 import logging
 import time
@@ -19,9 +19,9 @@ WARM_UP_SIZE = (480, 640)
 
 
 class NodeModel:
-    """A model as the settings name it, checked against the modality and warmed up.
+    """The model that the settings name, checked against the modality and warmed up.
 
-    Raises SegRgbxError where it cannot serve.
+    Raises SegRgbxError if it cannot be used.
     """
 
     def __init__(self, settings: NodeSettings) -> None:
@@ -36,17 +36,17 @@ class NodeModel:
 
     @property
     def name(self) -> str:
-        """As its card states it."""
+        """The name in its card."""
         return self._loaded.card.name
 
     def on_device(self) -> Segmenter:
-        """The model, brought to the device where it is not there."""
+        """The model on the device; moves it there if necessary."""
         if self.segmenter is None:
             self.segmenter = self._placed()
         return self.segmenter
 
     def release(self) -> None:
-        """Gives the device's memory back; the weights stay in the machine's."""
+        """Frees the device's memory; the weights stay in main memory."""
         if self.segmenter is None or self.segmenter.device.type == "cpu":
             return
         self.segmenter = None
@@ -54,7 +54,7 @@ class NodeModel:
         torch.cuda.empty_cache()
 
     def health(self, defects: int) -> ModelHealth:
-        """Where it is, and what it takes there."""
+        """The model's device, precision and memory."""
         segmenter = self.segmenter
         if segmenter is None:
             return ModelHealth(self.name, "none (inactive)", self._settings.precision, 0, defects)

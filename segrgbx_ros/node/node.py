@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live node: a lifecycle around the model, its inputs and its outputs."""
+"""The live node: the lifecycle of the model, the inputs and the outputs."""
 
 import logging
 import time
@@ -29,9 +29,9 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 class SegmentationNode(LifecycleNode):
     """Node `segrgbx`.
 
-    configure loads the model and announces the outputs; activate subscribes and segments;
-    deactivate gives the device's memory back. With `autostart` the first two come by themselves.
-    Raises InputError for parameters that cannot be taken.
+    configure loads the model and creates the outputs; activate subscribes and segments; deactivate
+    frees the device's memory. With `autostart` the first two run automatically. Raises InputError
+    for invalid parameters.
     """
 
     def __init__(self, name: str = "segrgbx", **node_options: Any) -> None:
@@ -52,43 +52,43 @@ class SegmentationNode(LifecycleNode):
 
     @property
     def settings(self) -> NodeSettings:
-        """The parameters as they are now."""
+        """The current parameters."""
         return self._server.settings
 
     def destroy_node(self) -> None:
-        """Stops the worker before the node goes."""
+        """Stops the worker before it destroys the node."""
         self._stop_run()
         self._log_handler.detach()
         super().destroy_node()
 
     def on_configure(self, _state: LifecycleState) -> TransitionCallbackReturn:
-        """Loads and warms up the model, makes the publishers, tells the classes."""
+        """Loads and warms up the model, creates the publishers, publishes the class names."""
         return self._transition("configure", "inactive", self._configure)
 
     def on_activate(self, _state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribes and begins to segment."""
+        """Subscribes and starts to segment."""
         return self._transition("activate", "active", self._activate)
 
     def on_deactivate(self, _state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribes, and gives the device's memory back."""
+        """Unsubscribes, and frees the device's memory."""
         return self._transition("deactivate", "inactive", self._deactivate)
 
     def on_cleanup(self, _state: LifecycleState) -> TransitionCallbackReturn:
-        """Forgets the model and withdraws the outputs."""
+        """Releases the model and removes the outputs."""
         return self._transition("clean up", "unconfigured", self._clean)
 
     def on_shutdown(self, _state: LifecycleState) -> TransitionCallbackReturn:
-        """As cleanup, from any state."""
+        """Like cleanup, from any state."""
         return self._transition("shut down", "finalized", self._clean)
 
     def on_error(self, _state: LifecycleState) -> TransitionCallbackReturn:
-        """After a defect in a transition: back to unconfigured, with nothing held."""
+        """After an unexpected error in a transition: releases everything, back to unconfigured."""
         return self._transition("recover", "unconfigured", self._clean, keep_failure=True)
 
     def _transition(
         self, verb: str, goal: str, step: Callable[[], None], keep_failure: bool = False
     ) -> TransitionCallbackReturn:
-        """Runs the step; a user's mistake fails with its sentence, a defect with its trace."""
+        """Runs the step. A user error fails with its sentence, another error with its trace."""
         try:
             step()
         except SegRgbxError as err:
@@ -166,5 +166,5 @@ class SegmentationNode(LifecycleNode):
         if self.run is not None:
             self.run.enabled = self._enabled
         response.success = True
-        response.message = "segmenting" if self._enabled else "switched off: frames are let go"
+        response.message = "segmenting" if self._enabled else "switched off: frames are dropped"
         return response

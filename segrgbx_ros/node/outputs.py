@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's outputs; one that nobody subscribes to, or that is switched off, is not computed.
+"""The node's outputs. An output without subscribers, or switched off, is not computed.
 
-Arrays become messages without a copy element by element.
+Arrays are copied to messages as a whole, not element by element.
 """
 
 from array import array
@@ -49,13 +49,13 @@ def image_message(pixels: npt.NDArray[np.uint8], encoding: str, header: Header) 
 
 
 def camera_info_message(info: Any, header: Header) -> CameraInfo:
-    """The calibration with another header; the given message stays as it is."""
+    """A copy of the calibration with another header."""
     fields = {name: getattr(info, name) for name in info.get_fields_and_field_types()}
     return CameraInfo(**{**fields, "header": header})
 
 
 def label_info_message(label_set: LabelSet, stamp_ns: int) -> LabelInfo:
-    """Each class's id and name; the threshold is 0, every labelled pixel counts."""
+    """Id and name of each class; the threshold is 0, because every labelled pixel counts."""
     sec, nanosec = divmod(stamp_ns, NS_PER_S)
     return LabelInfo(
         header=Header(stamp=Time(sec=sec, nanosec=nanosec)),
@@ -83,7 +83,7 @@ TYPES: Mapping[str, Any] = {
 
 
 def result_qos() -> QoSProfile:
-    """Results at the sensor's rate: reliable, volatile, depth 1 (REP 2003)."""
+    """QoS for results at the sensor's rate: reliable, volatile, depth 1 (REP 2003)."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=1,
@@ -93,7 +93,7 @@ def result_qos() -> QoSProfile:
 
 
 def latched_qos() -> QoSProfile:
-    """For what is told once: reliable and transient local."""
+    """QoS for messages that are published once: reliable and transient local."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=1,
@@ -122,24 +122,24 @@ class NodeOutputs:
         self._label_info.publish(label_info_message(label_set, now))
 
     def close(self) -> None:
-        """Withdraws all of them."""
+        """Removes all publishers."""
         for publisher in (*self._publishers.values(), self._label_info):
             self._node.destroy_publisher(publisher)
         self._publishers = {}
 
     def wanted(self, name: str, settings: NodeSettings) -> bool:
-        """Whether the output is switched on and someone listens."""
+        """Whether the output is switched on and has a subscriber."""
         switched_on = getattr(settings, f"publish_{name}", True)
         return bool(switched_on and self._publishers[name].get_subscription_count())
 
     def any_wanted(self, settings: NodeSettings) -> bool:
-        """Whether a mask serves anyone; a calibration alone does not need one."""
+        """Whether any output needs a mask; camera_info alone does not."""
         return any(self.wanted(name, settings) for name in TYPES if name != "camera_info")
 
     def publish_frame(
         self, done: SegmentedFrame, header: Any, camera_info: Any | None, settings: NodeSettings
     ) -> None:
-        """Everything but the status, the mask first; header: the RGB message's own."""
+        """Publishes all images and the calibration, the mask first; header: of the RGB message."""
         segmentation = done.segmentation
         if self.wanted("mask", settings):
             self._image("mask", segmentation.labels, "mono8", header)
@@ -155,11 +155,11 @@ class NodeOutputs:
         self.rate.mark()
 
     def publish(self, name: str, message: Any) -> None:
-        """One message on the named output."""
+        """Publishes one message on the named output."""
         self._publishers[name].publish(message)
 
     def health(self) -> OutputHealth:
-        """Who listens, and who cannot."""
+        """The subscribers, and those that cannot receive."""
         incompatible = []
         for name, publisher in self._publishers.items():
             for listener in self._node.get_subscriptions_info_by_topic(publisher.topic_name):

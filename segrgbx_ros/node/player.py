@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plays a recording, or made-up scenes, as live cameras: stamped now, without end.
+"""Plays a recording or synthetic scenes as live cameras: stamped now, in an endless loop.
 
-Other than `ros2 bag play --loop`, time goes on from lap to lap, and RGB and X come under the names
+Unlike `ros2 bag play --loop`, time does not jump back at a new lap, and RGB and X have the names
 that the launch files expect.
 """
 
@@ -44,11 +44,11 @@ class Track:
 
 
 def tracks_of(bag: BagReader, modality: str) -> list[Track]:
-    """RGB, X and their calibrations; raises BagError where RGB or X cannot be told."""
-    found = find_topics(bag, modality)
-    wanted = [(found.rgb, "rgb/image_raw")]
-    if found.x is not None:
-        wanted.append((found.x, x_topic_of(modality)))
+    """RGB, X and their calibrations. Raises BagError if RGB or X cannot be determined."""
+    topics = find_topics(bag, modality)
+    wanted = [(topics.rgb, "rgb/image_raw")]
+    if topics.x is not None:
+        wanted.append((topics.x, x_topic_of(modality)))
     tracks = []
     for recorded, played in wanted:
         topic = bag.topic(recorded)
@@ -64,7 +64,7 @@ def tracks_of(bag: BagReader, modality: str) -> list[Track]:
 
 
 def restamped(data: bytes, shift_ns: int) -> bytes:
-    """A serialised message that begins with a header, its stamp moved on."""
+    """A serialised message that begins with a header, with its stamp shifted by shift_ns."""
     order = "<" if data[1] & 1 else ">"
     sec, nanosec = struct.unpack_from(f"{order}iI", data, STAMP_AT)
     moved = divmod(sec * NS_PER_S + nanosec + shift_ns, NS_PER_S)
@@ -85,7 +85,7 @@ class BagPlayer:
         node.get_logger().info(f"Playing {bag} as {listed}.")
 
     def lap(self) -> None:
-        """The whole recording once."""
+        """Plays the whole recording once."""
         clock, began = self._node.get_clock(), None
         with BagReader(self._bag) as reader:
             for message in reader.messages(list(self._publishers)):
@@ -99,7 +99,7 @@ class BagPlayer:
         self._wait(LAP_GAP_NS / NS_PER_S)
 
     def _wait(self, seconds: float) -> bool:
-        """Whether the context still stands afterwards."""
+        """Sleeps; returns whether the context is still valid."""
         until = time.monotonic() + max(0.0, seconds)
         while self._node.context.ok() and (left := until - time.monotonic()) > 0:
             time.sleep(min(left, NAP_S))
@@ -133,7 +133,7 @@ def _arguments(args: Sequence[str]) -> argparse.Namespace:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Plays until Ctrl-C; 0 then, 2 for a user's mistake."""
+    """Plays until Ctrl-C and returns 0; 2 for a user error."""
     given = list(sys.argv if args is None else args)
     told = _arguments(remove_ros_args(given)[1:])
     if not told.speed > 0:
@@ -192,7 +192,7 @@ def _progress(total: int, node: Node) -> Callable[[], None]:
         nonlocal count
         count += 1
         if not node.context.ok():
-            raise KeyboardInterrupt  # rclpy's handler has taken it and ended the context
+            raise KeyboardInterrupt  # rclpy's handler has already ended the context
         if count * 4 // total > (count - 1) * 4 // total:
             node.get_logger().info(f"{100 * count // total} % of the scenes are made.")
 

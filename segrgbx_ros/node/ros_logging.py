@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the core says through Python's logging, in the node's ROS log."""
+"""Forwards the core's Python log records to the node's ROS log."""
 
 import logging
 from typing import Any
@@ -8,7 +8,7 @@ CORE_LOGGER = "segrgbx"
 
 
 class RosLogHandler(logging.Handler):
-    """Hands records to a node's logger until it is detached."""
+    """Forwards records to a node's logger until it is detached."""
 
     def __init__(self, logger: Any) -> None:
         super().__init__(logging.INFO)
@@ -19,7 +19,7 @@ class RosLogHandler(logging.Handler):
             self._core.setLevel(logging.INFO)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line; rclpy wants a call of its own for each severity."""
+        """Logs one record; rclpy requires a separate call for each severity."""
         text = self.format(record)
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
@@ -31,5 +31,5 @@ class RosLogHandler(logging.Handler):
             self._logger.debug(text)
 
     def detach(self) -> None:
-        """No more records from here on."""
+        """Stops forwarding."""
         self._core.removeHandler(self)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs while the node is active: inputs, matching, worker, pipeline, and their figures."""
+"""The active node: inputs, matching, worker, pipeline, and their figures."""
 
 import time
 from collections import Counter, deque
@@ -15,9 +15,10 @@ from segrgbx_core.encoding import DepthSettings
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import NO_X
 from segrgbx_core.sensor import check_sensor
-from segrgbx_ros.messages.images import AnyImage, Header, stamp_ns
+from segrgbx_ros.messages.images import AnyImage, stamp_ns
 from segrgbx_ros.messages.readings import XDecoder, XInput
 from segrgbx_ros.messages.sensors import is_windowed
+from segrgbx_ros.messages.types import Header
 from segrgbx_ros.node.cloud import CloudMaker
 from segrgbx_ros.node.conversions import convert_live
 from segrgbx_ros.node.geometry import CloudDecoder, LateEncoder, live_cameras
@@ -51,9 +52,9 @@ STAGES = ("decode", "encode", "model", "output")
 
 
 class LiveRun:
-    """Segments what arrives from start to stop.
+    """Segments arriving messages from start to stop.
 
-    Messages are decoded, segmented and published in the worker's thread; callbacks only match.
+    The worker's thread decodes, segments and publishes; callbacks only match.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class LiveRun:
             self._opened = opened.pop_all()
 
     def _listen(self) -> None:
-        """Messages go from the inputs to the matching from here on."""
+        """Connects the inputs to the matching."""
         self.inputs[0].filter.registerCallback(self._on_rgb)
         for x in self.inputs[1:]:
             if isinstance(x, EventInput):
@@ -130,7 +131,7 @@ class LiveRun:
 
     @staticmethod
     def check(settings: NodeSettings) -> None:
-        """Raises InputError for settings that could not run."""
+        """Raises InputError for settings that cannot run."""
         sensor = sensor_settings(settings)
         if settings.modality != NO_X:
             check_sensor(settings.modality, sensor)
@@ -138,11 +139,11 @@ class LiveRun:
             installed_type(settings.event_message)
 
     def stop(self) -> None:
-        """No more messages; the frame that is being segmented is finished first."""
+        """Closes the inputs, and finishes the frame that is being segmented."""
         self._opened.close()
 
     def change(self, settings: NodeSettings) -> None:
-        """Other dynamic parameters from the next frame on."""
+        """Applies other dynamic parameters from the next frame on."""
         self.settings = settings
         self.matching.change(sync_settings(settings))
 
@@ -176,7 +177,7 @@ class LiveRun:
             self._set_aside[reason] += 1
 
     def _not_now(self, match: LiveMatch) -> str | None:
-        """Why a pair is not to be segmented; None when it is."""
+        """Why a pair is not segmented; None if it is."""
         if not self.enabled:
             return "disabled"
         if not self._outputs.any_wanted(self.settings):
@@ -250,7 +251,7 @@ class LiveRun:
                 self._refusal = (time.monotonic(), self.pipeline.refusals.first[reason])
 
     def refusal(self) -> str | None:
-        """The sentence on a frame that was unusable within the last ten seconds."""
+        """The sentence on an unusable frame within the last ten seconds; None without one."""
         x = self.inputs[-1]
         problems = [self._refusal, x.problem if isinstance(x, EventInput) else None]
         newest = max((p for p in problems if p is not None), default=None)
@@ -268,14 +269,14 @@ class LiveRun:
         return dict(total)
 
     def x_dropped(self) -> dict[str, int]:
-        """Readings that were of no use, by reason."""
+        """Unused X readings, by reason."""
         x = self.inputs[-1]
         undecodable = x.undecodable if isinstance(x, EventInput) else 0
         known = {"undecodable_x_message": undecodable, **self.matching.x_dropped}
         return {reason: n for reason, n in known.items() if n}
 
     def x_state(self) -> str:
-        """Of the second sensor, in a few words."""
+        """The state of the second sensor, in a few words."""
         if self.settings.modality == NO_X:
             return "none asked for"
         if self.inputs[-1].count == 0:
@@ -283,7 +284,7 @@ class LiveRun:
         return "silent" if self.matching.x_silent(self._now_ns()) else "coming"
 
     def health(self) -> RunHealth:
-        """The figures now; called about once a second, since it counts the last looks."""
+        """The current figures. Called about once per second; compares with its last calls."""
         counts = self.matching.counts
         self._matched.append((counts.paired, counts.rgb_dropped.get("rgb_without_x", 0)))
         (paired, without_x), (paired_now, without_x_now) = self._matched[0], self._matched[-1]

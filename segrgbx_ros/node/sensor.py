@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's parameters in the words that the replay uses as well: sensor and pairs."""
+"""Node parameters to the sensor and pairing settings that the replay uses too."""
 
 from collections.abc import Mapping
 from math import isnan
@@ -19,7 +19,7 @@ SETTING_PARAMETERS = tuple(
 
 
 def sensor_settings(settings: NodeSettings) -> SensorSettings:
-    """How X is encoded and aligned.
+    """The encoding and alignment of X.
 
     Raises InputError for a parameter that the modality's encoding does not have.
     """
@@ -40,7 +40,7 @@ def sensor_settings(settings: NodeSettings) -> SensorSettings:
 
 
 def sync_settings(settings: NodeSettings) -> SyncSettings:
-    """Which X goes with an RGB image."""
+    """The pairing of X with RGB images."""
     return SyncSettings(
         policy=cast(SyncPolicy, settings.sync_policy),
         slop_s=settings.sync_slop,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One thread that does the slow work, so that no callback ever waits for it.
+"""One thread for slow work, so that callbacks never wait for it.
 
-With one slot the newest job wins: a job that has not begun when the next one comes is dropped.
-So the work is never older than one job, however long it takes.
+With one slot the newest job wins: a waiting job is dropped when the next one arrives. The work is
+therefore never older than one job, however long it takes.
 """
 
 import logging
@@ -19,11 +19,11 @@ QUEUE_FULL = "worker_queue_full"
 
 
 class Worker(Generic[J]):
-    """Hands jobs to `work`, one after the other, in a thread of its own.
+    """Runs `work` on one job after the other, in a separate thread.
 
-    capacity: jobs that may wait. With 1 the waiting job gives way to the newest; with more they
-    are done in order, and one that finds no room is dropped. An exception of `work` is a defect:
-    it is logged with its trace and counted, and the next job is done.
+    capacity: number of jobs that may wait. With 1, a new job replaces the waiting one. With more,
+    jobs run in order, and a job without a free slot is dropped. An exception in `work` is a
+    defect: it is logged with its trace and counted, and the next job runs.
     """
 
     def __init__(self, work: Callable[[J], None], capacity: int = 1) -> None:
@@ -37,7 +37,7 @@ class Worker(Generic[J]):
         self._defects = 0
 
     def start(self) -> None:
-        """Begins to work; again after a stop."""
+        """Starts the thread; may be called again after `stop`."""
         with self._changed:
             if self._thread is not None:
                 return
@@ -46,9 +46,9 @@ class Worker(Generic[J]):
             self._thread.start()
 
     def stop(self, timeout_s: float | None = None) -> bool:
-        """Forgets what waits, lets the running job end, and ends the thread.
+        """Drops the waiting jobs, lets the running job end, and ends the thread.
 
-        Returns whether the thread has ended; False only where it outlasts the timeout.
+        Returns whether the thread has ended; False only after the timeout.
         """
         with self._changed:
             self._running = False
@@ -65,7 +65,7 @@ class Worker(Generic[J]):
         return True
 
     def submit(self, job: J) -> None:
-        """Returns at once; a job that comes while stopped is dropped."""
+        """Returns at once; drops the job if the worker is stopped."""
         with self._changed:
             if not self._running:
                 self._dropped["stopped"] += 1
@@ -81,7 +81,7 @@ class Worker(Generic[J]):
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Jobs given up, by reason; those at 0 are left out."""
+        """Dropped jobs by reason, without counts of 0."""
         with self._changed:
             return {reason: n for reason, n in self._dropped.items() if n}
 
@@ -118,10 +118,10 @@ NS_PER_S = 1_000_000_000
 
 
 class RateLimit:
-    """Lets frames through so that their mean rate stays at or under the limit.
+    """Admits frames so that their mean rate does not exceed the limit.
 
-    A frame due within a tenth of the period is let through early, so that a limit that divides
-    the camera's rate takes every n-th frame in spite of jitter.
+    A frame may be early by a tenth of the period. A limit that divides the camera's rate then
+    takes every n-th frame despite jitter.
     """
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ class RateLimit:
         self._last = 0
 
     def admits(self, stamp_ns: int, max_rate_hz: float) -> bool:
-        """Whether the frame goes on; max_rate_hz 0 lets every frame through."""
+        """Whether the frame is admitted; max_rate_hz 0 admits every frame."""
         if max_rate_hz <= 0.0:
             self._due = None
             return True

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which X goes with which RGB image: the one policy of the live node and the replay."""
+"""Pairing of X with RGB images, the same in the live node and the replay."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From messages as they arrive to what is segmented, live and in a replay alike.
+"""Turns messages as they arrive into pairs to segment, live and in a replay.
 
-`nearest` and `windows` find each RGB image its X. Here is what they know nothing of: how long an
-image waits for an X that does not come, and what `missing_x` makes of an image without one. Time
-passes by what the caller says is now: the node's clock, or a recording's log times.
+`nearest` and `windows` find the X of each RGB image. This module adds how long an image waits for
+its X, and the policy `missing_x` for an image without one. The caller states the current time: the
+node's clock, or a recording's log times.
 """
 
 import threading
@@ -37,15 +37,15 @@ NO_X_ASKED = "modality none: RGB alone was asked for"
 
 @dataclass(frozen=True)
 class SyncSettings:
-    """Which X goes with an RGB image; the live node's parameters and the replay's options.
+    """The pairing of X with RGB images; the live node's parameters and the replay's options.
 
-    policy: "exact" pairs equal stamps only. slop_s: largest distance of a pair. queue_size: RGB
-    images, and X readings, that may wait. x_time_offset_s: added to every stamp of X.
-    x_timeout_s: how long an image waits for its X; None waits as long as the recording lasts, and
-    with events 0.1 s of stamps. missing_x: what becomes of an image without X. hold_limit_s: the
-    oldest X that "hold_last" takes again. reset_on_time_jump: start again where stamps jump back.
-    window_ms, window_events: of an event window, which ends at the RGB stamp; window_events None
-    takes all. Raises InputError for values out of range.
+    policy: "exact" pairs equal stamps only. slop_s: largest distance of a pair. queue_size: number
+    of RGB images, and of X readings, that may wait. x_time_offset_s: added to every stamp of X.
+    x_timeout_s: how long an image waits for its X; None waits until the recording ends, and with
+    events 0.1 s of stamps. missing_x: the policy for an image without X. hold_limit_s: the oldest
+    X that "hold_last" uses again. reset_on_time_jump: start again when stamps jump back.
+    window_ms, window_events: length and largest number of events of a window, which ends at the
+    RGB stamp; window_events None has no limit. Raises InputError for values out of range.
     """
 
     policy: SyncPolicy = "approximate"
@@ -89,7 +89,7 @@ class SyncSettings:
         WindowSettings(round(self.window_ms * 1e6), self.window_events)
 
     def nearest(self, with_x: bool) -> PairingSettings:
-        """For images and clouds; without X every RGB image passes."""
+        """Settings for images and clouds; without X every RGB image passes."""
         made = PairingSettings(
             slop_ns=nanoseconds(self.slop_s),
             queue_size=self.queue_size,
@@ -99,7 +99,7 @@ class SyncSettings:
         return made if self.reset_on_time_jump else replace(made, jump_ns=NO_JUMP_NS)
 
     def windows(self) -> EventWindowSettings:
-        """For events."""
+        """Settings for events."""
         made = EventWindowSettings(
             duration_ns=round(self.window_ms * 1e6),
             count=self.window_events,
@@ -118,7 +118,7 @@ def nanoseconds(seconds: float) -> int:
 
 @dataclass(frozen=True)
 class Match(Generic[R, X]):
-    """A pair to segment. held: its X belongs to an earlier image.
+    """A pair to segment. held: its X was taken from an earlier image.
 
     x_reason: why there is no X; empty with one.
     """
@@ -129,7 +129,7 @@ class Match(Generic[R, X]):
 
 
 class _Matcher(Protocol[R]):
-    """What nearest readings and windows have in common."""
+    """The common interface of `Pairing` and `EventWindows`."""
 
     @property
     def counts(self) -> PairingCounts: ...
@@ -147,10 +147,10 @@ class _Matcher(Protocol[R]):
 
 
 class Matching(Generic[R, X]):
-    """Turns arriving messages into matches, which it emits in the order of their stamps.
+    """Turns arriving messages into matches, and emits them in the order of their stamps.
 
-    Every RGB image is emitted, waits, or is counted in `rgb_dropped`. It may be fed from one
-    thread and read from others.
+    Every RGB image is emitted, waits, or is counted in `rgb_dropped`. One thread may feed it while
+    others read the counts.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class Matching(Generic[R, X]):
         settings: SyncSettings,
         emit: Callable[[Match[R, X]], None],
     ) -> None:
-        """windowed: the sensor gives events instead of images."""
+        """windowed: the sensor delivers events instead of images."""
         self._modality, self._settings, self._emit = modality, settings, emit
         self._lock = threading.RLock()
         self._windows: EventWindows[R] | None = None
@@ -181,19 +181,19 @@ class Matching(Generic[R, X]):
 
     @property
     def counts(self) -> PairingCounts:
-        """What has happened so far; rgb_dropped holds also the images that missing_x kept."""
+        """The totals so far; rgb_dropped includes the images that missing_x kept."""
         with self._lock:
             return self._matcher.counts
 
     @property
     def event_counts(self) -> EventWindowCounts | None:
-        """What has happened to the events themselves; None for images."""
+        """The totals of the events; None for images."""
         with self._lock:
             return None if self._windows is None else self._windows.event_counts
 
     @property
     def restarts(self) -> int:
-        """How often stamps have jumped back."""
+        """How often stamps jumped back."""
         return self._matcher.restarts
 
     @property
@@ -204,7 +204,7 @@ class Matching(Generic[R, X]):
 
     @property
     def rgb_dropped(self) -> dict[str, int]:
-        """RGB images given up, by reason."""
+        """Dropped RGB images, by reason."""
         with self._lock:
             counted = Counter(self._matcher.counts.rgb_dropped)
             counted.subtract(self._rescued)
@@ -212,11 +212,11 @@ class Matching(Generic[R, X]):
 
     @property
     def x_dropped(self) -> dict[str, int]:
-        """Readings given up, by reason."""
+        """Dropped readings, by reason."""
         return dict(self.counts.x_dropped)
 
     def change(self, settings: SyncSettings) -> None:
-        """Another slop, offset, timeout, missing_x and hold limit from here on."""
+        """Applies another slop, offset, timeout, missing_x and hold limit from here on."""
         with self._lock:
             self._settings = settings
             self._matcher.retune(
@@ -224,7 +224,7 @@ class Matching(Generic[R, X]):
             )
 
     def add_rgb(self, stamp_ns: int, rgb: R, now_ns: int) -> None:
-        """An RGB image that arrived now."""
+        """Adds an RGB image that arrived now; times in nanoseconds."""
         with self._lock:
             self._set_clock(now_ns)
             if self._began_ns is None:
@@ -237,7 +237,7 @@ class Matching(Generic[R, X]):
                 self._settle_until(stamp_ns)
 
     def add_x(self, stamp_ns: int, x: X, now_ns: int) -> None:
-        """An image or cloud of the second sensor that arrived now."""
+        """Adds an image or cloud of the second sensor that arrived now; times in nanoseconds."""
         with self._lock:
             assert self._nearest is not None
             nearest = self._nearest
@@ -248,7 +248,7 @@ class Matching(Generic[R, X]):
             self._send(pairs)
 
     def add_events(self, chunk: EventChunk, now_ns: int) -> None:
-        """A packet of events that arrived now."""
+        """Adds a packet of events that arrived now; time in nanoseconds."""
         with self._lock:
             assert self._windows is not None
             windows = self._windows
@@ -260,25 +260,28 @@ class Matching(Generic[R, X]):
             self._send(pairs)
 
     def tick(self, now_ns: int) -> None:
-        """Settles the RGB images that have waited for longer than the timeout."""
+        """Settles the RGB images that have waited longer than the timeout."""
         with self._lock:
             self._set_clock(now_ns)
             if self._settings.x_timeout_s is None:
                 return
             timeout = nanoseconds(self._settings.x_timeout_s)
-            over = [s for s, at in self._arrived_ns.items() if not 0 <= now_ns - at < timeout]
-            for stamp in over:
-                del self._arrived_ns[stamp]
-            if over:
-                self._settle_until(max(over))
+            waited = self._arrived_ns.items()
+            over = sorted((at, s) for s, at in waited if not 0 <= now_ns - at < timeout)
+            for at, stamp in over:
+                self._arrived_ns.pop(stamp, None)
+                # A replay hears of the timeout only with the recording's next message.
+                self._now_ns = min(now_ns, at + timeout)
+                self._settle_until(stamp)
+            self._now_ns = now_ns
 
     def flush(self) -> None:
-        """Settles everything that waits: the end of a recording."""
+        """Settles everything that waits, at the end of a recording."""
         with self._lock:
             self._send(self._matcher.flush())
 
     def x_silent(self, now_ns: int) -> bool:
-        """Whether X has not come for so long that waiting for it is vain."""
+        """Whether no X arrived for so long that images no longer wait for it."""
         if self._settings.x_timeout_s is None:
             return False
         since = self._x_arrived_ns if self._x_arrived_ns is not None else self._began_ns
@@ -289,7 +292,7 @@ class Matching(Generic[R, X]):
         self._send(self._matcher.settle_until(stamp_ns))
 
     def _set_clock(self, now_ns: int) -> None:
-        """Where simulated time has jumped back, what came before it is now."""
+        """Sets the time; if simulated time has jumped back, earlier arrivals count as now."""
         self._now_ns = now_ns
         if self._x_arrived_ns is not None:
             self._x_arrived_ns = min(self._x_arrived_ns, now_ns)
@@ -314,7 +317,7 @@ class Matching(Generic[R, X]):
             self._without_x.append(match)
 
     def _match_without_x(self, stamp_ns: int, rgb: R) -> Match[R, X] | None:
-        """What `missing_x` makes of an RGB image; None drops it, counted by the pairing."""
+        """Applies `missing_x` to an RGB image; None drops it, and the pairing counts it."""
         if self._settings.missing_x == "drop":
             return None
         if self._settings.missing_x == "rgb_only":

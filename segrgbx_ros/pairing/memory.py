@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The latest events on the host's clock: when each happened there, and what is missing among them.
+"""The latest events on the host's clock, and the gaps between them.
 
-When did an event happen in the time of the RGB stamps? A packet's header stamp is the time at
-which its beginning reached the host: the time of its first event, later by a delay that varies
-from packet to packet but is never negative. So the smallest difference of stamp and first sensor
-time seen is the nearest to the truth. The two clocks also drift apart, slowly: the estimate may
-rise by 100 ppm of the time that passes, twice what quartz does, and falls at once where a packet
-comes with less delay.
+The header stamp of a packet is the time at which its beginning reached the host: the time of its
+first event plus a delay, which varies from packet to packet but is never negative. The smallest
+difference of stamp and first sensor time is therefore the best estimate of the offset between the
+clocks. The clocks also drift slowly: the estimate may rise by 100 ppm of the time that passes,
+twice the drift of quartz, and falls at once when a packet arrives with less delay.
 """
 
 from collections import deque
@@ -23,26 +22,28 @@ NEAR_NS = 100_000_000
 
 
 class SensorClock:
-    """Host time minus sensor time, packet after packet.
+    """Estimates host time minus sensor time, packet by packet.
 
-    A difference that leaps by more than `jump_ns` is a sensor that was started anew or whose
-    time wrapped unseen: the estimate begins again, and `restarts` counts it. A sensor whose times
-    are stated to be the host's is believed as long as its first packet arrives within 100 ms.
+    If the difference changes by more than `jump_ns`, the sensor was restarted or its time wrapped
+    unnoticed: the estimate starts again, and `restarts` counts it. A sensor that states the host's
+    times is trusted if its first packet arrives within 100 ms.
     """
 
     def __init__(self, jump_ns: int = 1_000_000_000) -> None:
         self._jump_ns = jump_ns
         self.restarts = 0
-        self.forget()
-
-    def forget(self) -> None:
-        """Time starts anew."""
         self._offset: float | None = None
         self._at = 0
         self._is_host = False
 
+    def forget(self) -> None:
+        """Starts again, for a new start of time."""
+        self._offset = None
+        self._at = 0
+        self._is_host = False
+
     def offset_ns(self, stamp_ns: int, first_ns: int, host_clock: bool) -> int:
-        """To be added to this packet's sensor times.
+        """The nanoseconds to add to the sensor times of this packet.
 
         stamp_ns: the packet's header stamp. first_ns: the first sensor time in it.
         """
@@ -65,7 +66,7 @@ _Place = slice | npt.NDArray[np.bool_]
 
 @dataclass
 class _Held:
-    """A packet and its times on the host's clock, up to last_ns; used: it went into a window."""
+    """A packet and its times on the host's clock, up to last_ns; used: a window has used it."""
 
     chunk: EventChunk
     t_ns: npt.NDArray[np.int64]
@@ -73,7 +74,7 @@ class _Held:
     used: bool = False
 
     def inside(self, start_ns: int, end_ns: int) -> _Place | None:
-        """Where its events of that time are; None where there are none."""
+        """The places of its events in that time; None if there are none."""
         if not len(self.t_ns) or self.last_ns < start_ns or self.t_ns.min() >= end_ns:
             return None
         if self.last_ns < end_ns and self.t_ns.min() >= start_ns:
@@ -85,8 +86,8 @@ class _Held:
 class EventMemory:
     """Packets of one sensor in the order of their arrival.
 
-    events: how many are held. start_ns, end_ns: the time covered on the host's clock, both
-    included, None before the first packet.
+    events: number of events held. start_ns, end_ns: the time covered on the host's clock, both
+    included; None before the first packet.
     """
 
     def __init__(self) -> None:
@@ -99,11 +100,11 @@ class EventMemory:
 
     @property
     def unused(self) -> int:
-        """Packets that no window has taken yet."""
+        """Number of packets that no window has used yet."""
         return sum(not held.used for held in self._held)
 
     def add(self, chunk: EventChunk, span_ns: tuple[int, int], offset_ns: int) -> None:
-        """One more packet. span_ns: sensor time that it covers; offset_ns: to the host's clock."""
+        """Adds a packet. span_ns: the sensor time it covers. offset_ns: to the host's clock."""
         first, last = span_ns[0] + offset_ns, span_ns[1] + offset_ns
         if self.start_ns is None or self.end_ns is None:
             self.start_ns, self.end_ns = first, last
@@ -116,9 +117,9 @@ class EventMemory:
         self.events += len(chunk)
 
     def window(self, start_ns: int, end_ns: int, tolerance_ns: int) -> Events | None:
-        """The events from start_ns to before end_ns; None where no packet reaches into it.
+        """The events from start_ns to before end_ns; None if no packet reaches into that time.
 
-        It is complete where no more than `tolerance_ns` of that time is missing.
+        It is complete if at most `tolerance_ns` of that time is missing.
         """
         missing = self.missing_ns(start_ns, end_ns)
         if not self._held or missing >= end_ns - start_ns:
@@ -145,16 +146,21 @@ class EventMemory:
         )
 
     def missing_ns(self, start_ns: int, end_ns: int) -> int:
-        """How much of that time is not covered: before the first packet, after the last one, and
-        where packets were lost."""
+        """Nanoseconds of that time that are not covered.
+
+        They are before the first packet, after the last one, and where packets were lost.
+        """
         if self.start_ns is None or self.end_ns is None:
             return end_ns - start_ns
         uncovered = [(start_ns, self.start_ns), *self._gaps, (self.end_ns + 1, end_ns)]
         return sum(max(0, min(b, end_ns) - max(a, start_ns)) for a, b in uncovered)
 
     def forget_before(self, stamp_ns: int, at_most: int) -> tuple[int, int]:
-        """Let go of packets older than the stamp, then of the oldest while more than `at_most`
-        events are held. Returns how many packets left unused for either reason."""
+        """Drops packets older than the stamp, then the oldest while too many events are held.
+
+        at_most: number of events to hold. Returns the number of unused packets dropped for each of
+        the two reasons.
+        """
         old = crowded = 0
         while self._held and self._held[0].last_ns < stamp_ns:
             old += self._leave()
@@ -165,7 +171,7 @@ class EventMemory:
         return old, crowded
 
     def _leave(self) -> bool:
-        """The oldest packet goes; True where it was never used."""
+        """Drops the oldest packet; returns whether it was never used."""
         held = self._held.popleft()
         self.events -= len(held.chunk)
         self.start_ns = max(self.start_ns or held.last_ns, held.last_ns)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which X reading goes with which RGB image: the one policy of the live node and the replay.
+"""Pairs each RGB image with an X reading, the same in the live node and the replay.
 
-Each RGB, oldest first, takes the nearest X within `slop_ns`. One X serves one RGB. An X that a
-later RGB is nearer to, and needs as its own nearest, is kept for that RGB; without this rule two
-streams of equal rate whose first X is missing would stay one frame apart for good. Both sides
-move forward only: once an X is used, older ones are given up. This greedy choice is local on
+Each RGB, oldest first, takes the nearest X within `slop_ns`. One X serves one RGB. If a later RGB
+is nearer to an X, and that X is its own nearest, the X is kept for it. Without this rule, two
+streams of equal rate whose first X is missing would stay one frame apart for good. Both sides only
+move forward: after an X is used, older ones are dropped. The choice is greedy and local on
 purpose: the optimum over the whole recording would have to wait for its end.
 
-A decision falls as soon as no better X can still come, that is once an X at or after the RGB has
-been seen; an X equally old is taken at once. It waits for one more RGB only when that RGB, coming
-an interval later as its forerunners did, would be nearer to the X.
+A decision is made as soon as no better X can arrive, that is, after an X at or after the RGB has
+been seen; an X of equal stamp is taken at once. The decision waits for one more RGB only if that
+RGB, expected after the usual interval, would be nearer to the X.
 """
 
 from bisect import bisect_left, insort
@@ -32,12 +32,12 @@ POLICIES: tuple[Policy, ...] = ("approximate", "exact", "rgb_only")
 
 @dataclass(frozen=True)
 class PairingSettings:
-    """How far apart a pair may be and how much may wait.
+    """The largest distance of a pair, and how much may wait.
 
-    slop_ns: largest distance of a pair. queue_size: RGB images, and X readings, that may wait.
-    x_time_offset_ns: added to every X stamp. jump_ns: a step back further than this is a new
-    start of time (a looping recording), less is mere disorder. policy: "exact" pairs equal
-    stamps, "rgb_only" passes every valid RGB on without X.
+    slop_ns: largest distance of a pair. queue_size: number of RGB images, and of X readings, that
+    may wait. x_time_offset_ns: added to every X stamp. jump_ns: a larger step back is a new start
+    of time (a looping recording), a smaller one is disorder. policy: "exact" pairs equal stamps,
+    "rgb_only" passes every valid RGB on without X. Raises InputError for values out of range.
     """
 
     slop_ns: int = 30_000_000
@@ -62,7 +62,7 @@ class PairingSettings:
 
 @dataclass(frozen=True)
 class Pair(Generic[R_co, X_co]):
-    """An RGB and its X, None without X; the X stamp includes the offset."""
+    """An RGB and its X; X and its stamp are None without X. The X stamp includes the offset."""
 
     rgb_stamp_ns: int
     rgb: R_co
@@ -92,12 +92,12 @@ class PairingCounts:
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Both sides' drops; the reasons name their side."""
+        """The drops of both sides; the reasons name their side."""
         return {**self.rgb_dropped, **self.x_dropped}
 
 
 class Stream(Generic[T]):
-    """One side's waiting items in stamp order, and what has become of the others."""
+    """The waiting items of one side in the order of their stamps, and counts of the others."""
 
     def __init__(self, name: str, settings: PairingSettings) -> None:
         self.name = name
@@ -106,20 +106,24 @@ class Stream(Generic[T]):
         self.items: dict[int, T] = {}
         self.arrived = 0
         self.dropped: Counter[str] = Counter()
-        self.forget()
-
-    def forget(self) -> None:
-        """Time starts anew."""
         self.newest = 0
         self.settled = 0
-        self.intervals: deque[int] = deque(maxlen=self.settings.queue_size)
-        self.seen: deque[int] = deque(maxlen=4 * self.settings.queue_size)
+        self.intervals: deque[int] = deque(maxlen=settings.queue_size)
+        self.seen: deque[int] = deque(maxlen=4 * settings.queue_size)
+
+    def forget(self) -> None:
+        """Starts again, for a new start of time."""
+        self.newest = 0
+        self.settled = 0
+        self.intervals.clear()
+        self.seen.clear()
 
     def jumps_back(self, stamp: int) -> bool:
+        """Whether an item with this stamp is a new start of time."""
         return 0 < stamp < self.newest - self.settings.jump_ns
 
     def refusal(self, stamp: int) -> str | None:
-        """Why an item with this stamp cannot wait here; None when it can."""
+        """Why an item with this stamp cannot wait here; None if it can."""
         if stamp <= 0:
             return f"invalid_{self.name}_stamp"
         if stamp in self.items or stamp in self.seen:
@@ -129,6 +133,7 @@ class Stream(Generic[T]):
         return None
 
     def add(self, stamp: int, item: T) -> bool:
+        """Whether the item now waits; otherwise it is dropped and counted."""
         self.arrived += 1
         reason = self.refusal(stamp)
         if reason is not None:
@@ -144,24 +149,24 @@ class Stream(Generic[T]):
         return True
 
     def take(self, stamp: int) -> T:
-        """The item leaves; nothing at or before its stamp is accepted any more."""
+        """Removes and returns the item; later items at or before its stamp are refused."""
         self.stamps.remove(stamp)
         self.settled = max(self.settled, stamp)
         return self.items.pop(stamp)
 
     def give_up(self, below: int, reason: str) -> None:
-        """Everything older than `below` leaves, counted under `reason`."""
+        """Removes everything older than `below`, counted under `reason`."""
         for stamp in self.stamps[: bisect_left(self.stamps, below)]:
             self.take(stamp)
             self.dropped[reason] += 1
 
 
 class Pairing(Generic[R, X]):
-    """Feed images and readings as they arrive; complete pairs come back in stamp order.
+    """Takes images and readings as they arrive; returns complete pairs in the order of stamps.
 
     Duplicate stamps, stamps that are zero or negative, and items older than what has been decided
     are dropped and counted. A step back in time by more than `jump_ns` settles what waits and
-    starts anew, so order holds within each run of time.
+    starts again, so the order holds between two such steps.
     """
 
     def __init__(
@@ -169,7 +174,7 @@ class Pairing(Generic[R, X]):
         settings: PairingSettings | None = None,
         on_unpaired: Callable[[int, R, str], None] | None = None,
     ) -> None:
-        """on_unpaired hears stamp, RGB and reason of each RGB given up for want of an X."""
+        """on_unpaired: called with stamp, RGB and reason of each RGB dropped without an X."""
         self.settings = settings or PairingSettings()
         self._slop = 0 if self.settings.policy == "exact" else self.settings.slop_ns
         self._rgb: Stream[R] = Stream("rgb", self.settings)
@@ -180,11 +185,11 @@ class Pairing(Generic[R, X]):
 
     @property
     def restarts(self) -> int:
-        """How often time has jumped back."""
+        """How often time jumped back."""
         return self._restarts
 
     def retune(self, slop_ns: int, x_time_offset_ns: int) -> None:
-        """Another slop and offset from here on; what waits is judged by the new slop.
+        """Applies another slop and offset from here on; the new slop applies to what waits too.
 
         Raises InputError as PairingSettings does.
         """
@@ -193,19 +198,19 @@ class Pairing(Generic[R, X]):
 
     @property
     def counts(self) -> PairingCounts:
-        """What has happened so far."""
+        """The totals so far."""
         return PairingCounts(
-            self._rgb.arrived,
-            self._x.arrived,
-            self._paired,
-            dict(self._rgb.dropped),
-            dict(self._x.dropped),
-            len(self._rgb.stamps),
-            len(self._x.stamps),
+            rgb_in=self._rgb.arrived,
+            x_in=self._x.arrived,
+            paired=self._paired,
+            rgb_dropped=dict(self._rgb.dropped),
+            x_dropped=dict(self._x.dropped),
+            rgb_pending=len(self._rgb.stamps),
+            x_pending=len(self._x.stamps),
         )
 
     def add_rgb(self, stamp_ns: int, rgb: R) -> list[Pair[R, X]]:
-        """The pairs this image completes."""
+        """The pairs that this image completes."""
         done = self._restart_if(self._rgb.jumps_back(stamp_ns))
         if self._rgb.add(stamp_ns, rgb):
             done += self._decide()
@@ -215,7 +220,7 @@ class Pairing(Generic[R, X]):
         return done
 
     def add_x(self, stamp_ns: int, x: X) -> list[Pair[R, X]]:
-        """The pairs this reading completes."""
+        """The pairs that this reading completes."""
         stamp = stamp_ns + self.settings.x_time_offset_ns if stamp_ns > 0 else stamp_ns
         done = self._restart_if(self._x.jumps_back(stamp))
         if self._x.add(stamp, x):
@@ -225,7 +230,7 @@ class Pairing(Generic[R, X]):
         return done
 
     def flush(self) -> list[Pair[R, X]]:
-        """Decide everything that waits with what is there: the end of a recording."""
+        """Decides everything that waits with the present data, at the end of a recording."""
         done: list[Pair[R, X]] = []
         while self._rgb.stamps:
             done += self._settle_oldest("rgb_without_x")
@@ -234,7 +239,7 @@ class Pairing(Generic[R, X]):
         return done
 
     def settle_until(self, rgb_stamp_ns: int) -> list[Pair[R, X]]:
-        """Decide every waiting RGB up to that stamp with what is there: it has waited enough."""
+        """Decides every waiting RGB up to that stamp with the present data, after a timeout."""
         done: list[Pair[R, X]] = []
         while self._rgb.stamps and self._rgb.stamps[0] <= rgb_stamp_ns:
             done += self._settle_oldest("rgb_without_x")
@@ -256,7 +261,7 @@ class Pairing(Generic[R, X]):
         return done
 
     def _settle_oldest(self, reason: str) -> list[Pair[R, X]]:
-        """The oldest RGB leaves: as a pair, or counted under `reason`."""
+        """Removes the oldest RGB: as a pair, or counted under `reason`."""
         stamp = self._rgb.stamps[0]
         if self.settings.policy == "rgb_only":
             self._paired += 1
@@ -274,7 +279,7 @@ class Pairing(Generic[R, X]):
         return [Pair(stamp, rgb, chosen, self._x.take(chosen))]
 
     def _must_wait(self, rgb: int) -> bool:
-        """Whether what may still arrive could change this RGB's partner."""
+        """Whether a later arrival could change the partner of this RGB."""
         if self.settings.policy == "rgb_only":
             return False
         chosen, certain = self._choose(rgb)
@@ -285,16 +290,16 @@ class Pairing(Generic[R, X]):
         return chosen is not None and self._next_rgb_nearer(rgb, chosen)
 
     def _next_rgb_nearer(self, rgb: int, x: int) -> bool:
-        """Whether an RGB that is due, one usual interval after `rgb`, would be nearer to `x`."""
+        """Whether the next RGB, expected after the usual interval, would be nearer to `x`."""
         if not self._rgb.intervals or rgb != self._rgb.newest:
             return False
         due = rgb + min(self._rgb.intervals)
         return abs(x - due) < abs(x - rgb) and self._x.newest <= due + self._slop
 
     def _choose(self, rgb: int) -> tuple[int | None, bool]:
-        """The nearest X within slop that no later waiting RGB claims, and whether that stands.
+        """The nearest X within slop that no later waiting RGB claims, and whether that is final.
 
-        It does not stand while the claiming RGB may still get a nearer X of its own.
+        It is not final while the claiming RGB may still get a nearer X of its own.
         """
         near = (x for x in self._x.stamps if abs(x - rgb) <= self._slop)
         claimed: int | None = None

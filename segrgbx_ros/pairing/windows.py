@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which events go with which RGB image: the window of time that ends at its stamp.
+"""Pairs each RGB image with events: the window of time that ends at its stamp.
 
-The counterpart of `nearest.py` for a sensor without frames, used by the live node and the replay
-alike. Each packet's times are brought to the host's clock when it arrives and stay as they are,
-so windows that follow each other share no event and lose none. An RGB is decided once a packet
-has arrived that reaches past its stamp.
+The counterpart of `nearest.py` for a sensor without frames, used by the live node and the replay.
+The times of each packet are converted to the host's clock on arrival and then stay fixed, so
+consecutive windows share no event and lose none. An RGB is decided when a packet arrives that
+reaches past its stamp.
 """
 
 from collections import Counter
@@ -24,14 +24,14 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class EventWindowSettings:
-    """What a window holds and how long an image waits for it; times in nanoseconds.
+    """The content of a window, and how long an image waits for it; times in nanoseconds.
 
-    duration_ns: length of the window; with `count` (events, None: all) the furthest it reaches
-    back. tolerance_ns: a window that lacks no more than this still counts as complete.
-    queue_size: RGB images that may wait. timeout_ns: an RGB that is older than the newest one by
-    more than this is decided with what is there. x_time_offset_ns: added to every event's time.
-    jump_ns: a step back further than this is a new start of time. max_events: held at most; 13
-    bytes each.
+    duration_ns: length of the window; with `count` (events, None: all) its largest length.
+    tolerance_ns: a window that misses at most this counts as complete. queue_size: number of RGB
+    images that may wait. timeout_ns: an RGB that is older than the newest one by more than this is
+    decided with the present data. x_time_offset_ns: added to every event's time. jump_ns: a larger
+    step back is a new start of time. max_events: number of events held at most, 13 bytes each.
+    Raises InputError for values out of range.
     """
 
     duration_ns: int = 50_000_000
@@ -59,8 +59,11 @@ class EventWindowSettings:
 
 @dataclass(frozen=True)
 class EventWindowCounts:
-    """late_events: arrived after their window was decided. incomplete: windows with less than
-    the sensor has seen. clock_restarts: times the sensor's clock leapt."""
+    """late_events: arrived after their window was decided.
+
+    incomplete: windows with fewer events than the sensor sent. clock_restarts: how often the
+    sensor's clock jumped.
+    """
 
     late_events: int
     incomplete: int
@@ -68,11 +71,12 @@ class EventWindowCounts:
 
 
 class EventWindows(Generic[R]):
-    """Feed images and decoded packets as they arrive; windows come back in stamp order.
+    """Takes images and decoded packets as they arrive; returns windows in the order of stamps.
 
-    A pair's x_stamp_ns is the end of what its window covers: the RGB stamp, or earlier where the
-    events end earlier. An RGB goes without a pair under the reason "rgb_without_x" where no
-    packet reaches into its window, "rgb_without_events" where the sensor ran but saw no change.
+    The x_stamp_ns of a pair is the end of the time that its window covers: the RGB stamp, or
+    earlier if the events end earlier. An RGB is dropped with the reason "rgb_without_x" if no
+    packet reaches into its window, with "rgb_without_events" if the sensor ran but detected no
+    change.
     """
 
     def __init__(
@@ -80,7 +84,7 @@ class EventWindows(Generic[R]):
         settings: EventWindowSettings | None = None,
         on_unpaired: Callable[[int, R, str], None] | None = None,
     ) -> None:
-        """on_unpaired hears stamp, RGB and reason of each RGB given up for want of events."""
+        """on_unpaired: called with stamp, RGB and reason of each RGB dropped without events."""
         self.settings = settings or EventWindowSettings()
         stream = PairingSettings(
             queue_size=self.settings.queue_size, jump_ns=self.settings.jump_ns
@@ -90,43 +94,45 @@ class EventWindows(Generic[R]):
         self._on_unpaired = on_unpaired
         self._packets = self._paired = self._late = self._incomplete = self._restarts = 0
         self._x_dropped: Counter[str] = Counter()
-        self._forget()
-
-    def _forget(self) -> None:
-        """Time starts anew."""
-        self._rgb.forget()
-        self._clock.forget()
         self._memory = EventMemory()
         self._newest_packet: EventChunk | None = None
 
+    def _forget(self) -> None:
+        """Starts again, for a new start of time."""
+        self._rgb.forget()
+        self._clock.forget()
+        self._memory = EventMemory()
+        self._newest_packet = None
+
     @property
     def counts(self) -> PairingCounts:
-        """What has happened so far; x counts packets.
+        """The totals so far; x counts packets.
 
-        x_in = used in some window + sum(x_dropped) + x_pending; a packet may serve several.
+        x_in = used in some window + sum(x_dropped) + x_pending; a packet may be in several
+        windows.
         """
         return PairingCounts(
-            self._rgb.arrived,
-            self._packets,
-            self._paired,
-            dict(self._rgb.dropped),
-            dict(+self._x_dropped),
-            len(self._rgb.stamps),
-            self._memory.unused,
+            rgb_in=self._rgb.arrived,
+            x_in=self._packets,
+            paired=self._paired,
+            rgb_dropped=dict(self._rgb.dropped),
+            x_dropped=dict(+self._x_dropped),
+            rgb_pending=len(self._rgb.stamps),
+            x_pending=self._memory.unused,
         )
 
     @property
     def event_counts(self) -> EventWindowCounts:
-        """What has happened to the events themselves."""
+        """The totals of the events."""
         return EventWindowCounts(self._late, self._incomplete, self._clock.restarts)
 
     @property
     def restarts(self) -> int:
-        """How often time has jumped back."""
+        """How often time jumped back."""
         return self._restarts
 
     def retune(self, slop_ns: int, x_time_offset_ns: int) -> None:
-        """Another offset for the packets from here on; windows know no slop."""
+        """Applies another offset to the packets from here on; windows have no slop."""
         del slop_ns
         self.settings = replace(self.settings, x_time_offset_ns=x_time_offset_ns)
 
@@ -144,7 +150,7 @@ class EventWindows(Generic[R]):
         """The pairs that this packet completes."""
         self._packets += 1
         before = self._newest_packet
-        done = self._restart_if(before is not None and self._starts_anew(before, chunk))
+        done = self._restart_if(before is not None and self._restarted(before, chunk))
         reason = self._refusal(chunk)
         if reason is not None:
             self._x_dropped[reason] += 1
@@ -156,14 +162,14 @@ class EventWindows(Generic[R]):
         return done
 
     def settle_until(self, rgb_stamp_ns: int) -> list[Pair[R, Events]]:
-        """Decide every waiting RGB up to that stamp with what is there: it has waited enough."""
+        """Decides every waiting RGB up to that stamp with the present data, after a timeout."""
         done: list[Pair[R, Events]] = []
         while self._rgb.stamps and self._rgb.stamps[0] <= rgb_stamp_ns:
             done += self._settle_oldest("rgb_without_x")
         return done
 
     def flush(self) -> list[Pair[R, Events]]:
-        """Decide everything that waits with what is there: the end of a recording."""
+        """Decides everything that waits with the present data, at the end of a recording."""
         done = self.settle_until(self._rgb.newest)
         self._x_dropped["x_unused"] += self._memory.unused
         self._memory = EventMemory()
@@ -177,13 +183,13 @@ class EventWindows(Generic[R]):
         self._forget()
         return done
 
-    def _starts_anew(self, before: EventChunk, chunk: EventChunk) -> bool:
-        """Whether time has jumped back, or the sensor is another."""
+    def _restarted(self, before: EventChunk, chunk: EventChunk) -> bool:
+        """Whether time jumped back, or the sensor changed."""
         jumped = 0 < chunk.stamp_ns < before.stamp_ns - self.settings.jump_ns
         return jumped or (chunk.width, chunk.height) != (before.width, before.height)
 
     def _refusal(self, chunk: EventChunk) -> str | None:
-        """Why a packet cannot be used; None when it can."""
+        """Why a packet cannot be used; None if it can."""
         before = self._newest_packet
         if chunk.stamp_ns <= 0:
             return "invalid_x_stamp"
@@ -203,10 +209,10 @@ class EventWindows(Generic[R]):
         self._memory.add(chunk, (chunk.first_ns, chunk.last_ns), offset)
 
     def _tidy(self) -> None:
-        """Let go of what no window can need any more.
+        """Drops packets that no window can need any more.
 
-        An RGB still to come is newer than those seen, and by `jump_ns` at most later than the
-        events of its time.
+        A later RGB is newer than those seen, and at most `jump_ns` later than the events of its
+        time.
         """
         end = self._memory.end_ns
         if end is None:
@@ -223,7 +229,7 @@ class EventWindows(Generic[R]):
         return [] if end is None else self.settle_until(end)
 
     def _settle_oldest(self, reason: str) -> list[Pair[R, Events]]:
-        """The oldest RGB leaves: with its window, or counted under a reason."""
+        """Removes the oldest RGB: with its window, or counted under a reason."""
         stamp = self._rgb.stamps[0]
         start = stamp - self.settings.duration_ns
         events = self._memory.window(start, stamp, self.settings.tolerance_ns)
@@ -243,6 +249,6 @@ class EventWindows(Generic[R]):
         return [Pair(stamp, rgb, stamp if covered is None else min(stamp, covered), events)]
 
     def _shortened(self, events: Events) -> Events:
-        """What is missing before a window that starts later does not matter to it."""
+        """The window without gaps that lie before its later start."""
         missing = self._memory.missing_ns(events.start_ns, events.end_ns)
         return replace(events, complete=missing <= self.settings.tolerance_ns)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline over a recording, and what it leaves."""
+"""The pipeline over a recording, and its results."""

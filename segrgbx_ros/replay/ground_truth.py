@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ground truth of a recording: matched to RGB by exact stamp, brought to the model's classes."""
+"""Ground truth of a recording: matched to RGB by exact stamp, mapped to the model's classes."""
 
 from dataclasses import dataclass
-from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,25 +12,18 @@ from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.messages.images import AnyImage, labels_from_message
-from segrgbx_ros.messages.types import LABEL_INFO, typestore
+from segrgbx_ros.messages.types import LABEL_INFO, LabelInfoMessage, deserialized
 
 Labels = npt.NDArray[np.uint8]
 KEPT = 64
 
 
-class _VisionClass(Protocol):
-    class_id: int
-    class_name: str
-
-
-class _LabelInfo(Protocol):
-    class_map: list[_VisionClass]
-
-
 @dataclass(frozen=True)
 class ClassMap:
-    """table: (256,) uint8, the recording's id to the model's, 255 where the model has no such
-    class. note: what a reader of the scores should know, None where the ids simply agree.
+    """The recording's class ids in the model's label set.
+
+    table: (256,) uint8, the recording's id to the model's; 255 if the model does not have the
+    class. note: information for readers of the scores, None if the ids agree.
     """
 
     table: Labels
@@ -39,7 +31,7 @@ class ClassMap:
 
 
 def class_map(bag: BagReader, topics: TopicsTaken, label_set: LabelSet) -> ClassMap:
-    """By class name where the recording states its names in a LabelInfo, else id by id."""
+    """By class name if the recording has a LabelInfo with names, otherwise by id."""
     same = np.arange(256, dtype=np.uint8)
     topic = topics.ground_truth_labels
     first = None if topic is None else bag.first(topic)
@@ -49,7 +41,7 @@ def class_map(bag: BagReader, topics: TopicsTaken, label_set: LabelSet) -> Class
             f"The recording does not name its ground-truth classes; its ids are taken to be those "
             f"of label set '{label_set.name}'.",
         )
-    info = cast(_LabelInfo, typestore().deserialize_cdr(first.data, LABEL_INFO))
+    info: LabelInfoMessage = deserialized(first.data, LABEL_INFO)
     names = {int(c.class_id): c.class_name for c in info.class_map}
     if names == dict(enumerate(label_set.names)):
         return ClassMap(same, None)
@@ -67,7 +59,7 @@ def class_map(bag: BagReader, topics: TopicsTaken, label_set: LabelSet) -> Class
 
 
 class GroundTruth:
-    """Keeps undecoded truth until its RGB comes, and scores masks against it."""
+    """Keeps undecoded ground truth until its RGB arrives, and scores masks against it."""
 
     def __init__(self, topic: str, classes: ClassMap, label_set: LabelSet) -> None:
         self._topic = topic
@@ -77,20 +69,20 @@ class GroundTruth:
         self.problem: str | None = None
 
     def add(self, stamp_ns: int, msg: AnyImage) -> None:
-        """Remember a truth image; the oldest of more than 64 is forgotten."""
+        """Keeps a ground-truth image; of more than 64, the oldest is dropped."""
         self._kept[stamp_ns] = msg
         if len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
 
     def has(self, stamp_ns: int) -> bool:
-        """Whether a truth of exactly this stamp waits."""
+        """Whether a ground-truth image of exactly this stamp is kept."""
         return stamp_ns in self._kept
 
     def score(self, stamp_ns: int, predicted: Labels) -> Labels | None:
-        """Compare a mask with the truth of its stamp.
+        """Compares a mask with the ground truth of its stamp.
 
-        predicted: (H, W) uint8. Returns the truth in the model's classes, None where there is
-        none or it cannot be used; `problem` then holds the first such sentence.
+        predicted: (H, W) uint8. Returns the ground truth in the model's classes, (H, W) uint8.
+        None if there is none or it cannot be used; `problem` then holds the first such sentence.
         """
         msg = self._kept.pop(stamp_ns, None)
         if msg is None:
@@ -108,8 +100,8 @@ class GroundTruth:
         return self._meter.scores()
 
     def notes(self) -> list[str]:
-        """What to know about the scores."""
-        found = [] if self._classes.note is None else [self._classes.note]
+        """Information for readers of the scores."""
+        notes = [] if self._classes.note is None else [self._classes.note]
         if self.problem is not None:
-            found.append(f"Some ground truth was not used: {self.problem}")
-        return found
+            notes.append(f"Some ground truth was not used: {self.problem}")
+        return notes

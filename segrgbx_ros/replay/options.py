@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a replay is asked to do, and what it tells on the way."""
+"""The options of a replay, and its progress."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +16,11 @@ class ReplayOptions:
     """What to replay, and how.
 
     modality: a name of the modality table, or "none" for RGB alone. Topics that are None are
-    found by type and name; gt_topic "none" leaves ground truth out. sync: which X goes with an RGB
-    image. sensor: how X is encoded and aligned; cameras: calibration files, before what is
-    recorded. force: an output folder that holds files may be used. max_frames: stop after so many
-    masks. label_set: for a model over a union, the one to answer in. Raises InputError for a value
-    out of range.
+    chosen by type and name; gt_topic "none" leaves ground truth out. sync: the pairing of X with
+    RGB images. sensor: the encoding and alignment of X. cameras: calibration files, which take
+    precedence over the recording. force: the output folder may hold files. max_frames: stop after
+    this number of masks. label_set: for a model over a union, the one to answer in. Raises
+    InputError for a value out of range.
     """
 
     bag: Path
@@ -44,7 +44,7 @@ class ReplayOptions:
             modality_named(self.modality)
         elif self.x_topic is not None:
             raise InputError(
-                f"Modality 'none' segments RGB alone, yet X topic {self.x_topic} was given; name "
+                f"Modality 'none' segments RGB alone, but X topic {self.x_topic} was given; name "
                 "its modality, or leave the topic out."
             )
         if self.max_frames is not None and self.max_frames < 1:
@@ -53,7 +53,7 @@ class ReplayOptions:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a replay is; the first report comes before the first frame and tells the topics."""
+    """Progress of a replay. The first report comes before the first frame and has the topics."""
 
     topics: TopicsTaken
     rgb_seen: int

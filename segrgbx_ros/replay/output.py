@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a replay leaves behind: the result bag, an overlay a frame, and a few four-up pictures."""
+"""The output of a replay: result bag, one overlay per frame, and some four-up pictures."""
 
 import re
 import time
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,9 @@ from segrgbx_core.files.images import write_png
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.pictures.frames import four_up
 from segrgbx_ros.bags.writer import ResultWriter
-from segrgbx_ros.messages.images import Header
-from segrgbx_ros.messages.types import STATUS, message
+from segrgbx_ros.messages.cameras import CameraInfoMessage
+from segrgbx_ros.messages.types import STATUS, Header, message
 from segrgbx_ros.pipeline import SegmentedFrame, frame_status, pictures_of
-
-if TYPE_CHECKING:
-    from rosbags.typesys.store import Msg
 
 PANELS = 12
 OWN_PICTURE = re.compile(r"\d{6}\.png")
@@ -31,25 +28,25 @@ OWN_PICTURE = re.compile(r"\d{6}\.png")
 
 @dataclass(frozen=True)
 class FrameContext:
-    """What goes with a segmented frame into the result.
+    """What the result holds of a frame besides its segmentation.
 
-    dropped: RGB images given up so far, by reason. truth: (H, W) uint8 or None. x_held, x_reason:
+    dropped: RGB images dropped so far, by reason. truth: (H, W) uint8 or None. x_held, x_reason:
     of the frame's `Match`.
     """
 
     header: Header
     log_time_ns: int
     dropped: Mapping[str, int]
-    camera_info: "Msg | None"
+    camera_info: CameraInfoMessage | None
     truth: npt.NDArray[np.uint8] | None
     x_held: bool = False
     x_reason: str = ""
 
 
 def claim_replay_output(out: Path, force: bool) -> None:
-    """Makes the folder; with force, the files an earlier replay left there go.
+    """Creates the folder; with force, removes the files of an earlier replay.
 
-    Raises OutputError as `claim_output` does, and where foreign files lie in `result/`.
+    Raises OutputError as `claim_output` does, and if `result/` has files of other origin.
     """
     claim_output(out, force)
     with disk_errors(out):
@@ -71,7 +68,7 @@ def claim_replay_output(out: Path, force: bool) -> None:
 
 
 class ReplayOutput:
-    """Writes frame after frame; the bag and the folders appear with the first one."""
+    """Writes frame after frame; the bag and the folders are created with the first one."""
 
     def __init__(
         self,
@@ -106,10 +103,10 @@ class ReplayOutput:
             self._bag.__exit__(kind, value, trace)
 
     def write(self, done: SegmentedFrame, context: FrameContext) -> float:
-        """Everything of one frame; returns the milliseconds of the stage "output".
+        """Writes one frame; returns the milliseconds of the stage "output".
 
-        That stage is the pictures, their messages, the result bag and the overlay's PNG file; the
-        four-up pictures are extra.
+        That stage is the pictures, their messages, the result bag and the overlay's PNG file,
+        without the four-up pictures.
         """
         bag = self._opened()
         start = time.perf_counter()
@@ -124,7 +121,7 @@ class ReplayOutput:
         return output_ms
 
     def _show(self, name: str, done: SegmentedFrame, context: FrameContext) -> None:
-        """A four-up picture now and then; of a frame without a valid X only if all are so."""
+        """Writes some four-up pictures; of a frame without valid X only if all frames are such."""
         self._panel_due |= (self._count - 1) % self._panel_stride == 0
         if done.frame.x is not None and not done.x_used:
             self._spare = self._spare or (name, done, context)
@@ -152,7 +149,7 @@ class ReplayOutput:
         )
         write_png(self._out / "panels" / name, picture)
 
-    def _status(self, done: SegmentedFrame, context: FrameContext, output_ms: float) -> "Msg":
+    def _status(self, done: SegmentedFrame, context: FrameContext, output_ms: float) -> object:
         status = frame_status(
             done,
             model=self._model,
@@ -162,11 +159,12 @@ class ReplayOutput:
             x_held=context.x_held,
             x_reason=context.x_reason,
         )
-        return message(STATUS, header=cast("Msg", context.header), **vars(status))
+        return message(STATUS, header=context.header, **vars(status))
 
 
-def _restamped(context: FrameContext) -> "Msg | None":
+def _restamped(context: FrameContext) -> CameraInfoMessage | None:
     """The calibration with the mask's header."""
     if context.camera_info is None:
         return None
-    return cast("Msg", replace(cast(Any, context.camera_info), header=context.header))
+    info: CameraInfoMessage = replace(cast(Any, context.camera_info), header=context.header)
+    return info

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recording's X messages to its matching: images and clouds as they are, events decoded."""
+"""Feeds a recording's X messages to its matching; events are decoded first."""
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, cast
+from typing import Protocol, TypeAlias
 
 from rosbags.serde import SerdeError
 
@@ -13,13 +13,13 @@ from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.events.packets import TOGETHER, EventDecoder
 from segrgbx_ros.messages.images import AnyImage, stamp_ns
 from segrgbx_ros.messages.readings import XInput
-from segrgbx_ros.messages.types import typestore
+from segrgbx_ros.messages.types import deserialized
 from segrgbx_ros.pairing.matching import Match, Matching, SyncSettings
 
 
 @dataclass(frozen=True)
 class ArrivedRgb:
-    """An RGB message whose pixels are still as recorded."""
+    """An RGB message whose pixels are not decoded yet."""
 
     msg: AnyImage
     log_time_ns: int
@@ -32,9 +32,9 @@ ReplayMatching: TypeAlias = Matching[ArrivedRgb, XInput]
 class RecordedX(Protocol):
     """Reads the messages of the X topic into the matching.
 
-    missed, way_out: what to say where no frame at all finds an X, and what may help.
-    unreadable, first_problem: messages that could not be read, by reason, and the first sentence
-    on each. first_ns: the stamp of the first one that could.
+    missed, way_out: text for a replay in which no frame has an X, and a possible remedy.
+    unreadable, first_problem: unreadable messages by reason, and the first sentence for each.
+    first_ns: the stamp of the first readable one.
     """
 
     missed: str
@@ -44,20 +44,20 @@ class RecordedX(Protocol):
     first_ns: int | None
 
     def add(self, message: BagMessage) -> None:
-        """A message of the topic; one that cannot be read is counted."""
+        """Adds a message of the topic; an unreadable one is counted."""
         ...
 
     def hand_over(self) -> None:
-        """Everything added so far reaches the matching."""
+        """Passes everything added so far to the matching."""
         ...
 
     def notes(self) -> list[str]:
-        """What a reader of the figures should know."""
+        """Information for readers of the figures."""
         ...
 
 
 class RecordedImages:
-    """Images and clouds."""
+    """X as images and clouds."""
 
     def __init__(self, matching: ReplayMatching, settings: SyncSettings) -> None:
         self._matching = matching
@@ -70,17 +70,16 @@ class RecordedImages:
     def add(self, message: BagMessage) -> None:
         """See RecordedX."""
         try:
-            msg = typestore().deserialize_cdr(message.data, message.msgtype)
+            x: AnyImage = deserialized(message.data, message.msgtype)
         except SerdeError:
             self.unreadable["unreadable_x_message"] += 1
             return
-        x = cast(AnyImage, msg)
         stamp = stamp_ns(x.header)
         self.first_ns = stamp if self.first_ns is None else self.first_ns
         self._matching.add_x(stamp, x, message.log_time_ns)
 
     def hand_over(self) -> None:
-        """See RecordedX; nothing is kept back."""
+        """See RecordedX; nothing is held back."""
 
     def notes(self) -> list[str]:
         """See RecordedX."""
@@ -88,7 +87,7 @@ class RecordedImages:
 
 
 class RecordedEvents:
-    """Event packets, decoded some together where no image waits against the clock."""
+    """X as event packets, decoded in batches unless images have a timeout."""
 
     def __init__(
         self, matching: ReplayMatching, settings: SyncSettings, topic: str, msgtype: str

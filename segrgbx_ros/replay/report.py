@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report of a replay: its figures in words, and pictures, on one page."""
+"""The report of a replay: figures in text, and pictures, on one page."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +38,8 @@ FIRST_WIDTH, OTHER_WIDTH = 1284, 960
 def write_report(folder: Path) -> Path:
     """Makes `report.html` from `summary.json` and `panels/*.png` of a replay's output folder.
 
-    Raises InputError where the summary is missing or not as this version writes it, OutputError
-    where the disk refuses.
+    Raises InputError if the summary is missing or was not written by this version, OutputError if
+    writing fails.
     """
     view = replay_view(read_summary(folder))
     page = render_page(TEMPLATE, report=view, panels=_panels(folder / "panels"))
@@ -49,7 +49,7 @@ def write_report(folder: Path) -> Path:
 
 
 def _panels(folder: Path) -> list[Panel]:
-    """At most nine, spread evenly over the recording; the first is the largest."""
+    """At most nine, evenly spread over the recording; the first is the largest."""
     files = sorted(folder.glob("*.png"))
     count = min(len(files), PANELS_SHOWN)
     chosen = [files[i * (len(files) - 1) // max(1, count - 1)] for i in range(count)]
@@ -83,7 +83,7 @@ class ReportView:
 
 
 def replay_view(summary: ReplaySummary) -> ReportView:
-    """The summary in words."""
+    """The summary as text."""
     recording = summary.recording
     x_name = "RGB alone" if summary.topics.x is None else f"RGB with {data_of(summary.modality)}"
     return ReportView(
@@ -106,14 +106,14 @@ def replay_view(summary: ReplaySummary) -> ReportView:
 
 
 def _tiles(summary: ReplaySummary) -> str:
-    """What the four pictures of a panel are."""
+    """Names of the four pictures in a panel."""
     x = "no X" if summary.topics.x is None else data_of(summary.modality)
     below = "segmentation" if summary.topics.ground_truth is None else "ground truth"
     return f"RGB, {x}, {below}, segmentation over RGB"
 
 
 def _warnings(summary: ReplaySummary) -> tuple[str, ...]:
-    """What went wrong: lost recording, refused frames."""
+    """Problems: lost parts of the recording, refused frames."""
     lost = [] if summary.recording.lost is None else [summary.recording.lost]
     dropped = [
         f"Dropped {n}: {reason_in_words(reason)}."
@@ -124,7 +124,7 @@ def _warnings(summary: ReplaySummary) -> tuple[str, ...]:
 
 
 def _notices(summary: ReplaySummary) -> tuple[str, ...]:
-    """What a reader of the figures should know though nothing went wrong."""
+    """Information for readers of the figures if nothing went wrong."""
     unpaired = sum(summary.frames.dropped.get(reason, 0) for reason in UNPAIRED)
     said = []
     whole = f"{unpaired} of {counted(summary.frames.rgb_in, 'RGB image')}"
@@ -140,37 +140,37 @@ def _notices(summary: ReplaySummary) -> tuple[str, ...]:
 
 def _figures(summary: ReplaySummary) -> tuple[Figure, ...]:
     frames, skew = summary.frames, _distances(summary)
-    found = []
+    figures = []
     if summary.miou is not None:
         note = f"pixel accuracy {share(summary.pixel_accuracy)}, "
         note += counted(summary.frames_scored, "frame")
-        found.append(Figure("Mean IoU", share(summary.miou), note=note))
-    found.append(
+        figures.append(Figure("Mean IoU", share(summary.miou), note=note))
+    figures.append(
         Figure("Frames segmented", str(frames.segmented), f"of {frames.rgb_in}", "RGB images")
     )
     if summary.stage_ms:
         total = sum(times.p50 for times in summary.stage_ms.values())
-        found.append(
+        figures.append(
             Figure("Time a frame", milliseconds(total), "ms", "medians of all stages, added")
         )
     if skew is not None:
-        found.append(
+        figures.append(
             Figure(
                 "RGB to X", milliseconds(skew.p50), "ms", f"at most {milliseconds(skew.max)} ms"
             )
         )
     if summary.mean_confidence is not None:
-        found.append(Figure("Mean confidence", f"{summary.mean_confidence:.2f}", note="0 to 1"))
-    return tuple(found)
+        figures.append(Figure("Mean confidence", f"{summary.mean_confidence:.2f}", note="0 to 1"))
+    return tuple(figures)
 
 
 def _distances(summary: ReplaySummary) -> Spread | None:
-    """None for events, whose windows end where the RGB image is."""
+    """None for events, because their windows end at the RGB stamp."""
     return None if is_windowed(summary.modality) else summary.skew_ms
 
 
 def _bars(summary: ReplaySummary) -> tuple[Bar, ...]:
-    """One a class that occurs, best first."""
+    """One per class that occurs, best first."""
     scores = (summary.per_class_iou or {}).items()
     measured = sorted(((n, v) for n, v in scores if v is not None), key=lambda item: -item[1])
     return tuple(

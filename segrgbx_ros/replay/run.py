@@ -3,7 +3,6 @@
 
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
 
 from rosbags.serde import SerdeError
 
@@ -16,8 +15,9 @@ from segrgbx_core.wording import counted
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken, find_topics
+from segrgbx_ros.messages.cameras import CameraInfoMessage
 from segrgbx_ros.messages.images import AnyImage, stamp_ns
-from segrgbx_ros.messages.types import typestore
+from segrgbx_ros.messages.types import deserialized
 from segrgbx_ros.pairing.nearest import Pair
 from segrgbx_ros.pipeline import MessagePair, Pipeline
 from segrgbx_ros.replay.ground_truth import GroundTruth, class_map
@@ -32,9 +32,6 @@ from segrgbx_ros.replay.summary import (
     Recording,
     ReplaySummary,
 )
-
-if TYPE_CHECKING:
-    from rosbags.typesys.store import Msg
 
 TRUTH_WAIT_NS = 1_000_000_000
 
@@ -68,7 +65,7 @@ class ReplayRun:
         self._rgb_total = self._count(topics.rgb)
 
     def finish(self) -> ReplaySummary:
-        """Run through the recording and sum up."""
+        """Reads the recording to its end and sums up."""
         with self._output() as output:
             self._tell()
             for message in self._bag.messages(self._topics_used()):
@@ -103,21 +100,21 @@ class ReplayRun:
         )
 
     def _take(self, message: BagMessage) -> None:
-        """Hand one message to whom it concerns."""
+        """Passes one message to its consumer."""
         self._matching.tick(message.log_time_ns)
         if message.topic == self._topics.x:
             self._x.add(message)
             return
         role = self._role(message.topic)
         try:
-            msg = typestore().deserialize_cdr(message.data, message.msgtype)
+            msg = deserialized(message.data, message.msgtype)
         except SerdeError:
             self._unreadable[f"unreadable_{role}_message"] += 1
             return
         if role == "camera_info":
-            self._camera_info = cast("Msg", msg)
+            self._camera_info = msg
             return
-        image = cast(AnyImage, msg)
+        image: AnyImage = msg
         stamp = stamp_ns(image.header)
         if role == "ground_truth" and self._truth is not None:
             self._truth.add(stamp, image)
@@ -129,7 +126,7 @@ class ReplayRun:
             self._tell()
 
     def _release(self, output: ReplayOutput, before_ns: int | None) -> None:
-        """Segment the decided pairs whose ground truth is there or will not come any more."""
+        """Segments the decided pairs whose ground truth is present or no longer expected."""
         while self._waiting and not self._enough():
             pair = self._waiting[0].pair
             if self._truth is not None and before_ns is not None:
@@ -151,13 +148,13 @@ class ReplayRun:
         if self._truth is not None:
             truth = self._truth.score(pair.rgb_stamp_ns, done.segmentation.labels)
         context = FrameContext(
-            pair.rgb.msg.header,
-            pair.rgb.log_time_ns,
-            self._rgb_dropped(),
-            self._camera_info,
-            truth,
-            match.held,
-            match.x_reason,
+            header=pair.rgb.msg.header,
+            log_time_ns=pair.rgb.log_time_ns,
+            dropped=self._rgb_dropped(),
+            camera_info=self._camera_info,
+            truth=truth,
+            x_held=match.held,
+            x_reason=match.x_reason,
         )
         output_ms = output.write(done, context)
         timings = {**done.timings_ms, "output": output_ms}
@@ -217,13 +214,13 @@ class ReplayRun:
         said = self._x.notes()
         if self._without_x:
             said.append(
-                f"{self._without_x} of {counted(self._pipeline.segmented, 'mask')} come of RGB "
+                f"{self._without_x} of {counted(self._pipeline.segmented, 'mask')} are from RGB "
                 "alone, since no pixel of their X was valid."
             )
         masks = counted(self._pipeline.segmented, "mask")
         if self._alone:
             said.append(
-                f"{self._alone} of {masks} come of RGB alone, since no X was near enough in time "
+                f"{self._alone} of {masks} are from RGB alone, since no X was near enough in time "
                 "(missing_x rgb_only)."
             )
         if self._held:
@@ -234,7 +231,7 @@ class ReplayRun:
         return [*said, *(self._truth.notes() if self._truth is not None else [])]
 
     def _nothing_segmented(self) -> BagError | InputError:
-        """Why a replay ends without a single mask."""
+        """The error of a replay that ends without a mask."""
         refusals = self._pipeline.refusals
         if refusals.counts:
             return InputError(refusals.first[refusals.counts.most_common(1)[0][0]])
@@ -262,18 +259,19 @@ class ReplayRun:
         names = self._topics_used() + ([labels] if labels is not None else [])
         return {name: self._count(name) for name in names}
 
-    def _first_camera_info(self) -> "Msg | None":
+    def _first_camera_info(self) -> CameraInfoMessage | None:
         topic = self._topics.camera_info
         first = None if topic is None else self._bag.first(topic)
         if first is None:
             return None
         try:
-            return cast("Msg", typestore().deserialize_cdr(first.data, first.msgtype))
+            info: CameraInfoMessage = deserialized(first.data, first.msgtype)
         except SerdeError:
             return None
+        return info
 
     def _rgb_dropped(self) -> dict[str, int]:
-        """RGB images given up so far, by reason."""
+        """RGB images dropped so far, by reason."""
         dropped = Counter(self._matching.rgb_dropped)
         dropped.update(self._pipeline.refusals.counts)
         dropped["unreadable_rgb_message"] += self._unreadable["unreadable_rgb_message"]
@@ -285,8 +283,8 @@ class ReplayRun:
         return roles.get(topic, "camera_info")
 
     def _count(self, topic: str) -> int:
-        found = self._bag.topic(topic)
-        return found.count if found is not None else 0
+        held = self._bag.topic(topic)
+        return held.count if held is not None else 0
 
     def _enough(self) -> bool:
         limit = self._options.max_frames
@@ -306,9 +304,9 @@ def replay(
     """Segments every pair of the recording.
 
     Writes `result/` (a recording), `overlays/`, `panels/` and `summary.json` under options.out.
-    segmenter: one already loaded, instead of the options' model, device and precision. Where the
-    recording breaks off, what can be read is segmented and `complete` of the summary is False.
-    Raises SegRgbxError where nothing could be segmented, and for each mistake in the options.
+    segmenter: a loaded one, instead of the options' model, device and precision. If the recording
+    is truncated, the readable part is segmented and `complete` of the summary is False. Raises
+    SegRgbxError if nothing could be segmented, and for each error in the options.
     """
     with BagReader(options.bag) as bag:
         topics = find_topics(

@@ -30,7 +30,7 @@ def make_matching(
     topics: TopicsTaken,
     emit: Callable[[ReplayMatch], None],
 ) -> tuple[ReplayMatching, RecordedX]:
-    """The matching, and what feeds it: by windows for event topics, else by nearest stamp."""
+    """The matching and its source: windows for event topics, otherwise the nearest stamp."""
     x = None if topics.x is None else bag.topic(topics.x)
     modality = NO_X if x is None else options.modality
     events = x is not None and x.msgtype in EVENT_TYPES
@@ -43,9 +43,9 @@ def make_matching(
 def make_pipeline(
     options: ReplayOptions, bag: BagReader, topics: TopicsTaken, segmenter: FrameSegmenter
 ) -> Pipeline:
-    """With what the recording knows of the cameras, where the options need it.
+    """The pipeline with the cameras of the recording, if the options need them.
 
-    Raises InputError for options that are refused, and where a calibration is unknown.
+    Raises InputError for invalid options, and if a calibration is unknown.
     """
     modality = options.modality
     if modality == NO_X or topics.x is None:
@@ -55,13 +55,13 @@ def make_pipeline(
     if x is None or x.msgtype != POINT_CLOUD:
         encoder = make_encoder(modality, options.sensor, cameras)
         return Pipeline(segmenter, modality, topics.rgb, topics.x, encoder)
-    # A cloud seen from the RGB camera lies on its grid already.
+    # A cloud seen from the RGB camera is already on its grid.
     encoder = make_encoder(modality, replace(options.sensor, align="none"), cameras)
     decoder = XDecoder(modality, topics.x, cloud_view=cloud_view(topics.x, cameras))
     return Pipeline(segmenter, modality, topics.rgb, topics.x, encoder, decoder)
 
 
 def cloud_view(topic: str, cameras: Cameras) -> CloudView:
-    """From where the point clouds of a topic are seen. Raises InputError for what is unknown."""
+    """The camera that sees the point clouds of a topic. Raises InputError if it is unknown."""
     purpose = f"Seeing the clouds of {topic} from the RGB camera"
     return CloudView(cameras.rgb_camera(purpose), cameras.rgb_from_x(purpose))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a replay amounts to: the content of `summary.json`, written and read back."""
+"""The result of a replay: the content of `summary.json`, written and read."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ STAGES = ("decode", "encode", "model", "output")
 
 @dataclass(frozen=True)
 class Frames:
-    """Messages read, pairs found, masks written; dropped: both sides' losses by reason."""
+    """Messages read, pairs, and masks written; dropped: the losses of both sides by reason."""
 
     rgb_in: int
     x_in: int
@@ -32,7 +32,7 @@ class Frames:
 
 @dataclass(frozen=True)
 class Recording:
-    """path: as given. lost: one sentence on what could not be read, None where complete."""
+    """path: as given. lost: one sentence on data that could not be read, None if complete."""
 
     path: str
     duration_s: float
@@ -42,7 +42,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a reader of the figures should know of the model; training: its card's provenance."""
+    """Facts about the model for readers of the figures; training: from its card."""
 
     description: str
     license: str
@@ -52,13 +52,13 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class ReplaySummary:
-    """Everything a replay reports; shares and confidences in 0..1.
+    """Everything that a replay reports; shares and confidences in 0..1.
 
     miou and per_class_iou are None without ground truth, skew_ms without X. frames_scored: masks
     that had a ground truth of their stamp. class_fractions: share of all mask pixels by class,
     "unlabelled" included. class_colors: red, green, blue in 0..255, in the order of the ids.
     topic_messages: messages recorded on each topic used. problems: the first sentence for each
-    reason a frame was refused. notes: what else the reader of the figures should know.
+    reason why a frame was refused. notes: further information for readers of the figures.
     """
 
     frames: Frames
@@ -85,7 +85,7 @@ class ReplaySummary:
 
     @property
     def complete(self) -> bool:
-        """Whether the whole recording could be read; a command exits with 1 where not."""
+        """Whether the whole recording could be read; a command exits with 1 if not."""
         return self.recording.complete
 
     def to_json(self) -> str:
@@ -94,7 +94,7 @@ class ReplaySummary:
 
 
 class FrameStatistics:
-    """Gathers what each segmented frame adds to the summary."""
+    """Collects what each segmented frame adds to the summary."""
 
     def __init__(self, label_set: LabelSet) -> None:
         self._label_set = label_set
@@ -106,7 +106,7 @@ class FrameStatistics:
     def add(
         self, segmentation: Segmentation, timings_ms: Mapping[str, float], skew_ns: int | None
     ) -> None:
-        """One segmented frame; timings in milliseconds for each of STAGES that was measured."""
+        """Adds a segmented frame; timings in milliseconds for each of STAGES that was measured."""
         for stage in STAGES:
             if stage in timings_ms:
                 self._stage_ms[stage].append(timings_ms[stage])
@@ -124,11 +124,11 @@ class FrameStatistics:
         }
 
     def skew_ms(self) -> Spread | None:
-        """Between the two stamps of a pair, without sign; None where no frame had an X."""
+        """Absolute distance of the two stamps of a pair; None if no frame had an X."""
         return Spread.of(self._skew_ms) if self._skew_ms else None
 
     def mean_confidence(self) -> float | None:
-        """Mean over the frames; None where no pixel was labelled."""
+        """Mean over the frames; None if no pixel was labelled."""
         return round(float(np.mean(self._confidence)), 5) if self._confidence else None
 
     def class_fractions(self) -> dict[str, float]:
@@ -146,9 +146,9 @@ SUMMARY_FILE = "summary.json"
 
 
 def read_summary(folder: Path) -> ReplaySummary:
-    """The summary a replay left in the folder.
+    """The summary of a replay from its output folder.
 
-    Raises InputError where there is none, or it is not one that this version wrote.
+    Raises InputError if there is none, or if this version did not write it.
     """
     path = folder / SUMMARY_FILE
     if not path.is_file():

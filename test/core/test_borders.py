@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Borders that must hold: the core knows no ROS, ROS is optional, no path of one machine."""
+"""Package borders: the core does not import ROS, ROS is optional, no machine-specific paths."""
 
 import ast
 import re
@@ -72,6 +72,28 @@ def test_the_ros_package_imports_without_ros_except_the_node(repository: Path) -
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_launch_files_need_only_what_ros_brings(repository: Path) -> None:
+    """`ros2 launch` reads them in ROS's Python, which sees no virtual environment."""
+    launched = (repository / "segrgbx_ros" / "node" / "launch.py").read_text("utf-8")
+    names = sorted(imported_from(launched, "segrgbx_ros"))
+    assert names == ["segrgbx_ros.messages.sensors"]
+    blocked = "rosbags,cv2,torch,rich,jinja2,PIL"
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_WITHOUT_ROS, blocked, *names],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def imported_from(source: str, package: str) -> set[str]:
+    nodes = ast.walk(ast.parse(source))
+    modules = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name for name in modules if name.split(".")[0] == package}
 
 
 def _paths_of_this_machine(repository: Path) -> re.Pattern[str]:

@@ -39,7 +39,7 @@ def test_a_looping_bag_does_not_stall_the_node(tmp_path: Path) -> None:
         try:
             assert played.spin_until(lambda: played.node.run is not None)
             run = played.node.run
-            assert played.spin_until(lambda: run.sync.pairing.restarts >= 2, 40.0), run.dropped()
+            assert played.spin_until(lambda: run.matching.restarts >= 2, 40.0), run.dropped()
             before = len(played.heard["status"])
             assert played.spin_until(lambda: len(played.heard["status"]) > before + 3, 10.0)
         finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The launch files as a user starts them: up to a first mask, and down by Ctrl-C."""
+"""The launch files as a user starts them, up to a first mask, and their end by Ctrl-C."""
 
 import importlib.util
 import os
@@ -33,7 +33,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class Launched:
-    """A `ros2 launch` in a process group of its own."""
+    """A `ros2 launch` in its own process group."""
 
     def __init__(self, log: Path, *arguments: str) -> None:
         command = shutil.which("ros2")
@@ -83,7 +83,7 @@ def launched(tmp_path: Path, *arguments: str) -> Iterator[Launched]:
 
 @contextmanager
 def listener(topic: str, kind: Any) -> Iterator[tuple[list[Any], Any]]:
-    """Messages of a topic, and a function that spins until it holds."""
+    """Messages of a topic, and a function that spins until a condition holds."""
     import rclpy
     from rclpy.context import Context
     from rclpy.executors import SingleThreadedExecutor
@@ -91,7 +91,8 @@ def listener(topic: str, kind: Any) -> Iterator[tuple[list[Any], Any]]:
 
     context = Context()
     rclpy.init(context=context)
-    node, heard = Node("listener", context=context), []
+    heard: list[Any] = []
+    node = Node("listener", context=context)
     node.create_subscription(kind, topic, heard.append, 10)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
@@ -178,7 +179,7 @@ def test_topics_of_the_user(tmp_path: Path, model: str) -> None:
 
 def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with launched(tmp_path, "thermal.launch.py", "model:=nowhere") as run:
-        run.wait_for("Cannot configure: Model 'nowhere' was not found")
+        run.wait_for("Cannot configure: Model 'nowhere'")
         time.sleep(1.0)
         assert run.process.poll() is None
         run.interrupt()
@@ -188,7 +189,7 @@ def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 
 
 class NodeProcess(Launched):
-    """The node's own process, without launch in between."""
+    """The node's own process, without launch."""
 
     def __init__(self, log: Path, model: str, *told: str) -> None:
         from ament_index_python.packages import get_package_prefix
@@ -211,7 +212,7 @@ class NodeProcess(Launched):
 def test_ctrl_c_ends_with_0_and_no_traceback(
     tmp_path: Path, model: str, after: str, presses: int
 ) -> None:
-    """While it imports, while it loads and while it runs; once, twice and three times."""
+    """During imports, loading and running; once, twice and three times."""
     run = NodeProcess(tmp_path / "log", model)
     try:
         time.sleep(1.0)

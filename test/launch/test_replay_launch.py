@@ -14,7 +14,7 @@ pytestmark = pytest.mark.ros
 
 
 def ros2(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs the ros2 command; skips, with the reason, where this ROS 2 comes without it."""
+    """Runs the ros2 command; skips the test if this ROS 2 does not have it."""
     command = shutil.which("ros2")
     if command is None:
         pytest.skip("this ROS 2 has no ros2 command (ros2cli)")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sensor or pairing setting means the same to the live node and to the replay.
+"""A sensor or pairing setting has the same effect in the live node and in the replay.
 
-One table states every node parameter of the kind beside the replay's option, with a value that is
-not the default. Neither half needs ROS: the node's half is what its parameters are read into.
+One table has every node parameter of that kind beside the replay's option, with a value that is
+not the default. Neither half needs ROS: the node's half is the settings of its parameters.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from segrgbx_ros.node import sensor as node_sensor
 from segrgbx_ros.node.parameters.parameters import PARAMETERS, settings_from
 from segrgbx_ros.pairing.matching import SyncSettings
 
-# Parameter, its value, the replay's arguments.
+# Parameter, value, arguments of the replay.
 SYNC: tuple[tuple[str, object, tuple[str, ...]], ...] = (
     ("sync.policy", "exact", ("--sync-policy", "exact")),
     ("sync.slop", 0.2, ("--slop", "0.2")),
@@ -39,7 +39,7 @@ SYNC: tuple[tuple[str, object, tuple[str, ...]], ...] = (
     ("event.window_ms", 20.0, ("--window-ms", "20")),
     ("event.window_events", 500, ("--window-events", "500")),
 )
-# Modality, parameters, the replay's arguments.
+# Modality, parameters, arguments of the replay.
 SENSOR: tuple[tuple[str, dict[str, object], tuple[str, ...]], ...] = (
     (
         "thermal",
@@ -65,7 +65,7 @@ SENSOR: tuple[tuple[str, dict[str, object], tuple[str, ...]], ...] = (
         ("representation=time_surface", "use_incomplete=true"),
     ),
 )
-# Settings that the node takes by x.settings alone, with a value that is not the default.
+# Settings that the node accepts only in x.settings, with a value that is not the default.
 FURTHER = {
     "event": {"full_scale": "3", "percentile": "90", "response": "linear", "decay_ms": "5",
               "hot_pixel_ratio": "2", "hot_pixel_rate_hz": "5"},
@@ -113,7 +113,7 @@ def test_every_pairing_setting_is_in_the_table() -> None:
 
 
 def both(modality: str, told: dict[str, object], texts: tuple[str, ...]) -> tuple[Any, Any]:
-    """The sensor's settings as the node and as the replay make them."""
+    """The sensor settings from the node and from the replay."""
     given = [word for text in texts for word in ("--set", text)]
     return (
         node_sensor.sensor_settings(node_settings(modality, told)),
@@ -122,7 +122,7 @@ def both(modality: str, told: dict[str, object], texts: tuple[str, ...]) -> tupl
 
 
 def reading_of(modality: str) -> Reading:
-    """Of a synthetic street, as its bag would publish it; a light field as one tiled image."""
+    """A reading of a synthetic street as in its bag; a light field as one tiled image."""
     settings = DriveSettings(modality=modality, seconds=0.5, rate_hz=10, width=64, height=48)
     reading = Drive(settings).x_at(0.2).reading
     return tiled(reading) if isinstance(reading, LightFieldViews) else reading

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A made-up sixth sensor: one file and a row in each table, then encode, train and replay."""
+"""An artificial sixth sensor: one file and a row in each table, then encode, train and replay."""
 
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def sonar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Four labelled stills whose thermal images are said to be sonar's."""
+    """Four labelled stills whose thermal images serve as sonar images."""
     folder = tmp_path / "stills"
     render_stills(folder, DriveSettings(width=96, height=72, seed=0), 4)
     manifest = yaml.safe_load((folder / "dataset.yaml").read_text())
@@ -124,11 +124,12 @@ def test_it_trains_replays_and_can_be_used_by_the_commands(
         for i in range(len(dataset)):
             stamp = (i + 1) * 100_000_000
             sample = dataset[i]
+            assert isinstance(sample.x, np.ndarray)
             for topic, image, encoding in (
                 ("/rgb/image_raw", sample.rgb, "rgb8"),
                 ("/sonar/image_raw", sample.x, "mono16"),
             ):
-                message = image_message(image, encoding, header(stamp, "camera"))  # type: ignore[arg-type]
+                message = image_message(image, encoding, header(stamp, "camera"))
                 writer.write(topic, stamp, message)
     options = ReplayOptions(
         bag,

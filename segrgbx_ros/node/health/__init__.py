@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the node knows of itself, and what it says of that."""
+"""Health of the node: facts, findings and diagnostics."""

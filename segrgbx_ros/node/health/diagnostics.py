@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's health on /diagnostics, and its findings in the log."""
+"""Publishes the node's health on /diagnostics, and logs its findings."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ AREAS = ("inputs", "pairing", "model", "outputs")
 
 
 class Diagnostics:
-    """Looks at the health once a second, by a clock that also runs where simulated time rests."""
+    """Updates once per second, on a steady clock: it also runs while simulated time rests."""
 
     def __init__(self, node: Node, report: Callable[[], Health]) -> None:
         self._report = report
@@ -34,23 +34,23 @@ class Diagnostics:
         )
         self._log = ThrottledFindings(node.get_logger())
         self._health: Health | None = None
-        self._found: list[NodeFinding] = []
+        self._findings: list[NodeFinding] = []
 
     def update(self) -> None:
-        """Publishes and logs what holds now."""
+        """Publishes and logs the current findings."""
         health = self._report()
-        self._health, self._found = health, findings(health)
+        self._health, self._findings = health, findings(health)
         if health.model is not None:
             self._updater.setHardwareID(health.model.device)
         self._updater.update()
-        self._log.tell(self._found)
+        self._log.tell(self._findings)
 
     def _fill(self, stat: Any, area: str) -> Any:
         health = self._health
         if health is None:
             stat.summary(DiagnosticStatus.OK, "starting up")
             return stat
-        own = [f for f in self._found if f.area == area]
+        own = [f for f in self._findings if f.area == area]
         level = max((LEVELS[f.level] for f in own), default=DiagnosticStatus.OK)
         words = " ".join(f.words for f in own) or _all_well(health, area)
         stat.summary(level, words)
@@ -60,23 +60,23 @@ class Diagnostics:
 
 
 class ThrottledFindings:
-    """Says each finding when it appears, again every 30 s while it holds, and when it is over."""
+    """Logs each finding when it appears, again every 30 s while it persists, and when it ends."""
 
     def __init__(self, logger: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._logger, self._clock = logger, clock
         self._said: dict[str, tuple[float, str]] = {}
 
-    def tell(self, found: list[NodeFinding]) -> None:
-        """The findings of now."""
+    def tell(self, current: list[NodeFinding]) -> None:
+        """Logs the current findings as needed."""
         now = self._clock()
-        current = {f.key for f in found}
-        for finding in found:
+        keys = {f.key for f in current}
+        for finding in current:
             last = self._said.get(finding.key)
             if last is not None and now - last[0] < REPEAT_S:
                 continue
             self._said[finding.key] = (now, finding.words)
             self._say(finding)
-        for key in [k for k in self._said if k not in current]:
+        for key in [k for k in self._said if k not in keys]:
             _, words = self._said.pop(key)
             self._logger.info(f"No longer: {words}")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with the running node, in sentences that name the way out.
+"""Problems of the running node, as sentences with a remedy.
 
-One function for each question a user asks; each looks at the facts alone.
+One function per area; each depends only on the facts in Health.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,11 @@ LISTED = 6
 
 @dataclass(frozen=True)
 class NodeFinding:
-    """area: inputs, pairing, model or outputs. key: the same as long as the matter is the same."""
+    """One problem and its remedy.
+
+    area: inputs, pairing, model or outputs. key: stays the same while the problem is the same.
+    level: ERROR, WARN or OK. words: the sentence.
+    """
 
     area: str
     key: str
@@ -32,14 +36,14 @@ class NodeFinding:
 
 
 def findings(health: Health) -> list[NodeFinding]:
-    """What holds now; worst first."""
-    found = [*_of_state(health)]
+    """The current findings, most severe first."""
+    current = [*_of_state(health)]
     if health.state == "active":
         for source in health.run.inputs:
-            found += _of_input(source, health)
-        found += [*_of_pairing(health), *_of_frames(health), *_of_outputs(health)]
+            current += _of_input(source, health)
+        current += [*_of_pairing(health), *_of_frames(health), *_of_outputs(health)]
     order = (ERROR, WARN, OK)
-    return sorted(found, key=lambda f: order.index(f.level))
+    return sorted(current, key=lambda f: order.index(f.level))
 
 
 def _of_state(health: Health) -> Iterator[NodeFinding]:
@@ -118,8 +122,8 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[NodeFinding]:
             "inputs",
             f"{source.name}_zero_stamps",
             ERROR,
-            f"{source.zero_stamps} messages on {source.topic} had a stamp of zero, by which "
-            "nothing can be paired: make the driver stamp its images.",
+            f"{source.zero_stamps} messages on {source.topic} had a stamp of zero and "
+            "cannot be paired: make the driver stamp its images.",
         )
     lag = source.stamp_lag_s
     if lag is not None and not silent and abs(lag) > CLOCK_LAG_S:
@@ -129,8 +133,8 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[NodeFinding]:
             f"{source.name}_clock",
             WARN,
             f"Stamps on {source.topic} are {_seconds(abs(lag))} {where} this machine's clock; "
-            "masks bear them too, so consumers that look up TF will wait in vain: play bags with "
-            "--clock and launch with use_sim_time:=true, or synchronise the clocks.",
+            "masks have the same stamps, so TF lookups of their consumers will fail: play bags "
+            "with --clock and launch with use_sim_time:=true, or synchronise the clocks.",
         )
 
 
@@ -154,8 +158,8 @@ def _no_publisher(source: InputHealth) -> str:
         hint = f"launch with {source.argument}:=NAME; topics of this type: {known}"
     else:
         hint = (
-            "no topic of this type is there at all: start the driver, and check that both "
-            "machines have the same ROS_DOMAIN_ID and see each other"
+            "there is no topic of this type: start the driver, and check that both machines "
+            "have the same ROS_DOMAIN_ID and see each other"
         )
     return f"Nobody publishes {source.topic} ({source.type_name}): {hint}."
 
@@ -235,17 +239,17 @@ STRIDE = 8
 
 
 def doubt(modality: str, reading: Reading) -> str | None:
-    """One sentence on values that tell nothing, None where they may well tell something.
+    """One sentence if the values carry no information; None otherwise.
 
-    Looks at every eighth pixel of an image; other readings are not judged. Units that cannot be
-    are refused by the encodings themselves.
+    Checks every eighth pixel of an image; other readings are not checked. The encodings themselves
+    refuse impossible units.
     """
     if not isinstance(reading, np.ndarray):
         return None
     seen = reading[::STRIDE, ::STRIDE].astype(np.float64)
     seen = seen[np.isfinite(seen)]
     if not seen.size:
-        return f"The {spoken(modality)} images have hardly a pixel with a reading."
+        return f"The {spoken(modality)} images have almost no pixels with a reading."
     if seen.size > 1 and seen.min() == seen.max():
         return (
             f"The {spoken(modality)} images are {seen[0]:g} everywhere: check that the lens is "

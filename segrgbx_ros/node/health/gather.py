@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gathers the node's state into the facts that findings and diagnostics look at."""
+"""Collects the facts about the node for findings and diagnostics."""
 
 import time
 from typing import Protocol
@@ -15,7 +15,7 @@ from segrgbx_ros.node.run import LiveRun
 
 
 class NodeState(Protocol):
-    """What the report needs of the node."""
+    """What the report needs from the node."""
 
     settings: NodeSettings
     state_name: str
@@ -27,7 +27,7 @@ class NodeState(Protocol):
 
 
 class HealthReport:
-    """The facts now; called about once a second, as `LiveRun.health`."""
+    """The current facts. Called about once per second, like `LiveRun.health`."""
 
     def __init__(self, node: Node, state: NodeState) -> None:
         self._node, self._state = node, state

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The facts by which the node judges itself, and the rates and percentiles among them."""
+"""The facts about the node's health, with rates and percentiles."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ KEPT_VALUES = 300
 
 
 class Rate:
-    """Events a second over the last five seconds."""
+    """Events per second over the last five seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -25,12 +25,12 @@ class Rate:
         self._lock = threading.Lock()
 
     def mark(self) -> None:
-        """One more, now."""
+        """Adds an event now."""
         with self._lock:
             self._marks.append(self._clock())
 
     def hz(self) -> float:
-        """0 where the last one is older than the window."""
+        """Events per second; 0 if the last one is older than the window."""
         now = self._clock()
         with self._lock:
             recent = [t for t in self._marks if now - t <= RATE_WINDOW_S]
@@ -39,7 +39,7 @@ class Rate:
         return (len(recent) - 1) / max(recent[-1] - recent[0], 1e-9)
 
     def since_last_s(self) -> float | None:
-        """Seconds since the last one; None before the first."""
+        """Seconds since the last event; None before the first."""
         with self._lock:
             return self._clock() - self._marks[-1] if self._marks else None
 
@@ -52,13 +52,13 @@ class Recent:
         self._lock = threading.Lock()
 
     def add(self, value: float) -> None:
-        """One more; values that are not finite are left out."""
+        """Adds a value; values that are not finite are ignored."""
         if np.isfinite(value):
             with self._lock:
                 self._values.append(value)
 
     def spread(self) -> Spread | None:
-        """None before the first value."""
+        """Median, 95th percentile and maximum; None before the first value."""
         with self._lock:
             values = list(self._values)
         return Spread.of(values) if values else None
@@ -66,14 +66,14 @@ class Recent:
 
 @dataclass(frozen=True)
 class InputHealth:
-    """One input.
+    """Health of one input.
 
-    topic, type_name: what is subscribed to. argument: the launch argument that names it, and
-    transport the parameter of its form. publishers: node and type of each publisher of the topic.
-    incompatible: for each publisher whose QoS does not fit, its node and the policy. others: other
-    topics of the type. since_last_s: None before the first message. stamp_lag_s: node's clock at
-    arrival minus stamp, median. zero_stamps: messages without a stamp, 0 once
-    none has come for ten seconds.
+    topic, type_name: of the subscription. argument: the launch argument that sets the topic.
+    transport: the parameter that sets its form. publishers: node and type of each publisher of the
+    topic. incompatible: node and policy of each publisher with incompatible QoS. others: other
+    topics of the type. since_last_s: None before the first message. stamp_lag_s: median of the
+    node's time at arrival minus stamp. zero_stamps: messages without a stamp; 0 after ten seconds
+    without one.
     """
 
     name: str
@@ -93,8 +93,11 @@ class InputHealth:
 
 @dataclass(frozen=True)
 class OutputHealth:
-    """subscribers: of each output. incompatible: output, subscriber's node and policy of each
-    subscriber that can receive nothing."""
+    """Health of the outputs.
+
+    subscribers: number by output. incompatible: output, node and policy of each subscriber that
+    cannot receive because of its QoS.
+    """
 
     mask_topic: str
     subscribers: Mapping[str, int]
@@ -104,7 +107,7 @@ class OutputHealth:
 
 @dataclass(frozen=True)
 class ModelHealth:
-    """memory_bytes: of the device, taken by this process; None on the CPU."""
+    """memory_bytes: device memory that this process uses; None on the CPU."""
 
     name: str
     device: str
@@ -115,13 +118,13 @@ class ModelHealth:
 
 @dataclass(frozen=True)
 class RunHealth:
-    """What is known only while the node is active; the defaults are those of an idle node.
+    """The facts of an active node; the defaults are those of an idle one.
 
-    pairs_hz: matches for the model. new_paired, new_without_x: RGB images of the last five seconds
-    that found an X, and that found none, whatever missing_x made of them. x_state: of the second
-    sensor, in a few words. drops: RGB images without a mask, by reason. x_drops: X readings of no
-    use, by reason. refusal: the newest sentence on an unusable frame, None where none came in the
-    last ten seconds. doubt: why X's values look wrong. restarts: how often stamps jumped back.
+    pairs_hz: matches passed to the model. new_paired, new_without_x: RGB images of the last five
+    seconds with and without an X, regardless of missing_x. x_state: state of the second sensor, in
+    a few words. drops: RGB images without a mask, by reason. x_drops: unused X readings, by
+    reason. refusal: the latest sentence on an unusable frame; None after ten seconds without one.
+    doubt: why X's values look wrong. restarts: how often stamps jumped back.
     """
 
     enabled: bool = True
@@ -143,7 +146,7 @@ class RunHealth:
 
     @property
     def clock_apart_s(self) -> float | None:
-        """X's clock minus RGB's as far as the arrivals tell, in seconds."""
+        """X's clock minus RGB's in seconds, estimated from the arrivals; None if unknown."""
         if len(self.inputs) < 2:
             return None
         rgb, x = self.inputs[0].stamp_lag_s, self.inputs[1].stamp_lag_s
@@ -152,7 +155,7 @@ class RunHealth:
 
 @dataclass(frozen=True)
 class Health:
-    """Everything a finding may rest on. state: of the lifecycle. state_s: seconds in it."""
+    """All facts for the findings. state: of the lifecycle. state_s: seconds in that state."""
 
     node: str
     state: str

@@ -20,27 +20,27 @@ from segrgbx_ros.node.parameters.parameters import PARAMETERS, NodeSettings, set
 
 
 def descriptor(spec: Parameter) -> ParameterDescriptor:
-    """The specification in ROS's form, for `ros2 param describe`."""
+    """The specification as a ROS descriptor, for `ros2 param describe`."""
     unit = f" [{spec.unit}]" if spec.unit else ""
-    found = ParameterDescriptor(
+    described = ParameterDescriptor(
         name=spec.name, description=spec.text + unit, read_only=not spec.dynamic
     )
     if spec.choices:
-        found.additional_constraints = f"one of {spec.choice_words}"
+        described.additional_constraints = f"one of {spec.choice_words}"
     elif spec.bounded and isinstance(spec.default, float):
-        found.floating_point_range = [
+        described.floating_point_range = [
             FloatingPointRange(from_value=float(spec.low), to_value=float(spec.high))
         ]
     elif spec.bounded:
-        found.integer_range = [IntegerRange(from_value=int(spec.low), to_value=int(spec.high))]
-    return found
+        described.integer_range = [IntegerRange(from_value=int(spec.low), to_value=int(spec.high))]
+    return described
 
 
 class ParameterServer:
     """The parameters of one node.
 
-    on_change: hears the new settings, before `ros2 param set` returns. Raises InputError for a
-    start value that cannot be taken.
+    on_change: called with the new settings, before `ros2 param set` returns. Raises InputError for
+    an invalid start value.
     """
 
     def __init__(self, node: Node, on_change: Callable[[NodeSettings], None]) -> None:
@@ -71,10 +71,11 @@ def _declared(node: Node, spec: Parameter) -> object:
     except (InvalidParameterTypeException, InvalidParameterValueException) as err:
         accepted = spec.choice_words or spec.range_words
         raise InputError(
-            f"Parameter {spec.name} cannot start so ({err}); expected a {spec.kind}: {accepted}."
+            f"Parameter {spec.name} has an invalid start value ({err}); expected a {spec.kind}: "
+            f"{accepted}."
         ) from err
 
 
 def _plain(value: object) -> object:
-    """Arrays as ROS gives them to the tuples of the specification."""
+    """Converts arrays from ROS to the tuples of the specification."""
     return tuple(value) if isinstance(value, (array, list)) else value

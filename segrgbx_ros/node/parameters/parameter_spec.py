@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What there is to know of one parameter of the node: type, default, unit, bounds and text."""
+"""The specification of one node parameter: type, default, unit, bounds and text."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ KINDS: dict[type, str] = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter as ROS knows it.
+    """One parameter of the node in ROS.
 
     low, high: inclusive bounds. choices: the accepted words, empty for any. dynamic: may be set
     while the node runs. A default of NaN means "not set"; then NaN is accepted.
@@ -36,7 +36,7 @@ class Parameter:
 
     @property
     def kind(self) -> str:
-        """The type in ROS's words."""
+        """The name of the type in ROS."""
         return KINDS[type(self.default)]
 
     @property
@@ -46,11 +46,11 @@ class Parameter:
 
     @property
     def bounded(self) -> bool:
-        """Whether ROS can hold the bounds, too: both are finite, and NaN is no value."""
+        """Whether ROS can check the bounds too: both are finite, and NaN is not a value."""
         return not self.optional and isfinite(self.low) and isfinite(self.high)
 
     def refusal(self, value: object) -> str | None:
-        """Why the value cannot be taken, in one sentence; None when it can."""
+        """Why the value is invalid, in one sentence; None if it is valid."""
         if type(value) is not type(self.default):
             kind = KINDS.get(type(value), type(value).__name__)
             remedy = f": write {float(value)}" if type(value) is int else ""
@@ -69,12 +69,12 @@ class Parameter:
 
     @property
     def choice_words(self) -> str:
-        """The accepted words; "" stands for the empty one."""
+        """The accepted words as text; "" stands for the empty one."""
         return ", ".join(c or '""' for c in self.choices)
 
     @property
     def range_words(self) -> str:
-        """The bounds with their unit."""
+        """The bounds as text, with their unit."""
         unit = f" {self.unit}" if self.unit else ""
         if isfinite(self.low) and isfinite(self.high):
             return f"{self.low:g} to {self.high:g}{unit}"
@@ -93,7 +93,16 @@ def parameter(
     choices: Iterable[str] = (),
     dynamic: bool = False,
 ) -> V:
-    """A field of the struct that carries its specification."""
-    spec = Parameter(name, default, text, unit, low, high, tuple(choices), dynamic)
+    """A dataclass field that carries its specification."""
+    spec = Parameter(
+        name,
+        default,
+        text,
+        unit=unit,
+        low=low,
+        high=high,
+        choices=tuple(choices),
+        dynamic=dynamic,
+    )
     declared: V = field(default=default, metadata={"spec": spec})
     return declared

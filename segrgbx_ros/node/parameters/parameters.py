@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's parameters, each written down once.
+"""The node's parameters, each defined once.
 
-The struct that the code uses is the specification: every field carries its ROS name, unit,
-bounds and text. The declaration with descriptors, the checks, and the table in the documentation
-are made from it.
+The dataclass that the code uses is the specification: every field has its ROS name, unit, bounds
+and text. It is the source of the declaration with descriptors, of the checks, and of the table in
+the documentation.
 """
 
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ from segrgbx_ros.node.parameters.parameter_spec import Parameter, Value, paramet
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """What the node is told; a field for each parameter, whose dots are underscores here.
+    """The node's settings; one field per parameter, with underscores for the dots.
 
-    Raises InputError for a value out of its bounds, and for values that contradict each other.
+    Raises InputError for a value out of bounds, and for inconsistent values.
     """
 
     model: str = parameter("model", "demo", "Shipped model's name, or a model folder's path")
@@ -53,7 +53,7 @@ class NodeSettings:
     scene_refresh_change: float = parameter(
         "scene_refresh.change",
         0.0,
-        "Looks anew before that where the image's mean difference to the one looked at is "
+        "Looks again before that where the image's mean difference to the one looked at is "
         "larger; 0: never",
         "of the range",
         0.0,
@@ -88,7 +88,13 @@ class NodeSettings:
         choices=("approximate", "exact"),
     )
     sync_slop: float = parameter(
-        "sync.slop", 0.03, "Largest distance of the stamps of a pair", "s", 0.0, 10.0, (), True
+        "sync.slop",
+        0.03,
+        "Largest distance of the stamps of a pair",
+        unit="s",
+        low=0.0,
+        high=10.0,
+        dynamic=True,
     )
     sync_queue_size: int = parameter(
         "sync.queue_size", 10, "RGB images, and X readings, that may wait", "messages", 1, 1000
@@ -97,21 +103,19 @@ class NodeSettings:
         "sync.x_time_offset",
         0.0,
         "Added to every stamp of X: RGB's clock minus X's clock",
-        "s",
-        -1e10,
-        1e10,
-        (),
-        True,
+        unit="s",
+        low=-1e10,
+        high=1e10,
+        dynamic=True,
     )
     sync_x_timeout: float = parameter(
         "sync.x_timeout",
         0.1,
         "How long an RGB image waits for its X before missing_x applies",
-        "s",
-        0.001,
-        60.0,
-        (),
-        True,
+        unit="s",
+        low=0.001,
+        high=60.0,
+        dynamic=True,
     )
     missing_x: str = parameter(
         "missing_x",
@@ -124,14 +128,13 @@ class NodeSettings:
         "hold_limit",
         1.0,
         "With missing_x hold_last: the oldest X taken again; past it the RGB image is dropped",
-        "s",
-        0.0,
-        3600.0,
-        (),
-        True,
+        unit="s",
+        low=0.0,
+        high=3600.0,
+        dynamic=True,
     )
     reset_on_time_jump: bool = parameter(
-        "reset_on_time_jump", True, "Start anew when stamps jump back, as in a looping bag"
+        "reset_on_time_jump", True, "Start again when stamps jump back, as in a looping bag"
     )
     scheduling: str = parameter(
         "scheduling",
@@ -141,7 +144,13 @@ class NodeSettings:
         choices=("latest", "all"),
     )
     max_rate: float = parameter(
-        "max_rate", 0.0, "Most masks a second; 0: no limit", "Hz", 0.0, 1000.0, (), True
+        "max_rate",
+        0.0,
+        "Most masks a second; 0: no limit",
+        unit="Hz",
+        low=0.0,
+        high=1000.0,
+        dynamic=True,
     )
     x_scale: float = parameter(
         "x.scale", nan, "X value = stored value * scale + offset; NaN: by encoding"
@@ -212,7 +221,12 @@ class NodeSettings:
         "light_field.columns", 0, "Columns of views in it; must be set", "views", 0, 64
     )
     overlay_alpha: float = parameter(
-        "overlay_alpha", 0.5, "Weight of the colours in ~/overlay", "", 0.0, 1.0, (), True
+        "overlay_alpha",
+        0.5,
+        "Weight of the colours in ~/overlay",
+        low=0.0,
+        high=1.0,
+        dynamic=True,
     )
     publish_mask: bool = parameter("publish_mask", True, "Publish ~/mask", dynamic=True)
     publish_confidence: bool = parameter(
@@ -265,7 +279,7 @@ class NodeSettings:
 
 
 def attribute(name: str) -> str:
-    """The struct's field of a parameter."""
+    """The dataclass field of a parameter."""
     return name.replace(".", "_")
 
 
@@ -275,9 +289,9 @@ PARAMETERS: dict[str, Parameter] = {
 
 
 def settings_from(values: Mapping[str, object]) -> NodeSettings:
-    """The struct from values by ROS name; those not named keep their defaults.
+    """The settings from values by ROS name; all others keep their defaults.
 
-    Raises InputError for a name that is no parameter, and as NodeSettings does.
+    Raises InputError for an unknown name, and as NodeSettings does.
     """
     unknown = [name for name in values if name not in PARAMETERS]
     if unknown:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading recordings: whole, cut short at any place, damaged, and things that are none."""
+"""Reading recordings: complete, truncated anywhere, damaged, and other files."""
 
 import sqlite3
 import struct
@@ -16,7 +16,7 @@ from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.salvage import MCAP_MAGIC, McapSalvage, SqliteSalvage
 from segrgbx_ros.bags.writer import BagWriter
-from segrgbx_ros.messages.images import image_message
+from segrgbx_ros.messages.images import ImageMessage, image_message
 from segrgbx_ros.messages.types import IMAGE, header, typestore
 
 START = 1_700_000_000_000_000_000
@@ -25,18 +25,18 @@ COUNT = 24
 SIDE = 256
 
 
-def picture(number: int, side: int = SIDE) -> object:
+def picture(number: int, side: int = SIDE) -> ImageMessage:
     array = np.full((side, side), number, np.uint8)
-    return image_message(array, "mono8", header(START + number, "f"))  # type: ignore[arg-type]
+    return image_message(array, "mono8", header(START + number, "f"))
 
 
 def write_bag(path: Path, storage: str = "mcap", count: int = COUNT, side: int = SIDE) -> Path:
-    """Messages turn by turn on /a and /b; MCAP puts about 16 into a chunk. Returns the data."""
+    """Messages in turn on /a and /b; MCAP puts about 16 into a chunk. Returns the data file."""
     with BagWriter(path, storage) as bag:
         for topic in TOPICS:
             bag.add_topic(topic, IMAGE)
         for number in range(count):
-            bag.write(TOPICS[number % 2], START + number, picture(number, side))  # type: ignore[arg-type]
+            bag.write(TOPICS[number % 2], START + number, picture(number, side))
     return path / (f"{path.name}.mcap" if storage == "mcap" else f"{path.name}.db3")
 
 
@@ -46,7 +46,7 @@ def read_all(path: Path) -> tuple[list[BagMessage], str | None]:
 
 
 def cut(data: Path, share: float) -> int:
-    """Shorten the file to that share of its size; returns the bytes left."""
+    """Truncates the file to that share of its size; returns the bytes left."""
     size = round(data.stat().st_size * share)
     with data.open("r+b") as file:
         file.truncate(size)
@@ -86,10 +86,9 @@ def test_a_cut_recording_is_read_up_to_the_cut(tmp_path: Path, storage: str, sha
     messages, loss = read_all(tmp_path / "bag")
     assert messages == whole[: len(messages)]
     assert COUNT * share - 2 <= len(messages) < COUNT
-    assert loss == (
-        f"{data.name} breaks off after {size} bytes; {COUNT - len(messages)} of the {COUNT} "
-        "messages on the topics used are lost."
-    )
+    assert loss is not None
+    assert f"{data.name} breaks off after {size} bytes" in loss
+    assert f"{COUNT - len(messages)} of the {COUNT} messages" in loss
 
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
@@ -98,10 +97,9 @@ def test_a_cut_file_without_metadata(tmp_path: Path, storage: str) -> None:
     size = cut(data, 0.5)
     messages, loss = read_all(data)
     assert len(messages) >= COUNT // 2 - 2
-    assert loss == (
-        f"{data.name} breaks off after {size} bytes; the {len(messages)} messages before it are "
-        "read."
-    )
+    assert loss is not None
+    assert f"{data.name} breaks off after {size} bytes" in loss
+    assert f"the {len(messages)} messages before" in loss
 
 
 def test_losing_only_the_end_of_the_file_is_told(tmp_path: Path) -> None:
@@ -110,7 +108,7 @@ def test_losing_only_the_end_of_the_file_is_told(tmp_path: Path) -> None:
     messages, loss = read_all(tmp_path / "bag")
     assert len(messages) == COUNT
     assert loss is not None
-    assert f"the {COUNT} messages before it are read" in loss
+    assert f"the {COUNT} messages before" in loss
 
 
 def test_a_cut_within_zstd_chunks(tmp_path: Path) -> None:
@@ -122,7 +120,7 @@ def test_a_cut_within_zstd_chunks(tmp_path: Path) -> None:
         connection = writer.add_connection("/a", IMAGE, typestore=typestore())
         for number in range(COUNT):
             noise = rng.integers(0, 256, (SIDE, SIDE), np.uint8)
-            msg = image_message(noise, "mono8", header(START, "f"))  # type: ignore[arg-type]
+            msg = image_message(noise, "mono8", header(START, "f"))
             data = typestore().serialize_cdr(msg, IMAGE)
             writer.write(connection, START + number, data)
     whole, _ = read_all(path)
@@ -141,7 +139,7 @@ def text(value: str) -> bytes:
 
 
 def test_a_cut_file_of_lz4_chunks_and_plain_messages(tmp_path: Path) -> None:
-    """Built by hand from the format's description: rosbags writes neither."""
+    """Written from the format's description, because rosbags writes neither."""
     schema = record(3, struct.pack("<H", 1) + text(IMAGE) + text("ros2msg") + text(""))
     channel = record(4, struct.pack("<HH", 7, 1) + text("/a") + text("cdr") + text(""))
     late = record(5, struct.pack("<HIQQ", 7, 0, START + 2, START) + b"late")
@@ -175,7 +173,7 @@ def test_message_compression_survives_a_cut(tmp_path: Path) -> None:
         connection = writer.add_connection("/a", IMAGE, typestore=typestore())
         for number in range(COUNT):
             noise = rng.integers(0, 256, (SIDE, SIDE), np.uint8)
-            msg = image_message(noise, "mono8", header(START, "f"))  # type: ignore[arg-type]
+            msg = image_message(noise, "mono8", header(START, "f"))
             data = typestore().serialize_cdr(msg, IMAGE)
             writer.write(connection, START + number, data)
     whole, _ = read_all(path)
@@ -194,8 +192,8 @@ def test_damage_in_the_middle_is_told(tmp_path: Path) -> None:
     messages, loss = read_all(tmp_path / "bag")
     assert 0 < len(messages) < COUNT
     assert loss is not None
-    assert loss.startswith("The recording is damaged (")
-    assert f"{COUNT - len(messages)} of the {COUNT} messages on the topics used are lost" in loss
+    assert "damaged (" in loss
+    assert f"{COUNT - len(messages)} of the {COUNT} messages" in loss
 
 
 def test_fewer_messages_than_metadata_lists(tmp_path: Path) -> None:
@@ -204,10 +202,9 @@ def test_fewer_messages_than_metadata_lists(tmp_path: Path) -> None:
         database.execute("DELETE FROM messages WHERE id > 20")
     messages, loss = read_all(tmp_path / "bag")
     assert len(messages) == 20
-    assert loss == (
-        "4 of the 24 messages on the topics used are lost: metadata.yaml lists more than the file "
-        "holds."
-    )
+    assert loss is not None
+    assert "4 of the 24 messages" in loss
+    assert "metadata.yaml" in loss
 
 
 def test_stopping_early_is_no_loss(tmp_path: Path) -> None:
@@ -238,29 +235,27 @@ def refused(path: Path) -> str:
 
 
 def test_missing_path(tmp_path: Path) -> None:
-    assert refused(tmp_path / "bag") == (
-        f"{tmp_path / 'bag'} does not exist; check the path of the recording."
-    )
+    assert f"{tmp_path / 'bag'} does not exist" in refused(tmp_path / "bag")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("notes.txt", b"text", "is no ROS 2 recording; expected a folder with metadata.yaml, or"),
-        ("old.bag", b"#ROSBAG V2.0", "a ROS 1 bag is converted with 'rosbags-convert'"),
+        ("notes.txt", b"text", "expected a folder with metadata.yaml"),
+        ("old.bag", b"#ROSBAG V2.0", "rosbags-convert"),
         ("a.mcap", b"some text, long enough to have a head", "neither MCAP nor sqlite3"),
-        ("a.db3", b"some text", "is named as a recording but its content is neither"),
-        ("a.mcap", b"", "is empty, 0 bytes; copy or record it again"),
-        ("a.mcap", MCAP_MAGIC, "breaks off after 8 bytes, and no message can be reached without"),
+        ("a.db3", b"some text", "neither MCAP nor sqlite3"),
+        ("a.mcap", b"", "empty, 0 bytes"),
+        ("a.mcap", MCAP_MAGIC, "breaks off after 8 bytes"),
         (
             "a.db3",
             b"SQLite format 3\x00" + bytes(30),
-            "copy or record it again, or try SQLite's '.recover'",
+            "SQLite's '.recover'",
         ),
         (
             "a.mcap",
             MCAP_MAGIC + bytes(60) + MCAP_MAGIC,
-            "cannot be read as a recording (Unexpected record)",
+            "(Unexpected record)",
         ),
     ],
 )
@@ -275,32 +270,30 @@ def test_not_a_recording(tmp_path: Path, name: str, content: bytes, words: str) 
 def test_a_database_of_something_else(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "other.db3") as database:
         database.execute("CREATE TABLE birds (name TEXT)")
-    assert "other.db3 cannot be read as a recording (Cannot open database" in refused(
-        tmp_path / "other.db3"
-    )
+    sentence = refused(tmp_path / "other.db3")
+    assert "other.db3" in sentence
+    assert "(Cannot open database" in sentence
 
 
 def test_a_folder_without_metadata(tmp_path: Path) -> None:
-    assert "has no metadata.yaml, so it is no recording; a recording is a folder" in refused(
-        tmp_path
-    )
+    assert "no metadata.yaml" in refused(tmp_path)
     data = write_bag(tmp_path / "bag")
     (tmp_path / "bag" / "metadata.yaml").unlink()
-    assert f"give its data file instead ({data.name}) or run 'ros2 bag reindex'" in refused(
-        tmp_path / "bag"
-    )
+    sentence = refused(tmp_path / "bag")
+    assert f"({data.name})" in sentence
+    assert "'ros2 bag reindex'" in sentence
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "it is not readable YAML"),
-        ("[]", "it lacks or misstates"),
-        ("rosbag2_bagfile_information: {}", "it lacks or misstates 'relative_file_paths'"),
+        ("{", "not readable YAML"),
+        ("[]", "missing or invalid"),
+        ("rosbag2_bagfile_information: {}", "missing or invalid: 'relative_file_paths'"),
         (
             "rosbag2_bagfile_information: "
             "{relative_file_paths: [], topics_with_message_count: []}",
-            "it names no data file",
+            "no data file",
         ),
     ],
 )
@@ -308,10 +301,14 @@ def test_broken_metadata(tmp_path: Path, content: str, words: str) -> None:
     write_bag(tmp_path / "bag")
     (tmp_path / "bag" / "metadata.yaml").write_text(content)
     sentence = refused(tmp_path / "bag")
-    assert f"metadata.yaml cannot be used ({words}" in sentence
-    assert "write it anew with 'ros2 bag reindex', or give the recording's .mcap" in sentence
+    assert "metadata.yaml" in sentence
+    assert words in sentence
+    assert "'ros2 bag reindex'" in sentence
 
 
 def test_metadata_that_names_a_missing_file(tmp_path: Path) -> None:
     write_bag(tmp_path / "bag").rename(tmp_path / "elsewhere.mcap")
-    assert "metadata.yaml names bag.mcap, which is not in the folder" in refused(tmp_path / "bag")
+    sentence = refused(tmp_path / "bag")
+    assert "metadata.yaml" in sentence
+    assert "bag.mcap" in sentence
+    assert "not in the folder" in sentence

@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from segrgbx_ros.messages.images import (
     rgb_from_message,
     stamp_ns,
 )
-from segrgbx_ros.messages.types import typestore
+from segrgbx_ros.messages.types import deserialized
 
 SETTINGS = DriveSettings(seconds=0.4, rate_hz=10.0, width=64, height=48)
 
@@ -48,10 +49,10 @@ def test_captures_come_back_as_they_were(tmp_path: Path, storage: str) -> None:
     with BagReader(tmp_path / "bag") as bag:
         messages = list(bag.messages([t.name for t in bag.topics]))
         assert bag.loss is None
-    by_topic: dict[str, list[object]] = {}
+    by_topic: dict[str, list[Any]] = {}
     for m in messages:
-        msg = typestore().deserialize_cdr(m.data, m.msgtype)
-        assert m.log_time_ns >= stamp_ns(msg.header)  # type: ignore[attr-defined]
+        msg = deserialized(m.data, m.msgtype)
+        assert m.log_time_ns >= stamp_ns(msg.header)
         by_topic.setdefault(m.topic, []).append(msg)
     rgb = [c for c in captures if isinstance(c, RgbCapture)]
     x = [c for c in captures if isinstance(c, XCapture)]
@@ -60,11 +61,10 @@ def test_captures_come_back_as_they_were(tmp_path: Path, storage: str) -> None:
         ("/ground_truth/mask", labels_from_message, [c.labels for c in rgb]),
         ("/thermal/image_raw", reading_from_message, [c.reading for c in x]),
     ):
-        got = [decode(msg, topic) for msg in by_topic[topic]]  # type: ignore[operator]
-        assert len(got) == len(wanted)
-        assert all((a == b).all() and a.dtype == b.dtype for a, b in zip(got, wanted, strict=True))
-    stamps = [stamp_ns(m.header) for m in by_topic["/rgb/image_raw"]]  # type: ignore[attr-defined]
-    truth = [stamp_ns(m.header) for m in by_topic["/ground_truth/mask"]]  # type: ignore[attr-defined]
+        for msg, array in zip(by_topic[topic], wanted, strict=True):
+            np.testing.assert_array_equal(decode(msg, topic), np.asarray(array), strict=True)
+    stamps = [stamp_ns(m.header) for m in by_topic["/rgb/image_raw"]]
+    truth = [stamp_ns(m.header) for m in by_topic["/ground_truth/mask"]]
     assert stamps == truth == [c.stamp_ns for c in rgb]
     assert len(by_topic["/ground_truth/label_info"]) == 1
     assert len(by_topic["/thermal/camera_info"]) == len(x)
@@ -86,15 +86,15 @@ def test_images_of_every_sensor_come_back(
     write_drive_bag(drive, tmp_path / "bag")
     topic = f"/{modality}/image_raw"
     with BagReader(tmp_path / "bag") as bag:
-        found = [typestore().deserialize_cdr(m.data, m.msgtype) for m in bag.messages([topic])]
+        images = [deserialized(m.data, m.msgtype) for m in bag.messages([topic])]
     captures = list(drive.x_captures())
-    assert [stamp_ns(m.header) for m in found] == [c.stamp_ns for c in captures]  # type: ignore[attr-defined]
-    for msg, capture in zip(found, captures, strict=True):
-        assert (msg.encoding, msg.height, msg.width) == (encoding, *size)  # type: ignore[attr-defined]
+    assert [stamp_ns(m.header) for m in images] == [c.stamp_ns for c in captures]
+    for msg, capture in zip(images, captures, strict=True):
+        assert (msg.encoding, msg.height, msg.width) == (encoding, *size)
         written = capture.reading
         wanted = tiled(written) if isinstance(written, LightFieldViews) else written
         read = rgb_from_message if modality == "light_field" else reading_from_message
-        np.testing.assert_array_equal(read(msg, topic), wanted)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(read(msg, topic), wanted)
 
 
 def test_events_come_back_at_the_rgb_clock(tmp_path: Path) -> None:
@@ -103,15 +103,13 @@ def test_events_come_back_at_the_rgb_clock(tmp_path: Path) -> None:
     decoder = EventDecoder("/event/events")
     windows = [c.reading for c in drive.x_captures()]
     with BagReader(tmp_path / "bag") as bag:
-        packets = [
-            typestore().deserialize_cdr(m.data, m.msgtype) for m in bag.messages(["/event/events"])
-        ]
+        packets = [deserialized(m.data, m.msgtype) for m in bag.messages(["/event/events"])]
         logged = [m.log_time_ns for m in bag.messages(["/event/events"])]
         infos = list(bag.messages(["/event/camera_info"]))
     assert len(packets) == len(windows) == 80
     assert len(infos) == 4
     for number, (packet, wanted) in enumerate(zip(packets, windows, strict=True)):
-        chunk = decoder.decode(packet)  # type: ignore[arg-type]
+        chunk = decoder.decode(packet)
         assert isinstance(wanted, Events)
         assert logged[number] > wanted.t_ns.max(initial=wanted.start_ns)
         assert chunk.seq == number
@@ -132,10 +130,10 @@ def test_calibration_is_the_cameras(tmp_path: Path) -> None:
     with BagReader(tmp_path / "bag") as bag:
         first = bag.first("/thermal/camera_info")
     assert first is not None
-    info = typestore().deserialize_cdr(first.data, first.msgtype)
+    info = deserialized(first.data, first.msgtype)
     camera = drive.x_camera
-    assert (info.width, info.height) == (32, 24)  # type: ignore[attr-defined]
-    k = np.asarray(info.k).reshape(3, 3)  # type: ignore[attr-defined]
+    assert (info.width, info.height) == (32, 24)
+    k = np.asarray(info.k).reshape(3, 3)
     assert k.tolist() == [[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]]
 
 
@@ -154,13 +152,13 @@ def test_label_info_is_transient_local(tmp_path: Path) -> None:
 
 
 def test_existing_folder_and_unknown_storage(tmp_path: Path) -> None:
-    with pytest.raises(BagError, match="exists already; choose another place"):
+    with pytest.raises(BagError, match="exists already"):
         write_drive_bag(Drive(SETTINGS), tmp_path)
-    with pytest.raises(BagError, match="Storage 'csv' is unknown; expected mcap or sqlite3"):
+    with pytest.raises(BagError, match=r"'csv' .*expected mcap or sqlite3"):
         write_drive_bag(Drive(SETTINGS), tmp_path / "bag", "csv")
 
 
 def test_a_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OutputError, match="a part of the path is a file"):
+    with pytest.raises(OutputError, match="part of the path"):
         write_drive_bag(Drive(SETTINGS), tmp_path / "file" / "bag")

@@ -23,8 +23,8 @@ def made(path: Path, zero_stamps: bool = False) -> Path:
         for k in range(5):
             stamp = 10_000_000_000 + k * 100_000_000
             head = header(0 if zero_stamps else stamp, "c")
-            colour = image_message(np.zeros((4, 6, 3), np.uint8), "rgb8", head)  # type: ignore[arg-type]
-            depth = image_message(np.full((4, 6), 900, np.uint16), "16UC1", head)  # type: ignore[arg-type]
+            colour = image_message(np.zeros((4, 6, 3), np.uint8), "rgb8", head)
+            depth = image_message(np.full((4, 6), 900, np.uint16), "16UC1", head)
             packet = message(
                 EVENT_PACKET,
                 header=head,
@@ -53,7 +53,7 @@ def test_the_tables(tmp_path: Path, capsys: Captured) -> None:
     assert "5 of 5" in said
     for words in ("sum of times", "triggers rising, falling", "first sensor time", "depth"):
         assert words in said
-    assert "Nothing wrong was found." in said
+    assert "Nothing wrong" in said
 
 
 def test_json_says_the_same(tmp_path: Path, capsys: Captured) -> None:
@@ -88,4 +88,4 @@ def test_a_recording_that_breaks_off(tmp_path: Path, capsys: Captured) -> None:
 
 def test_what_is_no_recording(tmp_path: Path, capsys: Captured) -> None:
     assert main(["inspect", str(tmp_path / "nowhere")]) == 2
-    assert "does not exist; check the path of the recording" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err

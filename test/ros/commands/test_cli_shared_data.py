@@ -22,7 +22,7 @@ THERMAL = ("--modality", "thermal")
 
 @pytest.fixture(scope="module")
 def pairs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two day and two night pairs, 4-channel in rgbx/ and apart in rgb/ and x/."""
+    """Two day and two night pairs, 4-channel in rgbx/ and separate in rgb/ and x/."""
     folder = tmp_path_factory.mktemp("mfnet")
     for kind in ("rgbx", "rgb", "x"):
         (folder / kind).mkdir()
@@ -39,7 +39,7 @@ def pairs(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An untrained small model's folder."""
+    """The folder of an untrained small model."""
     torch.manual_seed(0)
     network = build_model("b0", 11, head_width=16)
     folder = tmp_path_factory.mktemp("model")

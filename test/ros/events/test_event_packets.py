@@ -22,6 +22,7 @@ from segrgbx_ros.messages.types import (
     EVENT_TYPES,
     OLD_EVENT_PACKET,
     PROPHESEE_EVENTS,
+    deserialized,
     header,
     message,
     typestore,
@@ -32,7 +33,7 @@ STAMP = 1_700_000_000_123_456_789
 
 
 def packet(events: bytes, encoding: str = "mono", **changes: Any) -> Any:
-    """An EventPacket as rosbags makes it."""
+    """An EventPacket of rosbags."""
     fields: dict[str, Any] = {
         "header": header(STAMP, "event_camera"),
         "height": 480,
@@ -84,7 +85,7 @@ ROWS: list[Row] = [(639, 479, True, 4_294_967_295), (0, 1, False, 0), (2, 0, Tru
 
 
 def test_mono_by_hand() -> None:
-    # Polarity 1, y 0x0102, x 0x0203, dt 0x04050607, the lowest byte first.
+    # Polarity 1, y 0x0102, x 0x0203, dt 0x04050607, little-endian.
     events = bytes([0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x02, 0x81])
     chunk = EventDecoder("/e").decode(packet(events, time_base=10, height=4096))
     assert rows_of(chunk) == [(0x0203, 0x0102, True, 0x04050607 + 10)]
@@ -171,7 +172,7 @@ def test_event_array(msgtype: str, little: bool, count: int) -> None:
     frame=st.text("abc", max_size=9),
 )
 def test_event_array_wherever_its_bytes_begin(rows: list[Row], frame: str) -> None:
-    """The frame's name before the array shifts everything by its length."""
+    """The length of the frame id shifts the bytes of the array."""
     data = event_array(rows, DVS_EVENTS, frame=frame)
     assert rows_of(EventDecoder("/e", DVS_EVENTS).decode(data)) == rows
 
@@ -224,27 +225,27 @@ def test_events_outside_the_sensor_are_counted_and_left_out() -> None:
 
 def test_unknown_encoding_is_refused_by_name() -> None:
     decoder = EventDecoder("/cam/events")
-    with pytest.raises(BagError, match=r"/cam/events has events in encoding 'evt21'.*evt3, mono"):
+    with pytest.raises(BagError, match=r"/cam/events .*encoding 'evt21'.*evt3, mono"):
         decoder.decode(packet(b"", "evt21"))
     assert rows_of(decoder.decode(packet(mono(ROWS)))) == ROWS
 
 
 def test_an_event_array_is_no_encoding_of_a_packet() -> None:
     for name in ("", "event_array", "None"):
-        with pytest.raises(BagError, match=r"is unknown; expected one of evt3, .*cmp: set the"):
+        with pytest.raises(BagError, match=r"unknown; expected .*evt3, .*libcaer_cmp"):
             EventDecoder("/e").decode(packet(b"", name))
 
 
 @pytest.mark.parametrize(("width", "words"), [(0, "0x480"), (4_000_000_000, "4000000000x480")])
 def test_sensor_of_an_impossible_size_is_refused(width: int, words: str) -> None:
-    with pytest.raises(BagError, match=f"states a sensor of {words}"):
+    with pytest.raises(BagError, match=f"sensor of {words}"):
         EventDecoder("/e").decode(packet(b"", width=width))
 
 
 def test_event_array_as_an_object_is_refused() -> None:
-    msg = typestore().deserialize_cdr(event_array([], DVS_EVENTS), DVS_EVENTS)
+    msg = deserialized(event_array([], DVS_EVENTS), DVS_EVENTS)
     with pytest.raises(BagError, match="raw=True"):
-        EventDecoder("/e", DVS_EVENTS).decode(msg)  # type: ignore[arg-type]
+        EventDecoder("/e", DVS_EVENTS).decode(msg)
 
 
 def test_event_array_of_another_layout_is_refused() -> None:
@@ -257,7 +258,7 @@ def test_event_array_of_another_layout_is_refused() -> None:
 @pytest.mark.parametrize("msgtype", EVENT_TYPES)
 def test_bytes_that_are_no_message_are_refused(msgtype: str) -> None:
     for data in (b"", b"\0\1\0\0", b"\0\1\0\0" + bytes(9), b"no cdr at all"):
-        with pytest.raises(BagError, match="breaks off within its header or is no"):
+        with pytest.raises(BagError, match=f"within its header or .*{msgtype}"):
             EventDecoder("/e", msgtype).decode(data)
 
 
@@ -273,7 +274,7 @@ EVT3_KINDS = [0x0, 0x2, 0x3, 0x4, 0x5, 0x6, 0x8, 0x8, 0xA, 0xB]
 def test_many_packets_together_are_as_one_by_one(
     seed: int, cuts: list[int], faults: list[str]
 ) -> None:
-    """Every kind of word in any order, cut anywhere, also within a word, with faults between."""
+    """Words of every kind in any order, cut anywhere, even within a word, with faults between."""
     rng = np.random.default_rng(seed)
     kinds = rng.choice(EVT3_KINDS, 200).astype(np.uint16)
     data = (kinds << 12 | rng.integers(0, 700, 200).astype(np.uint16)).astype("<u2").tobytes()
@@ -290,9 +291,9 @@ def test_many_packets_together_are_as_one_by_one(
         else:
             messages.insert(at, packet(mono(ROWS), "mono"))
     together, alone = EventDecoder("/e"), EventDecoder("/e")
-    found = together.decode_all(messages)
-    assert len(found) == len(messages)
-    for got, message_ in zip(found, messages, strict=True):
+    chunks = together.decode_all(messages)
+    assert len(chunks) == len(messages)
+    for got, message_ in zip(chunks, messages, strict=True):
         if isinstance(got, BagError):
             with pytest.raises(BagError, match="evt9"):
                 alone.decode(message_)
@@ -307,7 +308,7 @@ def test_many_packets_together_are_as_one_by_one(
 
 
 def totals_of(folder: Path) -> tuple[EventTotals, EventDecoder]:
-    """Over a whole recording, from its serialised messages."""
+    """Totals of a whole recording, from its serialised messages."""
     totals = EventTotals()
     with Reader(folder) as bag:
         decoder = EventDecoder(bag.connections[0].topic, bag.connections[0].msgtype)
@@ -322,8 +323,8 @@ def test_real_evt3(shared_data: Path) -> None:
     assert (totals.on, totals.off) == (125_183, 218_291)
     assert totals.first_ns == 7_139_845_000
     assert totals.sum_t_ns + totals.sum_trigger_t_ns == 2_885_601_049_874_000
-    # Of its 4,157 trigger words 2,079 have the edge bit set; with one less of them the sum of all
-    # times, which the reference decoder's test gives, would not come out.
+    # Of its 4,157 trigger words 2,079 have the edge bit set; one less would contradict the sum of
+    # all times in the test of the reference decoder.
     assert (totals.rising, totals.falling) == (2_079, 2_078)
     assert (decoder.counts.packets, decoder.counts.events) == (517, 343_474)
     assert decoder.counts.unplaced_events == decoder.counts.unknown_words == 0
@@ -355,5 +356,5 @@ def test_real_messages_as_objects_equal_their_bytes(shared_data: Path, name: str
         raw = [bytes(data) for _, _, data in bag.messages()][:40]
     of_bytes, of_objects = EventDecoder("/e", msgtype), EventDecoder("/e", msgtype)
     for data in raw:
-        msg: Any = typestore().deserialize_cdr(data, msgtype)
+        msg: Any = deserialized(data, msgtype)
         assert rows_of(of_bytes.decode(data)) == rows_of(of_objects.decode(msg))

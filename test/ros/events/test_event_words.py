@@ -45,17 +45,17 @@ def decode(*words: tuple[int, int]) -> Decoded:
 
 
 def test_single_events_by_hand() -> None:
-    found = decode((HIGH, 2), (LOW, 5), (Y, 7), (X, 3 | ON), (X, 4), (LOW, 6), (Y, 8), (X, 1))
+    packet = decode((HIGH, 2), (LOW, 5), (Y, 7), (X, 3 | ON), (X, 4), (LOW, 6), (Y, 8), (X, 1))
     # 2 << 12 is 8192, plus 5 and 6.
-    assert rows(found) == [(3, 7, True, 8197), (4, 7, False, 8197), (1, 8, False, 8198)]
-    assert (found.first_ns, found.last_ns) == (8_197_000, 8_198_000)
-    assert (found.unplaced, found.unknown, found.truncated) == (0, 0, False)
-    assert found.x.dtype == found.y.dtype == np.uint16
-    assert found.t_ns.dtype == np.int64
+    assert rows(packet) == [(3, 7, True, 8197), (4, 7, False, 8197), (1, 8, False, 8198)]
+    assert (packet.first_ns, packet.last_ns) == (8_197_000, 8_198_000)
+    assert (packet.unplaced, packet.unknown, packet.truncated) == (0, 0, False)
+    assert packet.x.dtype == packet.y.dtype == np.uint16
+    assert packet.t_ns.dtype == np.int64
 
 
 def test_covered_time_is_not_ahead_where_only_its_upper_half_is_told() -> None:
-    """At the packet's end the time would read 3 << 12 | 4000 where it is 3 << 12 at least."""
+    """At the end of the packet the time would read 3 << 12 | 4000; it is at least 3 << 12."""
     decoder = Evt3()
     first = decoder.decode(payload((HIGH, 2), (LOW, 4000), (Y, 1), (X, 1), (HIGH, 3)), 0, False)
     second = decoder.decode(payload((HIGH, 3), (LOW, 9), (X, 1)), 0, False)
@@ -64,58 +64,58 @@ def test_covered_time_is_not_ahead_where_only_its_upper_half_is_told() -> None:
 
 
 def test_vectors_move_their_base() -> None:
-    found = decode(
+    packet = decode(
         *((HIGH, 0), (LOW, 1), (Y, 9), (BASE, 100 | ON)),
         *((V12, 0b1000_0000_0001), (V8, 0b1000_0010), (X, 5), (V12, 0b10), (BASE, 50), (V8, 1)),
     )
     # The first base is 100, then 112 after twelve and 120 after eight; single events do not count.
-    assert rows(found) == [
+    assert rows(packet) == [
         *((100, 9, True, 1), (111, 9, True, 1), (113, 9, True, 1), (119, 9, True, 1)),
         *((5, 9, False, 1), (121, 9, True, 1), (50, 9, False, 1)),
     ]
 
 
 def test_vector_8_ignores_its_unused_bits() -> None:
-    found = decode((HIGH, 0), (LOW, 0), (Y, 0), (BASE, 10), (V8, 0xF01))
-    assert rows(found) == [(10, 0, False, 0)]
+    packet = decode((HIGH, 0), (LOW, 0), (Y, 0), (BASE, 10), (V8, 0xF01))
+    assert rows(packet) == [(10, 0, False, 0)]
 
 
 def test_row_word_carries_the_camera_in_its_upper_bit() -> None:
-    found = decode((HIGH, 0), (LOW, 0), (Y, 9 | 0x800), (X, 1))
-    assert rows(found) == [(1, 9, False, 0)]
+    packet = decode((HIGH, 0), (LOW, 0), (Y, 9 | 0x800), (X, 1))
+    assert rows(packet) == [(1, 9, False, 0)]
 
 
 def test_triggers() -> None:
-    found = decode((TRIG, 1), (HIGH, 1), (TRIG, 1), (LOW, 4), (TRIG, 0x301), (LOW, 9), (TRIG, 0))
-    assert found.triggers.t_ns.tolist() == [4_100_000, 4_105_000]
-    assert found.triggers.rising.tolist() == [True, False]
-    assert found.triggers.channel.tolist() == [3, 0]
+    packet = decode((TRIG, 1), (HIGH, 1), (TRIG, 1), (LOW, 4), (TRIG, 0x301), (LOW, 9), (TRIG, 0))
+    assert packet.triggers.t_ns.tolist() == [4_100_000, 4_105_000]
+    assert packet.triggers.rising.tolist() == [True, False]
+    assert packet.triggers.channel.tolist() == [3, 0]
 
 
 def test_upper_half_alone_goes_with_the_lower_half_of_before() -> None:
-    found = decode((HIGH, 1), (LOW, 9), (Y, 0), (HIGH, 2), (X, 1), (HIGH, 3), (TRIG, 1), (LOW, 0))
-    assert rows(found) == [(1, 0, False, (2 << 12) + 9)]
-    assert found.triggers.t_ns.tolist() == [((3 << 12) + 9) * 1000]
+    packet = decode((HIGH, 1), (LOW, 9), (Y, 0), (HIGH, 2), (X, 1), (HIGH, 3), (TRIG, 1), (LOW, 0))
+    assert rows(packet) == [(1, 0, False, (2 << 12) + 9)]
+    assert packet.triggers.t_ns.tolist() == [((3 << 12) + 9) * 1000]
 
 
 def test_monitoring_words_are_passed_over_and_undefined_ones_counted() -> None:
-    found = decode(
+    packet = decode(
         *((HIGH, 0), (LOW, 0), (Y, 3), (OTHERS, 0x17), (CONT4, 1), (CONT12, 0xFFF)),
         *((0x1, 5), (0xD, 5), (X, 2)),
     )
-    assert rows(found) == [(2, 3, False, 0)]
-    assert found.unknown == 2
+    assert rows(packet) == [(2, 3, False, 0)]
+    assert packet.unknown == 2
 
 
 def test_start_in_mid_stream_waits_for_time_row_and_base() -> None:
-    found = decode(
+    packet = decode(
         *((X, 1), (LOW, 7), (Y, 5), (X, 2), (HIGH, 1), (X, 3), (V12, 0b111), (LOW, 8)),
         *((V8, 0b11), (X, 4), (BASE, 20), (V8, 0b1)),
     )
-    # Row 5 is known from before; the times are valid from the low word after the high one.
-    assert rows(found) == [(4, 5, False, 4104), (20, 5, False, 4104)]
+    # Row 5 was set earlier; the times are valid from the low word after the high one.
+    assert rows(packet) == [(4, 5, False, 4104), (20, 5, False, 4104)]
     # 1, 2 and 3, three of the first vector, two of the second, which has no base.
-    assert found.unplaced == 3 + 3 + 2
+    assert packet.unplaced == 3 + 3 + 2
 
 
 def test_time_may_be_told_across_a_border() -> None:
@@ -142,10 +142,10 @@ def test_time_wraps_after_24_bits() -> None:
 
 
 def test_a_small_step_back_is_no_wrap() -> None:
-    found = decode((HIGH, 20), (LOW, 0), (Y, 0), (X, 0), (HIGH, 10), (LOW, 0), (X, 1))
-    assert [t for *_, t in rows(found)] == [20 << 12, 10 << 12]
-    found = decode((HIGH, 20), (LOW, 0), (Y, 0), (X, 0), (HIGH, 9), (LOW, 0), (X, 1))
-    assert [t for *_, t in rows(found)] == [20 << 12, (1 << 24) + (9 << 12)]
+    packet = decode((HIGH, 20), (LOW, 0), (Y, 0), (X, 0), (HIGH, 10), (LOW, 0), (X, 1))
+    assert [t for *_, t in rows(packet)] == [20 << 12, 10 << 12]
+    packet = decode((HIGH, 20), (LOW, 0), (Y, 0), (X, 0), (HIGH, 9), (LOW, 0), (X, 1))
+    assert [t for *_, t in rows(packet)] == [20 << 12, (1 << 24) + (9 << 12)]
 
 
 def test_big_endian_words() -> None:
@@ -163,20 +163,20 @@ def test_odd_byte_is_counted_and_the_rest_kept() -> None:
     assert [first.truncated, second.truncated] == [False, True]
 
 
-def test_after_lost_packets_it_waits_anew_but_keeps_the_wraps() -> None:
+def test_after_lost_packets_it_waits_again_but_keeps_the_wraps() -> None:
     decoder = Evt3()
     decoder.decode(payload((HIGH, 4095), (LOW, 0), (Y, 1), (HIGH, 5), (LOW, 0), (X, 1)), 0, False)
     decoder.resume()
-    found = decoder.decode(payload((X, 2), (HIGH, 7), (LOW, 3), (X, 3), (Y, 2), (X, 4)), 0, False)
-    assert rows(found) == [(4, 2, False, (1 << 24) + (7 << 12) + 3)]
-    assert found.unplaced == 2
+    packet = decoder.decode(payload((X, 2), (HIGH, 7), (LOW, 3), (X, 3), (Y, 2), (X, 4)), 0, False)
+    assert rows(packet) == [(4, 2, False, (1 << 24) + (7 << 12) + 3)]
+    assert packet.unplaced == 2
 
 
 def test_an_empty_packet_has_no_events_and_no_time() -> None:
     decoder = Evt3()
     decoder.decode(payload((HIGH, 1), (LOW, 1), (Y, 1)), 0, False)
-    found = decoder.decode(np.empty(0, np.uint8), 0, False)
-    assert (rows(found), found.first_ns, found.last_ns) == ([], None, None)
+    packet = decoder.decode(np.empty(0, np.uint8), 0, False)
+    assert (rows(packet), packet.first_ns, packet.last_ns) == ([], None, None)
 
 
 def test_libcaer_cmp_by_hand() -> None:
@@ -185,26 +185,26 @@ def test_libcaer_cmp_by_hand() -> None:
         *((column, 40), (event, 7 | ON), (low, 3), (event, 8), (high, 1), (low, 2)),
         *((base, 20 | ON), (v8, 0b101), (v8, 0b1)),
     )
-    found = LibcaerCmp().decode(words, 5_000_000, False)
-    assert [(x, y, p) for x, y, p, _ in rows(found)] == [
+    packet = LibcaerCmp().decode(words, 5_000_000, False)
+    assert [(x, y, p) for x, y, p, _ in rows(packet)] == [
         *((40, 7, True), (40, 8, False), (40, 20, True), (40, 22, True), (40, 28, True)),
     ]
     # Time counts from the packet's base: 0, 3 us, then (1 << 12) + 2 us.
-    assert found.t_ns.tolist() == [5_000_000, 5_003_000, *[5_000_000 + 4_098_000] * 3]
+    assert packet.t_ns.tolist() == [5_000_000, 5_003_000, *[5_000_000 + 4_098_000] * 3]
 
 
 def test_libcaer_cmp_keeps_the_column_but_not_the_time() -> None:
     decoder = LibcaerCmp()
     decoder.decode(payload((2, 40), (0, 9), (1, 9)), 0, False)
-    found = decoder.decode(payload((3, 5)), 1_000, False)
-    assert [(*row[:3], t) for row, t in zip(rows(found), found.t_ns.tolist(), strict=True)] == [
+    packet = decoder.decode(payload((3, 5)), 1_000, False)
+    assert [(*row[:3], t) for row, t in zip(rows(packet), packet.t_ns.tolist(), strict=True)] == [
         (40, 5, False, 1_000)
     ]
 
 
 @dataclass
 class WordByWord:
-    """A slow decoder that does one word after the other, to compare with."""
+    """A slow decoder that handles one word after the other, for comparison."""
 
     high: int | None = None
     low: int = 0
@@ -269,7 +269,7 @@ def test_any_stream_in_any_packets_equals_word_by_word(
     parts = [fast.decode(payload(*words[a:b]), 0, False) for a, b in pairwise(cuts)]
     assert rows(*parts) == slow.events
     assert sum(part.unplaced for part in parts) == slow.unplaced
-    found = [
+    triggers = [
         (t // 1000, on, channel)
         for part in parts
         for t, on, channel in zip(
@@ -279,7 +279,7 @@ def test_any_stream_in_any_packets_equals_word_by_word(
             strict=True,
         )
     ]
-    assert found == slow.triggers
+    assert triggers == slow.triggers
 
 
 @settings(max_examples=60, deadline=None)
@@ -296,7 +296,7 @@ def test_two_packets_may_part_anywhere_even_within_a_word(
 
 
 def encoded(events: list[Row]) -> list[tuple[int, int]]:
-    """Events in the order of time as EVT 3.0 words; runs of neighbours as vectors."""
+    """Events in time order as EVT 3.0 words, with runs of neighbours as vectors."""
     words: list[tuple[int, int]] = []
     high = low = row = -1
     at = 0
@@ -338,10 +338,10 @@ def test_what_was_encoded_comes_back(
     for (x, y, on), step, run in places:
         us += step
         events += [(min(x + i, 1279), y, on, us) for i in range(run)]
-    found = rows(decode(*encoded(events)))
-    # The sensor does not say how often its 24 bits have wrapped before the stream began.
+    returned = rows(decode(*encoded(events)))
+    # The stream does not contain the number of wraps before its start.
     unseen = start >> 24 << 24 if not places else (start + places[0][1]) >> 24 << 24
-    assert found == [(x, y, on, t - unseen) for x, y, on, t in events]
+    assert returned == [(x, y, on, t - unseen) for x, y, on, t in events]
 
 
 @pytest.mark.parametrize("decoder", [Evt3, LibcaerCmp])
@@ -349,5 +349,5 @@ def test_random_bytes_never_raise(decoder: type[Evt3] | type[LibcaerCmp]) -> Non
     rng = np.random.default_rng(0)
     stream = decoder()
     for length in range(200):
-        found = stream.decode(rng.integers(0, 256, length, dtype=np.uint8), 0, False)
-        assert len(found.x) == len(found.y) == len(found.polarity) == len(found.t_ns)
+        packet = stream.decode(rng.integers(0, 256, length, dtype=np.uint8), 0, False)
+        assert len(packet.x) == len(packet.y) == len(packet.polarity) == len(packet.t_ns)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an inspection finds in recordings whose faults are known."""
+"""Inspection of recordings with known faults."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,36 +17,37 @@ from segrgbx_ros.bags.writer import BagWriter
 from segrgbx_ros.inspection.inspect import Inspection, inspect
 from segrgbx_ros.inspection.timing import TimeLog, timing_problems
 from segrgbx_ros.inspection.topic import TopicReport
-from segrgbx_ros.messages.images import image_message
+from segrgbx_ros.messages.images import ImageMessage, image_message
 from segrgbx_ros.messages.types import (
     COMPRESSED_IMAGE,
     EVENT_PACKET,
     IMAGE,
     POINT_CLOUD,
+    Header,
     header,
     message,
 )
 
 MS = 1_000_000
 START = 1_700_000_000_000 * MS
-CAMERA = PinholeCamera(64, 48, 50.0, 50.0, 31.5, 23.5, "rgb")
-Entry = tuple[str, float, object]
+CAMERA = PinholeCamera(width=64, height=48, fx=50.0, fy=50.0, cx=31.5, cy=23.5, frame_id="rgb")
+Entry = tuple[str, float, Any]
 
 
-def head(ms: float | None) -> object:
-    """A header with a stamp; None: zero."""
+def head(ms: float | None) -> Header:
+    """A header with a stamp; None gives a stamp of zero."""
     return header(0 if ms is None else START + round(ms * MS), "camera")
 
 
-def image(ms: float | None, pixels: npt.NDArray[np.generic], encoding: str) -> object:
-    return image_message(pixels, encoding, head(ms))  # type: ignore[arg-type]
+def image(ms: float | None, pixels: npt.NDArray[np.generic], encoding: str) -> ImageMessage:
+    return image_message(pixels, encoding, head(ms))
 
 
-def rgb(ms: float | None) -> object:
+def rgb(ms: float | None) -> ImageMessage:
     return image(ms, np.zeros((48, 64, 3), np.uint8), "rgb8")
 
 
-def counts(ms: float | None) -> object:
+def counts(ms: float | None) -> ImageMessage:
     values = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) + 28_000
     return image(ms, values, "mono16")
 
@@ -52,11 +55,11 @@ def counts(ms: float | None) -> object:
 def write_bag(path: Path, entries: list[Entry], empty: dict[str, str] | None = None) -> Path:
     with BagWriter(path) as bag:
         for topic, msg in {topic: msg for topic, _, msg in entries}.items():
-            bag.add_topic(topic, msg.__msgtype__)  # type: ignore[attr-defined]
+            bag.add_topic(topic, msg.__msgtype__)
         for topic, kind in (empty or {}).items():
             bag.add_topic(topic, kind)
         for topic, ms, msg in sorted(entries, key=lambda e: e[1]):
-            bag.write(topic, START + round(ms * MS), msg)  # type: ignore[arg-type]
+            bag.write(topic, START + round(ms * MS), msg)
     return path
 
 
@@ -65,8 +68,8 @@ def inspected(path: Path) -> Inspection:
         return inspect(bag)
 
 
-def topic_of(found: Inspection, name: str) -> TopicReport:
-    return next(topic for topic in found.topics if topic.name == name)
+def topic_of(inspection: Inspection, name: str) -> TopicReport:
+    return next(topic for topic in inspection.topics if topic.name == name)
 
 
 def drive(count: int = 10, x_late_ms: float = 4.0) -> list[Entry]:
@@ -81,11 +84,11 @@ def drive(count: int = 10, x_late_ms: float = 4.0) -> list[Entry]:
 
 def test_a_good_recording(tmp_path: Path) -> None:
     entries = drive()
-    entries.append(("/rgb/camera_info", 5, camera_info(CAMERA, head(0))))  # type: ignore[arg-type]
-    found = inspected(write_bag(tmp_path / "bag", entries))
-    assert found.complete
-    assert found.problems == ()
-    colour = topic_of(found, "/rgb/image_raw")
+    entries.append(("/rgb/camera_info", 5, camera_info(CAMERA, head(0))))
+    inspection = inspected(write_bag(tmp_path / "bag", entries))
+    assert inspection.complete
+    assert inspection.problems == ()
+    colour = topic_of(inspection, "/rgb/image_raw")
     assert (colour.count, colour.damaged, colour.msgtype) == (10, 0, IMAGE)
     assert (colour.timing.rate_hz, colour.timing.jitter_ms) == (10.0, 0.0)
     assert colour.timing.lag_ms == 5.0
@@ -93,11 +96,11 @@ def test_a_good_recording(tmp_path: Path) -> None:
     assert colour.timing.last_ns == START + 900 * MS
     assert (colour.roles.content, colour.roles.width, colour.roles.height) == ("rgb8", 64, 48)
     assert colour.roles.likely == colour.roles.can[0] == "RGB"
-    heat = topic_of(found, "/thermal/image_raw")
+    heat = topic_of(inspection, "/thermal/image_raw")
     assert heat.roles.likely == "thermal"
     assert "RGB" not in heat.roles.can
-    assert topic_of(found, "/rgb/camera_info").roles.can == ("calibration",)
-    (pair,) = found.pairs
+    assert topic_of(inspection, "/rgb/camera_info").roles.can == ("calibration",)
+    (pair,) = inspection.pairs
     assert (pair.rgb, pair.x, pair.modality) == ("/rgb/image_raw", "/thermal/image_raw", "thermal")
     assert (pair.rgb_images, pair.with_x, pair.skew_ms) == (10, 10, 4.0)
 
@@ -146,67 +149,68 @@ def test_ordinary_delays_are_no_fault() -> None:
 
 
 def test_clocks_that_differ_between_rgb_and_x(tmp_path: Path) -> None:
-    entries = [(t, ms, rgb(ms)) for t, ms in (("/rgb/image", 0), ("/rgb/image", 100))]
+    entries: list[Entry] = [(t, ms, rgb(ms)) for t, ms in (("/rgb/image", 0), ("/rgb/image", 100))]
     entries += [("/thermal/image", ms, counts(ms + 50_000)) for ms in (0, 100)]
-    found = inspected(write_bag(tmp_path / "bag", entries))
+    inspection = inspected(write_bag(tmp_path / "bag", entries))
     assert any(
-        "Only 0 of 2 RGB images on /rgb/image find thermal on /thermal/image within 30 ms" in said
-        and "the two clocks differ" in said
-        for said in found.problems
+        "0 of 2 RGB images on /rgb/image" in said
+        and "thermal on /thermal/image" in said
+        and "clocks differ" in said
+        for said in inspection.problems
     )
 
 
 def test_a_constant_offset_says_how_to_replay(tmp_path: Path) -> None:
-    found = inspected(write_bag(tmp_path / "bag", drive(10, 40.0)))
-    (said,) = found.problems
-    assert "the median distance is 40 ms: replay with --slop 0.06, or give --x-time-offset" in said
+    inspection = inspected(write_bag(tmp_path / "bag", drive(10, 40.0)))
+    (said,) = inspection.problems
+    assert "40 ms: replay with --slop 0.06" in said
+    assert "--x-time-offset" in said
 
 
 def test_damage_is_counted_and_named(tmp_path: Path) -> None:
     entries = drive()
     short = image(950, np.zeros((48, 64, 3), np.uint8), "rgb8")
-    short.data = short.data[:-7]  # type: ignore[attr-defined]
+    short.data = short.data[:-7]
     entries.append(("/rgb/image_raw", 951, short))
     small = image(1000, np.zeros((24, 32), np.uint16), "mono16")
     entries.append(("/thermal/image_raw", 1001, small))
-    found = inspected(write_bag(tmp_path / "bag", entries))
-    colour = topic_of(found, "/rgb/image_raw")
+    inspection = inspected(write_bag(tmp_path / "bag", entries))
+    colour = topic_of(inspection, "/rgb/image_raw")
     assert colour.damaged == 1
-    assert colour.problems[0].startswith(
-        "1 of 11 messages cannot be used: An image on topic /rgb/"
-    )
-    assert topic_of(found, "/thermal/image_raw").problems == (
-        "2 encodings or sizes are mixed on one topic: mono16 64x48 (10), mono16 32x24 (1).",
-    )
-    assert any(said.startswith("/rgb/image_raw: 1 of 11 messages") for said in found.problems)
+    assert colour.problems[0].startswith("1 of 11 messages")
+    assert "topic /rgb/image_raw" in colour.problems[0]
+    (mixed,) = topic_of(inspection, "/thermal/image_raw").problems
+    assert "mono16 64x48 (10), mono16 32x24 (1)" in mixed
+    assert any(said.startswith("/rgb/image_raw: 1 of 11 messages") for said in inspection.problems)
 
 
 def test_an_empty_topic_and_an_unfilled_calibration(tmp_path: Path) -> None:
-    blank = camera_info(PinholeCamera(64, 48, 0.0, 0.0, 0.0, 0.0, "rgb"), head(0))  # type: ignore[arg-type]
+    blank = camera_info(replace(CAMERA, fx=0.0, fy=0.0, cx=0.0, cy=0.0), head(0))
     entries = [*drive(3), ("/rgb/camera_info", 5.0, blank)]
     bag = write_bag(tmp_path / "bag", entries, {"/depth/image_raw": IMAGE})
-    found = inspected(bag)
-    assert topic_of(found, "/depth/image_raw").problems == ("No message was recorded.",)
-    calibration = topic_of(found, "/rgb/camera_info")
+    inspection = inspected(bag)
+    (empty,) = topic_of(inspection, "/depth/image_raw").problems
+    assert "No message" in empty
+    calibration = topic_of(inspection, "/rgb/camera_info")
     assert calibration.roles.can == ()
-    assert "calibration on topic /rgb/camera_info cannot be used" in calibration.problems[0]
+    assert "calibration on topic /rgb/camera_info" in calibration.problems[0]
 
 
 def test_why_a_topic_is_not_what_its_name_says(tmp_path: Path) -> None:
-    """Millimetres as metres, and a thermal picture that is colour-mapped."""
+    """Millimetres stored as metres, and a colour-mapped thermal image."""
     metres = np.full((48, 64), 1800.0, np.float32)
     colour = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
     entries: list[Entry] = [
         ("/depth/image_raw", 0, image(0, metres, "32FC1")),
         ("/thermal/image_raw", 0, image(0, colour, "bgr8")),
     ]
-    found = inspected(write_bag(tmp_path / "bag", entries))
-    depth = topic_of(found, "/depth/image_raw")
+    inspection = inspected(write_bag(tmp_path / "bag", entries))
+    depth = topic_of(inspection, "/depth/image_raw")
     assert depth.roles.likely is None
     assert "depth" not in depth.roles.can
     assert "mm" in (depth.roles.why_not or "")
-    assert any(said.startswith("/depth/image_raw: ") for said in found.problems)
-    heat = topic_of(found, "/thermal/image_raw")
+    assert any(said.startswith("/depth/image_raw: ") for said in inspection.problems)
+    heat = topic_of(inspection, "/thermal/image_raw")
     assert "thermal" not in heat.roles.can
     assert "RGB" in heat.roles.can
     assert "color_map" in (heat.roles.why_not or "")
@@ -242,8 +246,8 @@ def test_compressed_depth_clouds_and_other_types(tmp_path: Path) -> None:
         ("/points", 0, cloud),
         ("/chatter", 0, message("std_msgs/msg/String", data="hello")),
     ]
-    found = inspected(write_bag(tmp_path / "bag", entries))
-    roles = {topic.name: topic.roles for topic in found.topics}
+    inspection = inspected(write_bag(tmp_path / "bag", entries))
+    roles = {topic.name: topic.roles for topic in inspection.topics}
     assert roles["/depth/image_raw/compressedDepth"].likely == "depth"
     assert roles["/depth/image_raw/compressedDepth"].width == 64
     assert roles["/color/compressed"].likely == "RGB"
@@ -251,7 +255,7 @@ def test_compressed_depth_clouds_and_other_types(tmp_path: Path) -> None:
     assert roles["/points"].can == ("depth",)
     assert roles["/points"].content == "points x, y, z"
     assert roles["/chatter"].can == ()
-    assert not topic_of(found, "/chatter").timing.stamped
+    assert not topic_of(inspection, "/chatter").timing.stamped
 
 
 def event_packet(ms: float, words: list[int], seq: int, encoding: str = "mono") -> Entry:
@@ -280,8 +284,8 @@ def test_events_by_hand(tmp_path: Path) -> None:
         event_packet(2, [mono(64, 0, 1, 2000)], 5),
         event_packet(3, [0], 6, "evt9"),
     ]
-    found = inspected(write_bag(tmp_path / "bag", entries))
-    events = topic_of(found, "/event/events")
+    inspection = inspected(write_bag(tmp_path / "bag", entries))
+    events = topic_of(inspection, "/event/events")
     assert events.events is not None
     totals = events.events.totals
     assert (totals.on, totals.off, totals.rising, totals.falling) == (2, 2, 0, 0)
@@ -290,16 +294,17 @@ def test_events_by_hand(tmp_path: Path) -> None:
     assert events.damaged == 1
     assert (events.roles.content, events.roles.width, events.roles.can) == ("mono", 64, ("event",))
     said = " ".join(events.problems)
-    assert "1 of 4 messages cannot be used: Topic /event/events has events in encoding" in said
-    assert "2 packets missing by the sequence numbers" in said
-    assert "1 event lies outside the sensor's stated size" in said
-    assert "No topic can serve as RGB" in found.problems[-1]
+    assert "1 of 4 messages" in said
+    assert "encoding 'evt9'" in said
+    assert "2 packets missing" in said
+    assert "1 event lies outside" in said
+    assert "serve as RGB" in inspection.problems[-1]
 
 
 def test_a_sensor_that_sends_no_events(tmp_path: Path) -> None:
-    found = inspected(write_bag(tmp_path / "bag", [event_packet(k, [], k) for k in range(3)]))
-    (said,) = topic_of(found, "/event/events").problems
-    assert "No message holds an event that can be used: check that the sensor runs" in said
+    inspection = inspected(write_bag(tmp_path / "bag", [event_packet(k, [], k) for k in range(3)]))
+    (said,) = topic_of(inspection, "/event/events").problems
+    assert "No message holds an event" in said
 
 
 def test_other_fields_of_view_are_told_before_a_model_refuses_them(tmp_path: Path) -> None:
@@ -309,8 +314,9 @@ def test_other_fields_of_view_are_told_before_a_model_refuses_them(tmp_path: Pat
     assert inspected(write_bag(tmp_path / "same", entries[:6])).problems == ()
     colours = [entry for entry in entries if entry[0] == "/rgb/image_raw"]
     (said,) = inspected(write_bag(tmp_path / "wide", [*colours, *entries[-2:]])).problems[-1:]
-    assert "/thermal/image_raw is 80x48 and /rgb/image_raw 64x48" in said
-    assert "replay with --align homography" in said
+    assert "/thermal/image_raw is 80x48" in said
+    assert "/rgb/image_raw 64x48" in said
+    assert "--align homography" in said
 
 
 def test_a_cut_recording_is_inspected_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -318,11 +324,11 @@ def test_a_cut_recording_is_inspected_as_far_as_it_goes(tmp_path: Path) -> None:
     file = bag / "bag.mcap"
     data = file.read_bytes()
     file.write_bytes(data[: len(data) * 2 // 3])
-    found = inspected(bag)
-    assert not found.complete
-    assert found.lost is not None
-    assert "breaks off after" in found.problems[0]
-    assert 0 < topic_of(found, "/rgb/image_raw").count < 30
+    inspection = inspected(bag)
+    assert not inspection.complete
+    assert inspection.lost is not None
+    assert "breaks off after" in inspection.problems[0]
+    assert 0 < topic_of(inspection, "/rgb/image_raw").count < 30
 
 
 @pytest.mark.shared_data
@@ -347,11 +353,11 @@ def test_a_cut_recording_is_inspected_as_far_as_it_goes(tmp_path: Path) -> None:
     ],
 )
 def test_real_event_recordings(shared_data: Path, name: str, known: dict[str, int]) -> None:
-    """The counts that the recordings' README gives."""
+    """The counts in the README of the recordings."""
     (topic,) = inspected(shared_data / "events" / name).topics
     assert topic.events is not None
     totals = topic.events.totals
-    found = {
+    sums = {
         "packets": topic.count,
         "on": totals.on,
         "off": totals.off,
@@ -360,7 +366,7 @@ def test_real_event_recordings(shared_data: Path, name: str, known: dict[str, in
         "y": totals.sum_y,
         "first_us": (totals.first_ns or 0) // 1000,
     }
-    assert {key: found[key] for key in known} == known
+    assert {key: sums[key] for key in known} == known
     assert totals.sum_polarity == totals.on
     if name == "evt3_640x480":
         assert (totals.sum_t_ns + totals.sum_trigger_t_ns) // 1000 == 2_885_601_049_874
@@ -369,20 +375,20 @@ def test_real_event_recordings(shared_data: Path, name: str, known: dict[str, in
 
 @pytest.mark.shared_data
 def test_real_pairs_in_a_bag(shared_data: Path, tmp_path: Path) -> None:
-    """Real pixels with made-up stamps: MFNet's thermal and 7-Scenes' depth beside RGB."""
+    """Real pixels with artificial stamps: MFNet's thermal and 7-Scenes' depth, with RGB."""
     mfnet = sorted((shared_data / "mfnet" / "images").glob("*.png"))[:3]
     scenes = sorted((shared_data / "depth" / "seven_scenes").glob("*.depth.png"))[:3]
     entries: list[Entry] = []
     for k, (four, deep) in enumerate(zip(mfnet, scenes, strict=True)):
-        pixels = cv2.imread(str(four), cv2.IMREAD_UNCHANGED)
-        depth = cv2.imread(str(deep), cv2.IMREAD_UNCHANGED)
+        pixels = np.asarray(cv2.imread(str(four), cv2.IMREAD_UNCHANGED))
+        depth = np.asarray(cv2.imread(str(deep), cv2.IMREAD_UNCHANGED))
         ms = 100.0 * k
         entries.append(("/camera/color/image_raw", ms, image(ms, pixels[..., :3], "bgr8")))
         entries.append(("/flir/image_raw", ms, image(ms + 3, pixels[..., 3], "mono8")))
         entries.append(("/camera/depth/image_raw", ms, image(ms + 1, depth, "16UC1")))
-    found = inspected(write_bag(tmp_path / "bag", entries))
-    assert found.problems == ()
-    assert {pair.modality: (pair.with_x, pair.skew_ms) for pair in found.pairs} == {
+    inspection = inspected(write_bag(tmp_path / "bag", entries))
+    assert inspection.problems == ()
+    assert {pair.modality: (pair.with_x, pair.skew_ms) for pair in inspection.pairs} == {
         "thermal": (3, 3.0),
         "depth": (3, 1.0),
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Point clouds to depth images, against points placed by hand; and sensor_msgs_py beside it."""
+"""Point clouds to depth images, compared with points placed by hand and with sensor_msgs_py."""
 
 from types import SimpleNamespace
 from typing import cast
@@ -35,7 +35,9 @@ def cloud(
     height: int = 1,
     big: bool = False,
 ) -> PointCloudMessage:
-    """points as a message: their fields in `order`, bytes of 0xEE around them and after a row."""
+    """A message of these points: fields in `order`, with bytes of 0xEE around them and after a
+    row.
+    """
     size = np.dtype(kind).itemsize
     step = before + 3 * size + after
     columns = [points[:, "xyz".index(axis)] for axis in order]
@@ -77,7 +79,16 @@ def cloud(
 def test_any_layout_gives_the_same_points(
     kind: str, order: str, before: int, after: int, row_padding: int, height: int, big: bool
 ) -> None:
-    msg = cloud(POINTS, kind, order, before, after, row_padding, height, big)
+    msg = cloud(
+        POINTS,
+        kind=kind,
+        order=order,
+        before=before,
+        after=after,
+        row_padding=row_padding,
+        height=height,
+        big=big,
+    )
     expected = POINTS.astype(kind).astype(np.float64)
     np.testing.assert_array_equal(read_points(msg, "/points"), expected)
 
@@ -126,26 +137,26 @@ def test_a_wall_of_points_is_a_whole_image() -> None:
 
 
 def test_nothing_in_the_image_is_named() -> None:
-    with pytest.raises(InputError, match=r"None of the cloud's 1 points .* 8x6; check the extr"):
+    with pytest.raises(InputError, match=r"cloud's 1 points .*8x6; .*extrinsic"):
         depth_from_points(np.array([[0.0, 0.0, -1.0]]), AT_CAMERA)
 
 
 def test_malformed_clouds_have_their_sentences() -> None:
     flat = cloud(POINTS)
     flat.fields = list(flat.fields)[:2]
-    with pytest.raises(BagError, match="have the fields x, y, without z; expected points with"):
+    with pytest.raises(BagError, match="fields x, y, without z"):
         read_points(flat, "/points")
     cut = cloud(POINTS)
     cut.data = cut.data[:-1]
-    with pytest.raises(BagError, match=r"has 47 bytes of data, but states 4x1 points of 12 byte"):
+    with pytest.raises(BagError, match=r"47 bytes .*4x1 points of 12"):
         read_points(cut, "/points")
     short = cloud(POINTS)
     short.point_step = 8
-    with pytest.raises(BagError, match=r"Field z .* ends at byte 12 of points of 8 bytes"):
+    with pytest.raises(BagError, match=r"Field z .*byte 12 .*8 bytes"):
         read_points(short, "/points")
     strange = cloud(POINTS)
     strange.fields[0].datatype = 99
-    with pytest.raises(BagError, match=r"Field x .* has datatype 99 and count 1"):
+    with pytest.raises(BagError, match=r"Field x .*datatype 99 .*count 1"):
         read_points(strange, "/points")
 
 
@@ -163,7 +174,15 @@ def test_sensor_msgs_py_reads_the_same(
 
     from segrgbx_ros.node.conversions import read_points_live
 
-    made = cloud(POINTS, kind, order, 0, after, row_padding, height, big)
+    made = cloud(
+        POINTS,
+        kind=kind,
+        order=order,
+        after=after,
+        row_padding=row_padding,
+        height=height,
+        big=big,
+    )
     msg = PointCloud2(
         height=made.height,
         width=made.width,

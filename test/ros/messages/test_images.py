@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image messages to arrays and back, each encoding against values worked out by hand."""
+"""Image messages to arrays and back, each encoding compared with values computed by hand."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import cv2
@@ -20,7 +21,14 @@ from segrgbx_ros.messages.images import (
     rgb_from_message,
     stamp_ns,
 )
-from segrgbx_ros.messages.types import COMPRESSED_IMAGE, IMAGE, header, message, typestore
+from segrgbx_ros.messages.types import (
+    COMPRESSED_IMAGE,
+    IMAGE,
+    deserialized,
+    header,
+    message,
+    typestore,
+)
 
 HEAD = header(1_700_000_000_000_000_123, "camera")
 
@@ -28,7 +36,7 @@ HEAD = header(1_700_000_000_000_000_123, "camera")
 def image(
     data: npt.NDArray[np.uint8], width: int, height: int, encoding: str, step: int, big: int = 0
 ) -> AnyImage:
-    return message(  # type: ignore[return-value]
+    made: AnyImage = message(
         IMAGE,
         header=HEAD,
         height=height,
@@ -38,23 +46,25 @@ def image(
         step=step,
         data=data,
     )
+    return made
 
 
 def compressed(data: bytes, form: str) -> AnyImage:
-    return message(  # type: ignore[return-value]
+    made: AnyImage = message(
         COMPRESSED_IMAGE, header=HEAD, format=form, data=np.frombuffer(data, np.uint8)
     )
+    return made
 
 
 def padded(array: npt.NDArray[np.generic], padding: int) -> tuple[npt.NDArray[np.uint8], int]:
-    """Bytes of the rows with so many bytes of 0xEE after each, and the step."""
+    """The bytes of the rows with `padding` bytes of 0xEE after each, and the step."""
     rows = np.ascontiguousarray(array).view(np.uint8).reshape(array.shape[0], -1)
     data = np.pad(rows, ((0, 0), (0, padding)), constant_values=0xEE)
     return data.reshape(-1), data.shape[1]
 
 
 def test_stamp_in_nanoseconds() -> None:
-    assert stamp_ns(HEAD) == 1_700_000_000_000_000_123  # type: ignore[arg-type]
+    assert stamp_ns(HEAD) == 1_700_000_000_000_000_123
 
 
 @pytest.mark.parametrize("padding", [0, 5])
@@ -104,7 +114,7 @@ def test_yuv_grey_is_grey(encoding: str, pixels: list[int]) -> None:
 @pytest.mark.parametrize("encoding", ["nv12", "nv21"])
 @pytest.mark.parametrize("padding", [0, 3])
 def test_planar_yuv(encoding: str, padding: int) -> None:
-    """Four rows of brightness over two of colour: grey but for a blue cast in the left half."""
+    """Four rows of luma above two of chroma: grey, except for a blue cast in the left half."""
     stored = np.full((6, 4), 128, np.uint8)
     stored[:4] = 90
     stored[4:, 0 if encoding == "nv12" else 1] = 200
@@ -173,21 +183,23 @@ def test_any_step_gives_the_same_reading(values: npt.NDArray[np.uint16], padding
     ("dtype", "encoding", "channels"),
     [(np.uint8, "rgb8", 3), (np.uint8, "mono8", 1), (np.uint16, "mono16", 1)],
 )
-def test_there_and_back_through_cdr(dtype: type[np.generic], encoding: str, channels: int) -> None:
+def test_there_and_back_through_cdr(
+    dtype: type[np.uint8 | np.uint16], encoding: str, channels: int
+) -> None:
     rng = np.random.default_rng(1)
     shape = (4, 6, 3) if channels == 3 else (4, 6)
     array = rng.integers(0, np.iinfo(dtype).max, shape).astype(dtype)
-    msg = image_message(array, encoding, HEAD)  # type: ignore[arg-type]
-    raw = typestore().serialize_cdr(msg, IMAGE)
-    again = typestore().deserialize_cdr(raw, IMAGE)
+    msg = image_message(array, encoding, HEAD)
+    raw = bytes(typestore().serialize_cdr(msg, IMAGE))
+    again = deserialized(raw, IMAGE)
     decode = rgb_from_message if channels == 3 else reading_from_message
-    assert (decode(again, "/t") == array).all()  # type: ignore[arg-type]
-    assert again.step == array.strides[0]  # type: ignore[attr-defined]
-    assert again.header == HEAD  # type: ignore[attr-defined]
+    assert (decode(again, "/t") == array).all()
+    assert again.step == array.strides[0]
+    assert again.header == HEAD
 
 
 def test_a_message_of_rclpy_has_the_same_attributes() -> None:
-    """array.array data, as rclpy gives it."""
+    """data is an array.array, as in rclpy."""
     from array import array
 
     msg = SimpleNamespace(
@@ -199,7 +211,7 @@ def test_a_message_of_rclpy_has_the_same_attributes() -> None:
         step=6,
         data=array("B", bytes(range(6))),
     )
-    assert rgb_from_message(msg, "/rgb").tolist() == [[[0, 1, 2], [3, 4, 5]]]  # type: ignore[arg-type]
+    assert rgb_from_message(msg, "/rgb").tolist() == [[[0, 1, 2], [3, 4, 5]]]
 
 
 def test_compressed_colour() -> None:
@@ -242,49 +254,51 @@ def test_labels() -> None:
     png = cv2.imencode(".png", ids)[1].tobytes()
     assert (labels_from_message(compressed(png, "png"), "/gt") == ids).all()
     jpeg = cv2.imencode(".jpg", ids)[1].tobytes()
-    with pytest.raises(BagError, match="no class ids; ground truth must be mono8, raw or PNG"):
+    with pytest.raises(BagError, match=r"'jpeg' .*mono8, raw or PNG"):
         labels_from_message(compressed(jpeg, "jpeg"), "/gt")
 
 
 @pytest.mark.parametrize(
     ("decode", "encoding", "words"),
     [
-        (rgb_from_message, "mono16", r"Topic /t has encoding 'mono16'.*accepted: rgb8, bgr8"),
-        (rgb_from_message, "8UC3", "encoding '8UC3', which an RGB image cannot have"),
-        (reading_from_message, "rgb8", "encoding 'rgb8'.*accepted: mono8, 8UC1, mono16, 16UC1"),
+        (rgb_from_message, "mono16", r"/t has encoding 'mono16'.*accepted: rgb8, bgr8"),
+        (rgb_from_message, "8UC3", "'8UC3', which an RGB"),
+        (reading_from_message, "rgb8", "'rgb8'.*accepted: mono8, 8UC1, mono16"),
         (reading_from_message, "", "encoding ''"),
-        (labels_from_message, "mono16", "encoding 'mono16', which a label image cannot have"),
+        (labels_from_message, "mono16", "'mono16', which a label"),
     ],
 )
-def test_unknown_encoding_is_named(decode: object, encoding: str, words: str) -> None:
+def test_unknown_encoding_is_named(
+    decode: Callable[[AnyImage, str], object], encoding: str, words: str
+) -> None:
     with pytest.raises(BagError, match=words):
-        decode(image(np.zeros(12, np.uint8), 2, 2, encoding, 6), "/t")  # type: ignore[operator]
+        decode(image(np.zeros(12, np.uint8), 2, 2, encoding, 6), "/t")
 
 
 def test_truncated_data_is_named() -> None:
     msg = image(np.zeros(11, np.uint8), 2, 2, "rgb8", 6)
-    with pytest.raises(BagError, match=r"/rgb has 11 bytes of data, but its step 6 .* is 12"):
+    with pytest.raises(BagError, match=r"/rgb has 11 bytes .*step 6 .* is 12"):
         rgb_from_message(msg, "/rgb")
 
 
 @pytest.mark.parametrize(("width", "height", "step"), [(2, 2, 5), (0, 2, 6), (2, 0, 6)])
 def test_impossible_size_is_named(width: int, height: int, step: int) -> None:
     msg = image(np.zeros(step * height, np.uint8), width, height, "rgb8", step)
-    with pytest.raises(BagError, match=f"states {width}x{height} rgb8 with step {step}"):
+    with pytest.raises(BagError, match=f"{width}x{height} rgb8 with step {step}"):
         rgb_from_message(msg, "/rgb")
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture"])
 def test_undecodable_compressed_data_is_named(data: bytes) -> None:
     for decode in (rgb_from_message, reading_from_message, labels_from_message):
-        with pytest.raises(BagError, match=r"on topic /t .*cannot be decoded; expected whole"):
+        with pytest.raises(BagError, match=r"/t .*'jpeg', .*cannot be decoded"):
             decode(compressed(data, "jpeg"), "/t")
 
 
 def test_compressed_channels_are_checked() -> None:
     colour = cv2.imencode(".png", np.zeros((2, 2, 3), np.uint8))[1].tobytes()
-    with pytest.raises(BagError, match="a coloured picture has lost its readings"):
+    with pytest.raises(BagError, match=r"/thermal .*coloured picture"):
         reading_from_message(compressed(colour, "png"), "/thermal")
     grey = cv2.imencode(".png", np.zeros((2, 2), np.uint8))[1].tobytes()
-    with pytest.raises(BagError, match=r"grey compressed pictures .*--rgb-topic"):
+    with pytest.raises(BagError, match=r"/rgb .*grey .*--rgb-topic"):
         rgb_from_message(compressed(grey, "png"), "/rgb")

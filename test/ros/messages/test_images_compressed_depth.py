@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""compressedDepth in both packings: hand-made code, an independent RVL writer, and damage."""
+"""compressedDepth as PNG and RVL: code by hand, an independent RVL writer, and damage."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ A, B = 100.0, -1.0
 
 
 def rvl_code(pixels: list[int]) -> bytes:
-    """RVL written number by number, as the paper's own listing describes it."""
+    """RVL written number by number, as in the listing of the paper."""
     groups: list[int] = []
 
     def put(number: int) -> None:
@@ -138,7 +138,7 @@ def test_eight_bits_are_no_depth() -> None:
 @pytest.mark.shared_data
 def test_a_real_depth_image_survives_rvl(shared_data: Path) -> None:
     file = shared_data / "depth" / "seven_scenes" / "frame-000000.depth.png"
-    image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)[:120, :160]
+    image = np.asarray(cv2.imread(str(file), cv2.IMREAD_UNCHANGED))[:120, :160]
     decoded = decode_compressed_depth(
         rvl_message(np.ascontiguousarray(image)), "16UC1; compressedDepth rvl", "/d"
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which messages each modality takes as a reading, and what it says of the others."""
+"""The messages that each modality accepts as a reading, and the errors for the others."""
 
 import cv2
 import numpy as np
@@ -18,12 +18,13 @@ COLOUR = np.dstack([GREY, GREY + 16, GREY + 32])
 
 
 def image(pixels: npt.NDArray[np.generic], encoding: str) -> AnyImage:
-    return image_message(pixels, encoding, HEAD)  # type: ignore[arg-type, return-value]
+    return image_message(pixels, encoding, HEAD)
 
 
 def compressed(pixels: npt.NDArray[np.generic], ending: str) -> AnyImage:
     data = cv2.imencode(f".{ending}", np.asarray(pixels))[1].reshape(-1)
-    return message(COMPRESSED_IMAGE, header=HEAD, format=ending, data=data)  # type: ignore[return-value]
+    made: AnyImage = message(COMPRESSED_IMAGE, header=HEAD, format=ending, data=data)
+    return made
 
 
 @pytest.mark.parametrize("modality", sensors_of_type(IMAGE))
@@ -52,13 +53,13 @@ def test_a_mosaic_may_be_called_bayer() -> None:
 @pytest.mark.parametrize(
     ("modality", "msg", "words"),
     [
-        ("depth", image(COLOUR, "rgb8"), "encoding 'rgb8', which an X reading cannot have"),
+        ("depth", image(COLOUR, "rgb8"), "'rgb8', which an X"),
         ("depth", image(GREY, "bayer_rggb8"), "encoding 'bayer_rggb8'"),
-        ("depth", compressed(COLOUR, "png"), "a coloured picture has lost its readings"),
+        ("depth", compressed(COLOUR, "png"), "coloured picture"),
         ("polarization", image(COLOUR, "rgb8"), "accepted: mono8,.*bayer_rggb8"),
-        ("polarization", compressed(GREY, "jpg"), "JPEG mixes the angles of neighbouring pixels"),
+        ("polarization", compressed(GREY, "jpg"), "JPEG mixes the angles"),
         ("thermal", image(GREY.astype(np.int16), "16SC1"), r"'16SC1'.*accepted: mono8"),
-        ("event", image(GREY, "mono8"), "'event' needs EventPacket or EventArray messages"),
+        ("event", image(GREY, "mono8"), "'event' needs EventPacket"),
     ],
 )
 def test_the_others_are_refused_in_words(modality: str, msg: AnyImage, words: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node and a driver in one rclpy context of their own, spun in the test's thread."""
+"""A node and a driver in their own rclpy context, spun in the test's thread."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ MS = 1_000_000
 
 
 def write_tiny_model(folder: Path, modalities: tuple[str, ...] = ("thermal",)) -> Path:
-    """An untrained model of the smallest size."""
+    """An untrained model of the smallest size, written to the folder."""
     import torch
 
     from segrgbx_core import build_model
@@ -32,7 +32,7 @@ def write_tiny_model(folder: Path, modalities: tuple[str, ...] = ("thermal",)) -
 
 
 class Stage:
-    """The node under test, a driver node beside it, and what the driver has heard."""
+    """The node under test, a driver node, and the messages that the driver received."""
 
     def __init__(self, context: Any, node: Any, namespace: str) -> None:
         from rclpy.executors import SingleThreadedExecutor
@@ -47,7 +47,7 @@ class Stage:
         self._publishers: dict[str, Any] = {}
 
     def listen(self, *names: str, qos: Any = None, node: str = "segrgbx") -> None:
-        """Keeps what comes on the node's outputs."""
+        """Keeps the messages on the node's outputs."""
         from vision_msgs.msg import LabelInfo
 
         from segrgbx_ros.node.outputs import TYPES, latched_qos, result_qos
@@ -60,19 +60,19 @@ class Stage:
             self.driver.create_subscription(kind, f"{node}/{name}", self.heard[name].append, used)
 
     def publish(self, topic: str, message: Any, qos: Any = 10) -> None:
-        """On a topic of the driver's namespace."""
+        """Publishes on a topic of the driver's namespace."""
         if topic not in self._publishers:
             self._publishers[topic] = self.driver.create_publisher(type(message), topic, qos)
         self._publishers[topic].publish(message)
 
     def spin(self, seconds: float) -> None:
-        """Lets callbacks run for so long."""
+        """Runs callbacks for this time."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             self._executor.spin_once(timeout_sec=STEP_S)
 
     def spin_until(self, done: Callable[[], bool], seconds: float = 20.0) -> bool:
-        """Lets callbacks run until it holds; whether it did in time."""
+        """Runs callbacks until the condition holds; returns whether it did in time."""
         until = time.monotonic() + seconds
         while not done():
             if time.monotonic() > until:
@@ -81,14 +81,14 @@ class Stage:
         return True
 
     def ready(self) -> None:
-        """Active, and connected both ways."""
+        """Waits until the node is active and connected in both directions."""
         assert self.spin_until(lambda: self.node.run is not None), self.node.failure
         self.connect("rgb/image_raw", "x/image_raw")
 
     def connect(self, *topics: str) -> None:
-        """Waits until the listeners and publishers so far have found the node."""
+        """Waits until the listeners and publishers so far are connected to the node."""
 
-        def found() -> bool:
+        def connected() -> bool:
             outputs = self.node.outputs
             heard = all(
                 outputs._publishers[n].get_subscription_count()
@@ -101,10 +101,10 @@ class Stage:
                 if t in self._publishers
             )
 
-        assert self.spin_until(found), "the driver and the node have not found each other"
+        assert self.spin_until(connected), "the driver and the node have not found each other"
 
     def close(self) -> None:
-        """Both nodes go."""
+        """Destroys both nodes."""
         self._executor.shutdown()
         self.node.destroy_node()
         self.driver.destroy_node()
@@ -112,7 +112,7 @@ class Stage:
 
 @contextmanager
 def stage(namespace: str = "", **parameters: Any) -> Iterator[Stage]:
-    """A context with a node of these parameters; dots are written as two underscores."""
+    """A context with a node with these parameters; two underscores stand for a dot."""
     import rclpy
     from rclpy.context import Context
     from rclpy.parameter import Parameter

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the node says of its own state, for each thing that commonly is wrong."""
+"""The findings of the node for each common fault."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -40,7 +40,7 @@ def source(name: str, **changed: Any) -> InputHealth:
 
 
 def health(**changed: Any) -> Health:
-    """Of a node where all is well, but for what is changed in it or its run."""
+    """Health of a node without faults, with changes to it or its run."""
     run = RunHealth(
         inputs=[source("rgb"), source("x")], pairs_hz=10.0, new_paired=50, x_state="coming"
     )
@@ -62,7 +62,7 @@ def health(**changed: Any) -> Health:
 
 
 def apart(seconds: float) -> list[InputHealth]:
-    """Both inputs, X's stamps that far ahead of RGB's."""
+    """Both inputs, with X's stamps ahead of RGB's by this time."""
     return [
         source("rgb", stamp_lag_s=0.5 + seconds / 2),
         source("x", stamp_lag_s=0.5 - seconds / 2),
@@ -83,8 +83,7 @@ def test_all_well_says_nothing() -> None:
         (
             {"publishers": [], "since_last_s": None, "others": ["/cam/a", "/cam/b"]},
             "error",
-            "Nobody publishes /rgb/image_raw (sensor_msgs/msg/Image): launch with rgb_topic:=NAME"
-            "; topics of this type: /cam/a, /cam/b.",
+            "rgb_topic:=NAME; topics of this type: /cam/a, /cam/b.",
         ),
         ({"publishers": [], "since_last_s": None}, "error", "ROS_DOMAIN_ID"),
         (
@@ -93,24 +92,23 @@ def test_all_well_says_nothing() -> None:
                 "since_last_s": None,
             },
             "error",
-            "published by /cam as sensor_msgs/msg/CompressedImage, but sensor_msgs/msg/Image is "
-            "expected there: set rgb_transport",
+            "/cam as sensor_msgs/msg/CompressedImage, but sensor_msgs/msg/Image",
         ),
         (
             {"incompatible": [("/camera", "reliability")], "since_last_s": None},
             "error",
-            "/camera publishes /rgb/image_raw, but its QoS reliability is incompatible",
+            "QoS reliability is incompatible",
         ),
         ({"since_last_s": 4.2}, "error", "nothing came for 4.2 s"),
-        ({"zero_stamps": 3}, "error", "3 messages on /rgb/image_raw had a stamp of zero"),
-        ({"stamp_lag_s": 7.25}, "warn", "7.250 s behind this machine's clock"),
+        ({"zero_stamps": 3}, "error", "3 messages on /rgb/image_raw"),
+        ({"stamp_lag_s": 7.25}, "warn", "7.250 s behind"),
         ({"stamp_lag_s": -100 * 86400.0}, "warn", "100 days ahead of"),
     ],
 )
 def test_inputs(changed: dict[str, Any], level: str, words: str) -> None:
-    found = said(inputs=[source("rgb", **changed), source("x")])
-    assert [f.level for f in found] == [level]
-    assert words in found[0].words
+    (finding,) = said(inputs=[source("rgb", **changed), source("x")])
+    assert finding.level == level
+    assert words in finding.words
 
 
 def test_a_missing_x_is_a_warning_where_it_may_be_missing() -> None:
@@ -135,26 +133,27 @@ def test_clocks_apart_are_said_whatever_missing_x_makes_of_them() -> None:
 
 def test_stamps_beyond_the_slop() -> None:
     (finding,) = said(new_paired=0, new_without_x=10)
-    assert "no two stamps lie within sync.slop 0.03 s" in finding.words
+    assert "within sync.slop 0.03 s" in finding.words
 
 
 def test_outputs() -> None:
     nobody = OutputHealth("/segrgbx/mask", {"mask": 0}, [], 0.0)
     (finding,) = said(outputs=nobody)
-    assert "Nobody subscribes to any output" in finding.words
+    assert "Nobody subscribes" in finding.words
     deaf = OutputHealth("/segrgbx/mask", {"mask": 1}, [("mask", "/nav", "durability")], 1.0)
     (finding,) = said(outputs=deaf)
-    assert "/nav subscribes to mask with a QoS durability that is incompatible" in finding.words
+    assert "/nav subscribes to mask" in finding.words
+    assert "QoS durability" in finding.words
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"state": "unconfigured"}, "ros2 lifecycle set /segrgbx configure"),
-        ({"state": "inactive"}, "ros2 lifecycle set /segrgbx activate"),
+        ({"state": "unconfigured"}, "/segrgbx configure"),
+        ({"state": "inactive"}, "/segrgbx activate"),
         ({"state": "unconfigured", "failure": "Cannot configure: why"}, "Cannot configure: why"),
-        ({"sim_time_missing": True}, "nothing has come on /clock"),
-        ({"enabled": False}, "Switched off: ros2 service call /segrgbx/enable"),
+        ({"sim_time_missing": True}, "on /clock"),
+        ({"enabled": False}, "Switched off"),
         ({"refusal": "An image is cut short."}, "cut short"),
         ({"doubt": "The thermal images are 0 everywhere."}, "0 everywhere"),
     ],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live node's image conversion against the offline one, with the genuine cv_bridge."""
+"""Image conversion of the live node and offline compared, with a genuine cv_bridge."""
 
 from array import array
 
@@ -23,7 +23,7 @@ WIDTH, HEIGHT = 12, 8
 
 
 def ros_image(encoding: str, pixel_bytes: int, padding: int, big: bool) -> AnyImage:
-    """A genuine sensor_msgs/Image of random bytes; finite numbers where they are floats."""
+    """A genuine sensor_msgs/Image of random bytes; finite numbers for float encodings."""
     from sensor_msgs.msg import Image
 
     rng = np.random.default_rng([pixel_bytes, padding])
@@ -41,7 +41,8 @@ def ros_image(encoding: str, pixel_bytes: int, padding: int, big: bool) -> AnyIm
         step=row + padding,
     )
     msg.data = array("B", padded.tobytes())
-    return msg  # type: ignore[no-any-return]
+    made: AnyImage = msg
+    return made
 
 
 @pytest.mark.parametrize("big", [False, True])
@@ -75,7 +76,7 @@ def test_every_reading_is_equal(encoding: str, padding: int, big: bool) -> None:
 
 @pytest.mark.parametrize("encoding", ["rgb8", "mono16", "bayer_rggb8", "yuv422"])
 def test_cv_bridge_itself_agrees_where_it_needs_no_preparation(encoding: str) -> None:
-    """Tight rows in this machine's order, given to cv_bridge without our packing."""
+    """Packed rows in native byte order, passed to cv_bridge directly."""
     from cv_bridge import CvBridge
 
     pixel_bytes = {**RGB_PIXEL_BYTES, **READING_PIXEL_BYTES}[encoding]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Subscribers written to the contracts of those who take the masks."""
+"""Subscribers that follow the contracts of the consumers of masks."""
 
 import sys
 from pathlib import Path
@@ -20,8 +20,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class CostmapLayer:
-    """As Nav2's semantic segmentation layer reads: labels first, then mask and confidence by
-    exact time, each indexed as data[v * width + u]."""
+    """Reads like Nav2's semantic segmentation layer.
+
+    Labels first, then mask and confidence by exact time, each indexed as data[v * width + u].
+    """
 
     def __init__(self, node: Any) -> None:
         from message_filters import Subscriber, TimeSynchronizer
@@ -61,7 +63,7 @@ class CostmapLayer:
 
 
 class Reconstruction:
-    """As nvblox reads: image, mask and calibration whose stamps are equal."""
+    """Reads like nvblox: image, mask and calibration with equal stamps."""
 
     def __init__(self, node: Any) -> None:
         from message_filters import Subscriber, TimeSynchronizer

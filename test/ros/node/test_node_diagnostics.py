@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/diagnostics of a genuine node: its words for what is wrong, and its figures."""
+"""/diagnostics of a genuine node: its findings and its figures."""
 
 import sys
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class Listener:
-    """The newest status of each area."""
+    """The latest status of each area."""
 
     def __init__(self, played: Stage) -> None:
         from diagnostic_msgs.msg import DiagnosticArray
@@ -68,9 +68,9 @@ def feeder(played: Stage, x_ahead_ns: int = 0, stamped: bool = True) -> Callable
 def test_nobody_publishes_and_nobody_listens(model: str) -> None:
     with stage(model=model) as played:
         listener = Listener(played)
-        listener.wait_for("inputs", "Nobody publishes /rgb/image_raw (sensor_msgs/msg/Image)")
+        listener.wait_for("inputs", "/rgb/image_raw (sensor_msgs/msg/Image)")
         assert listener.areas["inputs"].level == b"\x02"
-        listener.wait_for("outputs", "Nobody subscribes to any output")
+        listener.wait_for("outputs", "Nobody subscribes")
 
 
 def test_all_well_with_figures(model: str) -> None:
@@ -115,7 +115,7 @@ def test_an_output_that_its_subscriber_cannot_receive(model: str) -> None:
         listener = Listener(played)
         publishers(played)
         played.listen("mask", qos=latched_qos())
-        listener.wait_for("outputs", "with a QoS durability that is incompatible", feeder(played))
+        listener.wait_for("outputs", "QoS durability", feeder(played))
 
 
 def test_zero_stamps_are_said_while_they_come(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ def test_zero_stamps_are_said_while_they_come(model: str, monkeypatch: pytest.Mo
         publishers(played)
         played.listen("mask")
         played.ready()
-        listener.wait_for("inputs", "had a stamp of zero", feeder(played, stamped=False))
+        listener.wait_for("inputs", "stamp of zero", feeder(played, stamped=False))
         monkeypatch.setattr(subscriptions, "ZERO_STAMPS_SHOWN_S", 0.0)
         listener.wait_for("inputs", " Hz", feeder(played))
 
@@ -180,12 +180,12 @@ def test_implausible_values(model: str) -> None:
             played.publish("x/image_raw", sixteen_bits(flat, now))
             played.publish("rgb/image_raw", rgb_message(now))
 
-        listener.wait_for("inputs", "The thermal images are 7 everywhere", feed)
+        listener.wait_for("inputs", "7 everywhere", feed)
 
 
 def test_sim_time_without_a_clock(model: str) -> None:
     with stage(model=model, use_sim_time=True) as played:
-        Listener(played).wait_for("inputs", "nothing has come on /clock")
+        Listener(played).wait_for("inputs", "on /clock")
 
 
 def test_a_node_that_waits_for_a_transition_says_so(model: str) -> None:

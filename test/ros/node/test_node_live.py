@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live node on a genuine rclpy: what goes in, what comes out, and what it says."""
+"""The live node on a genuine rclpy: inputs, outputs and messages to the user."""
 
 import sys
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def send_pair(played: Stage, stamp_ns: int, qos: Any = 10) -> None:
 
 
 def introduce(played: Stage, *outputs: str, qos: Any = 10) -> None:
-    """Listens, makes the driver's publishers, and waits for all to be connected."""
+    """Listens, creates the driver's publishers, and waits until all are connected."""
     played.listen(*outputs)
     for kind, topic in ((rgb_message, "rgb/image_raw"), (x_message, "x/image_raw")):
         played._publishers[topic] = played.driver.create_publisher(
@@ -157,7 +157,7 @@ def test_a_transition_that_fails_says_why_and_can_be_made_again(model: str) -> N
 
     with stage(model="nowhere", autostart=False) as played:
         assert played.node.trigger_configure() == TransitionCallbackReturn.FAILURE
-        assert "Model 'nowhere' was not found" in played.node.failure
+        assert "Model 'nowhere'" in played.node.failure
         assert (played.node.model, played.node.outputs) == (None, None)
         assert played.node.state_name == "unconfigured"
     with stage(model=model, modality="depth", autostart=False) as played:
@@ -181,7 +181,7 @@ def test_an_activation_that_fails_leaves_nothing_open(
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         before = [list(items) for items in (node.subscriptions, node.timers)]
         with monkeypatch.context() as patched:
-            patched.setattr(live_run, "LiveGeometry", refuse)
+            patched.setattr(live_run, "live_cameras", refuse)
             assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
         assert node.failure == "Cannot activate: no geometry"
         assert node.run is None
@@ -243,7 +243,7 @@ def test_time_jump_backward_resets_without_a_stall(model: str) -> None:
                     number,
                     played.node.run.dropped(),
                 )
-        assert played.node.run.sync.pairing.restarts == 1
+        assert played.node.run.matching.restarts == 1
         assert len(forgotten) == 1
 
 
@@ -278,8 +278,8 @@ def test_every_frame_is_accounted_for(model: str) -> None:
         played.spin(0.3)
         assert played.spin_until(lambda: run.worker.pending == 0)
         dropped = run.dropped()
-        assert run.sync.pairing.rgb_in == run.inputs[0].count
-        total = run.pipeline.segmented + sum(dropped.values()) + run.sync.pairing.pending
+        assert run.matching.counts.rgb_in == run.inputs[0].count
+        total = run.pipeline.segmented + sum(dropped.values()) + run.matching.counts.rgb_pending
         assert total == run.inputs[0].count, dropped
         assert dropped["invalid_rgb_stamp"] == 1
 
@@ -307,7 +307,7 @@ def test_modality_none_takes_rgb_alone(model: str) -> None:
         played.publish("rgb/image_raw", rgb_message(START_NS))
         assert played.spin_until(lambda: bool(played.heard["status"]))
     assert played.heard["status"][0].x_used is False
-    assert "RGB alone was asked for" in played.heard["status"][0].x_reason
+    assert "RGB alone" in played.heard["status"][0].x_reason
 
 
 def test_nothing_is_computed_that_nobody_wants(model: str) -> None:
@@ -349,8 +349,11 @@ def test_enable_service(model: str) -> None:
 
 
 def test_newest_wins_under_overload(model: str) -> None:
-    """The model is made to take 60 ms and images come every 20 ms; the worker begins with the
-    newest pair, or with the one before where another came in just that moment."""
+    """The model takes 60 ms and images arrive every 20 ms.
+
+    The worker starts with the newest pair, or with the previous one if another arrives at that
+    moment.
+    """
     import time
 
     with stage(model=model) as played:

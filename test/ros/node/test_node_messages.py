@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's messages where each field is checked, as ROS 2 Humble always does."""
+"""The node's messages with each field checked, as ROS 2 Humble always does."""
 
 import sys
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each second sensor live: the messages its drivers publish, up to the mask."""
+"""Each second sensor live: from the messages of its drivers to the mask."""
 
 import importlib.util
 import sys
@@ -80,7 +80,7 @@ def test_polarization_mosaic(model: str) -> None:
 
 def test_light_field_tiles(model: str) -> None:
     values = np.random.default_rng(1).integers(0, 255, (3 * 24, 3 * 32)).astype(np.uint8)
-    told = {"light_field__rows": 3, "light_field__columns": 3}
+    told: dict[str, Any] = {"light_field__rows": 3, "light_field__columns": 3}
     with stage(model=model, modality="light_field", **told) as played:
         message = image(values, "mono8")
         begin(played, "x/image_raw", type(message))
@@ -182,6 +182,28 @@ def test_labelled_organised_cloud(model: str) -> None:
     assert points["y"][40, 50] == pytest.approx(4.0 * (40 - 23.5) / 50, rel=1e-5)
 
 
+def test_hha_waits_for_the_depth_cameras_calibration_then_works(model: str) -> None:
+    told = {"x__settings": "representation=hha; gravity=[0, 1, 0]"}
+    with stage(model=model, modality="depth", **told) as played:
+        message = image(depth_scene(), "16UC1")
+        begin(played, "x/image_raw", type(message))
+        played.publish("x/image_raw", message)
+        played.publish("rgb/image_raw", rgb_message(START_NS))
+        assert played.spin_until(lambda: played.node.run.refusal() is not None)
+        assert "calibration on /x/camera_info" in played.node.run.refusal()
+        played.publish("x/camera_info", camera_info())
+        played.connect("x/camera_info")
+        played.publish("x/camera_info", camera_info())
+        for number in range(1, 40):
+            stamp = START_NS + number * 100_000_000
+            played.publish("x/image_raw", image(depth_scene(), "16UC1", stamp))
+            played.publish("rgb/image_raw", rgb_message(stamp))
+            played.spin(0.05)
+            if played.heard["mask"]:
+                break
+        check_mask(played, "depth")
+
+
 def test_reprojection_waits_for_calibration_and_tf_then_works(model: str) -> None:
     from geometry_msgs.msg import TransformStamped
     from rclpy.qos import QoSDurabilityPolicy, QoSProfile
@@ -193,7 +215,7 @@ def test_reprojection_waits_for_calibration_and_tf_then_works(model: str) -> Non
         played.publish("x/image_raw", message)
         played.publish("rgb/image_raw", rgb_message(START_NS))
         assert played.spin_until(lambda: played.node.run.refusal() is not None)
-        assert "waits for a calibration on /rgb/camera_info" in played.node.run.refusal()
+        assert "calibration on /rgb/camera_info" in played.node.run.refusal()
         link = TransformStamped(child_frame_id="x_frame")
         link.header.frame_id = "rgb_frame"
         link.transform.translation.x = 0.05

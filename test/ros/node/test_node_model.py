@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's model: where it is between the transitions."""
+"""The node's model: its device before and after each transition."""
 
 import sys
 from dataclasses import replace

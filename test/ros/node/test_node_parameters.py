@@ -83,7 +83,7 @@ def test_dynamic_parameters_take_effect(model: str) -> None:
 def test_refusals_say_why(model: str) -> None:
     with stage(model=model, autostart=False) as played:
         for name, value, words in (
-            ("missing_x", "wait", "expected one of drop, rgb_only, hold_last"),
+            ("missing_x", "wait", "drop, rgb_only, hold_last"),
             ("publish_cloud", True, "needs modality depth"),
             ("sync.slop", 11.0, ""),
             ("model", "other", "read-only"),
@@ -100,7 +100,7 @@ def test_refusals_say_why(model: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("sync__slop", 1), ("sync__slop", 99.0), ("missing_x", "wait")]
 )
-def test_a_start_value_that_cannot_be_taken_is_named(name: str, value: object) -> None:
+def test_a_start_value_that_cannot_be_taken_is_named(name: str, value: Any) -> None:
     with (
         pytest.raises(InputError, match=name.replace("__", ".")),
         stage(autostart=False, **{name: value}),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's parameters: specification, struct, documentation and the shipped files agree."""
+"""The node's parameters: specification, dataclass, documentation and shipped files agree."""
 
 from dataclasses import fields
 from math import inf, nan

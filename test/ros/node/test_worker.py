@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The worker's slot, and the limit of the rate."""
+"""The worker's slot, and the rate limit."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ MS = 1_000_000
 
 
 class Gate:
-    """Work that waits until it is let through."""
+    """Work that blocks until it is released."""
 
     def __init__(self) -> None:
         self.done: list[int] = []
@@ -26,7 +26,7 @@ class Gate:
 
 
 def _idle(worker: Worker[int]) -> bool:
-    """Whether nothing waits or runs any more within five seconds."""
+    """Whether no job waits or runs within five seconds."""
     until = time.monotonic() + 5
     while worker.pending and time.monotonic() < until:
         time.sleep(0.001)
@@ -113,7 +113,7 @@ def test_rate_limit_keeps_the_mean_in_spite_of_jitter(limit: float, expected: in
     assert admitted / 10 == pytest.approx(expected, rel=0.05)
 
 
-def test_rate_limit_of_zero_admits_all_and_a_jump_back_starts_anew() -> None:
+def test_rate_limit_of_zero_admits_all_and_a_jump_back_starts_again() -> None:
     rate = RateLimit()
     assert all(rate.admits(i, 0.0) for i in range(5))
     assert rate.admits(100_000 * MS, 1.0)

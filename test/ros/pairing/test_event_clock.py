@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sensor's clock on the host's: delays, drift, leaps."""
+"""The sensor's clock on the host's clock: delays, drift, jumps."""
 
 import numpy as np
 import pytest
@@ -27,8 +27,8 @@ def test_clock_follows_drift(ppm: int) -> None:
     errors = []
     for t in range(0, 600_000 * MS, 10 * MS):
         true = START + t + t * ppm // 1_000_000
-        found = t + clock.offset_ns(true + int(rng.exponential(2 * MS)), t, False)
-        errors.append(found - true)
+        estimate = t + clock.offset_ns(true + int(rng.exponential(2 * MS)), t, False)
+        errors.append(estimate - true)
     assert np.abs(errors[100:]).max() < 0.5 * MS
     assert clock.restarts == 0
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events to the images they go with: named situations by hand, and laws on any stream."""
+"""Events and their images: cases by hand, and properties of any stream."""
 
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,14 +29,14 @@ def chunk(
     times_ms: list[float] | None = None,
     length_ms: float = 10,
     delay_ms: float = 0,
-    **changes: object,
+    **changes: Any,
 ) -> EventChunk:
-    """A packet that covers at_ms to at_ms + length_ms after START, on a clock of its own.
+    """A packet that covers at_ms to at_ms + length_ms after START, on its own clock.
 
-    An event's x is its millisecond, modulo 1000.
+    The x of an event is its millisecond, modulo 1000.
     """
     times = np.array([] if times_ms is None else times_ms, np.float64)
-    found = EventChunk(
+    made = EventChunk(
         stamp_ns=START + round((at_ms + delay_ms) * MS),
         x=(times % 1000).astype(np.uint16),
         y=np.zeros(len(times), np.uint16),
@@ -47,7 +48,7 @@ def chunk(
         last_ns=SENSOR + round((at_ms + length_ms) * MS),
         seq=round(at_ms / 10) + 1,
     )
-    return replace(found, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def every_ms(first: int, last: int) -> list[EventChunk]:
@@ -59,8 +60,8 @@ def taken(pairs: list[Pair[str, Events]]) -> list[list[int]]:
     return [[] if p.x is None else sorted(p.x.x.tolist()) for p in pairs]
 
 
-def windows(**changes: object) -> EventWindows[str]:
-    return EventWindows(EventWindowSettings(duration_ns=20 * MS, **changes))  # type: ignore[arg-type]
+def windows(**changes: Any) -> EventWindows[str]:
+    return EventWindows(EventWindowSettings(duration_ns=20 * MS, **changes))
 
 
 def stamp(ms: float) -> int:
@@ -91,7 +92,7 @@ def test_an_image_that_comes_late_is_decided_at_once() -> None:
 
 
 def test_overlapping_windows_share_their_events() -> None:
-    """Windows of 20 ms every 8 ms, long after the memory began to let go of packets."""
+    """Windows of 20 ms every 8 ms, long after the memory started to drop packets."""
     gather = windows(jump_ns=30 * MS)
     pairs: list[Pair[str, Events]] = []
     images = list(range(30, 400, 8))
@@ -141,7 +142,7 @@ def test_flush_takes_what_is_there_and_says_it_is_not_whole() -> None:
 def test_a_dead_sensor_does_not_hold_images_for_ever() -> None:
     heard: list[tuple[int, str, str]] = []
     gather: EventWindows[str] = EventWindows(
-        EventWindowSettings(timeout_ns=100 * MS), lambda *found: heard.append(found)
+        EventWindowSettings(timeout_ns=100 * MS), lambda *unpaired: heard.append(unpaired)
     )
     for ms in range(0, 300, 50):
         assert gather.add_rgb(stamp(ms), f"{ms}") == []
@@ -219,7 +220,7 @@ def test_offset_moves_the_events() -> None:
     assert taken(gather.add_rgb(stamp(100), "image")) == [list(range(80, 100))]
 
 
-def test_time_that_jumps_back_starts_anew() -> None:
+def test_time_that_jumps_back_starts_again() -> None:
     gather = windows()
     pairs: list[Pair[str, Events]] = []
     for _ in range(2):
@@ -234,7 +235,7 @@ def test_time_that_jumps_back_starts_anew() -> None:
     assert gather.restarts == 1
 
 
-def test_another_sensor_size_starts_anew() -> None:
+def test_another_sensor_size_starts_again() -> None:
     gather = windows()
     for packet in every_ms(0, 30):
         gather.add_packet(packet)
@@ -281,7 +282,7 @@ def test_memory_is_bounded_by_time_and_by_events() -> None:
     gather = windows()
     for packet in every_ms(0, 10_000):
         gather.add_packet(packet)
-    # Held: a second for images that come late, and the window before it.
+    # Held: one second for late images, and the window before it.
     assert gather.counts.x_pending <= 103
     crowded = windows(max_events=50)
     for packet in every_ms(0, 1000):
@@ -308,7 +309,7 @@ def test_packets_that_arrive_after_their_window_are_counted() -> None:
     gather = windows()
     gather.add_packet(chunk(0, list(range(10)), delay_ms=50))
     gather.add_rgb(stamp(55), "decided too early")
-    # The next packet comes without delay and so reveals that the clocks are 50 ms nearer.
+    # The next packet has no delay and shows that the clocks are 50 ms nearer.
     gather.add_packet(chunk(10, [10, 11, 12]))
     assert gather.event_counts.late_events == 3
 
@@ -340,13 +341,13 @@ def test_settings_out_of_bounds(changes: dict[str, int], sentence: str) -> None:
 def test_consecutive_windows_take_every_event_once(
     times: list[int], cuts: set[int], delays: list[int], images_first: bool, phase: int
 ) -> None:
-    """Packets of any length and delay; windows of 20 ms that follow each other."""
+    """Packets of any length and delay; consecutive windows of 20 ms."""
     borders = [0, *sorted(cuts), 401]
     packets = [
         chunk(a, sorted(t for t in times if a <= t < b), b - a - 1, seq=i + 1, delay_ms=delays[i])
         for i, (a, b) in enumerate(pairwise(borders))
     ]
-    # What the clocks' offset was taken to be when each packet came is theirs for good.
+    # Each packet keeps the estimate of the clock offset from its arrival.
     clock = SensorClock()
     mapped = [
         t
@@ -364,15 +365,15 @@ def test_consecutive_windows_take_every_event_once(
             for s in stamps:
                 pairs += gather.add_rgb(s, "image")
     pairs += gather.flush()
-    found = sorted(t for p in pairs if p.x is not None for t in p.x.t_ns.tolist())
+    gathered = sorted(t for p in pairs if p.x is not None for t in p.x.t_ns.tolist())
     expected = sorted(t for t in mapped if stamp(phase) <= t < stamps[-1])
     if images_first:
-        # A packet that shows less delay than those before may come after its window was decided.
-        assert len(expected) - len(found) <= gather.event_counts.late_events
-        assert set(found) <= set(expected)
-        assert len(found) <= len(expected)
+        # A packet with less delay than earlier ones may arrive after the decision on its window.
+        assert len(expected) - len(gathered) <= gather.event_counts.late_events
+        assert set(gathered) <= set(expected)
+        assert len(gathered) <= len(expected)
     else:
-        assert found == expected
+        assert gathered == expected
     for p in pairs:
         assert p.x is not None
         assert ((p.x.t_ns >= p.x.start_ns) & (p.x.t_ns < p.x.end_ns)).all()
@@ -403,6 +404,6 @@ def test_real_recording_is_partitioned(shared_data: Path, name: str, count: int)
     pairs += gather.flush()
     assert total == count
     assert sum(len(p.x) for p in pairs if p.x) == count
-    # All but the first, which begins before the recording, and those at its end.
+    # Except the first, which begins before the recording, and those at its end.
     assert sum(not p.x.complete for p in pairs if p.x) <= 3
     assert gather.event_counts.late_events == gather.event_counts.clock_restarts == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which matches are made of what arrives, and when an image no longer waits."""
+"""The matches from arriving messages, and when an image no longer waits."""
 
 import threading
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Message:
 
 @dataclass
 class Fed:
-    """A matching fed by milliseconds, and what it has emitted."""
+    """A matching with input in milliseconds, and the matches it emitted."""
 
     matching: Matching[Message, Message]
     matches: list[Match[Message, Message]]
@@ -229,15 +229,15 @@ def test_without_a_timeout_an_image_waits_for_the_end() -> None:
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ({"policy": "nearest"}, "policy is 'nearest'; expected approximate or exact"),
-        ({"missing_x": "wait"}, "'wait'; expected drop or rgb_only or hold_last"),
-        ({"slop_s": -0.1}, "slop is -0.1 s; expected 0 to 10"),
+        ({"policy": "nearest"}, "'nearest'; expected approximate or exact"),
+        ({"missing_x": "wait"}, "'wait'; expected drop or rgb_only"),
+        ({"slop_s": -0.1}, "slop is -0.1 s; .*0 to 10"),
         ({"slop_s": float("nan")}, "slop is nan s"),
-        ({"hold_limit_s": 4000.0}, "hold limit is 4000.0 s; expected 0 to 3600"),
-        ({"x_timeout_s": 0.0}, "wait for X is 0.0 s; expected 0.001 to 60"),
-        ({"x_time_offset_s": float("inf")}, "offset is inf s; expected a finite"),
-        ({"queue_size": 0}, "queue size is 0; expected 1 to 1000"),
-        ({"window_ms": 0.0}, "event window is 0.0 ms; expected above 0"),
+        ({"hold_limit_s": 4000.0}, "hold limit is 4000.0 s; .*0 to 3600"),
+        ({"x_timeout_s": 0.0}, "X is 0.0 s; .*0.001 to 60"),
+        ({"x_time_offset_s": float("inf")}, "offset is inf s; .*finite"),
+        ({"queue_size": 0}, "queue size is 0; .*1 to 1000"),
+        ({"window_ms": 0.0}, "window is 0.0 ms; .*10000"),
         ({"window_events": 0}, "0"),
     ],
 )

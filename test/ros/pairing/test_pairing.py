@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pairing policy: named situations by hand, and laws that hold on any stream."""
+"""The pairing policy: cases by hand, and properties of any stream."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ START = 1_000 * MS
 Event = tuple[str, int]
 
 
-def play(events: list[Event], **kwargs: object) -> tuple[list[Pair[int, int]], Pairing[int, int]]:
-    """Feed ("rgb" | "x", stamp) in order, flush, and return pairs and the pairing."""
-    pairing: Pairing[int, int] = Pairing(PairingSettings(**kwargs))  # type: ignore[arg-type]
+def play(events: list[Event], **kwargs: Any) -> tuple[list[Pair[int, int]], Pairing[int, int]]:
+    """Feeds ("rgb" | "x", stamp) in order, flushes, and returns pairs and the pairing."""
+    pairing: Pairing[int, int] = Pairing(PairingSettings(**kwargs))
     pairs: list[Pair[int, int]] = []
     for kind, stamp in events:
         add = pairing.add_rgb if kind == "rgb" else pairing.add_x
@@ -136,7 +137,7 @@ def test_full_x_queue_drops_the_oldest() -> None:
     assert pairing.counts.dropped == {"x_queue_full": 2, "x_unused": 2}
 
 
-def test_a_looping_recording_starts_anew() -> None:
+def test_a_looping_recording_starts_again() -> None:
     once = [event for k in range(50) for event in (at("rgb", 100 * k), at("x", 100 * k + 4))]
     pairs, pairing = play(once + once)
     assert len(pairs) == 100
@@ -184,15 +185,15 @@ def test_given_up_rgbs_are_told() -> None:
 @pytest.mark.parametrize(
     ("kwargs", "words"),
     [
-        ({"policy": "newest"}, "expected one of approximate, exact, rgb_only"),
-        ({"slop_ns": -1}, "slop is -1 ns; expected 0 or more"),
-        ({"queue_size": 0}, "queue size is 0; expected 1 or more"),
-        ({"jump_ns": 0}, "time jump is 0 ns; expected 1 or more"),
+        ({"policy": "newest"}, "'newest' .*approximate, exact, rgb_only"),
+        ({"slop_ns": -1}, "slop is -1 ns; .*0 or more"),
+        ({"queue_size": 0}, "queue size is 0; .*1 or more"),
+        ({"jump_ns": 0}, "jump is 0 ns; .*1 or more"),
     ],
 )
-def test_settings_are_checked(kwargs: dict[str, object], words: str) -> None:
+def test_settings_are_checked(kwargs: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        PairingSettings(**kwargs)  # type: ignore[arg-type]
+        PairingSettings(**kwargs)
 
 
 any_streams = st.lists(
@@ -236,7 +237,7 @@ def test_laws_on_any_stream(events: list[Event], slop_ms: int, queue_size: int) 
 def test_equals_brute_force_where_nearest_is_unambiguous(
     seed: int, phase: float, loss: float, latency: float
 ) -> None:
-    """Same rate, jitter below the gap: the nearest X of an RGB is nobody else's nearest."""
+    """Same rate, jitter below the gap: the nearest X of an RGB is the nearest of no other RGB."""
     rng = np.random.default_rng(seed)
     rgb = 33.0 * np.arange(40) + rng.uniform(-2, 2, 40)
     x = 33.0 * np.arange(40) + phase + rng.uniform(-2, 2, 40)

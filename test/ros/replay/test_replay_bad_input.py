@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a replay says to bad recordings, topics, models and folders."""
+"""The errors of a replay for bad recordings, topics, models and folders."""
 
 import errno
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from rosbags.rosbag2.storage_mcap import McapWriter
@@ -18,7 +20,7 @@ from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.store import LoadedModel
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.writer import BagWriter
-from segrgbx_ros.messages.images import image_message
+from segrgbx_ros.messages.images import ImageMessage, image_message
 from segrgbx_ros.messages.types import IMAGE, header, message, typestore
 from segrgbx_ros.replay.options import ReplayOptions
 from segrgbx_ros.replay.run import replay
@@ -28,7 +30,7 @@ MS = 1_000_000
 START = 1_700_000_000_000 * MS
 LABELS = load_label_set("street")
 RGB, X, GT = "/rgb/image_raw", "/thermal/image_raw", "/gt/mask"
-Entry = tuple[str, float, object]
+Entry = tuple[str, float, Any]
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +41,20 @@ def segmenter() -> Segmenter:
     return Segmenter(LoadedModel(model, card), "cpu")
 
 
-def image(ms: float | None, shape: tuple[int, ...], dtype: type, encoding: str) -> object:
+def image(ms: float | None, shape: tuple[int, ...], dtype: type, encoding: str) -> ImageMessage:
     """Random pixels; ms None gives a stamp of zero."""
-    values = np.random.default_rng(1).integers(0, 255, shape).astype(dtype)
+    values: npt.NDArray[np.generic] = (
+        np.random.default_rng(1).integers(0, 255, shape).astype(dtype)
+    )
     stamp = 0 if ms is None else START + round(ms * MS)
-    return image_message(values, encoding, header(stamp, "f"))  # type: ignore[arg-type]
+    return image_message(values, encoding, header(stamp, "f"))
 
 
-def rgb_at(ms: float | None) -> object:
+def rgb_at(ms: float | None) -> ImageMessage:
     return image(ms, (48, 64, 3), np.uint8, "rgb8")
 
 
-def x_at(ms: float | None, shape: tuple[int, int] = (24, 32)) -> object:
+def x_at(ms: float | None, shape: tuple[int, int] = (24, 32)) -> ImageMessage:
     return image(ms, shape, np.uint16, "mono16")
 
 
@@ -59,7 +63,7 @@ def write_bag(path: Path, entries: Sequence[Entry], empty: Sequence[str] = ()) -
         for topic in dict.fromkeys([*(topic for topic, _, _ in entries), *empty]):
             bag.add_topic(topic, IMAGE)
         for topic, ms, msg in entries:
-            bag.write(topic, START + round(ms * MS), msg)  # type: ignore[arg-type]
+            bag.write(topic, START + round(ms * MS), msg)
     return path
 
 
@@ -71,19 +75,19 @@ def stream(count: int) -> list[Entry]:
 
 
 class Bench:
-    """A replay of `entries` into a folder, and the sentence it ends with."""
+    """A replay of `entries` into a folder, and its error sentence."""
 
     def __init__(self, folder: Path, segmenter: Segmenter) -> None:
         self.bag, self.out = folder / "bag", folder / "out"
         self._segmenter = segmenter
 
-    def run(self, entries: Sequence[Entry], **options: object) -> ReplaySummary:
+    def run(self, entries: Sequence[Entry], **options: Any) -> ReplaySummary:
         if not self.bag.exists():
             write_bag(self.bag, entries)
-        asked = ReplayOptions(self.bag, "thermal", self.out, **options)  # type: ignore[arg-type]
+        asked = ReplayOptions(self.bag, "thermal", self.out, **options)
         return replay(asked, segmenter=self._segmenter)
 
-    def refused(self, entries: Sequence[Entry], **options: object) -> str:
+    def refused(self, entries: Sequence[Entry], **options: Any) -> str:
         with pytest.raises(SegRgbxError) as caught:
             self.run(entries, **options)
         return str(caught.value)
@@ -101,7 +105,7 @@ def test_truncated_recording(tmp_path: Path, segmenter: Segmenter, storage: str)
         bag.add_topic(RGB, IMAGE)
         bag.add_topic(X, IMAGE)
         for topic, ms, msg in stream(20):
-            bag.write(topic, START + round(ms * MS), msg)  # type: ignore[arg-type]
+            bag.write(topic, START + round(ms * MS), msg)
     data = next(p for p in path.iterdir() if p.suffix in (".mcap", ".db3"))
     with data.open("r+b") as file:
         file.truncate(round(data.stat().st_size * 0.7))
@@ -111,7 +115,7 @@ def test_truncated_recording(tmp_path: Path, segmenter: Segmenter, storage: str)
     assert 10 <= summary.frames.segmented < 20
     lost = 40 - summary.frames.rgb_in - summary.frames.x_in
     assert summary.recording.lost is not None
-    assert f"{lost} of the 40 messages on the topics used are lost." in summary.recording.lost
+    assert f"{lost} of the 40 messages" in summary.recording.lost
     content = json.loads((out / "summary.json").read_text())
     assert content["recording"]["complete"] is False
     assert len(list((out / "overlays").iterdir())) == summary.frames.segmented
@@ -120,7 +124,7 @@ def test_truncated_recording(tmp_path: Path, segmenter: Segmenter, storage: str)
 
 
 def test_missing_recording_leaves_no_folder(bench: Bench) -> None:
-    with pytest.raises(BagError, match="does not exist; check the path of the recording"):
+    with pytest.raises(BagError, match="does not exist"):
         replay(ReplayOptions(bench.bag, "thermal", bench.out))
     assert not bench.out.exists()
 
@@ -128,7 +132,7 @@ def test_missing_recording_leaves_no_folder(bench: Bench) -> None:
 def test_empty_topic(tmp_path: Path, bench: Bench) -> None:
     write_bag(tmp_path / "bag", [(RGB, 0, rgb_at(0))], empty=[X])
     sentence = bench.refused([])
-    assert f"Topic {X} has no message in this recording" in sentence
+    assert f"Topic {X} has no message" in sentence
     assert not bench.out.exists()
 
 
@@ -140,23 +144,24 @@ def test_some_stamps_are_zero(bench: Bench) -> None:
 
 def test_all_stamps_are_zero(bench: Bench) -> None:
     sentence = bench.refused([(RGB, 0, rgb_at(None)), (X, 1, x_at(None))])
-    assert "dropped: invalid_rgb_stamp 1, invalid_x_stamp 1" in sentence
-    assert "images need stamps above zero: check the driver's clock" in sentence
+    assert "invalid_rgb_stamp 1, invalid_x_stamp 1" in sentence
+    assert "stamps above zero" in sentence
     assert list(bench.out.iterdir()) == []
 
 
 def test_negative_stamps(bench: Bench) -> None:
     time = message("builtin_interfaces/msg/Time", sec=-5, nanosec=0)
     before = message("std_msgs/msg/Header", stamp=time, frame_id="f")
-    bad = image_message(np.zeros((48, 64, 3), np.uint8), "rgb8", before)  # type: ignore[arg-type]
+    bad = image_message(np.zeros((48, 64, 3), np.uint8), "rgb8", before)
     summary = bench.run([*stream(1), (RGB, 300, bad)])
     assert summary.frames.dropped == {"invalid_rgb_stamp": 1}
 
 
 def test_clocks_apart(bench: Bench) -> None:
     sentence = bench.refused([(RGB, 0, rgb_at(0)), (X, 1, x_at(900_000))])
-    assert "could be paired within 0.03 s (1 RGB, 1 X; dropped: rgb_without_x 1" in sentence
-    assert "first stamps: rgb 1700000000.000 s, x 1700000900.000 s; raise --slop" in sentence
+    assert "within 0.03 s (1 RGB, 1 X; dropped: rgb_without_x 1" in sentence
+    assert "rgb 1700000000.000 s, x 1700000900.000 s" in sentence
+    assert "--slop" in sentence
 
 
 @pytest.mark.parametrize(
@@ -166,13 +171,13 @@ def test_clocks_apart(bench: Bench) -> None:
         (RGB, image(300, (48, 64), np.uint8, "mono8"), "undecodable_rgb", "encoding 'mono8'"),
         (X, image(300, (24, 32), np.int32, "32SC1"), "undecodable_x", "'32SC1', which an X"),
         (X, image(300, (24, 32, 3), np.uint8, "bgr8"), "refused_by_encoding", "color_map"),
-        (X, x_at(300, (24, 64)), "refused_by_segmenter", "aspect ratios differ by more than 2 %"),
+        (X, x_at(300, (24, 64)), "refused_by_segmenter", "aspect ratios differ"),
     ],
 )
 def test_a_frame_that_cannot_be_used(
     bench: Bench, topic: str, msg: object, reason: str, words: str
 ) -> None:
-    """Unknown encoding, wrong bit depth, sizes that do not agree: once, it is counted."""
+    """Unknown encoding, wrong bit depth, inconsistent sizes: each is counted once."""
     other = X if topic == RGB else RGB
     good = x_at(300) if other == X else rgb_at(300)
     summary = bench.run([*stream(2), (other, 300, good), (topic, 301, msg)])
@@ -187,7 +192,7 @@ def test_a_frame_that_cannot_be_used(
     [
         (image(0, (48, 64), np.uint8, "8UC4"), x_at(0), f"Topic {RGB} has encoding '8UC4'"),
         (rgb_at(0), image(0, (24, 32), np.float64, "64FC1"), f"Topic {X} has encoding '64FC1'"),
-        (rgb_at(0), x_at(0, (64, 48)), "The thermal image is 48x64 and the RGB image 64x48"),
+        (rgb_at(0), x_at(0, (64, 48)), "48x64 and the RGB image 64x48"),
     ],
 )
 def test_no_frame_can_be_used(bench: Bench, rgb: object, x: object, words: str) -> None:
@@ -200,7 +205,7 @@ def test_damaged_message(tmp_path: Path, bench: Bench) -> None:
         bag.add_topic(RGB, IMAGE)
         bag.add_topic(X, IMAGE)
         for topic, ms, msg in stream(2):
-            bag.write(topic, START + round(ms * MS), msg)  # type: ignore[arg-type]
+            bag.write(topic, START + round(ms * MS), msg)
         connection = bag._connections[RGB]
         raw = bytes(typestore().serialize_cdr(rgb_at(300), IMAGE))
         bag._writer.write(connection, START + 300 * MS, raw[: len(raw) // 2])
@@ -219,8 +224,8 @@ def test_truth_of_another_size(bench: Bench) -> None:
 
 def test_several_candidates_are_listed(bench: Bench) -> None:
     sentence = bench.refused([*stream(1), ("/thermal/rect", 1, x_at(1))])
-    assert "several topics that may be thermal (X): /thermal/image_raw (sensor_msgs" in sentence
-    assert "choose one with --x-topic" in sentence
+    assert "thermal (X): /thermal/image_raw (sensor_msgs" in sentence
+    assert "--x-topic" in sentence
 
 
 def test_no_image_topic(tmp_path: Path, bench: Bench) -> None:
@@ -228,14 +233,14 @@ def test_no_image_topic(tmp_path: Path, bench: Bench) -> None:
         bag.add_topic("/clock", "builtin_interfaces/msg/Time")
         time = message("builtin_interfaces/msg/Time", sec=1, nanosec=0)
         bag.write("/clock", START, time)
-    assert "has no image topic" in bench.refused([])
+    assert "no image topic" in bench.refused([])
 
 
 def test_foreign_files_are_not_overwritten(bench: Bench) -> None:
     bench.out.mkdir()
     (bench.out / "thesis.txt").write_text("mine")
     sentence = bench.refused(stream(1))
-    assert "already holds files (thesis.txt)" in sentence
+    assert "holds files (thesis.txt)" in sentence
     assert "--force" in sentence
     assert [p.name for p in bench.out.iterdir()] == ["thesis.txt"]
     assert bench.run([], force=True).frames.segmented == 1
@@ -246,35 +251,35 @@ def test_foreign_files_where_the_bag_goes(bench: Bench) -> None:
     (bench.out / "result").mkdir(parents=True)
     (bench.out / "result" / "thesis.txt").write_text("mine")
     sentence = bench.refused(stream(1), force=True)
-    assert "result holds files of another origin (thesis.txt); move them" in sentence
+    assert "another origin (thesis.txt)" in sentence
 
 
 def test_disk_full(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[int] = []
     write = McapWriter.write
 
-    def refuse_the_third(self: McapWriter, *args: object) -> None:
+    def refuse_the_third(self: McapWriter, *args: Any) -> None:
         written.append(1)
         if len(written) > 2:
             raise OSError(errno.ENOSPC, "no room")
-        write(self, *args)  # type: ignore[arg-type]
+        write(self, *args)
 
     write_bag(bench.bag, stream(1))
     monkeypatch.setattr(McapWriter, "write", refuse_the_third)
-    with pytest.raises(OutputError, match="is full, so the results are incomplete; free some"):
+    with pytest.raises(OutputError, match="result is full"):
         bench.run([])
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "bag", stream(1))
-    with pytest.raises(ModelError, match="Model 'nope' was not found"):
+    with pytest.raises(ModelError, match="Model 'nope'"):
         replay(ReplayOptions(bag, "thermal", tmp_path / "out", model="nope"))
     assert not (tmp_path / "out").exists()
 
 
 def test_a_modality_the_model_does_not_know(tmp_path: Path, segmenter: Segmenter) -> None:
     bag = write_bag(tmp_path / "bag", [*stream(1), ("/depth/image", 0, x_at(0))])
-    with pytest.raises(ModelError, match="was trained with thermal, not with depth"):
+    with pytest.raises(ModelError, match="thermal, not with depth"):
         replay(ReplayOptions(bag, "depth", tmp_path / "out"), segmenter=segmenter)
     assert not (tmp_path / "out").exists()
 
@@ -282,12 +287,17 @@ def test_a_modality_the_model_does_not_know(tmp_path: Path, segmenter: Segmenter
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"modality": "radar"}, "Modality 'radar' is unknown; expected one of event, thermal"),
-        ({"modality": "none", "x_topic": "/x"}, "segments RGB alone, yet X topic /x was given"),
-        ({"max_frames": 0}, "The number of frames is 0; expected 1 or more"),
+        ({"modality": "radar"}, "'radar' .*expected .*event, thermal"),
+        ({"modality": "none", "x_topic": "/x"}, "'none' .*X topic /x"),
+        ({"max_frames": 0}, "frames is 0; .*1 or more"),
     ],
 )
-def test_options_out_of_range(options: dict[str, object], words: str) -> None:
-    fields = {"bag": Path("bag"), "modality": "thermal", "out": Path("out"), **options}
+def test_options_out_of_range(options: dict[str, Any], words: str) -> None:
+    fields: dict[str, Any] = {
+        "bag": Path("bag"),
+        "modality": "thermal",
+        "out": Path("out"),
+        **options,
+    }
     with pytest.raises(InputError, match=words):
-        ReplayOptions(**fields)  # type: ignore[arg-type]
+        ReplayOptions(**{**fields, **options})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Replay of real RGB-thermal pairs (MFNet): real pixels, made-up stamps."""
+"""Replay of real RGB-thermal pairs (MFNet): real pixels, artificial stamps."""
 
 from pathlib import Path
 
@@ -11,13 +11,14 @@ from segrgbx_core import Segmenter, build_model
 from segrgbx_core.files.images import read_rgb, read_rgbx
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.model.preprocessing import Preprocessing
+from segrgbx_core.readings import ImageReading
 from segrgbx_core.sensor import SensorSettings
 from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.store import LoadedModel
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.writer import BagWriter
 from segrgbx_ros.messages.images import image_message, reading_from_message, rgb_from_message
-from segrgbx_ros.messages.types import IMAGE, header, typestore
+from segrgbx_ros.messages.types import IMAGE, deserialized, header
 from segrgbx_ros.replay.options import ReplayOptions
 from segrgbx_ros.replay.run import replay
 
@@ -31,9 +32,9 @@ pytestmark = pytest.mark.shared_data
 
 @pytest.fixture
 def pairs(shared_data: Path) -> list[Path]:
-    """Some pairs by day and by night."""
-    found = sorted((shared_data / "mfnet" / "images").glob("*.png"))
-    return [*found[: PAIRS - 1], next(p for p in found if p.stem.endswith("N"))]
+    """Some day and night pairs."""
+    files = sorted((shared_data / "mfnet" / "images").glob("*.png"))
+    return [*files[: PAIRS - 1], next(p for p in files if p.stem.endswith("N"))]
 
 
 @pytest.fixture
@@ -48,22 +49,22 @@ def recording(tmp_path: Path, pairs: list[Path]) -> Path:
                 ("/rgb/image_raw", rgb, "rgb8", START + k * FRAME_NS),
                 ("/thermal/image_raw", thermal, "mono8", START + k * FRAME_NS + SKEW_NS),
             ):
-                msg = image_message(array, encoding, header(stamp, "camera"))  # type: ignore[arg-type]
+                msg = image_message(array, encoding, header(stamp, "camera"))
                 bag.write(topic, stamp, msg)
     return path
 
 
 def test_real_pixels_survive_the_recording(recording: Path, pairs: list[Path]) -> None:
-    decoded: dict[str, list[object]] = {"/rgb/image_raw": [], "/thermal/image_raw": []}
+    decoded: dict[str, list[ImageReading]] = {"/rgb/image_raw": [], "/thermal/image_raw": []}
     with BagReader(recording) as bag:
         for m in bag.messages(list(decoded)):
             decode = rgb_from_message if m.topic.startswith("/rgb") else reading_from_message
-            msg = typestore().deserialize_cdr(m.data, m.msgtype)
-            decoded[m.topic].append(decode(msg, m.topic))  # type: ignore[arg-type]
+            msg = deserialized(m.data, m.msgtype)
+            decoded[m.topic].append(decode(msg, m.topic))
     for k, file in enumerate(pairs):
         rgb, thermal = read_rgbx(file)
-        assert np.array_equal(decoded["/rgb/image_raw"][k], rgb)  # type: ignore[arg-type]
-        assert np.array_equal(decoded["/thermal/image_raw"][k], thermal)  # type: ignore[arg-type]
+        assert np.array_equal(decoded["/rgb/image_raw"][k], rgb)
+        assert np.array_equal(decoded["/thermal/image_raw"][k], thermal)
 
 
 def test_replay_of_real_pairs(tmp_path: Path, recording: Path, pairs: list[Path]) -> None:

@@ -101,7 +101,7 @@ def test_it_says_the_figures(tmp_path: Path) -> None:
         "5.0 s of RGB with thermal, segmented by model demo",
         "0.700",
         "of 50",
-        "7 of 50 RGB images had no X reading near enough in time",
+        "7 of 50 RGB images",
         "Dropped: X that went with no RGB",
         '<code>/thermal/image_raw</code></td><td class="n">45</td>',
         "<dd>cpu in float32</dd>",
@@ -123,7 +123,7 @@ def test_bars_have_the_length_and_colour_of_their_class(tmp_path: Path) -> None:
 
 
 def test_no_warning_where_all_is_well_and_one_where_not(tmp_path: Path) -> None:
-    title = "Not everything in the recording became a mask"
+    title = "Not everything in the recording"
     assert title not in written(tmp_path, WHOLE)
     lost = "The recording breaks off after 4.6 s."
     broken = replace(
@@ -206,11 +206,11 @@ def test_summary_of_an_incomplete_recording_is_status_1(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "has no summary.json; name a folder that `segrgbx replay` wrote."),
+        (None, "has no summary.json"),
         ("{", "is not readable JSON: "),
         ("{}", "lacks frames, miou, "),
         ('{"model": 1, "model": 2}', "key 'model' is given twice"),
-        ("[]", "is []; expected a mapping; run `segrgbx replay` again."),
+        ("[]", "is []; expected a mapping"),
     ],
 )
 def test_a_summary_that_cannot_be_read(tmp_path: Path, content: str | None, words: str) -> None:
