@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Semantic segmentation of an RGB camera with a second sensor. Knows nothing of ROS.
+"""Semantic segmentation of an RGB camera with a second sensor. Does not depend on ROS.
 
-The names below are imported when first used, so that importing the package costs no torch.
+The names below are imported on first use, so importing the package does not import torch.
 """
 
 from importlib import import_module

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that a user can act on: each message is one sentence with the way out."""
+"""Errors that a user can act on: each message is one sentence that ends with the remedy."""
 
 import sys
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class SegRgbxError(Exception):
-    """Base of every error caused by input, files or settings rather than by a defect."""
+    """Base class of errors caused by input, files or settings, not by a defect."""
 
 
 class InputError(SegRgbxError):
@@ -27,16 +27,16 @@ class RecipeError(SegRgbxError):
 
 
 class BagError(SegRgbxError):
-    """A recording cannot be read or written as asked."""
+    """A recording cannot be read or written as requested."""
 
 
 class OutputError(SegRgbxError):
-    """Results cannot be written where they were asked for."""
+    """Results cannot be written to the requested place."""
 
 
 @contextmanager
 def memory_errors(where: str, way_out: str) -> Iterator[None]:
-    """Turns memory that runs out inside into one sentence; other errors pass unchanged.
+    """Turns an out-of-memory error of the block into one sentence; other errors pass unchanged.
 
     where: what was being done. way_out: with which settings, and what to change. Raises
     SegRgbxError.
@@ -50,9 +50,9 @@ def memory_errors(where: str, way_out: str) -> Iterator[None]:
 
 
 def _is_out_of_memory(err: BaseException) -> bool:
-    """Whether it is about memory; torch on the CPU says so in a RuntimeError's words alone."""
+    """Whether memory ran out; torch on the CPU shows this only in a RuntimeError's message."""
     if isinstance(err, MemoryError) or "can't allocate memory" in str(err):
         return True
-    # Its own error, a RuntimeError, comes only where torch is; the scenes do without it.
+    # torch's own error class exists only if torch is loaded; the scenes work without it.
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(err, torch.OutOfMemoryError)

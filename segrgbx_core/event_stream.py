@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Windows over a stream of events: by duration or by count, each ending before a given time.
+"""Windows over a stream of events, by duration or by count.
 
-Windows include their start and exclude their end, so that consecutive ones share no event and
-lose none. Events of one time are never parted, so that their order does not matter.
+Windows include their start and exclude their end, so consecutive windows neither share nor lose
+events. Events with equal timestamps are never separated, so their order does not matter.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,13 @@ from segrgbx_core.readings import Events
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """duration_ns: length of a window in nanoseconds; with a count the furthest it reaches back.
-    count: events in a window, None takes all within the duration; events at the very time of the
-    earliest of them are all included, so there may be a few more."""
+    """The size of a window.
+
+    duration_ns: length in nanoseconds; with a count, the maximum length. count: events in a
+    window; None takes all events within the duration. All events with the timestamp of the
+    earliest one are included, so a window may contain a few more.
+    Raises InputError for values out of range.
+    """
 
     duration_ns: int = 50_000_000
     count: int | None = None
@@ -35,9 +39,9 @@ class WindowSettings:
 
 
 def window(events: Events, end_ns: int, settings: WindowSettings | None = None) -> Events:
-    """The events of the window that ends at `end_ns`; `complete` is kept as it is.
+    """The events of the window that ends at `end_ns` (exclusive); `complete` is unchanged.
 
-    With a count the window starts at the earliest event that it holds.
+    With a count, the window starts at its earliest event.
     """
     settings = settings or WindowSettings()
     start_ns = end_ns - settings.duration_ns
@@ -50,11 +54,11 @@ def window(events: Events, end_ns: int, settings: WindowSettings | None = None) 
 
 
 def windows(events: Events, settings: WindowSettings | None = None) -> Iterator[Events]:
-    """The whole reading cut into consecutive windows, from its start_ns to its end_ns.
+    """Cuts the whole reading into consecutive windows, from its start_ns to its end_ns.
 
-    By duration the last window may be shorter. By count a window ends where the next one's first
-    event is; the last one may hold fewer, and others hold more or fewer where many events are of
-    one time. The duration does not limit these.
+    By duration, the last window may be shorter. By count, a window ends at the next one's first
+    event; the last window may have fewer events, and others more or fewer if many events have
+    equal timestamps. The duration does not limit windows by count.
     """
     settings = settings or WindowSettings()
     edges = _edges(events, settings)
@@ -64,7 +68,7 @@ def windows(events: Events, settings: WindowSettings | None = None) -> Iterator[
 
 
 def _edges(events: Events, settings: WindowSettings) -> list[int]:
-    """Where windows begin, and the end of the last."""
+    """The start of each window, and the end of the last one."""
     start_ns, end_ns = events.start_ns, events.end_ns
     if settings.count is None:
         return [*range(start_ns, end_ns, settings.duration_ns), end_ns]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The second sensors this project knows, one row each.
+"""The table of the supported second sensors.
 
-A further sensor is a row here, a module that holds its `ENCODING`
-(`segrgbx_core.encoding.contract`), and a row in `segrgbx_ros.messages.sensors`.
+A new sensor needs a row here, a module with its `ENCODING` (`segrgbx_core.encoding.contract`), and
+a row in `segrgbx_ros.messages.sensors`.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ NO_X = "none"
 class Modality:
     """One kind of second sensor.
 
-    prompt: how a sentence names an image of it. topic_words: parts of a topic's name by which a
-    recording's X topic is found. module: where its ENCODING is. data, readings: what it gives and
-    how its messages are counted, in words; empty where the name says it.
+    prompt: a noun phrase for its image, for MA-CLIP. topic_words: parts of topic names that
+    identify the X topic of a recording. module: the module with its ENCODING. data, readings:
+    nouns for its output and for its counted messages; empty to derive them from the name.
     """
 
     name: str
@@ -64,19 +64,19 @@ MODALITIES: dict[str, Modality] = {
 
 
 def modality_named(name: str) -> Modality:
-    """The table's row; InputError names the known ones."""
+    """The row of the table; InputError lists the known names."""
     if name not in MODALITIES:
         raise InputError(f"Modality '{name}' is unknown; expected one of {', '.join(MODALITIES)}.")
     return MODALITIES[name]
 
 
 def readings_of(modality: str) -> str:
-    """What a recording holds of a sensor, as its messages are counted."""
+    """The plural noun for a sensor's messages in a recording."""
     row = MODALITIES.get(modality)
     return row.readings if row is not None and row.readings else f"{spoken(modality)} readings"
 
 
 def data_of(modality: str) -> str:
-    """What a sensor gives, beside "RGB with"."""
+    """The noun for a sensor's output, as used after "RGB with"."""
     row = MODALITIES.get(modality)
     return row.data if row is not None and row.data else spoken(modality)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sensors measure, and what the model is given of it: one type for each kind of reading.
+"""The types of the sensors' readings, and of the planes that the model receives.
 
-Thermal and depth images, and raw polarization mosaics, are plain arrays; what does not fit into
-one array has a class here. `Planes` is what every encoding returns.
+Thermal and depth images, and raw polarization mosaics, are plain arrays. Readings that do not fit
+into one array have a class here. Every encoding returns `Planes`.
 """
 
 from collections import Counter
@@ -17,21 +17,21 @@ from segrgbx_core.errors import InputError
 ImageReading = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
 
 MOST_EVENT_PIXELS = 1 << 26
-"""A stated size of an event sensor beyond this is damaged data: the largest have 2^20."""
+"""A larger event sensor indicates damaged data; the largest real ones have 2^20 pixels."""
 _EVENT_TYPES = {"x": np.uint16, "y": np.uint16, "polarity": np.bool_, "t_ns": np.int64}
 
 
 @dataclass(frozen=True)
 class Events:
-    """The events of one window of time.
+    """The events of one time window.
 
-    x, y: (N,) uint16 pixel of each event, 0-based from the top left. polarity: (N,) bool, True
-    where it became brighter. t_ns: (N,) int64 nanoseconds on the clock of the RGB stamps, not
+    x, y: (N,) uint16 pixel of each event, 0-based from the top left. polarity: (N,) bool, True if
+    the pixel became brighter. t_ns: (N,) int64 nanoseconds on the clock of the RGB stamps, not
     necessarily in order. width, height: of the sensor in pixels. start_ns, end_ns: the window,
-    start included, end excluded. complete: False where the sensor is known to have dropped
-    events within the window.
-    Raises InputError for another type, where the arrays differ in length, for a size that no
-    sensor has, and where an event lies outside it.
+    start included, end excluded. complete: False if the sensor is known to have dropped events
+    within the window.
+    Raises InputError for another dtype, arrays of different lengths, an implausible sensor size,
+    and events outside the sensor.
     """
 
     x: npt.NDArray[np.uint16]
@@ -46,10 +46,10 @@ class Events:
 
     def __post_init__(self) -> None:
         for name, expected in _EVENT_TYPES.items():
-            found = getattr(self, name).dtype
-            if found != expected:
+            dtype = getattr(self, name).dtype
+            if dtype != expected:
                 raise InputError(
-                    f"The events' {name} has values of type {found}; expected "
+                    f"The events' {name} has values of type {dtype}; expected "
                     f"{np.dtype(expected)}: convert it with astype."
                 )
         if min(self.width, self.height) < 1 or self.width * self.height > MOST_EVENT_PIXELS:
@@ -75,8 +75,11 @@ class Events:
 
 @dataclass(frozen=True)
 class PolarizerImages:
-    """intensity: (4, H, W) uint8, uint16 or float32 behind polarizers at 0, 45, 90 and 135
-    degrees, linear in light. Raises InputError for another shape."""
+    """Four polarizer images.
+
+    intensity: (4, H, W) uint8, uint16 or float32 behind polarizers at 0, 45, 90 and 135 degrees,
+    linear in light. Raises InputError for another shape.
+    """
 
     intensity: ImageReading
 
@@ -90,9 +93,11 @@ class PolarizerImages:
 
 @dataclass(frozen=True)
 class PolarizationState:
-    """dolp: (H, W) float32 degree of linear polarization in 0..1. aolp: (H, W) float32 angle in
-    radians, any turn; NaN in either marks an invalid pixel. Raises InputError where the shapes
-    differ."""
+    """Degree and angle of linear polarization.
+
+    dolp: (H, W) float32 in 0..1. aolp: (H, W) float32 in radians, not limited to one turn. NaN in
+    either marks an invalid pixel. Raises InputError if the shapes differ.
+    """
 
     dolp: npt.NDArray[np.float32]
     aolp: npt.NDArray[np.float32]
@@ -109,9 +114,9 @@ class PolarizationState:
 class LightFieldViews:
     """Sub-aperture views of one light field.
 
-    views: (N, H, W) or (N, H, W, 3) uint8, red first. rows, columns: (N,) int64, the place of
-    each view in the angular grid. The central view is the one nearest to the middle of the grid.
-    Raises InputError where the counts differ or a place occurs twice.
+    views: (N, H, W) or (N, H, W, 3) uint8, red first. rows, columns: (N,) int64 place of each
+    view in the angular grid. The central view is the one nearest to the middle of the grid.
+    Raises InputError if the counts differ or a place occurs twice.
     """
 
     views: npt.NDArray[np.uint8]
@@ -144,13 +149,13 @@ RgbImage = npt.NDArray[np.uint8]
 
 
 def same_aspect(one: Sequence[int], other: Sequence[int]) -> bool:
-    """Whether two sizes, in pixels and the same order, have one aspect ratio, to 2 %."""
+    """Whether two sizes in pixels, in the same order, have the same aspect ratio within 2 %."""
     return abs(one[0] * other[1] / (one[1] * other[0]) - 1.0) <= _SAME_ASPECT
 
 
 @dataclass(frozen=True)
 class Planes:
-    """data: (3, H, W) float32 in 0..1, 0 where invalid; valid: (H, W) bool."""
+    """An encoded reading. data: (3, H, W) float32 in 0..1, 0 where invalid. valid: (H, W) bool."""
 
     data: npt.NDArray[np.float32]
     valid: npt.NDArray[np.bool_]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a video's scene is looked at anew: a scene changes more slowly than its pixels."""
+"""Reuse of scene embeddings in a video: a scene changes more slowly than its pixels."""
 
 import math
 from dataclasses import dataclass
@@ -16,11 +16,12 @@ THUMBNAIL = 16
 
 @dataclass(frozen=True)
 class SceneRefresh:
-    """every: frames that share one look at the scene; 1 looks at each frame anew (off). change:
-    looks anew before that when an image's mean absolute difference to the one looked at, of
-    16x16 thumbnails with values in 0..1, is larger; None never does.
+    """When scene embeddings are computed again.
 
-    Raises InputError out of range.
+    every: number of frames that share one set of embeddings; 1 computes them for each frame.
+    change: computes them earlier if the image differs more than this from the image of the
+    embeddings (mean absolute difference of 16x16 thumbnails in 0..1); None never does.
+    Raises InputError for values out of range.
     """
 
     every: int = 1
@@ -37,22 +38,25 @@ class SceneRefresh:
 
 
 class SceneCache:
-    """Keeps the last look at one stream of images, as long as `SceneRefresh` allows."""
+    """Keeps the last scene embeddings of a video, as long as `SceneRefresh` allows."""
 
     def __init__(self, refresh: SceneRefresh, preprocessing: Preprocessing) -> None:
         self._refresh = refresh
         self._deviations = (preprocessing.rgb_std, preprocessing.x_std)
-        self.forget()
-
-    def forget(self) -> None:
-        """Looks anew at the next frame, as another recording needs it."""
         self._scene: SceneEmbeddings | None = None
         self._thumbnails: list[Tensor] = []
         self._modality = ""
         self._age = 0
 
+    def forget(self) -> None:
+        """Discards the embeddings; call it before a new recording."""
+        self._scene, self._thumbnails, self._modality, self._age = None, [], "", 0
+
     def recall(self, rgb: Tensor, x: Tensor | None, modality: str) -> SceneEmbeddings | None:
-        """The last look where it may stand for these normalised images (1, 3, H, W), or None."""
+        """The last embeddings if they are still valid for these normalised images, else None.
+
+        rgb, x: (1, 3, H, W) float32.
+        """
         self._age += 1
         stale = self._age >= self._refresh.every or modality != self._modality
         if self._scene is None or stale or (x is None) != (len(self._thumbnails) == 1):
@@ -64,7 +68,7 @@ class SceneCache:
         return self._scene
 
     def keep(self, scene: SceneEmbeddings, rgb: Tensor, x: Tensor | None, modality: str) -> None:
-        """Remembers a look at these images."""
+        """Stores the scene embeddings of these images."""
         self._scene, self._modality, self._age = scene, modality, 0
         self._thumbnails = self._shrunk(rgb, x)
 

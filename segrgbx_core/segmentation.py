@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the model says of one frame, and how it is shown."""
+"""The result of segmenting one frame, and its display."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from segrgbx_core.readings import RgbImage
 
 
 def color_mask(labels: npt.NDArray[np.uint8], label_set: LabelSet) -> RgbImage:
-    """Class ids (H, W) uint8 to their display colours (H, W, 3) uint8."""
+    """The display colours (H, W, 3) uint8 of class ids (H, W) uint8."""
     colors: RgbImage = label_set.palette()[labels]
     return colors
 
@@ -21,9 +21,11 @@ def color_mask(labels: npt.NDArray[np.uint8], label_set: LabelSet) -> RgbImage:
 def blend(
     rgb: RgbImage, labels: npt.NDArray[np.uint8], label_set: LabelSet, alpha: float = 0.5
 ) -> RgbImage:
-    """The colour mask over the image; alpha 0 shows the image alone, 1 the colours alone.
+    """The colour mask over the image, (H, W, 3) uint8.
 
-    Unlabelled pixels show the image. rgb (H, W, 3) uint8, labels (H, W) uint8 of the same size.
+    rgb: (H, W, 3) uint8. labels: (H, W) uint8. alpha: 0 shows only the image, 1 only the colours.
+    Unlabelled pixels show the image. Raises InputError for different sizes, and for an alpha
+    outside 0..1.
     """
     if rgb.shape[:2] != labels.shape:
         raise InputError(
@@ -45,11 +47,12 @@ def blend(
 
 @dataclass(frozen=True)
 class Segmentation:
-    """labels: (H, W) uint8 class ids, 255 unlabelled; confidence: (H, W) float32 in 0..1.
+    """The segmentation of one frame.
 
-    timings_ms: milliseconds by stage ("encode", "model"). modality: the one used, "none" where
-    RGB alone was segmented. x_valid: share of X's pixels that hold a measurement, in 0..1 (NaN in
-    a raw reading is none), None where no X came.
+    labels: (H, W) uint8 class ids, 255 unlabelled. confidence: (H, W) float32 in 0..1.
+    timings_ms: milliseconds by stage ("encode", "model"). modality: the sensor that was used;
+    "none" if RGB alone was segmented. x_valid: share of X's pixels with a measurement, in 0..1
+    (NaN in a raw reading is no measurement); None without X.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -60,14 +63,14 @@ class Segmentation:
     x_valid: float | None = None
 
     def color_mask(self) -> RgbImage:
-        """Display colours (H, W, 3) uint8."""
+        """The display colours of the labels, (H, W, 3) uint8."""
         return color_mask(self.labels, self.label_set)
 
     def confidence_image(self) -> npt.NDArray[np.uint8]:
-        """The confidence as (H, W) uint8, 255 for 1."""
+        """The confidence as (H, W) uint8; 255 is 1."""
         scaled = np.clip(self.confidence * 255.0, 0.0, 255.0)
         return np.asarray(np.rint(scaled), np.uint8)
 
     def overlay(self, rgb: RgbImage, alpha: float = 0.5) -> RgbImage:
-        """The colour mask over the segmented image, (H, W, 3) uint8."""
+        """The colour mask over the segmented image, (H, W, 3) uint8; see `blend`."""
         return blend(rgb, self.labels, self.label_set, alpha)

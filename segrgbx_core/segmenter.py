@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images in, segmentation out: the one call that joins encoding, preprocessing and network."""
+"""Segment images with one call: encoding, preprocessing and network."""
 
 import logging
 import time
@@ -31,15 +31,15 @@ log = logging.getLogger("segrgbx")
 
 
 class Segmenter:
-    """A loaded model on a device, ready for frames of any size.
+    """A loaded model on a device, for frames of any size.
 
-    model: a shipped name, a model folder's path, or a model already loaded. device: "auto",
-    "cpu", "cuda" or "cuda:N". precision: "auto", "float32", "bf16" or "fp16". scene_refresh: for
-    video, how long one look at the scene serves; None looks at each frame anew. label_set: for a
-    model over a union of label sets, the one to answer in, by name or file, or already read.
-    Raises ModelError for a model folder that cannot be used or a model over another union than
-    the label set's, LabelError for a label set that cannot be used, and InputError for a device
-    or precision that is unknown or absent.
+    model: a shipped name, the path of a model folder, or a loaded model. device: "auto", "cpu",
+    "cuda" or "cuda:N". precision: "auto", "float32", "bf16" or "fp16". scene_refresh: for video,
+    when scene embeddings are computed again; None computes them for each frame. label_set: for a
+    model over a union of label sets, the set to answer in: a name, a file, or a loaded one.
+    Raises ModelError for a model folder that cannot be used, or a model over another union than
+    the label set's; LabelError for a label set that cannot be used; InputError for a device or
+    precision that is unknown or not available.
     """
 
     def __init__(
@@ -63,22 +63,22 @@ class Segmenter:
 
     @property
     def label_set(self) -> LabelSet:
-        """The classes that the labels of every result count."""
+        """The classes that the labels of every result refer to."""
         return self.card.label_set if self._active is None else self._active.label_set
 
     def __call__(
         self, rgb: RgbImage, x: Reading | Planes | None = None, modality: str | None = None
     ) -> Segmentation:
-        """One image with the second sensor's reading, or alone.
+        """Segments one image, with or without a reading of the second sensor.
 
-        rgb: (H, W, 3) uint8, red first. x: the raw reading as the modality's encoding takes it
-        (thermal: (h, w) uint8, uint16 or float32), or planes already encoded and aligned, which
-        are taken as they are; either of RGB's field of view and, to 2 %, aspect ratio, at any
-        size. None, or planes without a valid pixel, segments RGB alone. modality: may be left out
-        where the model knows exactly one.
+        rgb: (H, W, 3) uint8, red first. x: a raw reading that the modality's encoding accepts
+        (thermal: (h, w) uint8, uint16 or float32), or planes that are already encoded and
+        aligned. X has RGB's field of view and (within 2 %) aspect ratio, at any size. None, or
+        planes without a valid pixel, segments RGB alone. modality: optional if the model was
+        trained with exactly one.
         Returns labels and confidence of RGB's size.
-        Raises InputError for images that cannot be used and ModelError for a modality the model
-        was not trained with.
+        Raises InputError for images that cannot be used, and ModelError for a modality that the
+        model was not trained with.
         """
         start = time.perf_counter()
         planes, name, x_valid = self._read(rgb, x, modality)
@@ -96,24 +96,25 @@ class Segmenter:
         modality: str | None = None,
         scale: float = 1.0,
     ) -> Tensor:
-        """Each class's probability at each pixel, (classes, H, W) float32 on the device.
+        """The probability of each class at each pixel, (classes, H, W) float32 on the device.
 
-        scale: the network sees the images this many times as large as in a call.
+        scale: factor by which the network's input is larger than in a call of the segmenter.
         """
         planes, name, _ = self._read(rgb, x, modality)
         rgb_in, x_in = self._tensors(rgb, planes, name, scale)
         with torch.inference_mode():
-            found = self._probabilities(rgb_in, x_in, name, (rgb.shape[0], rgb.shape[1]))[0]
-        self._require_numbers(bool(found.isfinite().all()), rgb_in, x_in)
-        return found
+            size = (rgb.shape[0], rgb.shape[1])
+            probabilities = self._probabilities(rgb_in, x_in, name, size)[0]
+        self._require_numbers(bool(probabilities.isfinite().all()), rgb_in, x_in)
+        return probabilities
 
     def forget_scene(self) -> None:
-        """Looks at the scene anew with the next frame, for one of another recording."""
+        """Discards the scene embeddings; call it before a new recording."""
         if self._cache is not None:
             self._cache.forget()
 
     def warm_up(self, iterations: int, size: tuple[int, int]) -> None:
-        """Runs the network on grey images of (height, width), so that the first frame is fast."""
+        """Runs the network on grey images of (height, width), so the first frame is fast."""
         height, width = self.card.preprocessing.inference_size(*size)
         grey = torch.zeros(1, 3, height, width, device=self.device)
         grey = grey.contiguous(memory_format=torch.channels_last)
@@ -125,7 +126,7 @@ class Segmenter:
     def _read(
         self, rgb: RgbImage, x: Reading | Planes | None, modality: str | None
     ) -> tuple[Planes | None, str, float | None]:
-        """X's planes with its modality and valid share; RGB alone where no pixel is valid."""
+        """X's planes, modality and valid share; (None, "none", share) if no pixel is valid."""
         _check_rgb(rgb)
         name = self._modality(x, modality)
         planes = None if x is None else _planes(x, name)
@@ -204,7 +205,7 @@ class Segmenter:
         )
 
     def _scene(self, rgb: Tensor, x: Tensor | None, modality: str) -> SceneEmbeddings | None:
-        """The scene of an earlier frame that still serves; None leaves the look to the model."""
+        """Scene embeddings from the cache or new ones; None without a cache."""
         if self._cache is None:
             return None
         scene = self._cache.recall(rgb, x, modality)
@@ -219,7 +220,7 @@ class Segmenter:
 
 
 def _on(device: torch.device, array: npt.NDArray[np.float32] | npt.NDArray[np.bool_]) -> Tensor:
-    """The array as a batch of one; a view, read-only or mirrored array is copied first."""
+    """The array as a batch of one; copies arrays that are views, read-only or mirrored."""
     return torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device)[None]
 
 
@@ -261,7 +262,7 @@ def _check_rgb(rgb: RgbImage) -> None:
 
 
 def _planes(x: Reading | Planes, modality: str) -> Planes:
-    """The reading's planes, encoded unless they are already."""
+    """The planes of a reading; planes are checked and returned unchanged."""
     if isinstance(x, Planes):
         _check_planes(x, modality)
         return x

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user says of the X sensor, and the encoder that follows from it.
+"""The user's settings of the X sensor, and the encoder that they define.
 
-The commands, the replay and the live node state it in the same words; they differ only in where
-the cameras' calibration comes from.
+Commands, replay and live node use the same settings; only the source of the cameras' calibration
+differs.
 """
 
 from dataclasses import dataclass
@@ -26,10 +26,11 @@ ALIGNMENTS = ("none", "resize", "homography", "reproject")
 
 @dataclass(frozen=True)
 class SensorSettings:
-    """settings: texts `name=value` for the modality's encoding. align: one of ALIGNMENTS.
-    homography: nine numbers, row-major, from X pixels to RGB pixels; for align "homography".
+    """The settings of the X sensor.
 
-    Raises InputError for an unknown alignment, and for "homography" without its nine numbers.
+    settings: `name=value` texts for the modality's encoding. align: one of ALIGNMENTS.
+    homography: nine numbers, row-major, from X pixels to RGB pixels; for align "homography".
+    Raises InputError for an unknown alignment, and for "homography" without nine numbers.
     """
 
     settings: tuple[str, ...] = ()
@@ -47,33 +48,33 @@ class SensorSettings:
 
     @property
     def reprojects(self) -> bool:
-        """Whether X is moved into the RGB camera by its depth."""
+        """Whether X is reprojected into the RGB camera by its depth."""
         return self.align == "reproject"
 
 
 class Cameras(Protocol):
-    """Where the calibration of the two cameras comes from.
+    """A source of the two cameras' calibration.
 
-    `purpose` begins the sentence of the InputError that each method raises while its part is
-    unknown; the rest of the sentence is the way out.
+    Each method raises InputError while its part is unknown. The sentence starts with `purpose`
+    and ends with the remedy.
     """
 
     def rgb_camera(self, purpose: str) -> CameraModel:
-        """Of the RGB images as published."""
+        """The calibration of the published RGB images."""
         ...
 
     def x_camera(self, purpose: str) -> CameraModel:
-        """Of the X images as published."""
+        """The calibration of the published X images."""
         ...
 
     def rgb_from_x(self, purpose: str) -> npt.NDArray[np.float64]:
-        """(4, 4), takes points in X's optical frame to RGB's, in metres."""
+        """The transform (4, 4) from X's optical frame to RGB's, in metres."""
         ...
 
 
 @dataclass(frozen=True)
 class CameraFiles:
-    """Cameras from YAML files (`geometry.calibration`); None where a file was not given."""
+    """Cameras from YAML files (`geometry.calibration`); None for a file that was not given."""
 
     rgb: Path | None = None
     x: Path | None = None
@@ -99,16 +100,16 @@ class CameraFiles:
 
 
 def unknown_part(purpose: str, part: str, option: str, record: str = "") -> InputError:
-    """The error on an unknown part; record: what to record instead of giving the file."""
+    """The error for an unknown part; record: what can be recorded instead of giving the file."""
     recorded = f"record {record}, or " if record else ""
     return InputError(f"{purpose} needs the {part}: {recorded}give {option} FILE.yaml.")
 
 
 def check_sensor(modality: str, sensor: SensorSettings) -> EncodingSettings | None:
-    """The encoding's settings; None for its defaults.
+    """Parses and checks the encoding's settings; None for the defaults. Needs no camera.
 
-    Raises InputError for settings that the modality's encoding refuses, and for a reprojection of
-    anything but depth. It needs no camera.
+    Raises InputError for settings that the modality's encoding does not accept, and for a
+    reprojection of a modality other than depth.
     """
     if sensor.reprojects:
         check_reprojectable(modality)
@@ -116,15 +117,15 @@ def check_sensor(modality: str, sensor: SensorSettings) -> EncodingSettings | No
 
 
 def needs_x_camera(modality: str, sensor: SensorSettings) -> bool:
-    """Whether the encoder can only be made with the X camera's calibration."""
+    """Whether the encoder needs the X camera's calibration."""
     settings = check_sensor(modality, sensor)
     return sensor.reprojects or bool(settings is not None and settings.camera_needed_by)
 
 
 def make_encoder(modality: str, sensor: SensorSettings, cameras: Cameras) -> Encoder:
-    """The encoder with its alignment; asks the cameras only for what it needs.
+    """Makes the encoder with its alignment; requests only the calibration that it needs.
 
-    Raises InputError for settings that are refused, and where a needed camera is unknown.
+    Raises InputError for settings that are not accepted, and if a needed camera is unknown.
     """
     settings = check_sensor(modality, sensor)
     alignment = _alignment(sensor, cameras)

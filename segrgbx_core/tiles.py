@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All views of a light field as one image, the views side by side, and back."""
+"""Convert a light field to one image with all views side by side, and back."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +9,10 @@ from segrgbx_core.readings import LightFieldViews
 
 
 def tiled(light_field: LightFieldViews) -> npt.NDArray[np.uint8]:
-    """(rows * H, columns * W) or (..., 3) uint8: each view at its place in the grid.
+    """The tiled image (rows * H, columns * W) or (..., 3) uint8, with each view at its place.
 
-    The grid reaches from the smallest to the largest row and column that occur. Raises InputError
-    where a place in it has no view.
+    The grid spans the smallest to the largest row and column of the views. Raises InputError if a
+    place in it has no view.
     """
     rows = light_field.rows - light_field.rows.min()
     columns = light_field.columns - light_field.columns.min()
@@ -20,7 +20,7 @@ def tiled(light_field: LightFieldViews) -> npt.NDArray[np.uint8]:
     if count[0] * count[1] != len(light_field.views):
         raise InputError(
             f"The light field has {len(light_field.views)} views of a grid of {count[0]} rows and "
-            f"{count[1]} columns; a tiled image needs all of them."
+            f"{count[1]} columns; give all of them for a tiled image."
         )
     height, width = light_field.views.shape[1:3]
     image = np.zeros((count[0] * height, count[1] * width, *light_field.views.shape[3:]), np.uint8)
@@ -30,9 +30,10 @@ def tiled(light_field: LightFieldViews) -> npt.NDArray[np.uint8]:
 
 
 def views_from_tiles(image: npt.NDArray[np.uint8], rows: int, columns: int) -> LightFieldViews:
-    """The views of a tiled image (rows * H, columns * W) or (..., 3) uint8, row by row from 0.
+    """The views of a tiled image (rows * H, columns * W) or (..., 3) uint8, in row-major order.
 
-    Raises InputError for another type, or where the image does not divide into the grid.
+    Rows and columns are numbered from 0. Raises InputError for another shape or dtype, or if the
+    image cannot be divided into the grid.
     """
     if image.dtype != np.uint8 or image.ndim not in (2, 3):
         raise InputError(

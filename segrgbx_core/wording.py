@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of a replay in words, the same on the terminal and in the report."""
+"""Text for numbers and reasons, shared by the terminal output and the reports."""
 
 REASONS = {
     "rgb_without_x": "RGB without an X near enough in time",
@@ -23,13 +23,14 @@ REASONS = {
     "refused_by_segmenter": "pair that the model refused",
     "after_max_frames": "RGB after the asked number of frames",
 }
-# A second sensor of another rate always leaves some over, and a limit was asked for.
+# These are expected: a second sensor of another rate leaves some unpaired, and the user set the
+# limit.
 HARMLESS = ("x_unused", "x_without_events", "after_max_frames")
 UNPAIRED = ("rgb_without_x", "rgb_without_events")
 
 
 def reason_in_words(reason: str) -> str:
-    """What a reason of `frames.dropped` means; an unknown one as it is spelt."""
+    """The text for a reason of `frames.dropped`; an unknown reason is returned unchanged."""
     return REASONS.get(reason, reason.replace("_", " "))
 
 
@@ -39,12 +40,12 @@ def counted(number: int, what: str, many: str | None = None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A score in 0..1 with three decimals; a dash where there is none."""
+    """A score in 0..1 with three decimals; a dash for None."""
     return "-" if value is None else f"{value:.3f}"
 
 
 def milliseconds(value: float) -> str:
-    """Two significant decimals below 10, none above 100."""
+    """A duration in milliseconds: more decimals for shorter ones, none above 100."""
     if value < 10:
         return f"{value:.2f}"
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test may use: the repository, the real recordings, and the opt-in marks."""
+"""Fixtures of all tests: the repository, the real recordings, and the opt-in marks."""
 
 import importlib.util
 import os
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
-    """The root of the source tree."""
+    """The root folder of the source tree."""
     return ROOT
 
 

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One file a subcommand: its arguments, its run, its words. Heavy imports wait for the run."""
+"""The subcommands, one module each: arguments, execution and output.
+
+Slow imports are inside the functions, so that `--help` is fast.
+"""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments that several subcommands share, and the kinds of value they hold."""
+"""Arguments that several subcommands share, and the types of their values."""
 
 import argparse
 import math
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def new_parser(
     subparsers: "Subparsers", name: str, what: str, example: str
 ) -> argparse.ArgumentParser:
-    """A subcommand whose help ends with the example."""
+    """Adds a subcommand whose help ends with the example."""
     return subparsers.add_parser(
         name,
         help=what,
@@ -30,7 +30,7 @@ def new_parser(
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """--model, --device and --precision."""
+    """Adds --model, --device and --precision."""
     parser.add_argument(
         "--model", default="demo", help="a name under models/ or a model folder (default: demo)"
     )
@@ -43,14 +43,14 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_modality(parser: argparse.ArgumentParser, required: bool) -> None:
-    """--modality."""
+    """Adds --modality."""
     parser.add_argument(
         "--modality", choices=tuple(MODALITIES), required=required, help="what the X sensor is"
     )
 
 
 def add_label_set(parser: argparse.ArgumentParser, default: str = "the union") -> None:
-    """--label-set."""
+    """Adds --label-set."""
     parser.add_argument(
         "--label-set",
         metavar="NAME|FILE.yaml",
@@ -59,7 +59,7 @@ def add_label_set(parser: argparse.ArgumentParser, default: str = "the union") -
 
 
 def add_sensor(parser: argparse.ArgumentParser) -> None:
-    """--set and how X comes onto RGB's grid, as a group of its own in the help."""
+    """Adds --set and the options of the alignment to RGB, as a separate group of the help."""
     group = parser.add_argument_group(
         "the X sensor",
         "What its numbers mean, and how it comes onto the RGB image.\n"
@@ -91,10 +91,10 @@ def add_sensor(parser: argparse.ArgumentParser) -> None:
 
 
 def sensor_from(args: argparse.Namespace) -> "SensorSettings":
-    """What `add_sensor`'s options say of the sensor.
+    """The sensor settings from the options of `add_sensor`.
 
-    Without --align a homography's or an extrinsic's file says how X comes onto RGB's grid. Raises
-    InputError for options that contradict each other, and for a homography that cannot be read.
+    Without --align, the homography's or the extrinsic's file selects the alignment. Raises
+    InputError for contradictory options, and for a homography that cannot be read.
     """
     from segrgbx_core.geometry.calibration import read_homography
     from segrgbx_core.sensor import SensorSettings
@@ -114,14 +114,14 @@ def sensor_from(args: argparse.Namespace) -> "SensorSettings":
 
 
 def cameras_from(args: argparse.Namespace) -> "CameraFiles":
-    """The calibration files among `add_sensor`'s options."""
+    """The calibration files from the options of `add_sensor`."""
     from segrgbx_core.sensor import CameraFiles
 
     return CameraFiles(args.rgb_camera, args.x_camera, args.extrinsic)
 
 
 def add_force(parser: argparse.ArgumentParser) -> None:
-    """--force."""
+    """Adds --force."""
     parser.add_argument(
         "--force",
         action="store_true",
@@ -130,7 +130,7 @@ def add_force(parser: argparse.ArgumentParser) -> None:
 
 
 def number(text: str) -> float:
-    """A finite number."""
+    """Parses a finite number."""
     value = float(text)
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"'{text}' is not a finite number")
@@ -138,7 +138,7 @@ def number(text: str) -> float:
 
 
 def positive_count(text: str) -> int:
-    """A whole number of at least 1."""
+    """Parses a whole number of at least 1."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of 1 or more")
@@ -146,13 +146,13 @@ def positive_count(text: str) -> int:
 
 
 def image_size(text: str) -> tuple[int, int]:
-    """WIDTHxHEIGHT in pixels."""
-    found = re.fullmatch(r"(\d+)x(\d+)", text)
-    if found is None:
+    """Parses WIDTHxHEIGHT in pixels, as (width, height)."""
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if match is None:
         raise argparse.ArgumentTypeError(f"'{text}' is not a size like 640x480")
-    return int(found.group(1)), int(found.group(2))
+    return int(match.group(1)), int(match.group(2))
 
 
 def word_list(text: str) -> tuple[str, ...]:
-    """Words between commas."""
+    """Parses words separated by commas."""
     return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx data check`: whether a copy of a dataset is whole, and what is in it."""
+"""`segrgbx data check`: check that a copy of a dataset is complete, and show its contents."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ _PICTURES = (".png", ".jpg")
 
 
 def add_parser(subparsers: "arguments.Subparsers") -> None:
-    """Adds the subcommand, which has subcommands of its own."""
+    """Adds the subcommand with its own subcommands."""
     what = "Look at labelled datasets on disk."
     parser = arguments.new_parser(subparsers, "data", what, _EXAMPLE)
     inner = parser.add_subparsers(dest="data_command", metavar="COMMAND", required=True)
@@ -59,7 +59,7 @@ def _add_check(subparsers: "arguments.Subparsers") -> None:
 
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:
-    """--dataset and what its files do not say."""
+    """Adds --dataset and the options that its files do not contain."""
     parser.add_argument(
         "--dataset",
         metavar="NAME",
@@ -87,7 +87,7 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
 
 
 def run_check(args: argparse.Namespace) -> int:
-    """Walks with a progress bar, prints what was found, and draws the sheet."""
+    """Checks the dataset with a progress bar, prints the findings, and draws the sheet."""
     from segrgbx_core.commands.data_table import print_check
     from segrgbx_core.commands.terminal import output, progress
     from segrgbx_core.datasets.check import check_dataset, splits_for_check
@@ -98,21 +98,21 @@ def run_check(args: argparse.Namespace) -> int:
     splits = splits_for_check(args.dataset, args.root, args.split, options)
     with progress() as bar:
         task = bar.add_task("reading", total=sum(len(data) for data in splits.values()))
-        found = check_dataset(
+        check = check_dataset(
             args.dataset, args.root, splits, args.x, args.most_bad, lambda: bar.advance(task)
         )
         drawn = args.out is not None and _draw(splits, args.samples, args.out)
     if args.json:
-        print(json.dumps(_as_json(found), indent=2, allow_nan=False))
+        print(json.dumps(_as_json(check), indent=2, allow_nan=False))
     else:
-        print_check(output(), found)
+        print_check(output(), check)
         if drawn:
             output().print(f"pictures in {args.out}", markup=False, soft_wrap=True)
-    return 0 if found.clean else 1
+    return 0 if check.clean else 1
 
 
-def _as_json(found: "DatasetCheck") -> dict[str, object]:
-    return {**asdict(found), "clean": found.clean}
+def _as_json(check: "DatasetCheck") -> dict[str, object]:
+    return {**asdict(check), "clean": check.clean}
 
 
 def _check_place(out: Path | None, force: bool) -> None:
@@ -121,13 +121,13 @@ def _check_place(out: Path | None, force: bool) -> None:
     if out is None:
         return
     if out.suffix.lower() not in _PICTURES:
-        raise InputError(f"{out} is no picture's name; expected {' or '.join(_PICTURES)}.")
+        raise InputError(f"{out} is not a picture's name; expected {' or '.join(_PICTURES)}.")
     if out.exists() and not force:
         raise OutputError(f"{out} already exists; choose another name, or add --force.")
 
 
 def _draw(splits: "Splits", count: int, out: Path) -> bool:
-    """Whether there was a sample to draw."""
+    """Draws the contact sheet; returns False if no sample can be read."""
     import cv2
 
     from segrgbx_core.files.disk import disk_errors, write_whole
@@ -145,7 +145,7 @@ def _draw(splits: "Splits", count: int, out: Path) -> bool:
 
 
 def _share(text: str) -> float:
-    """A number from 0 to 1."""
+    """Parses a number from 0 to 1."""
     value = arguments.number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a share of 0 to 1")

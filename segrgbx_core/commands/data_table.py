@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A checked dataset as lines on a terminal."""
+"""Print the result of a dataset check on a terminal."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     from segrgbx_core.datasets.findings import DatasetCheck, DatasetFinding
 
 
-def print_check(console: "Console", found: "DatasetCheck") -> None:
-    """The counts, the classes, and what is missing or odd."""
-    x = spoken(found.modality) + (f" ({found.x})" if found.x else "")
-    sizes = ", ".join(f"{size} ({count})" for size, count in list(found.sizes.items())[:4])
-    console.print(f"{found.dataset} in {found.folder}: RGB with {x}", markup=False)
+def print_check(console: "Console", check: "DatasetCheck") -> None:
+    """Prints the counts, the classes, and what is missing or odd."""
+    x = spoken(check.modality) + (f" ({check.x})" if check.x else "")
+    sizes = ", ".join(f"{size} ({count})" for size, count in list(check.sizes.items())[:4])
+    console.print(f"{check.dataset} in {check.folder}: RGB with {x}", markup=False)
     console.print(f"sizes: {sizes or 'none could be read'}", markup=False)
     console.print()
-    console.print(_splits(found))
+    console.print(_splits(check))
     console.print()
-    if found.sizes:
-        console.print(_classes(found))
-        console.print(f"unlabelled: {found.unlabelled:.1%} of all pixels", markup=False)
-    for finding in found.notes:
+    if check.sizes:
+        console.print(_classes(check))
+        console.print(f"unlabelled: {check.unlabelled:.1%} of all pixels", markup=False)
+    for finding in check.notes:
         _print_finding(console, "note", finding)
-    for finding in found.problems:
+    for finding in check.problems:
         _print_finding(console, "odd", finding)
-    if found.stopped is not None:
-        console.print(f"\nstopped: {found.stopped}", markup=False, soft_wrap=True)
+    if check.stopped is not None:
+        console.print(f"\nstopped: {check.stopped}", markup=False, soft_wrap=True)
     console.print()
-    verdict = "nothing is missing or odd" if found.clean else "see the lines marked odd"
-    console.print("stopped early" if found.stopped else verdict, markup=False)
+    verdict = "nothing is missing or odd" if check.clean else "see the lines marked odd"
+    console.print("stopped early" if check.stopped else verdict, markup=False)
 
 
 def _print_finding(console: "Console", kind: str, finding: "DatasetFinding") -> None:
@@ -45,14 +45,14 @@ def _print_finding(console: "Console", kind: str, finding: "DatasetFinding") -> 
         console.print(f"  and {finding.count - len(finding.examples)} more", markup=False)
 
 
-def _splits(found: "DatasetCheck") -> "Table":
+def _splits(check: "DatasetCheck") -> "Table":
     from rich.table import Table
 
     table = Table("split", box=None, pad_edge=False, padding=(0, 2))
     for heading in ("samples", "owners'", "missing", "unusable"):
         table.add_column(heading, justify="right")
     table.add_column("conditions")
-    for split in found.splits:
+    for split in check.splits:
         table.add_row(
             split.name,
             str(split.samples),
@@ -68,13 +68,13 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
-def _classes(found: "DatasetCheck") -> "Table":
+def _classes(check: "DatasetCheck") -> "Table":
     from rich.table import Table
 
-    table = Table(f"class of {found.label_set}", box=None, pad_edge=False, padding=(0, 2))
+    table = Table(f"class of {check.label_set}", box=None, pad_edge=False, padding=(0, 2))
     table.add_column("pixels", justify="right")
     table.add_column("samples", justify="right")
-    there = [shown for shown in found.classes if shown.samples]
+    there = [shown for shown in check.classes if shown.samples]
     for shown in sorted(there, key=lambda c: -c.share):
         table.add_row(spoken(shown.name), f"{shown.share:.2%}", str(shown.samples))
     return table

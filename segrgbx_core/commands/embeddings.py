@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx embeddings`: MA-CLIP's scene embeddings as a picture, and how far sensors are apart."""
+"""`segrgbx embeddings`: draw MA-CLIP's scene embeddings, and measure how sensors separate."""
 
 import argparse
 from pathlib import Path
@@ -76,7 +76,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Embeds with a progress bar, draws, and prints the silhouettes."""
+    """Embeds the samples with a progress bar, draws them, and prints the silhouette scores."""
     from segrgbx_core.commands.terminal import output, progress
     from segrgbx_core.errors import memory_errors
     from segrgbx_core.evaluation.embedding_results import (
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     for data in datasets:
         embed.card.check_modality(data.modality)
     chosen = [evenly(len(data), args.limit) for data in datasets]
-    # Of each sample its RGB image and its X.
+    # Two for each sample: its RGB image and its X.
     check_bounds(2 * sum(map(len, chosen)), args.perplexity)
     claim_output(args.out, args.force)
     less = "images whole; give --device cpu, or choose a model of a smaller short side"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx encode`: a sensor's file in, a picture of the planes that the model would see out."""
+"""`segrgbx encode`: draw the planes that the model receives for a sensor's file."""
 
 import argparse
 import time
@@ -22,7 +22,7 @@ PICTURES = (".png", ".jpg")
 
 @dataclass(frozen=True)
 class Encoded:
-    """One file's lines of the table."""
+    """One file's row of the table."""
 
     name: str
     reading: str
@@ -75,7 +75,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Encodes every file; a bad one among several is reported and the rest done (status 1)."""
+    """Encodes every file; reports and skips a bad file among several (status 1)."""
     from segrgbx_core.commands.terminal import notices
     from segrgbx_core.encoding.settings_text import settings_from_text
     from segrgbx_core.encoding.table import plane_names
@@ -100,13 +100,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _places(files: list[Path], out: Path, force: bool) -> dict[Path, Path]:
-    """Where each file's picture goes."""
+    """The output path of each file's picture."""
     from segrgbx_core.files.disk import claim_output, disk_errors
 
     if out.suffix.lower() in PICTURES:
         if len(files) > 1:
             raise InputError(
-                f"{out} is one picture for {len(files)} files; name a folder as --out."
+                f"{out} is one picture for {len(files)} files; give a folder as --out."
             )
         if out.exists() and not force:
             raise OutputError(f"{out} already exists; choose another name, or add --force.")
@@ -134,7 +134,7 @@ def _encode_one(
 
 
 def _timed(encoder: "Encoder", reading: "Reading") -> tuple["Planes", float]:
-    """The planes, and the time of a second run: the first one of all fills tables and caches."""
+    """The planes and the time of a second run in ms; the first run fills tables and caches."""
     for _ in range(2):
         encoder.reset()
         start = time.perf_counter()

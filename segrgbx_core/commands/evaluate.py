@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx evaluate`: a model's scores over labelled data, under a declared protocol."""
+"""`segrgbx evaluate`: score a model on labelled data, under a declared protocol."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segrgbx_core.segmenter import Segmenter
 
 _LESS_MEMORY = "images whole; give smaller --scales, --precision fp16 on a GPU, or --device cpu"
-Degrading = tuple[str, tuple[float, ...] | None]
+DegradeOption = tuple[str, tuple[float, ...] | None]
 
 
 def add_parser(subparsers: "arguments.Subparsers") -> None:
@@ -77,7 +77,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluates with a progress bar, prints the scores, and writes what was asked for."""
+    """Evaluates with a progress bar, prints the scores, and writes the requested files."""
     from segrgbx_core.commands.evaluate_table import as_json, print_scores
     from segrgbx_core.commands.terminal import output
     from segrgbx_core.datasets import DatasetOptions
@@ -108,9 +108,9 @@ def run(args: argparse.Namespace) -> int:
 def opened(
     root: Path, name: str | None, split: str | None, options: "DatasetOptions"
 ) -> "LabelledPairs":
-    """The named dataset's split; a folder of the plain format where no name is given.
+    """Opens the split of the named dataset, or a folder of the plain format without a name.
 
-    Raises InputError where there are several splits and none was named.
+    Raises InputError if there are several splits and none was named.
     """
     from segrgbx_core.datasets import DatasetOptions, FolderDataset, open_dataset, splits_in
     from segrgbx_core.datasets.folder import MANIFEST
@@ -127,7 +127,7 @@ def opened(
 
 
 def _check(args: argparse.Namespace) -> None:
-    """What can be known to be wrong before anything is loaded."""
+    """Checks the arguments before anything is loaded."""
     from segrgbx_core.errors import InputError
     from segrgbx_core.evaluation.degrade import check_levels, kind_named
 
@@ -153,7 +153,7 @@ def _check_x(args: argparse.Namespace, segmenter: "Segmenter", use_x: bool) -> N
 
 
 def _segmenter(args: argparse.Namespace, pairs: "LabelledPairs") -> "Segmenter":
-    """Answering in the dataset's own classes where the model is over a union that has them."""
+    """The segmenter; it answers in the dataset's classes if the model's union contains them."""
     from segrgbx_core.evaluation.dataset import check_classes, member_for
     from segrgbx_core.segmenter import Segmenter
     from segrgbx_core.weights.store import load_model
@@ -172,7 +172,7 @@ def _evaluate(
     protocol: "Protocol",
     use_x: bool,
 ) -> "Evaluated":
-    """The scores, then one curve for each --degrade, with progress bars."""
+    """Computes the scores, then one curve for each --degrade, with progress bars."""
     from segrgbx_core.commands.terminal import progress
     from segrgbx_core.errors import memory_errors
     from segrgbx_core.evaluation.curves import Degrader
@@ -191,7 +191,15 @@ def _evaluate(
             task = bar.add_task(f"X by {kind}", total=len(pairs) * (count + 1))
             curves.append(degrader.curve(kind, levels, partial(bar.advance, task)))
     seconds = time.perf_counter() - start
-    return Evaluated(segmenter, pairs, protocol, use_x, scores, tuple(curves), seconds)
+    return Evaluated(
+        segmenter=segmenter,
+        pairs=pairs,
+        protocol=protocol,
+        use_x=use_x,
+        scores=scores,
+        curves=tuple(curves),
+        seconds=seconds,
+    )
 
 
 def _write(args: argparse.Namespace, done: "Evaluated") -> None:
@@ -210,7 +218,7 @@ def _numbers(text: str) -> tuple[float, ...]:
     return tuple(arguments.number(word) for word in text.split(","))
 
 
-def _degrading(text: str) -> Degrading:
+def _degrading(text: str) -> DegradeOption:
     kind, _, levels = text.partition("=")
     return kind, _numbers(levels) if levels else None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An evaluation as tables for the terminal, and as JSON for a pipe."""
+"""Show an evaluation as tables on a terminal, or as JSON."""
 
 from dataclasses import asdict
 
@@ -13,8 +13,8 @@ from segrgbx_core.evaluation.summary import ALL, curve_facts, grouped, protocol_
 
 
 def as_json(done: Evaluated, model: str) -> dict[str, object]:
-    """Keys: model, x_used, protocol, curves where X was degraded, all, and each condition."""
-    found: dict[str, object] = {
+    """Keys: model, x_used, protocol, curves if X was degraded, all, and each condition."""
+    content: dict[str, object] = {
         "model": model,
         "x_used": done.use_x,
         "protocol": {
@@ -24,12 +24,12 @@ def as_json(done: Evaluated, model: str) -> dict[str, object]:
         },
     }
     if done.curves:
-        found["curves"] = [asdict(curve_facts(curve)) for curve in done.curves]
-    return found | {name: asdict(group) for name, group in grouped(done.scores).items()}
+        content["curves"] = [asdict(curve_facts(curve)) for curve in done.curves]
+    return content | {name: asdict(group) for name, group in grouped(done.scores).items()}
 
 
 def print_scores(console: Console, done: Evaluated, model: str) -> None:
-    """What was scored, the scores, a table for each curve, and how it was measured."""
+    """Prints what was scored, the scores, a table for each curve, and the protocol."""
     with_what = done.pairs.modality if done.use_x else "nothing else"
     words = f"model {model}, RGB with {with_what}, {len(done.pairs)} samples"
     console.print(words, markup=False)
@@ -41,7 +41,7 @@ def print_scores(console: Console, done: Evaluated, model: str) -> None:
 
 
 def score_table(scores: DatasetScores) -> Table:
-    """IoU by class, a column for each condition."""
+    """IoU by class, with a column for each condition."""
     table = Table("class", "all", *scores.by_condition)
     columns = (scores.overall, *scores.by_condition.values())
     for name in scores.overall.per_class_iou:
@@ -54,7 +54,7 @@ def score_table(scores: DatasetScores) -> Table:
 
 
 def curve_table(curve: Curve) -> Table:
-    """mIoU by level, a column for each condition, and RGB alone below."""
+    """mIoU by level, with a column for each condition and a last row for RGB alone."""
     facts = curve_facts(curve)
     unit = "" if facts.unit is None else f", 1 is {facts.unit}"
     title = f"{facts.title}: {facts.axis}{unit}; mIoU of {facts.frames} frames"

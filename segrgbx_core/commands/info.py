@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx info`: what a model is, what it costs, and what this machine offers it."""
+"""`segrgbx info`: show a model's card, its cost, and the hardware of this machine."""
 
 import argparse
 import json
@@ -45,7 +45,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Loads the model, so that a damaged one is told here, and prints the three parts."""
+    """Loads the model, which detects damaged files, and prints the three parts."""
     if args.table:
         return _table(as_json=args.json)
     if args.settings is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx info --table` and `--settings`: what sizes cost, and what encodings can be told."""
+"""`segrgbx info --table` and `--settings`: cost of the model sizes, settings of the encodings."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def table_as_json(rows: "tuple[SizeRow, ...]") -> dict[str, object]:
-    """The same numbers for programs; parameters and macs are whole counts."""
+    """The numbers of `print_table` for JSON; parameters and macs are exact counts."""
     from segrgbx_core.model import CMNEXT
 
     first = rows[0].shared
@@ -32,7 +32,7 @@ def table_as_json(rows: "tuple[SizeRow, ...]") -> dict[str, object]:
 
 
 def print_table(console: "Console", rows: "tuple[SizeRow, ...]") -> None:
-    """Two tables, parameters and operations: a row for each preset, a column for each part."""
+    """Prints two tables, parameters and operations: one row per preset, one column per part."""
     first = rows[0].shared
     components = ", ".join(first.config.components) or "no further components"
     console.print(
@@ -88,7 +88,7 @@ def _sums(summary: "ModelSummary") -> dict[str, object]:
 
 
 def print_settings(console: "Console", modality: str, lines: tuple[SettingLine, ...]) -> None:
-    """Each setting's name, kind of value, default, unit, what it accepts, and its meaning."""
+    """Prints each setting's name, type, default, unit, accepted values and meaning."""
     from rich.markup import escape
     from rich.table import Table
 

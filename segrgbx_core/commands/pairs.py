@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which image files go together: given as two files, or found in two folders by equal stem."""
+"""Pair image files: given as two files, or found in two folders by equal stem."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ NAMES_SHOWN = 5
 
 @dataclass(frozen=True)
 class FilePair:
-    """rgb: the image; x: its reading, or None; both: rgb is a 4-channel file that holds X too."""
+    """rgb: the image. x: its reading or None. both: rgb is a 4-channel file that contains X."""
 
     stem: str
     rgb: Path
@@ -24,7 +24,7 @@ class FilePair:
 
 @dataclass(frozen=True)
 class FoundPairs:
-    """pairs in the order of their stems; several: they came from folders; remarks: sentences."""
+    """pairs: in the order of their stems. several: they are from folders. remarks: sentences."""
 
     pairs: tuple[FilePair, ...]
     several: bool
@@ -34,11 +34,11 @@ class FoundPairs:
 def find_pairs(
     rgb: Path | None, x: Path | None, rgbx: Path | None, modality: str | None = None
 ) -> FoundPairs:
-    """The pairs that the three arguments of the command name.
+    """The pairs that the command's arguments --rgb, --x and --rgbx name.
 
-    modality: says what X's files end in, and whether a folder may be one reading.
-    Raises InputError where they contradict each other, a path does not exist, a folder holds no
-    image or two of one stem, or no stem is in both folders.
+    modality: determines the file endings of X, and whether a folder can be one reading.
+    Raises InputError if the arguments contradict each other, a path does not exist, a folder has
+    no image or two with the same stem, or no stem is in both folders.
     """
     if rgb is not None and rgbx is None:
         return _alone(rgb, both=False) if x is None else _together(rgb, x, modality)
@@ -91,7 +91,7 @@ def _need(path: Path) -> None:
 
 
 def _by_stem(folder: Path, suffixes: tuple[str, ...], folders: bool = False) -> Mapping[str, Path]:
-    """Files by name without ending; with folders, folders by name too."""
+    """Files by stem; with folders=True, folders by name too."""
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in suffixes)
     if folders:
         files += sorted(p for p in folder.iterdir() if p.is_dir())
@@ -101,19 +101,19 @@ def _by_stem(folder: Path, suffixes: tuple[str, ...], folders: bool = False) -> 
             f"{folder} holds no {what}; expected files ending {', '.join(suffixes)}"
             f"{', or folders of images' if folders else ''}."
         )
-    found: dict[str, Path] = {}
+    by_stem: dict[str, Path] = {}
     for file in files:
-        if file.stem in found:
+        if file.stem in by_stem:
             raise InputError(
-                f"{folder} holds both {found[file.stem].name} and {file.name}; stems must differ, "
-                "since results are named by them."
+                f"{folder} holds both {by_stem[file.stem].name} and {file.name}; stems must "
+                "differ, since results are named by them."
             )
-        found[file.stem] = file
-    return found
+        by_stem[file.stem] = file
+    return by_stem
 
 
 def _unmatched(folder: Path, stems: list[str]) -> str:
-    """One sentence, or nothing where every file has its partner."""
+    """A sentence that names the unmatched files; empty if there are none."""
     if not stems:
         return ""
     shown = ", ".join(stems[:NAMES_SHOWN])

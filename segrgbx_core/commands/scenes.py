@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx scenes`: synthetic street scenes as a dataset folder or a ROS 2 bag."""
+"""`segrgbx scenes`: make synthetic street scenes as a dataset folder or a ROS 2 bag."""
 
 import argparse
 from collections.abc import Callable
@@ -22,7 +22,7 @@ event, thermal and each view of a light field have half the RGB image's size."""
 
 
 class WriteBag(Protocol):
-    """Writes a drive as a recording into the folder; on_capture is called after each capture."""
+    """Writes a drive as a recording to the folder; calls on_capture after each capture."""
 
     def __call__(
         self, drive: "Drive", out: Path, storage: str, on_capture: Callable[[], None]
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.streets is not None and args.format != "dataset":
         raise InputError(
-            "--streets makes single frames, which no bag holds; add --format dataset."
+            "--streets makes single frames, which cannot be stored in a bag; add --format dataset."
         )
     wanted = {} if args.conditions is None else {"conditions": args.conditions}
     width, height = args.size
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 def _write(
     args: argparse.Namespace, settings: "DriveSettings", on_frame: Callable[[int], None]
 ) -> str:
-    """Writes what was asked for and says what it is; on_frame hears the total at each step."""
+    """Writes the scenes and describes them in a phrase; on_frame gets the total at each step."""
     from segrgbx_core.datasets import render_stills, write_dataset
     from segrgbx_core.scenes import Drive
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx segment`: image files in, masks, confidences and overlays out."""
+"""`segrgbx segment`: segment image files; write masks, confidences and overlays."""
 
 import argparse
 import time
@@ -24,7 +24,7 @@ ROWS = 12
 
 @dataclass(frozen=True)
 class Done:
-    """One file's line of the table; x_valid: share of X's pixels with a measurement, 0..1."""
+    """One file's row of the table. x_valid: share of X's valid pixels in 0..1."""
 
     stem: str
     width: int
@@ -65,15 +65,15 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Segments every pair; a bad file among several is reported and the rest done (status 1)."""
+    """Segments every pair; reports and skips a bad pair among several (status 1)."""
     from segrgbx_core.commands.pairs import find_pairs
     from segrgbx_core.commands.terminal import notices, progress
     from segrgbx_core.files.disk import claim_output
     from segrgbx_core.segmenter import Segmenter
 
     _need_modality_with_x(args)
-    found = find_pairs(args.rgb, args.x, args.rgbx, args.modality)
-    for sentence in found.remarks:
+    matched = find_pairs(args.rgb, args.x, args.rgbx, args.modality)
+    for sentence in matched.remarks:
         notices().print(sentence, markup=False)
     encoder = _encoder(args)
     segmenter = Segmenter(
@@ -85,11 +85,11 @@ def run(args: argparse.Namespace) -> int:
     done: list[Done] = []
     failed = 0
     with progress() as bar:
-        for pair in bar.track(found.pairs, description="segmenting"):
+        for pair in bar.track(matched.pairs, description="segmenting"):
             try:
                 done.append(_segment_one(segmenter, encoder, pair, args.modality, args.out))
             except InputError as err:
-                if not found.several:
+                if not matched.several:
                     raise
                 failed += 1
                 notices().print(f"segrgbx: skipped {pair.stem}: {err}", markup=False)
@@ -102,7 +102,9 @@ def run(args: argparse.Namespace) -> int:
 def _need_modality_with_x(args: argparse.Namespace) -> None:
     has_x = args.x is not None or args.rgbx is not None
     if has_x and args.modality is None:
-        raise InputError("An X reading was given without --modality; add --modality thermal, say.")
+        raise InputError(
+            "An X reading was given without --modality; add it, such as --modality thermal."
+        )
     if args.modality is not None and not has_x:
         raise InputError(
             f"--modality {args.modality} was given without an X reading; add --x or --rgbx, or "
@@ -138,13 +140,13 @@ def _segment_one(
     milliseconds = (time.perf_counter() - start) * 1e3
     _write(result, rgb, out, pair.stem)
     return Done(
-        pair.stem,
-        rgb.shape[1],
-        rgb.shape[0],
-        _shares(result),
-        float(result.confidence.mean()),
-        milliseconds,
-        result.x_valid,
+        stem=pair.stem,
+        width=rgb.shape[1],
+        height=rgb.shape[0],
+        shares=_shares(result),
+        confidence=float(result.confidence.mean()),
+        milliseconds=milliseconds,
+        x_valid=result.x_valid,
     )
 
 
@@ -167,7 +169,7 @@ def _write(result: "Segmentation", rgb: RgbImage, out: Path, stem: str) -> None:
 
 
 def _shares(result: "Segmentation") -> tuple[tuple[str, float], ...]:
-    """Classes seen and their share of the image in 0..1, largest first."""
+    """The classes of the result and their shares of the image in 0..1, largest first."""
     counts = np.bincount(result.labels.ravel(), minlength=256)
     named = [(name, counts[i] / counts.sum()) for i, name in enumerate(result.label_set.names)]
     seen = [(name, float(share)) for name, share in named if share > 0]
@@ -175,7 +177,7 @@ def _shares(result: "Segmentation") -> tuple[tuple[str, float], ...]:
 
 
 def _spoken(shares: tuple[tuple[str, float], ...]) -> str:
-    """Classes of at least 1 % by name, how many others."""
+    """The names of classes of at least 1 %, and the number of others."""
     named = [f"{name.replace('_', ' ')} {share:.0%}" for name, share in shares if share >= 0.01]
     traces = len(shares) - len(named)
     if traces:

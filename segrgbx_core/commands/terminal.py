@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands show on a terminal: progress on stderr, results on stdout."""
+"""Terminal output of the commands: progress on stderr, results on stdout."""
 
 from rich.console import Console
 from rich.progress import (
@@ -15,18 +15,18 @@ PLAIN_WIDTH = 100
 
 
 def output() -> Console:
-    """Where results go; a pipe or a file gets lines of a fixed width, without colours."""
+    """The console for results; in a pipe or file, lines have a fixed width and no colours."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
 
 
 def notices() -> Console:
-    """Where remarks go that are no results."""
+    """The console for messages that are not results."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def progress() -> Progress:
-    """A bar on stderr that leaves nothing behind; silent where stderr is not a terminal."""
+    """A progress bar on stderr, removed at the end; silent if stderr is not a terminal."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),

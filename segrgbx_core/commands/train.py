@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx train`: a recipe in, a model folder out."""
+"""`segrgbx train`: train a model as a recipe says."""
 
 import argparse
 import os
@@ -45,16 +45,16 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Trains and says where the model is, or checks the recipe alone."""
+    """Trains and prints the model's folder, or only checks the recipe."""
     from segrgbx_core.commands.terminal import output
     from segrgbx_core.training import Machine, check_recipe, train
 
     if args.check:
-        found = check_recipe(args.recipe, args.device)
-        output().print(found.text, markup=False, highlight=False, soft_wrap=True)
-        return 0 if found.learnt else 1
+        check = check_recipe(args.recipe, args.device)
+        output().print(check.text, markup=False, highlight=False, soft_wrap=True)
+        return 0 if check.learnt else 1
     if args.out is None:
-        raise InputError("The training has no output folder; name one with --out DIR.")
+        raise InputError("The training has no output folder; give one with --out DIR.")
     if args.workers < 0:
         raise InputError(f"--workers is {args.workers}; expected 0 or more.")
     machine = Machine(args.device, args.workers, args.tensorboard)

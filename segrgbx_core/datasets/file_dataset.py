@@ -77,7 +77,9 @@ class FileDataset(ABC):
         rgb, x = self._pair(place)
         labels = self.labels(index)
         check_sizes(place, rgb, x, labels)
-        return Sample(place.stem, rgb, x, labels, place.condition, place.fault, place.split)
+        return Sample(
+            place.stem, rgb, x, labels, place.condition, fault=place.fault, split=place.split
+        )
 
 
 def check_sizes(place: Place, rgb: RgbImage, x: Reading | Planes, labels: Labels) -> None:

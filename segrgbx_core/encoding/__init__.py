@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Raw readings of the second sensor to aligned planes: one function a sensor."""
+"""Encode raw readings of the second sensor as planes: one function for each sensor."""
 
 from segrgbx_core.encoding.contract import Encoding, EncodingSettings
 from segrgbx_core.encoding.depth.metres import DepthSettings

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the module of a sensor offers: its encoding, in one row, and the form of its settings."""
+"""The interface of a sensor's module: its `Encoding`, and the base class of its settings."""
 
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -17,13 +18,18 @@ from segrgbx_core.readings import Planes, Reading, RgbImage
 T = TypeVar("T")
 S = TypeVar("S", bound="EncodingSettings")
 PlaneNames = tuple[str, str, str]
-Floats = npt.NDArray[np.float32]
+PlaneValues = npt.NDArray[np.float32]
 Three = tuple[float, float, float]
+INFERNO, TURBO = cv2.COLORMAP_INFERNO, cv2.COLORMAP_TURBO
 
 
 @dataclass(frozen=True)
 class SettingText:
-    """meaning: one sentence. unit and accepts: of its values, empty where the type says it."""
+    """The help of one setting.
+
+    meaning: one sentence. unit, accepts: unit and range of the values; empty if the type is
+    enough.
+    """
 
     meaning: str
     unit: str = ""
@@ -31,12 +37,12 @@ class SettingText:
 
 
 def setting(default: T, meaning: str, unit: str = "", accepts: str = "") -> T:
-    """A field of an encoding's settings, with the words that `segrgbx info --settings` prints."""
+    """A field of an encoding's settings, with the help that `segrgbx info --settings` prints."""
     return field(default=default, metadata={"setting": SettingText(meaning, unit, accepts)})
 
 
 def text_of(setting_field: "Field[Any]") -> SettingText:
-    """What a field made by `setting` means."""
+    """The help of a field that was made by `setting`."""
     return cast(SettingText, setting_field.metadata["setting"])
 
 
@@ -44,28 +50,32 @@ def text_of(setting_field: "Field[Any]") -> SettingText:
 class EncodingSettings:
     """Base of the settings of every encoding; each field is a `setting`.
 
-    The defaults suit the usual sensor of its kind. Raises InputError for values that are refused.
+    The defaults suit a typical sensor. Raises InputError for values out of range.
     """
 
     @property
     def camera_needed_by(self) -> str:
-        """What needs the X camera's calibration, as a sentence begins; empty for nothing."""
+        """What needs the X camera's calibration, as the subject of an error sentence.
+
+        Empty if no setting needs it.
+        """
         return ""
 
     def with_camera(self: S, camera: CameraModel) -> S:
-        """The settings with the X camera's calibration, where they need it."""
+        """The settings with the X camera's calibration added, if they need it."""
         del camera
         return self
 
 
 @dataclass(frozen=True)
 class PlaneNoise:
-    """Faults of a worse sensor, at the usual noise of 0.03; all but the gain grow with it.
+    """The faults that training simulates, at the default noise level of 0.03.
 
-    gain: relative change of the planes about `centre`, at most half of this either way. planes:
-    noise of each plane, relative to the sample's. common: one noise image for all planes. specks:
-    share of pixels that show any value, at most. holes: share of the image without a measurement,
-    in patches, at most.
+    All values except gain scale with the noise level. gain: range of the relative change of the
+    planes about `centre`; the change is at most half of it in either direction. planes: noise of
+    each plane, relative to the noise level. common: use one noise image for all planes. specks:
+    largest share of pixels with a random value. holes: largest share of the image without a
+    measurement, in patches.
     """
 
     gain: float = 0.3
@@ -77,32 +87,47 @@ class PlaneNoise:
 
 
 def read_image(path: Path, grid: tuple[int, int] | None = None) -> Reading:
-    """A reading that is one image; see `files.images.read_reading`."""
+    """Reads a reading that is one image; see `files.images.read_reading`."""
     del grid
     return read_reading(path)
 
 
-def as_colours(planes: Floats) -> RgbImage:
-    """(3, H, W) in 0..1 as red, green and blue, (H, W, 3) uint8."""
+def as_colours(planes: PlaneValues) -> RgbImage:
+    """Planes (3, H, W) in 0..1 as the red, green and blue of an (H, W, 3) uint8 image."""
     values = np.moveaxis(planes, 0, -1) * 255.0
     return np.asarray(np.clip(values, 0, 255).round(), np.uint8)
 
 
+def color_mapped(plane: PlaneValues, colors: int) -> RgbImage:
+    """Applies an OpenCV colour map to a plane (H, W) in 0..1; returns (H, W, 3) uint8."""
+    levels = np.clip(np.ascontiguousarray(plane) * 255.0, 0, 255).round().astype(np.uint8)
+    return cast(RgbImage, cv2.cvtColor(cv2.applyColorMap(levels, colors), cv2.COLOR_BGR2RGB))
+
+
+def hues(turns: PlaneValues, saturation: PlaneValues, brightness: PlaneValues) -> RgbImage:
+    """Converts hue in turns, saturation and brightness in 0..1, each (H, W), to RGB.
+
+    Returns (H, W, 3) uint8.
+    """
+    hsv = np.stack([turns * 179, saturation * 255, brightness * 255], axis=-1)
+    return cast(RgbImage, cv2.cvtColor(hsv.round().astype(np.uint8), cv2.COLOR_HSV2RGB))
+
+
 @dataclass(frozen=True)
 class Encoding:
-    """Everything the library knows of one kind of sensor; the module of a sensor holds one.
+    """How the library handles one kind of sensor; each sensor's module defines one.
 
-    encode: a reading and the settings (None: the defaults) to planes. settings: their type.
-    readings: the types that `encode` takes. plane_names: what the three planes hold, in a few
-    words each.
-    read: a file or folder to a reading; the grid is the rows and columns of views that lie side by
-    side. suffixes: what its files end in. in_folders: whether a folder may be one reading.
-    picture: planes (3, H, W) to (H, W, 3) uint8 as a person would look at them. noise: what a
-    worse sensor does to the planes, for training. relative_noise: whether the noise of a raw
-    reading grows with its value. mirrored_plane: the plane that becomes 1 minus itself in a
-    mirror. published_size: (height, width) of the image that a reading was published as, where
-    the planes are smaller. after: `encode` in a video, given what the frame before left; returns
-    what to give the next one. reprojected: `encode` as the RGB camera would have measured.
+    encode: takes a reading and the settings (None: the defaults), returns planes. settings: the
+    type of the settings. readings: the types that `encode` accepts. plane_names: short names of
+    the three planes.
+    read: reads a file or folder; its second argument is the rows and columns of a tiled light
+    field. suffixes: file endings. in_folders: whether a folder can be one reading.
+    picture: converts planes (3, H, W) to an image (H, W, 3) uint8 for display. noise: the faults
+    that training simulates. relative_noise: whether the noise of a raw reading is proportional to
+    its value. mirrored_plane: the plane p that becomes 1 - p when the image is mirrored.
+    published_size: (height, width) of the published image, if the planes are smaller. after:
+    `encode` for video; takes the state that the previous frame returned and returns the next
+    state. reprojected: `encode` for a reading that is moved into the RGB camera.
     """
 
     encode: Callable[[Any, Any], Planes]
@@ -112,7 +137,7 @@ class Encoding:
     read: Callable[[Path, tuple[int, int] | None], Reading] = read_image
     suffixes: tuple[str, ...] = READING_SUFFIXES
     in_folders: bool = False
-    picture: Callable[[Floats], RgbImage] = as_colours
+    picture: Callable[[PlaneValues], RgbImage] = as_colours
     noise: PlaneNoise = PlaneNoise()
     relative_noise: bool = False
     mirrored_plane: int | None = None
@@ -121,5 +146,5 @@ class Encoding:
     reprojected: Callable[[Any, Any, Reprojection], Planes] | None = None
 
     def setting_texts(self) -> dict[str, SettingText]:
-        """What each setting means, by its name."""
+        """The help of each setting, by the setting's name."""
         return {f.name: text_of(f) for f in fields(self.settings)}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The events of a window to planes: when, where and in which direction brightness changed.
+"""Encode a window of events as planes: when, where and in which direction brightness changed.
 
-Events are first summed into panels of the sensor's size. None of the sums depends on the order of
-events of one time: weights are multiples of 2^-16, so that they add up exactly.
+Events are first summed into panels of the sensor's size. The sums do not depend on the order of
+events with equal timestamps: weights are multiples of 2^-16, so float addition is exact.
 """
 
 import math
@@ -32,7 +32,7 @@ PixelIndex = npt.NDArray[np.intp]
 
 
 def pixel_index(events: Events) -> PixelIndex:
-    """(N,) index of each event's pixel, row by row."""
+    """(N,) index of each event's pixel in row-major order."""
     index = events.y.astype(np.intp)
     index *= events.width
     index += events.x
@@ -42,12 +42,12 @@ def pixel_index(events: Events) -> PixelIndex:
 def voxel_grid(events: Events, pixel: PixelIndex) -> Panels:
     """(3, H, W) float32 sums of polarity (+1 or -1), in events.
 
-    Panels stand at the start, the middle and the end of the window, and each event is shared by
-    the two nearest ones: V[b](x, y) = sum of p_i max(0, 1 - |b - 2 (t_i - start) / (end - start)|)
+    The panels are at the start, the middle and the end of the window. Each event is split between
+    the two nearest: V[b](x, y) = sum of p_i max(0, 1 - |b - 2 (t_i - start) / (end - start)|)
     over the events i of the pixel. Source: Zhu et al., "Unsupervised Event-based Learning of
     Optical Flow, Depth, and Egomotion", CVPR 2019, eq. 1 and 2; three panels as in CMX (Zhang et
-    al., T-ITS 2023). The time runs over the window, not from the first to the last event, so that
-    a single event does not stretch it.
+    al., T-ITS 2023). Time is relative to the window, not to the first and last event, so a single
+    late event does not rescale it.
     """
     size = events.height * events.width
     place = (events.t_ns - events.start_ns).astype(np.float64)
@@ -67,15 +67,17 @@ def voxel_grid(events: Events, pixel: PixelIndex) -> Panels:
 
 
 def event_counts(events: Events, pixel: PixelIndex) -> npt.NDArray[np.int64]:
-    """(2, H, W) int64 number of events of each pixel: brighter, then darker."""
+    """(2, H, W) int64 event count of each pixel: brighter, then darker."""
     size = events.height * events.width
     darker = pixel + size * ~events.polarity
     return np.bincount(darker, minlength=2 * size).reshape(2, events.height, events.width)
 
 
 def latest_times(events: Events, pixel: PixelIndex) -> npt.NDArray[np.int64]:
-    """(2, H, W) int64 time of the latest event of each pixel, brighter then darker, in
-    nanoseconds after the window's start; -1 where there is none."""
+    """(2, H, W) int64 time of each pixel's latest event: brighter, then darker.
+
+    In nanoseconds after the window's start; -1 without an event.
+    """
     size = events.height * events.width
     latest = np.full(2 * size, -1, np.int64)
     index = pixel + size * ~events.polarity
@@ -94,11 +96,11 @@ _NEIGHBOURS = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 def hot_pixels(
     counts: npt.NDArray[np.int64], duration_s: float, ratio: float, rate_hz: float
 ) -> npt.NDArray[np.bool_]:
-    """(H, W) bool: True where a pixel fires alone.
+    """(H, W) bool: True for hot pixels.
 
-    counts: (H, W) events of each pixel within duration_s seconds. A pixel is hot where it fires
-    at rate_hz or more, at least FEWEST times, and more than `ratio` times as often as the busiest
-    of its eight neighbours: an edge in the scene never crosses one pixel alone.
+    counts: (H, W) events of each pixel within duration_s seconds. A pixel is hot if it fires at
+    rate_hz or more, at least FEWEST times, and more than `ratio` times as often as the busiest of
+    its eight neighbours. An edge in the scene always crosses several pixels.
     """
     fired = counts.astype(np.float32)
     neighbours = cv2.dilate(fired, _NEIGHBOURS)
@@ -115,7 +117,7 @@ _NS_PER_MS = 1e6
 
 @dataclass(frozen=True)
 class EventSettings(EncodingSettings):
-    """How a window of events becomes planes."""
+    """How a window of events is encoded."""
 
     representation: Representation = setting(
         "voxel_grid",
@@ -183,12 +185,12 @@ def _check_bounds(name: str, value: float | None, above: float, up_to: float) ->
 
 
 def encode_event(reading: Events, settings: EventSettings | None = None) -> Planes:
-    """The events of one window to planes of the sensor's size.
+    """Encodes the events of one window as planes of the sensor's size.
 
-    Returns planes (3, H, W) float32 in 0..1 and validity (H, W): hot pixels are invalid, and so
-    is every pixel of a window that is not complete, unless the settings say to use it: a pixel
-    without events then means nothing. Events of one time may come in any order.
-    Raises InputError for a window without length, without events, or with events outside it.
+    Returns planes (3, H, W) float32 in 0..1 and validity (H, W) bool. Hot pixels are invalid. All
+    pixels of an incomplete window are invalid unless `use_incomplete` is set, since a pixel
+    without events may have lost them. Events with equal timestamps may come in any order.
+    Raises InputError for a window of no length, without events, or with events outside it.
     """
     settings = settings or EventSettings()
     _check_window(reading)
@@ -230,21 +232,23 @@ def _hot(reading: Events, pixel: PixelIndex, settings: EventSettings) -> npt.NDA
 
 
 def _scale(magnitude: npt.NDArray[Any], settings: EventSettings) -> float:
-    """Events that reach the end of the range. magnitude: those above 0 count."""
+    """The number of events that is mapped to the end of the range; zeros are left out."""
     if settings.full_scale is not None:
         return settings.full_scale
-    found = magnitude[magnitude > 0]
-    if not len(found):
+    nonzero = magnitude[magnitude > 0]
+    if not len(nonzero):
         return 1.0
-    rank = min(len(found) - 1, int(settings.percentile / 100 * len(found)))
-    return max(1.0, float(np.partition(found, rank)[rank]))
+    rank = min(len(nonzero) - 1, int(settings.percentile / 100 * len(nonzero)))
+    return max(1.0, float(np.partition(nonzero, rank)[rank]))
 
 
 def _voxel_planes(
     reading: Events, pixel: PixelIndex, keep: npt.NDArray[np.bool_], settings: EventSettings
 ) -> Panels:
-    """0.5 + 0.5 V / full scale, cut to 0..1; or with ln(1 + |V|), of V's sign, for both of them,
-    as `polarity_counts` has it."""
+    """0.5 + 0.5 V / full scale, clipped to 0..1.
+
+    For response "log", V and full scale are replaced by sign(V) ln(1 + |V|).
+    """
     panels = voxel_grid(reading, pixel)
     panels *= keep
     magnitude = np.abs(panels)
@@ -261,15 +265,17 @@ def _voxel_planes(
 def _count_planes(
     reading: Events, pixel: PixelIndex, keep: npt.NDArray[np.bool_], settings: EventSettings
 ) -> Panels:
-    """log(1 + n) / log(1 + full scale) of either polarity, and when the pixel last fired, from 0
-    at the window's start to 1 at its end. After EV-FlowNet (Zhu et al., RSS 2018), which has a
-    last time for each polarity."""
+    """log(1 + n) / log(1 + full scale) for each polarity, and the time of the latest event.
+
+    The time is 0 at the window's start and 1 at its end. After EV-FlowNet (Zhu et al., RSS 2018),
+    which has one such time for each polarity.
+    """
     counts = event_counts(reading, pixel)
     latest = latest_times(reading, pixel).max(axis=0)
     fired = (counts > 0) & keep
-    found = counts[fired].astype(np.float32)
+    positive = counts[fired].astype(np.float32)
     planes = np.zeros((3, *keep.shape), np.float32)
-    planes[:2][fired] = np.log1p(found) / np.log1p(_scale(found, settings))
+    planes[:2][fired] = np.log1p(positive) / np.log1p(_scale(positive, settings))
     seen = fired.any(axis=0)
     planes[2][seen] = (latest[seen] + 1) / (reading.end_ns - reading.start_ns)
     return np.clip(planes, 0.0, 1.0, out=planes)
@@ -278,8 +284,10 @@ def _count_planes(
 def _surface_planes(
     reading: Events, pixel: PixelIndex, keep: npt.NDArray[np.bool_], settings: EventSettings
 ) -> Panels:
-    """exp(-(end - t) / decay) of the last brighter, darker and either event; 0 where none came.
-    Source: Lagorce et al., "HOTS", TPAMI 2017, eq. 3."""
+    """exp(-(end - t) / decay) of the latest brighter, darker and any event; 0 without an event.
+
+    Source: Lagorce et al., "HOTS", TPAMI 2017, eq. 3.
+    """
     latest = latest_times(reading, pixel)
     latest = np.concatenate([latest, latest.max(axis=0, keepdims=True)])
     fired = (latest >= 0) & keep
@@ -312,8 +320,8 @@ def _read(path: Path, grid: tuple[int, int] | None = None) -> Events:
     return read_events(path)
 
 
-# Another contrast threshold scales the counts, a gain about 0.5 (no event); noise events fire
-# single pixels, more so at night.
+# A different contrast threshold scales the counts, which is a gain about 0.5 (no event). Noise
+# events affect single pixels, more so at night.
 ENCODING = Encoding(
     encode_event,
     EventSettings,

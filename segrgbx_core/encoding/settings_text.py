@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of a sensor's encoding from text: `name=value`, typed by the settings' own fields."""
+"""Parse settings of a sensor's encoding from `name=value` texts, typed by the settings' fields."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -15,8 +15,10 @@ from segrgbx_core.errors import InputError
 
 @dataclass(frozen=True)
 class SettingLine:
-    """One setting in words. kind: of its values, as text gives them. unit and accepts: empty
-    where the kind says it."""
+    """The description of one setting.
+
+    kind: the type of its values, as the user writes them. unit, accepts: empty if kind is enough.
+    """
 
     name: str
     kind: str
@@ -27,9 +29,9 @@ class SettingLine:
 
 
 def settings_from_text(modality: str, texts: Sequence[str]) -> EncodingSettings | None:
-    """The modality's settings with these `name=value` texts applied; None without any.
+    """The modality's settings with these `name=value` texts applied; None without texts.
 
-    Raises InputError for an unknown name, a value of another type, and what the settings refuse.
+    Raises InputError for an unknown name, a value of a wrong type or out of range.
     """
     if not texts:
         return None
@@ -50,7 +52,7 @@ def settings_from_text(modality: str, texts: Sequence[str]) -> EncodingSettings 
 
 
 def setting_lines(modality: str) -> tuple[SettingLine, ...]:
-    """Every setting of the modality's encoding that text can give."""
+    """The description of every setting of the modality that can be given as text."""
     encoding = encoding_of(modality)
     texts = encoding.setting_texts()
     made: Any = encoding.settings()
@@ -68,7 +70,7 @@ def setting_lines(modality: str) -> tuple[SettingLine, ...]:
 
 
 def _settable(kind: type[EncodingSettings]) -> dict[str, Any]:
-    """Field names and types, without those that are objects, such as a camera."""
+    """Field names and types, without fields that hold objects such as a camera."""
     hints = get_type_hints(kind)
     plain = {f.name: hints[f.name] for f in fields(kind)}
     return {name: hint for name, hint in plain.items() if _is_plain(hint)}
@@ -82,7 +84,7 @@ def _is_plain(hint: Any) -> bool:
 
 
 def _typed(name: str, text: str, hint: Any) -> object:
-    """The text as the type; InputError where it is none of it."""
+    """Converts the text to the type; InputError if it cannot be converted."""
     choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if NoneType in choices and text.lower() == "none":
         return None
@@ -95,7 +97,7 @@ def _typed(name: str, text: str, hint: Any) -> object:
 
 
 def _one(text: str, kind: Any) -> object:
-    """The text as exactly this type; ValueError where it is none."""
+    """Converts the text to exactly this type; ValueError if it cannot be converted."""
     if get_origin(kind) is Literal:
         if text in get_args(kind):
             return text
@@ -110,7 +112,7 @@ def _one(text: str, kind: Any) -> object:
 
 
 def _tuple(text: str, kind: Any) -> object:
-    """Numbers in brackets, such as [[3, 4], [5, 6]], as tuples within tuples of this type."""
+    """Converts numbers in brackets, such as [[3, 4], [5, 6]], to nested tuples of this type."""
     try:
         return _frozen(yaml.safe_load(text), kind)
     except yaml.YAMLError as err:
@@ -131,7 +133,7 @@ def _frozen(value: object, kind: Any) -> object:
 
 
 def _in_words(hint: Any) -> str:
-    """The type as a user would say it."""
+    """The name of the type for users."""
     origin = get_origin(hint)
     if origin in (Union, UnionType):
         return " or ".join(_in_words(part) for part in get_args(hint))

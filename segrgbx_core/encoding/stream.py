@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encoding of a video: with memory between its frames, onto the RGB image's grid, or mirrored."""
+"""Encode a video: keep state between frames, align the planes to the RGB grid, or mirror them."""
 
 from typing import Any
 
@@ -15,16 +15,16 @@ from segrgbx_core.readings import Planes, Reading
 
 
 class Encoder:
-    """One sensor's readings, frame after frame, to planes that fit the RGB images.
+    """Encodes one sensor's readings, frame by frame, as planes aligned to the RGB images.
 
-    settings: of the modality's own encoding. alignment: None leaves the planes on the sensor's own
-    grid, for a sensor that is registered already and differs in size alone (Segmenter takes planes
-    of any size).
-    A homography is in pixels of the sensor's image as published. A reprojection moves the depth in
-    metres, before it is encoded; the planes are then those of a depth camera in the RGB camera's
-    place, and gravity in the settings stays in the depth camera's axes.
-    Raises InputError for an unknown modality, settings of another one, and for a Reprojection of
-    anything but depth.
+    settings: of the modality's encoding. alignment: None keeps the planes on the sensor's grid,
+    for a sensor that is registered already and differs only in size (Segmenter takes planes of
+    any size).
+    A homography is in pixels of the published X image. A reprojection moves the depth in metres
+    before it is encoded, so the planes are those of a depth camera at the RGB camera's position;
+    the gravity setting stays in the depth camera's axes.
+    Raises InputError for an unknown modality, settings of another modality, or a Reprojection of
+    a modality other than depth.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Encoder:
         self._memory: Any = None
 
     def __call__(self, reading: Reading, rgb_size: tuple[int, int]) -> Planes:
-        """The reading's planes, on the RGB grid of (height, width) where an alignment is given.
+        """The reading's planes; on the RGB grid of (height, width) if an alignment is set.
 
         Raises InputError for a reading that the encoding or the alignment cannot use.
         """
@@ -59,11 +59,11 @@ class Encoder:
 
     @property
     def alignment(self) -> Alignment | None:
-        """How the planes come onto RGB's grid."""
+        """How the planes are aligned to the RGB grid."""
         return self._alignment
 
     def reset(self) -> None:
-        """Forgets earlier frames, for the first one of another recording."""
+        """Discards the state of earlier frames; call it before a new recording."""
         self._memory = None
 
     def _encoded(self, reading: Reading) -> Planes:
@@ -81,15 +81,14 @@ class Encoder:
         return reprojected(reading, self._settings, reprojection)
 
     def _published(self, reading: Reading, planes: Planes) -> tuple[int, int]:
-        """(height, width) of the image that the planes show. In a tiled light field one view is
-        the image."""
+        """(height, width) of the published image; for a tiled light field, of one view."""
         larger = self._encoding.published_size
         size = None if larger is None else larger(reading)
         return size or (planes.valid.shape[0], planes.valid.shape[1])
 
 
 def check_reprojectable(modality: str) -> None:
-    """Raises InputError for a modality whose readings hold no depth."""
+    """Raises InputError for a modality whose readings contain no depth."""
     if encoding_of(modality).reprojected is None:
         raise InputError(
             f"Modality '{modality}' cannot be reprojected, which needs each pixel's depth; align "
@@ -98,7 +97,7 @@ def check_reprojectable(modality: str) -> None:
 
 
 def mirrored(planes: Planes, modality: str) -> Planes:
-    """The planes flipped left to right, with the values that name a direction turned."""
+    """The planes mirrored left to right; values that encode a direction are mirrored too."""
     data = np.ascontiguousarray(planes.data[..., ::-1])
     valid = np.ascontiguousarray(planes.valid[..., ::-1])
     turning = encoding_of(modality).mirrored_plane

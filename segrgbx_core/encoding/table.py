@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The encoding of a modality, by its row in the modality table."""
+"""Look up a modality's encoding through the modality table."""
 
 from importlib import import_module
 from pathlib import Path
@@ -12,16 +12,16 @@ from segrgbx_core.readings import Planes, Reading
 
 
 def encoding_of(modality: str) -> Encoding:
-    """What the modality's module offers. Raises InputError for an unknown modality."""
+    """The modality's encoding. Raises InputError for an unknown modality."""
     return cast(Encoding, import_module(modality_named(modality).module).ENCODING)
 
 
 def encode(
     modality: str, reading: Reading | Planes, settings: EncodingSettings | None = None
 ) -> Planes:
-    """A reading of the named modality to planes; the units and errors of its own encoder.
+    """Encodes a reading of the named modality; units and errors are those of its encoder.
 
-    Planes, as some datasets hold instead of readings, are returned as they are.
+    Planes, which some datasets contain instead of readings, are returned unchanged.
     Raises InputError for an unknown modality, and for a reading or settings of another modality.
     """
     encoding = encoding_of(modality)
@@ -33,7 +33,10 @@ def encode(
 
 
 def checked_settings(modality: str, settings: EncodingSettings | None) -> EncodingSettings:
-    """The settings, the modality's defaults for None. Raises InputError for another modality's."""
+    """The settings, or the modality's defaults for None.
+
+    Raises InputError for settings of another modality.
+    """
     own = encoding_of(modality).settings
     if settings is None:
         return own()
@@ -50,17 +53,17 @@ def _of_another(modality: str, what: str, given: object, expected: tuple[type, .
 
 
 def read_x(path: Path, modality: str, grid: tuple[int, int] | None = None) -> Reading:
-    """The second sensor's reading from one file or folder.
+    """Reads the second sensor's reading from one file or folder.
 
-    event: a `.npz` file. light_field: a folder of views whose names end in `<row>_<column>`, or an
-    image of all views side by side, which becomes views where grid gives its rows and columns.
-    polarization: a mosaic image, or a folder with `0`, `45`, `90` and `135` for the angles in
-    degrees. Else an image (`files.images.read_reading`).
-    Raises InputError for what is missing, unreadable or of another kind.
+    event: a `.npz` file. light_field: a folder of views whose names end in `<row>_<column>`, or
+    one image of all views side by side, which is cut into views if grid gives its rows and
+    columns. polarization: a mosaic image, or a folder with images named `0`, `45`, `90` and `135`
+    for the angles in degrees. Other modalities: an image (`files.images.read_reading`).
+    Raises InputError for a path that is missing, unreadable or of another kind.
     """
     return encoding_of(modality).read(path, grid)
 
 
 def plane_names(modality: str, settings: EncodingSettings | None = None) -> PlaneNames:
-    """What the three planes hold, in a few words each. Errors as `checked_settings`."""
+    """Short names of the three planes. Raises the errors of `checked_settings`."""
     return encoding_of(modality).plane_names(checked_settings(modality, settings))

@@ -76,7 +76,15 @@ class Degrader:
                 )
             )
         alone = self._plain(made.indices, False, on_frame)
-        return Curve(kind, row.title, row.axis, chosen, made.unit, tuple(scores), alone)
+        return Curve(
+            kind=kind,
+            title=row.title,
+            axis=row.axis,
+            levels=chosen,
+            unit=made.unit,
+            scores=tuple(scores),
+            rgb_alone=alone,
+        )
 
     def _plain(
         self, indices: tuple[int, ...], use_x: bool, on_frame: Callable[[], None] | None

@@ -10,9 +10,9 @@ import torch
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from segrgbx_core.errors import InputError, LabelError
+from segrgbx_core.labels.images import LabelImage
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
 
-LabelImage = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.int64]
 
 

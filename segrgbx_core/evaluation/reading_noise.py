@@ -29,7 +29,7 @@ from segrgbx_core.readings import (
 _LOOKED_AT = 16
 _LOW, _HIGH = 1.0, 99.0
 
-Array = npt.NDArray[Any]
+AnyArray = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _noisy_depth(image: ImageReading, amount: float, rng: np.random.Generator) -
     return np.where(hole, image, _as_before(values, image, 1))
 
 
-def _as_before(values: Array, image: ImageReading, least: int) -> ImageReading:
+def _as_before(values: AnyArray, image: ImageReading, least: int) -> ImageReading:
     """The values in the image's dtype; integers are clipped to `least` above 0 and `least` below
     the largest value."""
     if image.dtype == np.float32:

@@ -127,28 +127,28 @@ def curve_facts(curve: Curve) -> CurveFacts:
         miou[name] = [s.by_condition[name].miou for s in curve.scores]
     alone = curve.rgb_alone.overall
     return CurveFacts(
-        curve.kind,
-        curve.title,
-        curve.axis,
-        curve.unit,
-        curve.levels,
-        miou,
-        alone.miou,
-        alone.frames,
+        kind=curve.kind,
+        title=curve.title,
+        axis=curve.axis,
+        unit=curve.unit,
+        levels=curve.levels,
+        miou=miou,
+        rgb_alone_miou=alone.miou,
+        frames=alone.frames,
     )
 
 
 def dataset_facts(data: LabelledPairs, split: str | None) -> DatasetFacts:
     """The dataset's own description."""
     return DatasetFacts(
-        data.name,
-        str(data.folder),
-        split or "",
-        data.modality,
-        len(data),
-        len(data.missing),
-        data.label_set.name,
-        {c.name: c.color for c in data.label_set.classes},
+        name=data.name,
+        folder=str(data.folder),
+        split=split or "",
+        modality=data.modality,
+        samples=len(data),
+        left_out=len(data.missing),
+        label_set=data.label_set.name,
+        class_colors={c.name: c.color for c in data.label_set.classes},
     )
 
 

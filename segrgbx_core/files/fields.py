@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what YAML or JSON holds to frozen dataclasses, each mistake named by its place."""
+"""Convert the content of YAML or JSON files to dataclasses; errors name the place in the file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
@@ -20,14 +20,14 @@ def filled(
     whole: bool = False,
     further: bool = False,
 ) -> T:
-    """The dataclass with the mapping's values; defaults stand where keys are left out.
+    """Fills a dataclass with the mapping's values; missing keys get the field's default.
 
-    place: how errors name the mapping, such as its file. whole: only fields whose default is None
-    may be left out. further: keys that the dataclass lacks are ignored, also further down. Fields
-    may be bool, int, float, str, Literal, tuples, sequences and mappings of these, dataclasses,
-    and unions. One mapping stands for a tuple of one dataclass.
-    Raises `error` for unknown and missing keys, for values of another type, and for what the
-    dataclass itself refuses.
+    place: name of the mapping in error messages, such as its file. whole: only fields whose
+    default is None may be missing. further: unknown keys are ignored, also in nested dataclasses.
+    Fields may be bool, int, float, str, Literal, tuples, sequences and mappings of these,
+    dataclasses, and unions. One mapping is accepted as a tuple of one dataclass.
+    Raises `error` for unknown and missing keys, for values of a wrong type, and for values that
+    the dataclass does not accept.
     """
     return _Filler(error, whole, further).dataclass(kind, given, place)
 

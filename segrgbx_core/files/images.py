@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files to images and readings and back; pixels as stored, red first, no orientation tag
-applied."""
+"""Read and write images and readings: pixels as stored, red first, without orientation tags."""
 
 import re
 from pathlib import Path
@@ -31,11 +30,11 @@ Pixels = npt.NDArray[Any]
 
 
 def read_rgb(path: Path) -> RgbImage:
-    """An 8-bit colour image, (H, W, 3) uint8.
+    """Reads an 8-bit colour image, (H, W, 3) uint8.
 
     An alpha channel that is opaque everywhere is dropped.
-    Raises InputError for a file that is missing, unreadable, grey, deeper than 8 bits or
-    transparent in places (then it may hold a second sensor: `read_rgbx`).
+    Raises InputError for a file that is missing, unreadable, grey, deeper than 8 bits, or has an
+    alpha channel that is not opaque (it may contain a second sensor: `read_rgbx`).
     """
     image = _decoded(path)
     if image.ndim == 2:
@@ -46,18 +45,18 @@ def read_rgb(path: Path) -> RgbImage:
     _need_bytes(path, image)
     if image.shape[2] == 4 and (image[..., 3] < 255).any():
         raise InputError(
-            f"{path} has a fourth channel that is not plain opacity; if that is the second "
-            "sensor, give the file as --rgbx."
+            f"{path} has a fourth channel that is not plain opacity; if it is the second sensor, "
+            "give the file as --rgbx."
         )
     return np.ascontiguousarray(image[..., :3])
 
 
 def read_reading(path: Path) -> ImageReading:
-    """The second sensor's raw values: (h, w), or (h, w, 3) for a file that truly has colours.
+    """Reads the second sensor's raw values: (h, w), or (h, w, 3) for a file with colours.
 
-    8 and 16 bit PNG, JPEG, TIFF (also 32-bit float) and `.npy`; uint8, uint16 or float32, in the
-    sensor's own unit. Three equal channels become one; float64 becomes float32.
-    Raises InputError for a file that is missing or unreadable and for other types.
+    Files: 8 and 16 bit PNG, JPEG, TIFF (also 32-bit float) and `.npy`. Returns uint8, uint16 or
+    float32, in the sensor's unit. Three equal channels become one; float64 becomes float32.
+    Raises InputError for a file that is missing or unreadable, and for other types.
     """
     values = read_pixels(path)
     if values.ndim == 3 and values.shape[2] == 4:
@@ -81,7 +80,7 @@ def read_reading(path: Path) -> ImageReading:
 
 
 def read_pixels(path: Path) -> Pixels:
-    """An image or `.npy` file as stored: any number of channels, red first, any type of number.
+    """Reads an image or `.npy` file as stored: any number of channels, red first, any dtype.
 
     Raises InputError for a file that is missing or cannot be decoded.
     """
@@ -89,10 +88,10 @@ def read_pixels(path: Path) -> Pixels:
 
 
 def planes_of_picture(path: Path) -> Planes:
-    """The planes of a picture of X: red, green and blue of 8 bits as 0..1, valid everywhere.
+    """Reads planes that are stored as a picture: 8-bit red, green and blue become 0..1.
 
-    A grey picture gives three equal planes; an alpha channel is left out. Raises InputError for a
-    file that cannot be read or is deeper than 8 bits.
+    All pixels are valid. A grey picture gives three equal planes; an alpha channel is dropped.
+    Raises InputError for a file that cannot be read or is deeper than 8 bits.
     """
     picture = read_pixels(path)
     if picture.dtype != np.uint8:
@@ -107,10 +106,10 @@ def planes_of_picture(path: Path) -> Planes:
 def read_light_field(
     path: Path, grid: tuple[int, int] | None = None
 ) -> LightFieldViews | ImageReading:
-    """A folder of views whose names end in `<row>_<column>`, or one image of all views.
+    """Reads a folder of views whose names end in `<row>_<column>`, or one image of all views.
 
-    grid: rows and columns of the views in the image, which becomes views with it and stays an
-    image without. Raises InputError for what is missing, unreadable or of another kind.
+    grid: rows and columns of the views in the image; with None the image is returned uncut.
+    Raises InputError for a path that is missing, unreadable or of another kind.
     """
     if path.is_dir():
         return _views(path)
@@ -143,23 +142,25 @@ def _views(folder: Path) -> LightFieldViews:
 
 
 def read_polarizer_images(folder: Path) -> PolarizerImages:
-    """A folder with images named `0`, `45`, `90` and `135` for the angles in degrees.
+    """Reads a folder with images named `0`, `45`, `90` and `135` for the angles in degrees.
 
-    Raises InputError where one is missing, unreadable or of another kind than the others.
+    Raises InputError if one is missing, unreadable, or differs from the others in size or type.
     """
-    found = {p.stem: p for p in folder.iterdir() if p.suffix.lower() in READING_SUFFIXES}
-    missing = [angle for angle in _ANGLES if angle not in found]
+    images = {p.stem: p for p in folder.iterdir() if p.suffix.lower() in READING_SUFFIXES}
+    missing = [angle for angle in _ANGLES if angle not in images]
     if missing:
         raise InputError(
             f"{folder} lacks an image for {', '.join(missing)} degrees; expected "
             f"{', '.join(f'{angle}.png' for angle in _ANGLES)}."
         )
-    return PolarizerImages(_alike([found[angle] for angle in _ANGLES]))
+    return PolarizerImages(_alike([images[angle] for angle in _ANGLES]))
 
 
 def _alike(paths: list[Path]) -> ImageReading:
-    """All images in one array, grey ones among colours in three channels; InputError where they
-    differ in size or type."""
+    """Reads all images into one array; grey images among coloured ones get three channels.
+
+    Raises InputError if they differ in size or type.
+    """
     images: list[Pixels] = [read_reading(path) for path in paths]
     if any(image.ndim == 3 for image in images):
         images = [i if i.ndim == 3 else np.repeat(i[..., None], 3, axis=2) for i in images]
@@ -174,7 +175,7 @@ def _alike(paths: list[Path]) -> ImageReading:
 
 
 def read_rgbx(path: Path) -> tuple[RgbImage, npt.NDArray[np.uint8]]:
-    """RGB and X from one 4-channel PNG, as MFNet ships its pairs.
+    """Reads RGB and X from one 4-channel PNG, the format of MFNet's pairs.
 
     Returns (H, W, 3) uint8 and the fourth channel (H, W) uint8.
     Raises InputError for a file that is missing, unreadable, deeper than 8 bits or has another
@@ -192,15 +193,15 @@ def read_rgbx(path: Path) -> tuple[RgbImage, npt.NDArray[np.uint8]]:
 
 
 def write_png(path: Path, image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> None:
-    """Writes (H, W) uint8 or uint16, or (H, W, 3) uint8 red first, whole or not at all.
+    """Writes (H, W) uint8 or uint16, or (H, W, 3) uint8 red first, atomically.
 
-    Raises OutputError where the disk refuses it.
+    Raises OutputError if the file cannot be written.
     """
     write_whole(path, png_bytes(image))
 
 
 def png_bytes(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
-    """The PNG file of an (H, W) uint8 or uint16 image, or an (H, W, 3) one, red first."""
+    """The bytes of a PNG file with an (H, W) or (H, W, 3), red first, uint8 or uint16 image."""
     stored = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".png", stored)[1].tobytes()
 
@@ -231,7 +232,7 @@ def _decoded(path: Path) -> Pixels:
 
 
 def is_cut(data: bytes) -> bool:
-    """Whether the end of a PNG or JPEG is missing, which some decoders fill with grey."""
+    """Whether a PNG or JPEG is truncated; some decoders fill the missing part with grey."""
     if data.startswith(b"\x89PNG"):
         return b"IEND" not in data
     return data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one reader of YAML and JSON files: what a parser lets pass in silence is refused here.
+"""Read YAML and JSON files strictly.
 
-Refused are keys given twice, of which parsers keep the last, and files larger than settings are.
-Numbers with an exponent are numbers, as in YAML 1.2, where PyYAML has 1e-3 as text.
+Refuses duplicate keys, of which parsers silently keep the last, and files that are too large for
+settings. Numbers with an exponent are numbers, as in YAML 1.2; PyYAML reads 1e-3 as text.
 """
 
 import json
@@ -20,12 +20,12 @@ _NUMBER = re.compile(r"[-+]?(\d[\d_]*)(\.\d*)?[eE][-+]?\d+$")
 
 
 class _RefusedKeyError(yaml.constructor.ConstructorError):
-    """Well-formed YAML that would be read otherwise than it was meant."""
+    """Well-formed YAML that a parser would not read as intended."""
 
 
 class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """The mapping, merge keys (<<) included, whose keys may be given again."""
+        """The mapping; keys from merge keys (<<) may be overridden."""
         seen = set[object]()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -44,10 +44,10 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, list("-+012345
 
 
 def read_yaml(path: Path, error: type[SegRgbxError]) -> object:
-    """What the file holds: mappings, lists and scalars.
+    """The content of the file: mappings, lists and scalars.
 
-    Raises `error`, which names the line, for a file that cannot be read or is not YAML, for a key
-    given twice, and for a file of more than 16 MiB.
+    Raises `error`, with the line number if known, for a file that cannot be read or is not YAML,
+    for a duplicate key, and for a file of more than 16 MiB.
     """
     text = _text(path, error)
     try:
@@ -65,7 +65,7 @@ def read_yaml(path: Path, error: type[SegRgbxError]) -> object:
 
 
 def read_json(path: Path, error: type[SegRgbxError]) -> object:
-    """What the file holds. Raises `error` as `read_yaml` does."""
+    """The content of the file. Raises `error` in the cases of `read_yaml`."""
     text = _text(path, error)
     try:
         return json.loads(text, object_pairs_hook=_once)
@@ -74,11 +74,11 @@ def read_json(path: Path, error: type[SegRgbxError]) -> object:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
         names = [name for name, _ in pairs]
         raise ValueError(f"key '{max(names, key=names.count)}' is given twice")
-    return found
+    return mapping
 
 
 def _text(path: Path, error: type[SegRgbxError]) -> str:
@@ -88,6 +88,6 @@ def _text(path: Path, error: type[SegRgbxError]) -> str:
             raise error(f"{path} has {size} bytes; expected at most {MOST_BYTES}: is it the file?")
         return path.read_text("utf-8")
     except UnicodeDecodeError as err:
-        raise error(f"{path} is not text in UTF-8; save it as that.") from err
+        raise error(f"{path} is not text in UTF-8; save it in UTF-8.") from err
     except OSError as err:
         raise error(f"{path} cannot be read: {err.strerror}.") from err

@@ -3,18 +3,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.fields import filled
 from segrgbx_core.files.yaml import read_yaml
 from segrgbx_core.geometry.align import Homography
-from segrgbx_core.geometry.camera_model import CameraModel
-
-Floats: TypeAlias = npt.NDArray[np.float64]
+from segrgbx_core.geometry.camera_model import CameraModel, Floats
 
 
 @dataclass(frozen=True)

@@ -122,14 +122,14 @@ class SegRgbX(nn.Module):
             assert isinstance(rectification, FeatureRectification)
             _initialise_small(rectification.spatial[-1])
         _initialise_small(self.head.classifier)
-        # Last, so that a seed gives the other parts the same weights with and without components.
-        self._add_components(config, widths)
-
-    def _add_components(self, config: ModelConfig, widths: Sequence[int]) -> None:
         self.ma_clip: MaClip | None = None
         self.modality_vectors: ModalityVectors | None = None
         self.modality_embedding: nn.ModuleList | None = None
         self.dsrm: nn.ModuleDict | None = None
+        # Last, so that a seed gives the other parts the same weights with and without components.
+        self._add_components(config, widths)
+
+    def _add_components(self, config: ModelConfig, widths: Sequence[int]) -> None:
         if not config.components:
             return
         rows = 2 + len(config.modalities)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readings, planes, labels and masks as pictures for people."""
+"""Draw readings, planes, labels and masks as pictures for display."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A picture of a few samples: RGB, X as the model sees it, and the labels."""
+"""A picture of a few samples of a dataset: RGB, encoded X, and the labels."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -25,11 +25,11 @@ TILE_WIDTH = 400
 
 
 def contact_sheet(splits: Mapping[str, LabelledPairs], count: int) -> RgbImage | None:
-    """A row for each of `count` samples, as far as they can be read: RGB | X | labels.
+    """A picture with one row for each of up to `count` readable samples: RGB | X | labels.
 
-    The samples are spread over splits, conditions and faults. Unlabelled pixels, and pixels of X
-    without a measurement, are dark blue-grey. Returns (rows, columns, 3) uint8, None without any
-    sample that can be read.
+    The samples are spread over splits, conditions and faults. Unlabelled pixels and invalid
+    pixels of X are dark blue-grey. Returns (rows, columns, 3) uint8, or None if no sample can be
+    read.
     """
     rows, seen = [], set[int]()
     label_set = next(iter(splits.values())).label_set
@@ -44,8 +44,10 @@ def contact_sheet(splits: Mapping[str, LabelledPairs], count: int) -> RgbImage |
 
 
 def spread(splits: Mapping[str, LabelledPairs]) -> Iterator[tuple[LabelledPairs, int]]:
-    """All samples, so ordered that the first few are of different splits, conditions and faults:
-    one of each kind in turn, from the middle of what is left of it."""
+    """All samples, ordered so that the first few differ in split, condition and fault.
+
+    Takes one sample of each kind in turn, from the middle of the remaining ones.
+    """
     kinds: dict[tuple[str, str, str], list[tuple[LabelledPairs, int]]] = {}
     for split, data in splits.items():
         for i, place in enumerate(data.places):
@@ -61,7 +63,7 @@ def spread(splits: Mapping[str, LabelledPairs]) -> Iterator[tuple[LabelledPairs,
 def _read(
     places: Iterable[tuple[LabelledPairs, int]], count: int
 ) -> Iterator[tuple[LabelledPairs, Sample]]:
-    """The first `count` that can be read; what cannot is the walk's to report."""
+    """The first `count` readable samples; the dataset check reports unreadable ones."""
     for data, index in places:
         if count < 1:
             return
@@ -87,7 +89,7 @@ def _row(data: LabelledPairs, sample: Sample) -> RgbImage:
 
 
 def _x_tile(data: LabelledPairs, sample: Sample, size: tuple[int, int]) -> tuple[str, RgbImage]:
-    """What is said below it where the reading cannot be encoded."""
+    """Caption and picture of X; an empty picture if the reading cannot be encoded."""
     name = data.modality.replace("_", " ")
     try:
         planes = encoded(data, sample)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of one frame for people: the sensors, the classes, and the classes over the image."""
+"""Pictures of one frame for display: sensors, classes, and the classes over the image."""
 
 from typing import cast
 
@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from segrgbx_core.encoding.contract import Floats
+from segrgbx_core.encoding.contract import PlaneValues
 from segrgbx_core.encoding.table import encoding_of
+from segrgbx_core.labels.images import LabelImage
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.readings import RgbImage
 from segrgbx_core.segmentation import Segmentation, color_mask
@@ -19,14 +20,15 @@ INVALID = (38, 42, 51)
 
 
 def x_picture(
-    planes: Floats, modality: str, valid: npt.NDArray[np.bool_] | None = None
+    planes: PlaneValues, modality: str, valid: npt.NDArray[np.bool_] | None = None
 ) -> RgbImage:
-    """(3, H, W) float32 planes in 0..1 as (H, W, 3) uint8; invalid pixels are dark blue-grey.
+    """Planes (3, H, W) float32 in 0..1 as an (H, W, 3) uint8 picture.
 
-    Colours as the sensor's encoding has them: thermal: hot is bright. depth: near is red, far is
-    blue. light_field: the same of disparity, grey where it is unsure. polarization: the angle as
-    hue, bright and pure where it is strong. event: the planes as red, green and blue. valid: (H,
-    W) bool, all where None. Raises InputError for an unknown modality.
+    The encoding of the sensor chooses the colours. thermal: hot is bright. depth: near is red, far
+    is blue. light_field: as depth, grey where confidence is low. polarization: the angle as hue,
+    the strength as brightness and saturation. event: the planes as red, green and blue. Invalid
+    pixels are dark blue-grey. valid: (H, W) bool; None if all are valid. Raises InputError for an
+    unknown modality.
     """
     picture = encoding_of(modality).picture(planes)
     if valid is None:
@@ -40,21 +42,19 @@ FAINT = (139, 148, 163)
 TILE_WIDTHS = (320, 640)
 LEGEND_WHOLE_UP_TO = 16
 
-Labels = npt.NDArray[np.uint8]
-
 
 def four_up(
     rgb: RgbImage,
     planes_data: npt.NDArray[np.float32] | None,
     segmentation: Segmentation,
-    truth: Labels | None = None,
+    truth: LabelImage | None = None,
     valid: npt.NDArray[np.bool_] | None = None,
 ) -> RgbImage:
-    """RGB | X over truth (or mask, without a truth) | overlay, with captions and a legend.
+    """RGB | X over truth (the mask if there is no truth) | overlay, with captions and a legend.
 
     rgb: (H, W, 3) uint8. planes_data: (3, h, w) float32 in 0..1, any size, or None. truth:
-    (H, W) uint8 ids, 255 unlabelled. valid: (h, w) bool of the planes, all where None. Each tile
-    has the image's aspect ratio and a width within 320 to 640; returns the whole
+    (H, W) uint8 ids, 255 unlabelled. valid: (h, w) bool of the planes; None if all are valid.
+    Each tile has the image's aspect ratio and a width of 320 to 640 pixels. Returns
     (rows, columns, 3) uint8.
     """
     height, width = rgb.shape[:2]
@@ -84,9 +84,9 @@ def four_up(
 
 
 def legend(label_set: LabelSet, width: int, ids: tuple[int, ...] | None = None) -> RgbImage:
-    """A dark strip with each class's colour and name, as many rows as it takes.
+    """A dark strip with each class's colour and name, in as many rows as needed.
 
-    width: pixels. ids: the classes to show, all where None. Returns (rows, width, 3) uint8.
+    width: pixels. ids: the classes to show; None shows all. Returns (rows, width, 3) uint8.
     """
     size = _text_size(width // 2)
     face = font(size)
@@ -112,8 +112,11 @@ def legend(label_set: LabelSet, width: int, ids: tuple[int, ...] | None = None) 
     return np.array(picture)
 
 
-def _seen(segmentation: Segmentation, truth: Labels | None) -> tuple[int, ...] | None:
-    """All classes of a small set, so that pictures of one run compare; else those that occur."""
+def _seen(segmentation: Segmentation, truth: LabelImage | None) -> tuple[int, ...] | None:
+    """None (all classes) for a small label set, so that pictures are comparable.
+
+    For a larger one, the classes that occur in the segmentation or the truth.
+    """
     count = len(segmentation.label_set)
     if count <= LEGEND_WHOLE_UP_TO:
         return None
@@ -133,12 +136,12 @@ def gap_of(tile_width: int) -> int:
 
 
 def font(size: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own font, so that pictures look the same on every machine."""
+    """Pillow's built-in font, so that pictures are the same on every machine."""
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 
 def resized(image: RgbImage, size: tuple[int, int], exact: bool = False) -> RgbImage:
-    """The image at (width, height); exact: no colours that are not in it."""
+    """The image resized to (width, height); exact: nearest neighbour, without new colours."""
     shrinks = image.shape[1] > size[0]
     smooth = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     method = cv2.INTER_NEAREST if exact else smooth
@@ -154,7 +157,7 @@ def _no_x(size: tuple[int, int]) -> RgbImage:
 
 
 def captioned(tile: RgbImage, words: str) -> RgbImage:
-    """The tile under a dark band that names it."""
+    """The tile below a dark band with a caption."""
     size = _text_size(tile.shape[1])
     band = Image.new("RGB", (tile.shape[1], round(size * 1.8)), BAND)
     draw = ImageDraw.Draw(band)
@@ -163,6 +166,6 @@ def captioned(tile: RgbImage, words: str) -> RgbImage:
 
 
 def row_of(tiles: list[RgbImage]) -> RgbImage:
-    """Tiles of one size side by side."""
+    """Tiles of equal size, side by side."""
     gap = np.full((tiles[0].shape[0], gap_of(tiles[0].shape[1]), 3), BAND, np.uint8)
     return np.hstack([part for tile in tiles for part in (gap, tile)][1:])

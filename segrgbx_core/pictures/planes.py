@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an encoding makes of a reading, in one picture: reading, planes and validity."""
+"""One picture of an encoded reading: the reading, its planes and their validity."""
 
 from typing import cast
 
@@ -26,8 +26,8 @@ MIDDLE, BRIGHTER, DARKER = (52, 57, 68), (245, 245, 245), (64, 140, 255)
 def plane_picture(reading: Reading, planes: Planes, names: PlaneNames) -> RgbImage:
     """Reading | planes as red, green, blue | validity over the three planes, with captions.
 
-    planes: (3, H, W). Tiles have the planes' aspect ratio and a width within 320 to 640; invalid
-    pixels are dark red. Returns the whole (rows, columns, 3) uint8.
+    planes: (3, H, W). Tiles have the planes' aspect ratio and a width of 320 to 640 pixels.
+    Invalid pixels are dark red. Returns (rows, columns, 3) uint8.
     """
     height, width = planes.valid.shape
     tile_width = int(np.clip(width, *TILE_WIDTHS))
@@ -51,7 +51,7 @@ def plane_picture(reading: Reading, planes: Planes, names: PlaneNames) -> RgbIma
 
 
 def reading_words(reading: Reading) -> str:
-    """Kind, size, type and range of a reading, in a line."""
+    """Kind, size, type and range of a reading, as one line of text."""
     if isinstance(reading, Events):
         length_ms = (reading.end_ns - reading.start_ns) / 1e6
         size = f"{reading.width}x{reading.height}"
@@ -66,9 +66,9 @@ def reading_words(reading: Reading) -> str:
 
 
 def reading_picture(reading: Reading) -> RgbImage:
-    """A reading as a person would look at it, (H, W, 3) uint8, of any size.
+    """A reading as an (H, W, 3) uint8 picture for display, of any size.
 
-    Grey runs from the 1st to the 99th percentile of finite values; brighter events are white and
+    Grey levels span the 1st to the 99th percentile of finite values. Brighter events are white,
     darker ones blue.
     """
     if isinstance(reading, Events):

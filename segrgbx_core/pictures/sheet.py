@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A white sheet to draw figures on: smooth lines and one font, the same on every machine."""
+"""A white sheet for charts: antialiased lines and one font, the same on every machine."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,8 @@ PAPER: Color = (255, 255, 255)
 TEXT: Color = (28, 32, 40)
 QUIET: Color = (104, 113, 128)
 GRID: Color = (226, 230, 236)
-# Okabe and Ito's colours, which stay apart for the colour-blind; yellow left out for white paper.
+# Okabe and Ito's colours, which colour-blind people can distinguish; without yellow, which is hard
+# to see on white.
 COLORS: tuple[Color, ...] = (
     (0, 114, 178),
     (213, 94, 0),
@@ -31,8 +32,11 @@ _FINER = 2
 
 
 class Sheet:
-    """width, height: pixels. All places are in pixels from the top left; everything is drawn
-    twice as large and brought down, so that slanted lines are smooth."""
+    """A drawing area of width x height pixels.
+
+    All positions are in pixels from the top left. Everything is drawn at twice the size and then
+    reduced, for antialiasing.
+    """
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -40,37 +44,37 @@ class Sheet:
         self._draw = ImageDraw.Draw(self._image)
 
     def line(self, points: Sequence[Point], color: Color, width: float = 1.0) -> None:
-        """A line through the points."""
+        """Draws a line through the points."""
         self._draw.line(
             [_finer(p) for p in points], color, max(1, round(width * _FINER)), joint="curve"
         )
 
     def dashes(self, start: Point, end: Point, color: Color, width: float = 1.0) -> None:
-        """A broken line, 7 pixels on and 5 off."""
+        """Draws a dashed line, 7 pixels on and 5 off."""
         length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
         for at in np.arange(0, length, 12.0):
             ends = (at / length, min(at + 7.0, length) / length)
             self.line([_between(start, end, share) for share in ends], color, width)
 
     def dot(self, at: Point, color: Color, radius: float = 3.0, filled: bool = True) -> None:
-        """A disc, or a ring of the color around white."""
+        """Draws a disc, or a ring filled with white."""
         (x, y), reach = _finer(at), radius * _FINER
         box = (x - reach, y - reach, x + reach, y + reach)
         self._draw.ellipse(box, color if filled else PAPER, color, round(1.5 * _FINER))
 
     def box(self, corner: Point, size: Point, color: Color) -> None:
-        """A filled rectangle."""
+        """Draws a filled rectangle."""
         x, y = _finer(corner)
         self._draw.rectangle((x, y, x + size[0] * _FINER - 1, y + size[1] * _FINER - 1), color)
 
     def text(
         self, at: Point, words: str, size: int = 14, color: Color = TEXT, anchor: str = "lm"
     ) -> None:
-        """Words with Pillow's anchor, such as lm: left end, middle of the line's height."""
+        """Draws text with Pillow's anchor, such as lm: left end, middle of the line's height."""
         self._draw.text(_finer(at), words, color, font(size * _FINER), anchor=anchor)
 
     def text_upwards(self, at: Point, words: str, size: int = 14, color: Color = TEXT) -> None:
-        """Words that read from bottom to top: they start at the place and are centred across."""
+        """Draws text that reads from bottom to top; its start is centred on the position."""
         face = font(size * _FINER)
         length, tall = round(face.getlength(words)) + 2, round(size * _FINER * 1.5)
         strip = Image.new("RGB", (length, tall), PAPER)
@@ -79,13 +83,13 @@ class Sheet:
         self._image.paste(strip.rotate(90, expand=True), (round(x - tall / 2), round(y - length)))
 
     def picture(self) -> RgbImage:
-        """(height, width, 3) uint8."""
+        """The finished drawing, (height, width, 3) uint8."""
         small = self._image.resize((self.width, self.height), Image.Resampling.LANCZOS)
         return np.array(small)
 
 
 def length_of(words: str, size: int = 14) -> int:
-    """Pixels that the words take on a sheet."""
+    """The length of the text on a sheet, in pixels."""
     return round(font(size).getlength(words))
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reports as one HTML page."""
+"""Reports as single HTML pages."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One HTML file that shows an evaluation: its protocol, figures and pictures."""
+"""The HTML report of an evaluation: protocol, figures and pictures in one file."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ _WORST_WIDTH = 1100
 
 @dataclass(frozen=True)
 class Cell:
-    """text: a share or a dash; percent: 0..100, how strongly the cell is filled."""
+    """A cell of a table. text: a share or a dash. percent: 0..100, strength of the background."""
 
     text: str
     percent: int
@@ -36,7 +36,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class with its colour as CSS writes it, and its IoU over all frames and conditions."""
+    """A class, its colour in CSS syntax, and its IoU over all frames and conditions."""
 
     name: str
     color: str
@@ -45,7 +45,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class EvaluationView:
-    """Everything the template shows except the pictures."""
+    """Everything that the template shows except the pictures."""
 
     title: str
     subtitle: str
@@ -63,7 +63,10 @@ class EvaluationView:
 def write_page(
     folder: Path, summary: EvaluationSummary, protocol: Sequence[str], pictures: Pictures
 ) -> Path:
-    """Makes `report.html` in the folder. Raises OutputError where the disk refuses."""
+    """Writes `report.html` to the folder and returns its path.
+
+    Raises OutputError if it cannot be written.
+    """
     worst = [
         panel_of(path, _WORST_WIDTH, _worst_caption(summary, i))
         for i, path in enumerate(pictures.worst)
@@ -80,7 +83,7 @@ def write_page(
 
 
 def evaluation_view(summary: EvaluationSummary, protocol: Sequence[str]) -> EvaluationView:
-    """The summary in words."""
+    """The summary as text for the template."""
     data = summary.dataset
     what = f"RGB with {data_of(data.modality)}" if summary.x_used else "RGB alone"
     split = f", split {data.split}" if data.split else ""
@@ -111,7 +114,7 @@ def _notices(summary: EvaluationSummary) -> tuple[str, ...]:
 def _figures(summary: EvaluationSummary) -> tuple[Figure, ...]:
     whole = summary.scores[ALL]
     classes = len(whole.per_class_iou) - len(whole.absent)
-    found = [
+    figures = [
         Figure("Mean IoU", share(whole.miou), note=f"over {counted(classes, 'class', 'classes')}"),
         Figure("Pixel accuracy", share(whole.pixel_accuracy)),
     ]
@@ -122,14 +125,14 @@ def _figures(summary: EvaluationSummary) -> tuple[Figure, ...]:
     )
     if len(ranked) > 1:
         worst = ranked[0]
-        found.append(Figure("Worst condition", share(worst[0]), note=spoken(worst[1])))
+        figures.append(Figure("Worst condition", share(worst[0]), note=spoken(worst[1])))
     alone = next((c.rgb_alone_miou for c in summary.curves if c.frames == whole.frames), None)
     if alone is not None:
-        found.append(
+        figures.append(
             Figure("RGB alone", share(alone), note="mean IoU of the same model without X")
         )
-    found.append(Figure("Samples", str(whole.frames)))
-    return tuple(found)
+    figures.append(Figure("Samples", str(whole.frames)))
+    return tuple(figures)
 
 
 def _classes(summary: EvaluationSummary) -> tuple[ClassRow, ...]:
@@ -188,7 +191,7 @@ def _run_on(summary: EvaluationSummary) -> tuple[Row, ...]:
 
 
 def _exact(file: Path, caption: str) -> Panel:
-    """A drawn figure as the PNG it is: JPEG would smear its lines."""
+    """A chart as its original PNG; JPEG would blur its lines."""
     height, width = read_rgb(file).shape[:2]
     source = "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()
     return Panel(source, caption, width, height)

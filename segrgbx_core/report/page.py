@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One HTML file with figures and pictures, and nothing to load from elsewhere."""
+"""A self-contained HTML file with figures and pictures."""
 
 import base64
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ JPEG_QUALITY = 85
 
 @dataclass(frozen=True)
 class Panel:
-    """source: a data URL of a JPEG; width, height: of that JPEG in pixels."""
+    """A picture. source: a data URL. width, height: of the picture in pixels."""
 
     source: str
     caption: str
@@ -36,7 +36,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Chip:
-    """A class and its colour as CSS writes it."""
+    """A class and its colour in CSS syntax."""
 
     name: str
     color: str
@@ -44,7 +44,7 @@ class Chip:
 
 @dataclass(frozen=True)
 class Bar(Chip):
-    """percent: 0..100."""
+    """A class with a bar. percent: length of the bar, 0..100."""
 
     percent: float
     value: str
@@ -52,21 +52,21 @@ class Bar(Chip):
 
 @dataclass(frozen=True)
 class Row:
-    """Cells of a table's row, or a name and its value, in words."""
+    """The cells of a table's row, or a name and its value, as text."""
 
     name: str
     cells: tuple[str, ...]
 
 
 def css(rgb: tuple[int, int, int]) -> str:
-    """A colour as CSS writes it."""
+    """A colour in CSS syntax."""
     return f"rgb({rgb[0]} {rgb[1]} {rgb[2]})"
 
 
 def panel_of(file: Path, width: int, caption: str) -> Panel:
-    """A picture's file as a JPEG of at most that width in pixels.
+    """Reads a picture file as a JPEG of at most this width in pixels.
 
-    Raises InputError for a file that is no picture.
+    Raises InputError for a file that is not a picture.
     """
     picture = cv2.cvtColor(read_rgb(file), cv2.COLOR_RGB2BGR)
     if picture.shape[1] > width:
@@ -78,7 +78,7 @@ def panel_of(file: Path, width: int, caption: str) -> Panel:
 
 
 def render_page(template: Path, **content: object) -> bytes:
-    """A page from the template, which may include those beside this file."""
+    """Renders the template, which may include the templates of this package's folder."""
     environment = Environment(
         loader=FileSystemLoader((template.parent, Path(__file__).parent)),
         autoescape=True,

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a recipe to a model folder."""
+"""Train a model folder from a recipe."""
 
-from segrgbx_core.training.check import Check, check_recipe
-from segrgbx_core.training.run import Machine, train
+from segrgbx_core.training.run import Check, Machine, check_recipe, train
 
 __all__ = ["Check", "Machine", "check_recipe", "train"]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples to batches: encoding, joint geometry, colour on RGB alone, sensor noise on X alone.
+"""Make batches: encode, crop and flip jointly, change the colours of RGB, add sensor noise to X.
 
-The noise of X is a few numbers of the sensor's `Encoding`, on the encoded planes, so that it is
-cheap and the same for real and synthetic readings. It is drawn again for every sample.
+The noise of X is described by the sensor's `Encoding` and added to the encoded planes, so it is
+fast and the same for real and synthetic readings. It is drawn again for every sample.
 """
 
 from collections.abc import Sequence
@@ -26,10 +26,11 @@ _PATCH = 16
 
 
 def disturbed(x: Tensor, valid: Tensor, modality: str, most: float) -> tuple[Tensor, Tensor]:
-    """Planes (3, H, W) in 0..1 and validity (H, W) bool, as a worse sensor would give them.
+    """Simulates the faults of a worse sensor; returns planes and validity of the same shapes.
 
-    most: deviation of the noise, at most; 0 leaves the gain alone. Draws from torch's random
-    numbers. Raises InputError for an unknown modality.
+    x: planes (3, H, W) in 0..1. valid: (H, W) bool. most: largest standard deviation of the noise;
+    with 0 only the gain changes. Uses torch's random numbers. Raises InputError for an unknown
+    modality.
     """
     faults = encoding_of(modality).noise
     noise = torch.rand(()) * most
@@ -47,13 +48,13 @@ def disturbed(x: Tensor, valid: Tensor, modality: str, most: float) -> tuple[Ten
 
 
 def _speckled(x: Tensor, most: float) -> Tensor:
-    """Values of their own in a random share of the pixels, in one plane each."""
+    """Replaces a random share of the pixels by random values, in one plane each."""
     hit = torch.rand(x.shape) < torch.rand(()) * most / len(x)
     return torch.where(hit, torch.rand(x.shape), x)
 
 
 def _holes(size: torch.Size, most: float) -> Tensor:
-    """(H, W) bool, True in a random share of patches of 16 pixels."""
+    """(H, W) bool, True in a random share of patches of 16 x 16 pixels."""
     rows, columns = (-(-length // _PATCH) for length in size)
     lost = torch.rand(rows, columns) < torch.rand(()) * min(most, 1.0)
     wide = lost.repeat_interleave(_PATCH, 0).repeat_interleave(_PATCH, 1)
@@ -65,9 +66,10 @@ _Row = tuple[Tensor, Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Batch:
-    """rgb, x: (B, 3, H, W) float32 normalised; labels: (B, H, W) int64; present: (B,) bool.
+    """A batch of training samples.
 
-    modalities, sources, stems: of each sample its sensor, the number of its source and its name.
+    rgb, x: (B, 3, H, W) float32, normalised. labels: (B, H, W) int64. present: (B,) bool, whether
+    the sample has X. modalities, sources, stems: sensor, source number and name of each sample.
     """
 
     rgb: Tensor
@@ -80,7 +82,7 @@ class Batch:
 
 
 def mixture_of(sources: Sequence[LabelledPairs], data: Data, seed: int) -> Mixture:
-    """The order in which a training goes through its sources."""
+    """The order in which a training draws samples from its sources."""
     sizes = [len(source) for source in sources]
     shares = shares_of(sizes, data.size_power)
     names = [source.modality for source in sources]
@@ -88,8 +90,10 @@ def mixture_of(sources: Sequence[LabelledPairs], data: Data, seed: int) -> Mixtu
 
 
 def darkened(rgb: Tensor) -> Tensor:
-    """(3, H, W) uint8 as an underexposed camera would give it: 0.5 to 50 % of the light, with
-    noise of 1 to 5 % of the range."""
+    """Simulates an underexposed image, (3, H, W) uint8.
+
+    Keeps 0.5 to 50 % of the light and adds noise of 1 to 5 % of the range.
+    """
     gain = 0.5 * 10 ** (-2 * torch.rand(()))
     noise = (0.01 + 0.04 * torch.rand(())) * 255
     image = rgb.float() * gain + noise * torch.randn(rgb.shape)
@@ -121,21 +125,32 @@ class TrainingBatches:
         self._color = v2.ColorJitter(brightness=j, contrast=j, saturation=j, hue=j * 0.1)
 
     def batch(self, step: int, size: int, part: int = 0, parts: int = 1) -> Batch:
-        """The step's batch of that size, or of `parts` equal parts that one: every parts-th
-        sample from number `part` on."""
+        """The batch of a step, or one of its `parts` equal parts.
+
+        size: samples of the whole batch. A part has every parts-th sample, starting at number
+        `part`.
+        """
         places = self._mixture.batch(step, size)
-        rows, found, stems = list[_Row](), list[int](), list[str]()
+        rows, numbers, stems = list[_Row](), list[int](), list[str]()
         for i in range(part, size, parts):
             source, index = places[i]
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self._seed * 7_919 + step * size + i)
                 stem, row = self._sample(self._sources[source], index)
             rows.append(row)
-            found.append(source)
+            numbers.append(source)
             stems.append(stem)
         rgb, x, labels, present = (torch.stack(column) for column in zip(*rows, strict=True))
-        names = tuple(self._sources[source].modality for source in found)
-        return Batch(rgb, x, labels, present, names, tuple(found), tuple(stems))
+        names = tuple(self._sources[source].modality for source in numbers)
+        return Batch(
+            rgb=rgb,
+            x=x,
+            labels=labels,
+            present=present,
+            modalities=names,
+            sources=tuple(numbers),
+            stems=tuple(stems),
+        )
 
     def _sample(self, source: LabelledPairs, index: int) -> tuple[str, _Row]:
         sample = source[index]
@@ -160,7 +175,7 @@ class TrainingBatches:
         return sample.stem, (ready_rgb, ready_x, labels.long(), present)
 
     def _framed(self, rgb: Tensor, x: Tensor, labels: Tensor, valid: Tensor) -> _Row:
-        """The same random cut of all four; invalid pixels have no weight in X's new values."""
+        """The same random crop of all four; invalid pixels have no weight when X is resized."""
         layers = x if bool(valid.all()) else torch.cat([x, valid[None].float()])
         cut = self._crop(
             tv_tensors.Image(rgb),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training shows and writes down as it goes: progress, scores, TensorBoard's curves."""
+"""Output during a training: progress bar, log of the scores, TensorBoard's curves."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _LONG_MINUTES = 90
 
 
 def training_progress(console: Console) -> Progress:
-    """A bar with counts, the time left, and each task's field `note`."""
+    """A progress bar with counts, remaining time, and each task's field `note`."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -31,8 +31,11 @@ def training_progress(console: Console) -> Progress:
 
 
 def time_left(seconds: float, done: int, to_do: int) -> str:
-    """For a line in a log, where no bar is seen: what is left at the speed of the steps done in
-    those seconds; empty where that cannot be told, or nothing is."""
+    """The remaining time as a phrase for a log line, for output without a progress bar.
+
+    Extrapolated from the steps done in these seconds. Empty if nothing is left, or the speed is
+    unknown.
+    """
     if done < 1 or to_do < 1:
         return ""
     minutes = seconds / done * to_do / 60
@@ -49,7 +52,7 @@ log = logging.getLogger("segrgbx")
 def log_validation(out: Path, state: TrainingState, loss: float, scores: ValidationScores) -> None:
     """Adds a row to log.csv: step, seconds, loss, mIoU, and each sensor's mIoU.
 
-    Raises OutputError where the disk refuses.
+    Raises OutputError if the file cannot be written.
     """
     path = out / LOG
     values = [f"{value:.4f}" for value in (loss, scores.miou, *scores.by_modality.values())]
@@ -62,7 +65,7 @@ def log_validation(out: Path, state: TrainingState, loss: float, scores: Validat
 
 
 def need_tensorboard() -> None:
-    """Raises RecipeError where the package is missing."""
+    """Raises RecipeError if the package tensorboard is missing."""
     try:
         import torch.utils.tensorboard  # noqa: F401
     except ImportError as err:
@@ -73,7 +76,7 @@ def need_tensorboard() -> None:
 
 
 class Board:
-    """TensorBoard's files below a folder; without one, nothing is written."""
+    """Writes TensorBoard's files to a folder; writes nothing without a folder."""
 
     def __init__(self, folder: Path | None) -> None:
         self._writer: Any = None
@@ -85,7 +88,7 @@ class Board:
             self._writer = SummaryWriter(str(folder))
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
-        """Points of the named curves."""
+        """Adds a point to each of the named curves."""
         if self._writer is None:
             return
         with self._optional():
@@ -93,14 +96,14 @@ class Board:
                 self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Writes what is still held back."""
+        """Writes what is still buffered."""
         if self._writer is not None:
             with self._optional():
                 self._writer.close()
 
     @contextmanager
     def _optional(self) -> Iterator[None]:
-        """No curve is worth a training: where the disk refuses one, there are no more."""
+        """Stops writing curves after a disk error, instead of ending the training."""
         try:
             yield
         except OSError as err:

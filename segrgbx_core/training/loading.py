@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches made ahead of the steps that learn from them, in processes of their own."""
+"""Prepare batches ahead of time in separate processes."""
 
 import signal
 from collections.abc import Iterator
@@ -15,8 +15,10 @@ Parts = list[Batch]
 
 
 class _Steps(Dataset[Parts | SegRgbxError]):
-    """Of each step the parts of its batch that are this process's; or why there are none, since
-    an error that is raised in a worker arrives with a traceback in its words."""
+    """The parts of each step's batch that belong to this process, or an error.
+
+    Errors are returned, because an error raised in a worker arrives with a traceback as its text.
+    """
 
     def __init__(self, batches: TrainingBatches, size: int, accumulate: int, ranks: Ranks) -> None:
         self._batches, self._size = batches, size
@@ -45,23 +47,23 @@ def parts_of_steps(
     ranks: Ranks,
     workers: int = 0,
 ) -> Iterator[Parts]:
-    """Each step's parts, in order; the same whatever the number of workers.
+    """The parts of each step, in order; they do not depend on the number of workers.
 
-    size: samples of a step, over all processes. workers: processes that read ahead; 0 reads when
-    asked. Raises InputError where more samples than may be left out cannot be used.
+    size: samples of a step over all processes. workers: processes that read ahead; 0 reads in
+    this process. Raises InputError if more samples than allowed cannot be used.
     """
     wanted = _Steps(batches, size, accumulate, ranks)
-    for found in _read(wanted, steps, workers):
-        if isinstance(found, SegRgbxError):
-            raise found
-        yield found
+    for parts in _read(wanted, steps, workers):
+        if isinstance(parts, SegRgbxError):
+            raise parts
+        yield parts
 
 
 def _read(wanted: _Steps, steps: range, workers: int) -> Iterator[Parts | SegRgbxError]:
     if workers == 0:
         yield from (wanted[step] for step in steps)
         return
-    # Spawned, not forked by a server, whose death by a signal would pass for theirs.
+    # With "forkserver", a signal that ends the server would look like the end of a worker.
     reader = DataLoader(
         wanted,
         batch_size=None,
@@ -78,14 +80,13 @@ def _read(wanted: _Steps, steps: range, workers: int) -> Iterator[Parts | SegRgb
         if not str(err).startswith("DataLoader worker"):
             raise
         raise SegRgbxError(
-            f"A process that reads samples ahead ended by itself ({str(err).splitlines()[0]}): "
-            f"memory ran out, mostly; give fewer --workers than {workers}, or a container more "
-            "shared memory (docker run --shm-size=8g)."
+            f"A process that reads samples ahead ended by itself ({str(err).splitlines()[0]}), "
+            f"probably because memory ran out; give fewer --workers than {workers}, or give the "
+            "container more shared memory (docker run --shm-size=8g)."
         ) from err
 
 
 def _ready(_: int) -> None:
-    """A worker ends with its training, which alone hears the signals, sent to all of them as they
-    may be."""
+    """Ignores signals in a worker; the training handles them and ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop: AdamW, averaged weights, the best kept by validation, resumable."""
+"""The training loop: AdamW, averaged weights, selection by validation, resumable."""
 
 import signal
 import threading
@@ -43,7 +43,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """While inside, SIGTERM raises KeyboardInterrupt, as SIGINT does; in the main thread alone."""
+    """A context in which SIGTERM raises KeyboardInterrupt, like SIGINT; main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -55,10 +55,10 @@ def sigterm_interrupts() -> Iterator[None]:
 
 
 class StopRequest:
-    """While entered, the first SIGINT or SIGTERM is noted, and a second one acts as before.
+    """A context that records the first SIGINT or SIGTERM; a second one has its usual effect.
 
-    asked: the signal's name, None before. Outside a process's main thread, where signals cannot
-    be taken over, nothing is ever asked.
+    asked: the signal's name; None before a signal. Outside the main thread, where signal handlers
+    cannot be set, it stays None.
     """
 
     def __init__(self) -> None:
@@ -85,12 +85,12 @@ class StopRequest:
 
 
 def say(console: Console, text: str) -> None:
-    """As it is: a path is no markup, and a command that is cut at the edge cannot be copied."""
+    """Prints without markup or line wrap, so that paths stay intact and commands can be copied."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 class Training:
-    """The steps of one training, from where its weights stand to the tested best model."""
+    """The steps of one training, from its initial or resumed state to the final test."""
 
     def __init__(self, parts: TrainingParts) -> None:
         self.parts, self.state = parts, parts.state
@@ -98,7 +98,7 @@ class Training:
         self._began = (time.monotonic(), 0)
 
     def begin(self, resume: bool) -> None:
-        """Makes the weights what they are before the first step that is left."""
+        """Prepares the state before the first remaining step: fresh, or from the checkpoint."""
         rank = self._place.ranks.rank
         if resume:
             changed = restore(self.state, self._place.out / CHECKPOINT, rank)
@@ -107,13 +107,13 @@ class Training:
             self.parts.import_start()
         self.parts.fix_clip(tuned=resume)
         if not resume and rank:
-            # Layers that drop at random must not drop alike in all processes.
+            # Dropout must differ between the processes.
             torch.manual_seed(self._recipe.seed + rank)
         if not resume and self._recipe.clip_tuning is not None:
             self._save()
 
     def run(self, workers: int, board: Board) -> Path:
-        """All steps that are left, and at the end the test."""
+        """Runs the remaining steps and the final test; returns the model's folder."""
         state, place = self.state, self._place
         steps, every = self._recipe.optimiser.steps, self._recipe.optimiser.validate_every
         before = state.seconds
@@ -158,7 +158,7 @@ class Training:
         return self.parts.stepper(parts, learning_rate(self._recipe, self.state.step))
 
     def _validate(self, board: Board, stop: StopRequest) -> None:
-        """Scores the averaged weights, keeps them where they are the best, and checkpoints."""
+        """Scores the averaged weights, keeps them if they are the best, and saves a checkpoint."""
         state, place, parts = self.state, self._place, self.parts
         try:
             scores = self._scores(parts.held_out, lambda: stop.asked is not None)
@@ -194,11 +194,11 @@ class Training:
                 parts.use_x,
                 place.device,
                 place.ranks,
-                stopping,
+                stopping=stopping,
             )
 
     def _test(self) -> None:
-        """Scores the weights that validation chose on the test samples, for the card."""
+        """Scores the weights that validation selected on the test samples, for the card."""
         place, averaged = self._place, self.state.averaged
         best = load_model(place.out / MODEL)
         averaged.load_state_dict(best.model.state_dict())
@@ -228,12 +228,12 @@ class Training:
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
-        """Says what there is to go on from where the disk is full, or the folder was removed."""
+        """Turns a full disk or a removed folder into an error that says how to continue."""
         try:
             yield
         except FileNotFoundError as err:
             raise OutputError(
-                f"{err.filename} cannot be written, as its folder or what was just written is "
+                f"{err.filename} cannot be written, because its folder or a new file in it is "
                 f"gone: was {self._place.out} removed, or does another training write to it?"
             ) from err
         except DiskFullError as err:
@@ -246,8 +246,8 @@ class Training:
         if changed:
             say(
                 self._place.console,
-                f"{self.parts.file.name} has changed since the checkpoint, and the steps that are "
-                f"left go by it as it is now: {', '.join(changed)}.",
+                f"{self.parts.file.name} has changed since the checkpoint; the remaining steps "
+                f"use the new values: {', '.join(changed)}.",
             )
 
     def _stop(self, asked: str | None) -> NoReturn:

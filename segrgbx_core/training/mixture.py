@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which sample of which source comes at which place of the training, known without a history."""
+"""Select the sample at each position of the training, without state from earlier positions."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,28 +13,27 @@ _ROUND = 240
 
 
 def shares_of(sizes: Sequence[int], power: float) -> list[float]:
-    """Each source's share of the samples, in proportion to its size to that power; sum 1."""
+    """Each source's share of the samples, proportional to its size to this power; sum 1."""
     weights = [float(size) ** power for size in sizes]
     return [weight / sum(weights) for weight in weights]
 
 
 class Rota:
-    """Turns of members by their shares, evenly spread: round after round of 240 turns.
+    """Gives turns to members in proportion to their shares, evenly spread, in rounds of 240 turns.
 
-    shares: which add up to 1. Over a round each member has its share of the turns to the nearest
-    whole, and at least one; any few turns in a row hold each member about as often as its share
-    says.
+    shares: their sum is 1. In each round a member has its share of the turns, rounded, and at
+    least one. Any few consecutive turns approximate the shares.
     Raises RecipeError for more members than a round has turns.
     """
 
     def __init__(self, shares: Sequence[float], seed: int) -> None:
         if len(shares) > _ROUND:
-            raise RecipeError(f"There are {len(shares)} sources; expected at most {_ROUND}.")
+            raise RecipeError(f"There are {len(shares)} sources; give at most {_ROUND}.")
         self._seed = seed
         self._turns = _whole_turns(shares)
 
     def turn(self, place: int) -> tuple[int, int]:
-        """The member whose turn it is, and how many turns it has had before."""
+        """The member whose turn it is, and its number of earlier turns."""
         if len(self._turns) == 1:
             return 0, place
         number, at = divmod(place, _ROUND)
@@ -55,7 +54,7 @@ def _whole_turns(shares: Sequence[float]) -> list[int]:
 
 @lru_cache(maxsize=64)
 def _order(turns: tuple[int, ...], seed: int, number: int) -> Tensor:
-    """(240,) int64 members of a round; the k-th of n turns falls into the k-th n-th of it."""
+    """(240,) int64 members of a round; a member's k-th of n turns is in the k-th of n sections."""
     generator = torch.Generator().manual_seed(seed * 1_000_033 + number)
     members = torch.cat([torch.full((n,), i) for i, n in enumerate(turns)])
     starts = torch.cat([torch.arange(n) / n for n in turns])
@@ -65,11 +64,11 @@ def _order(turns: tuple[int, ...], seed: int, number: int) -> Tensor:
 
 
 class Mixture:
-    """Sources of given sizes and modalities, drawn by shares; each shows all its samples, in a
-    new order every time, before it shows one again.
+    """Draws samples from sources of given sizes and modalities, by shares.
 
+    Each source gives all its samples before it repeats one, in a new order each time.
     by_modality: all samples of a batch come from sources of one modality. seed: the same seed
-    gives the same samples at the same places, in any process.
+    gives the same samples at the same positions, in any process.
     """
 
     def __init__(
@@ -93,7 +92,7 @@ class Mixture:
         self._batches = Rota(whole, seed + 1)
 
     def batch(self, step: int, size: int) -> list[tuple[int, int]]:
-        """Source and sample index at each of the `size` places of that step's batch."""
+        """Source and sample index at each of the `size` positions of the step's batch."""
         group, number = self._batches.turn(step)
         members, rota = self._groups[group]
         turns = [rota.turn(number * size + i) for i in range(size)]

@@ -2,8 +2,8 @@
 """The loss of a batch whose samples may come from sources with different classes.
 
 Weighted cross entropy, sum over pixels of w(label) (-log p(label)) / sum of w(label). Both sums
-run over all samples of the step, whatever their source and whichever part or process holds them,
-so that cutting a batch changes nothing.
+run over all samples of the step, across sources, parts and processes, so splitting a batch does
+not change the loss.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _WEIGHTING_SAMPLES = 200
 
 
 def class_shares(samples: LabelledPairs) -> Tensor:
-    """(classes,) float64, each class's share of the pixels of about 200 evenly spaced samples."""
+    """(classes,) float64: each class's share of the pixels in about 200 evenly spaced samples."""
     counts = np.ones(len(samples.label_set))
     for index in range(0, len(samples), max(1, len(samples) // _WEIGHTING_SAMPLES)):
         labels = samples.labels(index)
@@ -34,14 +34,14 @@ def class_shares(samples: LabelledPairs) -> Tensor:
 
 
 def class_weights(shares: Tensor, power: float) -> Tensor:
-    """(classes,) float32 loss weights, frequency to minus `power`; mean 1 over the pixels."""
+    """(classes,) float32 loss weights: frequency to the power -`power`, mean 1 over the pixels."""
     weight = shares**-power
     return (weight / (weight * shares).sum()).float()
 
 
 @dataclass(frozen=True)
 class _Answers:
-    """Samples of one label set. sources: numbers of those that have it; weights: (classes,)."""
+    """One label set. sources: numbers of the sources that use it. weights: (classes,)."""
 
     sources: frozenset[int]
     active: Membership | None
@@ -49,9 +49,9 @@ class _Answers:
 
 
 class Objective:
-    """The loss over a recipe's sources, drawn by `shares`; on the device it is given.
+    """The loss over a recipe's sources, which are drawn by `shares`, on the given device.
 
-    hard: learns from hard pixels alone. Then the mean is over those of each part of a batch.
+    hard: learn only from hard pixels. Then the mean is over the hard pixels of each part.
     """
 
     def __init__(
@@ -69,13 +69,15 @@ class Objective:
         self._answers = []
         for numbers in by_set.values():
             whole = sum(shares[i] for i in numbers)
-            found = sum(class_shares(sources[i].samples) * (shares[i] / whole) for i in numbers)
-            assert isinstance(found, Tensor)
-            weights = class_weights(found, power).to(device)
+            frequencies = sum(
+                class_shares(sources[i].samples) * (shares[i] / whole) for i in numbers
+            )
+            assert isinstance(frequencies, Tensor)
+            weights = class_weights(frequencies, power).to(device)
             self._answers.append(_Answers(frozenset(numbers), sources[numbers[0]].active, weights))
 
     def weight(self, labels: Tensor, sources: Sequence[int]) -> Tensor:
-        """The sum of the labels' weights, a scalar: what the loss of a step is divided by."""
+        """The sum of the labels' weights, a scalar; the loss of a step is divided by it."""
         total = labels.new_zeros((), dtype=torch.float32)
         for answers in self._answers:
             rows = _rows(sources, answers, labels.device)
@@ -88,8 +90,8 @@ class Objective:
     ) -> Tensor:
         """A part's contribution to the step's loss, a scalar.
 
-        logits: (B, classes of the model, H, W); labels: (B, H, W) int64; sources: of each sample;
-        whole: the weight of all parts of the step.
+        logits: (B, classes of the model, H, W). labels: (B, H, W) int64. sources: source number of
+        each sample. whole: the weight of all parts of the step.
         """
         parts = []
         for answers in self._answers:
@@ -113,8 +115,10 @@ class Objective:
 
 
 def hard_pixels(logits: Tensor, labels: Tensor, hard: HardPixels) -> Tensor:
-    """(B, H, W) bool: labelled pixels whose true class has less probability than the threshold,
-    or, where those are too few, the least probable ones up to the least share."""
+    """(B, H, W) bool: labelled pixels whose true class is less probable than the threshold.
+
+    If these are fewer than the least share, the least probable ones up to that share.
+    """
     labelled = labels != UNLABELLED
     truth = labels.where(labelled, 0)
     sure = logits.softmax(1).gather(1, truth[:, None])[:, 0].masked_fill(~labelled, 2.0)
@@ -126,7 +130,7 @@ def hard_pixels(logits: Tensor, labels: Tensor, hard: HardPixels) -> Tensor:
 def _rows(
     sources: Sequence[int], answers: _Answers, device: torch.device
 ) -> Tensor | slice | None:
-    """Which samples of a batch are of that label set; None without any."""
+    """Index of a batch's samples that use the label set; None if there are none."""
     mine = [i for i, source in enumerate(sources) if source in answers.sources]
     if len(mine) == len(sources):
         return slice(None)

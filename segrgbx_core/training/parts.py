@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recipe made ready: samples opened, model built, and what takes a step put together."""
+"""Prepare a recipe's training: open the samples, build the model and the stepper."""
 
 import platform
 from dataclasses import dataclass
@@ -36,8 +36,11 @@ from segrgbx_core.weights.card import ModelCard
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """Where a training runs. out: its folder; ranks: the processes that share it. trial: whether
-    the folder is of a trial, and nobody will look into it."""
+    """Where a training runs.
+
+    out: its folder. ranks: the processes that share it. trial: the folder is temporary, and the
+    user does not see it.
+    """
 
     out: Path
     device: torch.device
@@ -47,10 +50,10 @@ class TrainingContext:
 
 
 class TrainingParts:
-    """Everything that a recipe's training consists of, before its first step.
+    """The parts of a recipe's training, before its first step.
 
-    Renders the scenes that are not there yet. Raises RecipeError, LabelError, InputError and
-    ModelError for a recipe that cannot be trained.
+    Renders missing scenes. Raises RecipeError, LabelError, InputError and ModelError for a recipe
+    that cannot be trained.
     """
 
     def __init__(self, file: RecipeFile, place: TrainingContext) -> None:
@@ -79,7 +82,13 @@ class TrainingParts:
             self.state: TrainingState = fresh_state(recipe, device, precision == "fp16")
             out = None if place.trial else place.out
             self.stepper = Stepper(
-                recipe, self.state, objective, place.ranks, device, precision, out
+                recipe,
+                self.state,
+                objective,
+                place.ranks,
+                device=device,
+                precision=precision,
+                out=out,
             )
 
     def _opened(self, sources: tuple[Source, ...], name: str) -> list[LabelledSource]:
@@ -120,8 +129,8 @@ class TrainingParts:
         other = next((s.answers for s in sources if s.answers.names != own.names), None)
         if other is not None:
             raise RecipeError(
-                f"{self.file.name}: {name} has the classes of '{other.name}', but training those "
-                f"of '{own.name}'; give both the same."
+                f"{self.file.name}: {name} has the classes of '{other.name}', but training has "
+                f"those of '{own.name}'; give both the same."
             )
         untaught = sorted({s.samples.modality for s in sources} - set(self.modalities))
         if untaught:
@@ -132,11 +141,11 @@ class TrainingParts:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """The sensors that are trained, in the recipe's order."""
+        """The trained sensors, in the recipe's order."""
         return tuple(dict.fromkeys(source.samples.modality for source in self.sources))
 
     def import_start(self) -> None:
-        """Fills the model from what the recipe starts from, and says what came."""
+        """Fills the model from the recipe's `start_from`, and reports what was loaded."""
         names = self.sources[0].answers.names
         report = fill_from_start(self.state.model, names, self.file)
         if report is None:
@@ -146,7 +155,7 @@ class TrainingParts:
         self.place.console.print(report.text(), markup=False, highlight=False)
 
     def fix_clip(self, tuned: bool) -> None:
-        """Tunes MA-CLIP's tower where the recipe asks for it and it is not, and keeps it fixed."""
+        """Tunes MA-CLIP's tower if the recipe says so and it is not tuned yet, then freezes it."""
         stage = self.recipe.clip_tuning
         if stage is None:
             return
@@ -159,7 +168,7 @@ class TrainingParts:
         self.freeze_clip()
 
     def freeze_clip(self) -> None:
-        """Keeps MA-CLIP's tower fixed where the recipe tunes it beforehand."""
+        """Freezes MA-CLIP's tower if the recipe tunes it beforehand."""
         if self.recipe.clip_tuning is None:
             return
         for model in (self.state.model, self.state.averaged):
@@ -173,7 +182,7 @@ class TrainingParts:
             def show(step: int, loss: float) -> None:
                 bar.update(task, completed=step, note=f"loss {loss:.3f}")
 
-            way_out = f"with clip_tuning.batch {stage.batch}; lower it, and begin anew"
+            way_out = f"with clip_tuning.batch {stage.batch}; lower it, and begin again"
             with memory_errors("tuning MA-CLIP", way_out):
                 tune_towers(
                     self.recipe,
@@ -181,12 +190,12 @@ class TrainingParts:
                     [source.samples for source in self.sources],
                     self.preprocessing,
                     clips,
-                    show,
-                    self._clip_started,
+                    on_step=show,
+                    started=self._clip_started,
                 )
 
     def card(self) -> ModelCard:
-        """The card of the averaged weights as they are."""
+        """The card of the current averaged weights."""
         recipe, state = self.recipe, self.state
         provenance: dict[str, str | int | float] = {
             "recipe": self.file.name,

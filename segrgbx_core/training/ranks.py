@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The processes of one training: alone, or as many as torchrun started."""
+"""The processes of one training: a single one, or several started by torchrun."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -21,45 +21,45 @@ _FAILED, _INTERRUPTED = 2, 130
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's number and how many there are; every method is called by all of them."""
+    """This process's number and the number of processes; all of them must call every method."""
 
     rank: int = 0
     world: int = 1
 
     @property
     def first(self) -> bool:
-        """Whether this process is the one that writes and speaks."""
+        """Whether this process is the one that writes files and prints."""
         return self.rank == 0
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum over all processes, at each of them."""
+        """The sum over all processes; each of them gets it."""
         if self.world == 1:
             return values
-        found = values.clone()
-        dist.all_reduce(found)
-        return found
+        summed = values.clone()
+        dist.all_reduce(summed)
+        return summed
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is up anywhere."""
+        """Whether the flag is set in any process."""
         return bool(self.total(torch.tensor(float(flag), device=self._device())) > 0)
 
     def gathered(self, value: Tensor) -> list[Tensor]:
         """Each process's tensor, in order."""
         if self.world == 1:
             return [value]
-        found: list[Any] = [None] * self.world
-        dist.all_gather_object(found, value)
-        return found
+        tensors: list[Any] = [None] * self.world
+        dist.all_gather_object(tensors, value)
+        return tensors
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Waits until all processes have called it."""
         if self.world > 1:
             dist.barrier()
 
     def first_does(self, work: Callable[[], None]) -> None:
-        """What the first process alone is to do, while the others wait.
+        """Runs the work in the first process while the others wait.
 
-        Raises at each of them what it raised of SegRgbxError, with its sentence.
+        A SegRgbxError of the first process is raised in all of them, with the same message.
         """
         said: list[str | None] = [None]
         if self.first:
@@ -76,19 +76,19 @@ class Ranks:
             raise RecipeError(said[0])
 
     def share_first(self, module: nn.Module) -> None:
-        """Gives all processes the first one's tensors."""
+        """Copies the first process's tensors to all processes."""
         if self.world > 1:
             for tensor in module.state_dict().values():
                 dist.broadcast(tensor, 0)
 
-    def speaks(self) -> bool:
-        """Whether this process is the first to ask, so that it is the one to say what is wrong."""
+    def must_report(self) -> bool:
+        """Whether this process is the first to ask, and so must report the error."""
         if self.world == 1:
             return True
         try:
             return bool(distributed_c10d._get_default_store().add("segrgbx_errors", 1) == 1)
         except RuntimeError:
-            # The place where they meet went with the process that held it, which has spoken.
+            # The store has ended with the process that hosts it, which has reported the error.
             return False
 
     def _device(self) -> torch.device:
@@ -97,11 +97,11 @@ class Ranks:
 
 
 @contextmanager
-def joined(device: str) -> Iterator[Ranks]:
-    """The processes that torchrun started, which meet here and part at the end; or one alone.
+def process_group(device: str) -> Iterator[Ranks]:
+    """The process group: joins the processes that torchrun started, or uses this one only.
 
-    device: "auto", "cpu", "cuda" or "cuda:N". Where they fail, one of them says why: what is
-    raised inside becomes SystemExit at the others.
+    device: "auto", "cpu", "cuda" or "cuda:N". If the training fails, one process reports the
+    error; in the others it becomes SystemExit.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
@@ -112,7 +112,7 @@ def joined(device: str) -> Iterator[Ranks]:
             raise SystemExit(_FAILED)
         raise RecipeError(
             f"--device is {device}, but torchrun started {world} processes, which cannot share "
-            "one; give cuda, and each takes a GPU of its own."
+            "one; give cuda, and each uses its own GPU."
         )
     cuda = device != "cpu" and torch.cuda.is_available()
     local, gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
@@ -123,26 +123,26 @@ def joined(device: str) -> Iterator[Ranks]:
     try:
         if cuda and local >= gpus:
             raise RecipeError(
-                f"torchrun started more processes here than the {gpus} GPU(s) there are; give "
+                f"torchrun started more processes than this machine's {gpus} GPU(s); give "
                 f"--nproc-per-node {gpus}."
             )
         yield ranks
     except SegRgbxError as err:
-        if not ranks.speaks():
+        if not ranks.must_report():
             raise SystemExit(_FAILED) from err
         raise
     except KeyboardInterrupt as err:
-        if not (ranks.first and ranks.speaks()):
+        if not (ranks.first and ranks.must_report()):
             raise SystemExit(_INTERRUPTED) from err
         raise
     except RuntimeError as err:
         if not _is_a_lost_partner(err):
             raise
-        if not ranks.speaks():
+        if not ranks.must_report():
             raise SystemExit(_FAILED) from err
         raise SegRgbxError(
-            "Another process of this training ended without a word; torchrun's report below says "
-            "by which signal, and 9 is mostly memory that ran out."
+            "Another process of this training ended without an error message; torchrun's report "
+            "below names the signal: 9 mostly means that memory ran out."
         ) from err
     finally:
         dist.destroy_process_group()
@@ -155,20 +155,20 @@ def _is_a_lost_partner(err: RuntimeError) -> bool:
 class SharedBatchNorm(nn.BatchNorm2d):
     """Batch normalisation over the samples of all processes, on any device.
 
-    torch's own SyncBatchNorm runs on accelerators alone. The variance is taken about the common
-    mean, in a second exchange, for the sake of float32.
+    torch's own SyncBatchNorm runs only on accelerators. The variance is computed about the common
+    mean, in a second exchange, for precision in float32.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002, torch's name
-        """(B, C, H, W) to the same."""
+        """Normalises (B, C, H, W); the shape and dtype stay the same."""
         if not self.training:
             return super().forward(input)
         with torch.autocast(input.device.type, enabled=False):
-            # Half types neither hold the number of pixels nor the sum over them.
+            # Half types can represent neither the number of pixels nor the sum over them.
             return self._normalised(input.float()).to(input.dtype)
 
     def _normalised(self, values: Tensor) -> Tensor:
-        """The same of float32, by the statistics of all processes."""
+        """Normalises float32 by the statistics of all processes."""
         count = values.new_tensor(float(values.numel() / values.shape[1]))
         sums = _summed(torch.cat([values.sum((0, 2, 3)), count[None]]))
         mean, whole = sums[:-1] / sums[-1], sums[-1].detach()
@@ -188,29 +188,29 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 def _summed(values: Tensor) -> Tensor:
-    """Over all processes; gradients run back to each."""
-    found: Tensor = _AllReduce.apply(values)
-    return found
+    """The sum over all processes; gradients flow back to each."""
+    summed: Tensor = _AllReduce.apply(values)
+    return summed
 
 
 class _AllReduce(torch.autograd.Function):
-    """A sum over all processes, of the gradients as well."""
+    """A sum over all processes; the gradients are summed too."""
 
     @staticmethod
     def forward(_: Any, values: Tensor) -> Tensor:
-        found = values.clone()
-        dist.all_reduce(found)
-        return found
+        summed = values.clone()
+        dist.all_reduce(summed)
+        return summed
 
     @staticmethod
     def backward(_: Any, gradient: Tensor) -> Tensor:
-        found = gradient.clone()
-        dist.all_reduce(found)
-        return found
+        summed = gradient.clone()
+        dist.all_reduce(summed)
+        return summed
 
 
 def share_batch_norms(module: nn.Module) -> None:
-    """Replaces every batch normalisation by one over all processes, with the same tensors."""
+    """Replaces every batch normalisation by one over all processes that shares its tensors."""
     for name, child in module.named_children():
         if type(child) is nn.BatchNorm2d:
             shared = SharedBatchNorm(child.num_features, child.eps, child.momentum)
@@ -223,7 +223,7 @@ def share_batch_norms(module: nn.Module) -> None:
 
 
 def local_device(device: torch.device) -> torch.device:
-    """The device of this process: of several on one machine each takes a GPU of its own."""
+    """The device of this process; several processes on one machine use one GPU each."""
     number = os.environ.get("LOCAL_RANK")
     if number is None or str(device) != "cuda":
         return device

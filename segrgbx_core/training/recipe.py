@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training recipes: YAML files that say everything a training depends on."""
+"""Training recipes: YAML files with everything that a training depends on."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from segrgbx_core.training.clip.towers import LoraSettings
 
 @dataclass(frozen=True)
 class ScenesSource:
-    """Stills of synthetic streets, rendered before the training: one seed a still."""
+    """Still images of synthetic streets, rendered before the training; one seed per image."""
 
     count: int
     first_seed: int
@@ -27,12 +27,12 @@ class ScenesSource:
 
 @dataclass(frozen=True)
 class Source:
-    """Where samples come from: scenes, or a folder (relative to the recipe).
+    """A source of samples: scenes, or a folder (relative to the recipe).
 
-    dataset: whose layout the folder has, a name of `segrgbx data`'s; None is the plain folder
-    format. split, x, depth_scale, labels_from: of that dataset, as `segrgbx data` has them; the
-    split is train where none is named. label_set: the samples' set, where it is another than the
-    recipe's `label_set`.
+    dataset: the dataset whose layout the folder has, as in `segrgbx data`; None is the plain
+    folder format. split, x, depth_scale, labels_from: options of the dataset, as in
+    `segrgbx data`; the default split is train. label_set: the samples' label set, if it differs
+    from the recipe's `label_set`.
     """
 
     folder: str | None = None
@@ -50,8 +50,8 @@ class Source:
         of_dataset = (self.split, self.x, self.depth_scale, self.labels_from)
         if self.dataset is None and of_dataset != (None,) * 4:
             raise RecipeError(
-                "A data source has split, x, depth_scale or labels_from, but no 'dataset' that "
-                "they belong to; name it, or leave them out."
+                "A data source has split, x, depth_scale or labels_from, but no 'dataset'; name "
+                "it, or leave them out."
             )
         if self.dataset is not None and self.folder is None:
             raise RecipeError(f"Dataset '{self.dataset}' has no 'folder'; give its root.")
@@ -61,12 +61,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Data:
-    """Samples to train on and samples to choose the best weights by, of one sensor or several.
+    """The samples for training and for selecting the best weights, of one or several sensors.
 
-    test: samples that the best weights are scored on once, at the end; nothing is chosen by them.
-    size_power: a source of n samples is drawn in proportion to n to this power; 1 as if all were
-    one set, 0 all sources alike. batches: "mixed", each sample of a batch with its own sensor, or
-    "by_modality", each batch of one sensor alone.
+    test: samples on which the best weights are scored once, at the end; they influence nothing.
+    size_power: a source of n samples is drawn in proportion to n to this power; 1 treats all
+    samples equally, 0 all sources. batches: "mixed" allows several sensors in a batch,
+    "by_modality" only one.
     """
 
     train: tuple[Source, ...]
@@ -80,12 +80,12 @@ class Data:
 class Augment:
     """Random changes of a sample.
 
-    crop: height and width in pixels. area: share of the image a crop covers, least and most.
-    jitter: relative change of RGB brightness, contrast and saturation. x_noise: standard
-    deviation added to the X planes, at most, and the measure of each sensor's other faults (see
-    `disturbed`). x_dropout: share of samples trained without X. x_shift: pixels by which X is
-    moved against RGB, at most. rgb_dark: share of the samples with X whose RGB is darkened until
-    it tells little, so that what X tells is learnt early, and not only where RGB fails by itself.
+    crop: height and width in pixels. area: smallest and largest share of the image that a crop
+    covers. jitter: largest relative change of RGB brightness, contrast and saturation. x_noise:
+    largest standard deviation of the noise on the X planes; it also scales each sensor's other
+    faults (see `disturbed`). x_dropout: share of samples that are trained without X. x_shift:
+    largest displacement of X against RGB in pixels. rgb_dark: share of the samples with X whose
+    RGB is darkened strongly, so that the model learns early to use X.
     """
 
     crop: tuple[int, int] = (192, 256)
@@ -100,8 +100,10 @@ class Augment:
 
 @dataclass(frozen=True)
 class HardPixels:
-    """Learning from hard pixels alone: those whose true class has less probability than
-    `threshold`, and never fewer than the share `least` of the labelled ones."""
+    """Learning only from hard pixels: those whose true class is less probable than `threshold`.
+
+    At least the share `least` of the labelled pixels is used.
+    """
 
     threshold: float = 0.7
     least: float = 0.1
@@ -111,9 +113,9 @@ class HardPixels:
 class Optimiser:
     """AdamW with linear warm-up and polynomial decay.
 
-    batch: samples a step, over all processes. accumulate: parts of a batch that go through the
-    network one after the other, for want of memory. class_balance: loss weight of a class is its
-    frequency to minus this power. ema: decay of the averaged weights that are kept. precision:
+    batch: samples per step, over all processes. accumulate: number of parts of a batch that go
+    through the network one after the other, to save memory. class_balance: the loss weight of a
+    class is its frequency to minus this power. ema: decay of the averaged weights. precision:
     "auto", "float32", "bf16" or "fp16"; "auto" is float32 on the CPU. ohem: None learns from all
     pixels.
     """
@@ -135,10 +137,10 @@ class Optimiser:
 
 @dataclass(frozen=True)
 class ClipStage:
-    """The tuning of MA-CLIP's tower, before the training; the tower is fixed from then on.
+    """The tuning of MA-CLIP's tower before the training, which then freezes it.
 
-    weights: a file of open_clip's weights for `model.clip`, from the recipe's folder; None starts
-    fresh. lora: None tunes all parameters.
+    weights: a file of open_clip weights for `model.clip`, relative to the recipe's folder; None
+    starts from random weights. lora: None tunes all parameters.
     """
 
     steps: int
@@ -153,12 +155,12 @@ class ClipStage:
 class Recipe:
     """One training.
 
-    short_side: pixels of the image's shorter side at inference. clip_tuning: None leaves MA-CLIP's
-    tower, where the model has one, to the training itself. start_from: a model
-    folder of this project, or a checkpoint of another, from the recipe's folder, that fills the
-    parts it has. label_set: the samples' set, by
-    name or by a file from the recipe's folder, where the model is to answer over the union that
-    the set is a part of; a source may name another part of the same union.
+    short_side: shorter side of the image at inference, in pixels. clip_tuning: None trains
+    MA-CLIP's tower, if the model has one, together with the rest. start_from: a model folder of
+    this project or a checkpoint of another project, relative to the recipe's folder; it fills the
+    parts that it contains. label_set: the samples' label set, by name or file (relative to the
+    recipe's folder), for a model over the union that the set belongs to; a source may name
+    another part of the same union.
     """
 
     name: str
@@ -176,13 +178,13 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """The recipe in a YAML file.
+    """Reads a recipe from a YAML file.
 
     Raises RecipeError for a missing file, broken YAML, unknown or missing keys, wrong types and
     values out of range.
     """
     if not path.is_file():
-        raise RecipeError(f"Recipe {path} was not found; shipped ones lie under config/train/.")
+        raise RecipeError(f"Recipe {path} was not found; shipped ones are under config/train/.")
     recipe = filled(Recipe, read_yaml(path, RecipeError), path.name, RecipeError)
     _check(recipe, path.name)
     return recipe
@@ -190,24 +192,24 @@ def load_recipe(path: Path) -> Recipe:
 
 @dataclass(frozen=True)
 class RecipeFile:
-    """A recipe and the file that it was read from, from whose folder its paths start."""
+    """A recipe and its file; the recipe's paths are relative to the file's folder."""
 
     recipe: Recipe
     path: Path
 
     @classmethod
     def read(cls, path: Path) -> "RecipeFile":
-        """Errors as `load_recipe`."""
+        """Reads the file. Raises the errors of `load_recipe`."""
         return cls(load_recipe(path), path)
 
     @property
     def name(self) -> str:
-        """The file's name, by which errors call it."""
+        """The file's name, for error messages."""
         return self.path.name
 
     @property
     def folder(self) -> Path:
-        """Where the recipe's relative paths start."""
+        """The folder to which the recipe's paths are relative."""
         return self.path.parent
 
 

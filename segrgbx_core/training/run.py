@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training from its recipe: what is checked, claimed and made before the loop runs."""
+"""Run a training from its recipe, or try the recipe on one batch before its training."""
 
 import shutil
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
 from segrgbx_core.files.disk import claim_output, disk_errors
 from segrgbx_core.model.placement import choose_device
-from segrgbx_core.training.board import BOARD, LOG, Board, need_tensorboard
+from segrgbx_core.training.board import BOARD, LOG, Board, need_tensorboard, training_progress
 from segrgbx_core.training.loop import Training, say, sigterm_interrupts
 from segrgbx_core.training.parts import TrainingContext, TrainingParts
-from segrgbx_core.training.ranks import joined, local_device
-from segrgbx_core.training.recipe import RecipeFile
+from segrgbx_core.training.ranks import Ranks, local_device, process_group
+from segrgbx_core.training.recipe import Recipe, RecipeFile, Source
 from segrgbx_core.training.sources import check_before_rendering
 from segrgbx_core.training.start import check_start
 from segrgbx_core.training.state import CHECKPOINT, need_checkpoint
@@ -21,10 +23,10 @@ from segrgbx_core.training.state import CHECKPOINT, need_checkpoint
 
 @dataclass(frozen=True)
 class Machine:
-    """How to use the machine; nothing of it changes what a step learns.
+    """How to use the machine; it does not affect what a step learns.
 
     device: "auto", "cpu", "cuda" or "cuda:N". workers: processes that read samples ahead; 0 reads
-    between steps. tensorboard: whether to write its files.
+    between steps. tensorboard: whether to write TensorBoard's files.
     """
 
     device: str = "auto"
@@ -42,14 +44,14 @@ def train(
     """Trains as the recipe says and returns the folder of the best model.
 
     Writes below `out`: `data/` (rendered scenes), `checkpoint.pt`, `log.csv` (step, seconds,
-    loss, validation mIoU, each sensor's) and `model/`. With resume=True an interrupted training
-    goes on exactly where its last checkpoint stood. Started by torchrun, the processes share one
-    training. SIGINT and SIGTERM end it after the step in hand, with a checkpoint, by
-    KeyboardInterrupt.
-    Raises RecipeError, InputError and OutputError in words.
+    loss, validation mIoU, each sensor's mIoU) and `model/`. resume: continue an interrupted
+    training exactly from its last checkpoint. force: write into a folder that has files. Started
+    by torchrun, the processes share one training. SIGINT and SIGTERM end it after the current
+    step, with a checkpoint and KeyboardInterrupt.
+    Raises RecipeError, LabelError, ModelError, InputError and OutputError.
     """
     machine = machine or Machine()
-    with joined(machine.device) as ranks:
+    with process_group(machine.device) as ranks:
         file = RecipeFile.read(path)
         place = TrainingContext(
             out,
@@ -61,7 +63,7 @@ def train(
             with sigterm_interrupts():
                 training = _begun(file, place, machine, resume=resume, force=force)
         except KeyboardInterrupt:
-            if ranks.first and ranks.speaks():
+            if ranks.first and ranks.must_report():
                 _say_stopped_before_steps(path, place, resume)
             raise
         board = Board(out / BOARD if machine.tensorboard and ranks.first else None)
@@ -71,7 +73,7 @@ def train(
 def _begun(
     file: RecipeFile, place: TrainingContext, machine: Machine, *, resume: bool, force: bool
 ) -> Training:
-    """Everything before the first step; what cannot work is said before scenes are rendered."""
+    """Prepares everything before the first step; reports errors before it renders scenes."""
     if machine.tensorboard:
         need_tensorboard()
     if resume:
@@ -87,8 +89,10 @@ def _begun(
 
 
 def _claim(out: Path, force: bool) -> None:
-    """A new training's folder, without the log of the one before, its curves, and its checkpoint,
-    which would be taken for this one's."""
+    """Makes a new training's folder; removes the log, curves and checkpoint of an earlier one.
+
+    They would otherwise be mistaken for this training's.
+    """
     claim_output(out, force)
     with disk_errors(out):
         for name in (LOG, CHECKPOINT):
@@ -99,6 +103,99 @@ def _claim(out: Path, force: bool) -> None:
 def _say_stopped_before_steps(path: Path, place: TrainingContext, resume: bool) -> None:
     say(
         place.console,
-        "Stopped before the first step; what was rendered is kept. Begin again with\n"
+        "Stopped before the first step; rendered scenes are kept. Begin again with\n"
         f"  segrgbx train {path} --out {place.out} {'--resume' if resume else '--force'}",
     )
+
+
+CHECK_STEPS = 60
+_LEARNT = 0.5
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result of a check.
+
+    first, last: loss of the batch before and after. step_seconds: duration of a step with data
+    loading. training_hours: duration of all steps of the recipe at this speed, without rendering,
+    CLIP tuning and validation.
+    """
+
+    first: float
+    last: float
+    steps: int
+    step_seconds: float
+    training_hours: float
+    samples: dict[str, int]
+
+    @property
+    def learnt(self) -> bool:
+        """Whether the loss at least halved."""
+        return self.last <= _LEARNT * self.first
+
+    @property
+    def text(self) -> str:
+        """The result as a sentence."""
+        held = ", ".join(f"{count} {name}" for name, count in self.samples.items())
+        outcome = (
+            "the recipe can learn"
+            if self.learnt
+            else "expected half or less: look at the labels, or at optimiser.learning_rate"
+        )
+        return (
+            f"One batch ({held}), {self.steps} steps: loss {self.first:.3f} to {self.last:.3f}; "
+            f"{outcome}. A step takes {self.step_seconds:.2f} s here, the training's steps about "
+            f"{self.training_hours:.1f} hours."
+        )
+
+
+def check_recipe(path: Path, device: str = "auto", steps: int = CHECK_STEPS) -> Check:
+    """Trains on the recipe's first batch repeatedly; renders only the scenes that this needs.
+
+    Raises the errors that `train` raises before its first step.
+    """
+    chosen = choose_device(device)
+    file = RecipeFile.read(path)
+    check_start(file)
+    check_before_rendering(file)
+    with TemporaryDirectory() as folder:
+        place = TrainingContext(Path(folder), chosen, Ranks(), Console(), trial=True)
+        parts = TrainingParts(replace(file, recipe=_small(file.recipe)), place)
+        parts.import_start()
+        parts.freeze_clip()
+        return _by_heart(parts, file.recipe, steps)
+
+
+def _by_heart(parts: TrainingParts, recipe: Recipe, steps: int) -> Check:
+    o = recipe.optimiser
+    before = time.monotonic()
+    batch = parts.batches.batch(0, o.batch)
+    loading = time.monotonic() - before
+    pieces = [parts.batches.batch(0, o.batch, i, o.accumulate) for i in range(o.accumulate)]
+    losses = []
+    with training_progress(parts.place.console) as bar:
+        task = bar.add_task("learning one batch", total=steps, note="")
+        started = time.monotonic()
+        for _ in range(steps):
+            losses.append(parts.stepper(pieces, o.learning_rate))
+            bar.update(task, advance=1, note=f"loss {losses[-1]:.3f}")
+        seconds = (time.monotonic() - started) / steps + loading
+    names = {n: batch.modalities.count(n) for n in dict.fromkeys(batch.modalities)}
+    hours = seconds * o.steps / 3600
+    return Check(losses[0], losses[-1], steps, seconds, hours, names)
+
+
+def _small(recipe: Recipe) -> Recipe:
+    """The recipe with few training scenes, one validation scene, and X in every sample."""
+    sources = recipe.data.train
+    enough = -(-recipe.optimiser.batch // len(sources)) + 1
+    train = tuple(_fewer(source, enough) for source in sources)
+    data = replace(recipe.data, train=train, validation=(_fewer(sources[0], 1),), test=())
+    augment = replace(recipe.augment, x_dropout=0.0 if recipe.augment.x_dropout < 1 else 1.0)
+    return replace(recipe, data=data, augment=augment)
+
+
+def _fewer(source: Source, most: int) -> Source:
+    if source.scenes is None:
+        return source
+    return replace(source, scenes=replace(source.scenes, count=min(source.scenes.count, most)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sources of a recipe, opened: labelled pairs of any origin, and what their classes mean."""
+"""Open the sources of a recipe: their labelled pairs, and how their classes are used."""
 
 import logging
 from collections.abc import Callable
@@ -27,22 +27,25 @@ log = logging.getLogger("segrgbx")
 
 @dataclass(frozen=True)
 class LabelledSource:
-    """One of a recipe's sources, opened. samples: those that can be used. active: how its classes
-    lie in the union that the model answers over; None where the model answers in them."""
+    """An opened source of a recipe.
+
+    samples: its labelled pairs. active: membership of its classes in the union that the model
+    answers over; None if the model answers in the source's own classes.
+    """
 
     samples: Skipping
     active: Membership | None
 
     @property
     def answers(self) -> LabelSet:
-        """The classes that a model over this source has."""
+        """The classes of a model that is trained on this source."""
         return self.samples.label_set if self.active is None else self.active.unified
 
 
 def render_scenes(
     folder: Path, scenes: ScenesSource, on_frame: Callable[[], None] | None = None
 ) -> None:
-    """Renders what of the scenes is not in the folder yet."""
+    """Renders the scenes that the folder does not contain yet."""
     render_stills(folder, _settings_of(scenes), scenes.count, on_frame)
 
 
@@ -57,8 +60,10 @@ def _settings_of(scenes: ScenesSource) -> DriveSettings:
 
 
 def check_before_rendering(file: RecipeFile) -> None:
-    """Raises RecipeError, LabelError or InputError for sources that cannot be used, as far as that
-    can be told before scenes are rendered, which may take hours."""
+    """Raises RecipeError, LabelError or InputError for sources that cannot be used.
+
+    Checks everything that can be checked before scenes are rendered, which may take hours.
+    """
     recipe, data = file.recipe, file.recipe.data
     groups = {"train": data.train, "validation": data.validation, "test": data.test}
     if all(source.scenes is None for sources in groups.values() for source in sources):
@@ -78,10 +83,10 @@ def check_before_rendering(file: RecipeFile) -> None:
 
 
 def scenes_folders(sources: tuple[Source, ...], below: Path) -> list[Path | None]:
-    """Where each source's scenes are rendered; None for one on disk already.
+    """The folder for each source's rendered scenes; None for a source that is on disk.
 
-    A single source has the folder itself; of several each has its own, named by its place and
-    sensor.
+    A single source uses the folder itself. Several sources have subfolders that are named by
+    position and sensor.
     """
     if len(sources) == 1:
         return [below if sources[0].scenes else None]
@@ -94,9 +99,9 @@ def scenes_folders(sources: tuple[Source, ...], below: Path) -> list[Path | None
 def open_sources(
     file: RecipeFile, sources: tuple[Source, ...], below: Path
 ) -> list[LabelledSource]:
-    """The sources with their samples, scenes being rendered below that folder.
+    """Opens the sources; scenes are in or below the folder `below`.
 
-    Raises RecipeError, LabelError and InputError for what cannot be used together.
+    Raises RecipeError, LabelError and InputError for sources that cannot be used together.
     """
     opened = []
     for source, rendered in zip(sources, scenes_folders(sources, below), strict=True):
@@ -111,7 +116,7 @@ def open_sources(
 def _pairs(source: Source, parent: Path, rendered: Path | None) -> LabelledPairs:
     if rendered is not None:
         assert source.scenes is not None
-        # The folder may hold more, of a recipe that asked for others.
+        # The folder may contain more scenes, from a recipe with other settings.
         stems = frozenset(still_stems(source.scenes.first_seed, source.scenes.count))
         return FolderDataset(rendered, stems=stems)
     assert source.folder is not None
@@ -127,9 +132,10 @@ def _say_skipped(sentence: str) -> None:
 
 
 def union_of(label_set: str | None, file: RecipeFile, samples: LabelledPairs) -> Membership | None:
-    """How the samples' classes lie in the union that the model answers over; None without one.
+    """Membership of the samples' classes in the union that the model answers over.
 
-    Raises LabelError for a set that cannot be used, and RecipeError where it is not the samples'.
+    None without a label_set. Raises LabelError for a label set that cannot be used, and
+    RecipeError if it is not the samples' set.
     """
     if label_set is None:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The weights that a recipe starts from: where they are, and into the model with them."""
+"""The weights that a recipe starts from: find them and load them into the model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +15,9 @@ _MODEL = "model"
 
 
 def start_of(file: RecipeFile) -> Path | None:
-    """The folder or file that `start_from` names; None where the recipe starts fresh.
+    """The folder or file that `start_from` names; None if the recipe has no `start_from`.
 
-    Raises RecipeError where there is none, or where it is a folder without a model's card.
+    Raises RecipeError if it does not exist, or is a folder without a model's card.
     """
     told = file.recipe.start_from
     if told is None:
@@ -30,17 +30,17 @@ def start_of(file: RecipeFile) -> Path | None:
         raise RecipeError(f"{named}, a file of a model folder; give the folder {start.parent}.")
     if start.is_dir() and not (start / CARD_FILE).is_file():
         inside = start / _MODEL
-        way_out = "give a folder that `segrgbx train` wrote its model to"
+        way_out = "give a model folder that `segrgbx train` wrote"
         if (inside / CARD_FILE).is_file():
             way_out = f"give {told.rstrip('/')}/{_MODEL}"
         raise RecipeError(
-            f"{named}, but {start} is no model folder, as it has no {CARD_FILE}; {way_out}."
+            f"{named}, but {start} is no model folder: it has no {CARD_FILE}; {way_out}."
         )
     return start
 
 
 def check_start(file: RecipeFile) -> None:
-    """Raises RecipeError for a start that the recipe's model cannot be filled from."""
+    """Raises RecipeError if the weights do not fit the recipe's model."""
     if start_of(file) is not None:
         model = file.recipe.model
         classes = tuple(str(i) for i in range(model.num_classes))
@@ -48,7 +48,7 @@ def check_start(file: RecipeFile) -> None:
 
 
 def _way_to(start: Path, recipes: Path) -> str:
-    """How to come by a start that is missing."""
+    """How to get missing start weights, for an error message."""
     before = recipes / f"{start.parent.name}.yaml"
     if start.name == _MODEL and before.is_file():
         return f"train it first: segrgbx train {before} --out {start.parent}"
@@ -58,10 +58,10 @@ def _way_to(start: Path, recipes: Path) -> str:
 def fill_from_start(
     model: SegRgbX, class_names: Sequence[str], file: RecipeFile
 ) -> ImportReport | None:
-    """Fills the model with what the recipe's start has for it; None for a fresh start.
+    """Loads the matching weights of `start_from` into the model; None without `start_from`.
 
-    class_names: the model's, in order. Raises RecipeError, which names the recipe's value, for a
-    start that is missing, broken, or of another kind than the model.
+    class_names: the model's classes, in order. Raises RecipeError, which names the recipe's value,
+    for weights that are missing, broken, or do not fit the model.
     """
     start = start_of(file)
     if start is None:

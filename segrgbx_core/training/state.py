@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training is made of between two steps, and its checkpoint on disk."""
+"""The state of a training between two steps, and its checkpoint on disk."""
 
 import io
 import logging
@@ -22,7 +22,7 @@ from segrgbx_core.training.recipe import Recipe
 
 
 def plain(value: object) -> Any:
-    """Dataclasses as mappings and tuples as lists, all the way down."""
+    """Converts dataclasses to mappings and tuples to lists, recursively."""
     if is_dataclass(value):
         return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, tuple | list):
@@ -31,28 +31,28 @@ def plain(value: object) -> Any:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
-    """By its key, such as `optimiser.batch`, each change in a few words.
+    """A description of each changed value, by its key, such as `optimiser.batch`.
 
-    before, after: recipes made `plain`. Keys that one of them does not know are left out.
+    before, after: recipes converted by `plain`. Keys that only one of them has are left out.
     """
     was, now = dict(_leaves(before)), dict(_leaves(after))
-    found = {
+    texts = {
         key: f"{key} was {_short(was[key])} and is {_short(now[key])}"
         for key in was
         if key in now and was[key] != now[key]
     }
-    # Where one of them has a value, such as None, and the other a mapping.
-    found |= {
+    # One of them has a value, such as None, and the other a mapping.
+    texts |= {
         key: f"{key} was {_short(was[key])} and is given now"
         for key in was
         if key not in now and _below(key, now)
     }
-    found |= {
+    texts |= {
         key: f"{key} was given and is {_short(now[key])} now"
         for key in now
         if key not in was and _below(key, was)
     }
-    return found
+    return texts
 
 
 def _below(key: str, leaves: Mapping[str, Any]) -> bool:
@@ -84,9 +84,13 @@ _NAMES = {"model", "average", "optimiser", "scaler", "step", "best", "seconds", 
 
 @dataclass
 class TrainingState:
-    """recipe: which the training goes by. scaler: of the loss, where gradients in float16 would
-    vanish. step: steps done. best: best validation mIoU so far, -1 before the first. seconds:
-    spent. loss: of the last step. validated: the last step whose weights were scored."""
+    """The state of a training.
+
+    recipe: the training's recipe. scaler: loss scaler, against vanishing float16 gradients. step:
+    completed steps. best: best validation mIoU so far, -1 before the first validation. seconds:
+    training time. loss: loss of the last step. validated: the last step whose weights were
+    scored.
+    """
 
     recipe: Recipe
     model: SegRgbX
@@ -101,7 +105,7 @@ class TrainingState:
 
     @property
     def averaged(self) -> SegRgbX:
-        """The model with averaged weights."""
+        """The model with the averaged weights."""
         module = self.average.module
         assert isinstance(module, SegRgbX)
         return module
@@ -110,9 +114,9 @@ class TrainingState:
 def fresh_state(
     recipe: Recipe, device: torch.device | None = None, scaled: bool = False
 ) -> TrainingState:
-    """New weights from the recipe's seed; no weight decay on vectors.
+    """A state with new weights from the recipe's seed; vectors have no weight decay.
 
-    scaled: whether the training is in float16.
+    scaled: whether the training runs in float16.
     """
     device = device or torch.device("cpu")
     torch.manual_seed(recipe.seed)
@@ -134,14 +138,14 @@ def fresh_state(
 
 
 def random_state(device: torch.device) -> Tensor:
-    """The state of the random numbers that the model's layers draw on that device."""
+    """The state of the random number generator that the model's layers use on the device."""
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 
 def save_checkpoint(state: TrainingState, path: Path, rng: Sequence[Tensor]) -> None:
-    """Writes the state whole or not at all; the last checkpoint survives a full disk.
+    """Writes the state atomically; the last checkpoint survives a full disk.
 
-    rng: `random_state` of each process. Raises OutputError where the disk refuses.
+    rng: `random_state` of each process. Raises OutputError if the file cannot be written.
     """
     part = path.with_suffix(".part")
     content = {
@@ -171,7 +175,7 @@ def save_checkpoint(state: TrainingState, path: Path, rng: Sequence[Tensor]) -> 
 
 
 def _save(content: object, file: BinaryIO) -> None:
-    """Raises the disk's own OSError, in the place of which torch may raise one of its own."""
+    """Saves the content; raises the original OSError if torch replaces it by its own error."""
     watched = _Watched(file)
     try:
         torch.save(content, cast(IO[bytes], watched))
@@ -182,7 +186,7 @@ def _save(content: object, file: BinaryIO) -> None:
 
 
 class _Watched(io.RawIOBase):
-    """A file that remembers why a write failed."""
+    """A file that keeps the error of a failed write."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -200,7 +204,7 @@ class _Watched(io.RawIOBase):
 
 
 def _keep_name(folder: Path) -> None:
-    """A rename, too, outlasts a loss of power only once its folder is flushed."""
+    """Flushes the folder, without which a rename may not survive a power failure."""
     place = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(place)
@@ -209,7 +213,7 @@ def _keep_name(folder: Path) -> None:
 
 
 def way_on(out: Path | None) -> str:
-    """How a training that stopped there goes on; None for one that wrote nothing."""
+    """How to continue a training that stopped; out: its folder, or None if it wrote nothing."""
     if out is None:
         return "try again"
     whole = (out / CHECKPOINT).is_file()
@@ -217,7 +221,7 @@ def way_on(out: Path | None) -> str:
 
 
 def need_checkpoint(path: Path) -> None:
-    """Raises RecipeError where there is none."""
+    """Raises RecipeError if there is no checkpoint."""
     if not path.is_file():
         raise RecipeError(
             f"{path} was not found, so there is nothing to resume; leave out --resume (and add "
@@ -226,28 +230,28 @@ def need_checkpoint(path: Path) -> None:
 
 
 def restore(state: TrainingState, path: Path, rank: int = 0) -> tuple[str, ...]:
-    """Fills the state, and torch's random numbers, from a checkpoint, and says what of the recipe
-    is another than that of the checkpoint, a change each.
+    """Restores the state and torch's random number generator from a checkpoint.
 
-    Raises RecipeError where there is no checkpoint, it cannot be read, or the recipe differs in
-    what cannot change half-way: the model, or what was done before the first step.
+    Returns a description of each change of the recipe since the checkpoint. Raises RecipeError if
+    there is no checkpoint, it cannot be read, or the recipe has changes that a running training
+    cannot take over: of the model, or of what is done before the first step.
     """
     need_checkpoint(path)
     content = _read(path)
-    found = changes(content.get("recipe", {}), plain(state.recipe))
+    changed = changes(content.get("recipe", {}), plain(state.recipe))
     if content.get("recipe"):
-        _refuse_what_is_too_late(found, path)
+        _refuse_what_is_too_late(changed, path)
     device = next(state.model.parameters()).device
     try:
         state.model.load_state_dict(content["model"])
         state.average.load_state_dict(content["average"])
     except RuntimeError as err:
         raise RecipeError(
-            f"{path} is of another architecture than the recipe; resume with the recipe it was "
-            "made by."
+            f"{path} has another architecture than the recipe; resume with the recipe that made "
+            "it."
         ) from err
     state.optimiser.load_state_dict(content["optimiser"])
-    if content["scaler"]:  # none of a training that was not in float16
+    if content["scaler"]:  # empty unless the training was in float16
         state.scaler.load_state_dict(content["scaler"])
     state.step, state.best = int(content["step"]), float(content["best"])
     state.seconds = float(content["seconds"])
@@ -255,15 +259,15 @@ def restore(state: TrainingState, path: Path, rank: int = 0) -> tuple[str, ...]:
     state.validated = int(content.get("validated", state.step))
     if rank < len(content["rng"]):
         _set_random_state(content["rng"][rank], device)
-    return tuple(found.values()) if content.get("recipe") else ()
+    return tuple(changed.values()) if content.get("recipe") else ()
 
 
-def _refuse_what_is_too_late(found: Mapping[str, str], path: Path) -> None:
-    late = [text for key, text in found.items() if key.split(".")[0] in _FIXED]
+def _refuse_what_is_too_late(changed: Mapping[str, str], path: Path) -> None:
+    late = [text for key, text in changed.items() if key.split(".")[0] in _FIXED]
     if late:
         raise RecipeError(
             f"The recipe is not the one that {path} was made by: {', '.join(late)}; that cannot "
-            "change half-way, so resume with the recipe it was made by, or begin anew with "
+            "change half-way, so resume with the recipe it was made by, or begin again with "
             "--force."
         )
 
@@ -274,10 +278,10 @@ def _set_random_state(rng: Tensor, device: torch.device) -> None:
             torch.cuda.set_rng_state(rng, device)
         else:
             torch.set_rng_state(rng)
-    except RuntimeError:  # the state is as long as its kind of device has it
+    except RuntimeError:  # the length of the state depends on the kind of device
         log.warning(
-            "The checkpoint is of another kind of device, so what layers drop at random is drawn "
-            "anew, and the training does not end as it would have there."
+            "The checkpoint is of another kind of device, so the random numbers of dropout start "
+            "again, and the result will differ from that of an uninterrupted training."
         )
 
 
@@ -286,12 +290,12 @@ def _read(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as err:
         raise RecipeError(
-            f"{path} cannot be read as a checkpoint ({type(err).__name__}); begin anew with "
+            f"{path} cannot be read as a checkpoint ({type(err).__name__}); begin again with "
             "--force."
         ) from err
     if not isinstance(content, dict) or not content.keys() >= _NAMES:
         raise RecipeError(
             f"{path} is no checkpoint of this version; finish that training with the version it "
-            "was begun with, or begin anew with --force."
+            "was begun with, or begin again with --force."
         )
     return content

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One step of a training: a batch through the network, in parts and processes, and an update."""
+"""One training step: a batch, split into parts and processes, and an update of the weights."""
 
 import math
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ BAD_BATCH = "bad_batch.pt"
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """The rate of that step, counted from 0: linear warm-up, then polynomial decay to 0."""
+    """The learning rate of a step, counted from 0: linear warm-up, then polynomial decay to 0."""
     o = recipe.optimiser
     if step < o.warm_up:
         return o.learning_rate * (step + 1) / o.warm_up
@@ -33,10 +33,10 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 
 class Stepper:
-    """Takes steps with a state's model, which it prepares for several processes where there are.
+    """Takes steps with a state's model, which it prepares for several processes if there are any.
 
-    precision: as `choose_precision` gives it. out: where a batch goes that cannot be learnt from;
-    None keeps none.
+    precision: from `choose_precision`. out: the folder for a batch whose loss is not finite; None
+    saves no batch.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Stepper:
         state: TrainingState,
         objective: Objective,
         ranks: Ranks,
+        *,
         device: torch.device,
         precision: str,
         out: Path | None,
@@ -57,9 +58,9 @@ class Stepper:
             self._network = DistributedDataParallel(state.model, find_unused_parameters=True)
 
     def __call__(self, parts: Sequence[Batch], rate: float) -> float:
-        """Learns from this process's parts of the step's batch and returns the whole's loss.
+        """Learns from this process's parts of the batch; returns the loss of the whole batch.
 
-        Raises SegRgbxError for a loss that is no number, and where memory runs out.
+        Raises SegRgbxError for a loss that is not finite, and if memory runs out.
         """
         state = self._state
         for group in state.optimiser.param_groups:
@@ -78,24 +79,24 @@ class Stepper:
         return loss
 
     def _backward(self, parts: Sequence[Batch]) -> float:
-        """Gradients of the step's loss, which it returns."""
+        """Computes the gradients of the step's loss and returns the loss."""
         weights = [self._objective.weight(part.labels, part.sources) for part in parts]
         whole = self._ranks.total(torch.stack(weights).sum())
-        found = whole.new_zeros(())
+        summed = whole.new_zeros(())
         for i, part in enumerate(parts):
             with self._apart(last=i + 1 == len(parts)):
                 with autocast(self._precision, self._device):
                     logits = self._network(part.rgb, part.x, part.modalities, part.present)
                 loss = self._objective.loss(logits, part.labels, part.sources, whole)
                 self._check(loss, part)
-                # Gradients are averaged over the processes, while the losses are to be added.
+                # Gradients are averaged over the processes, but the losses must be added.
                 scaled = self._state.scaler.scale(loss * self._ranks.world)
                 scaled.backward()  # type: ignore[no-untyped-call]
-            found = found + loss.detach()
-        return float(self._ranks.total(found))
+            summed = summed + loss.detach()
+        return float(self._ranks.total(summed))
 
     def _apart(self, last: bool) -> AbstractContextManager[object]:
-        """Exchanges gradients with the last part alone."""
+        """A context that exchanges gradients between processes only for the last part."""
         several = isinstance(self._network, DistributedDataParallel)
         if several and not last:
             assert isinstance(self._network, DistributedDataParallel)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How good the weights are on samples held out, sensor by sensor."""
+"""Score the weights on held-out samples, by sensor."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +19,16 @@ from segrgbx_core.weights.store import LoadedModel
 
 
 class ValidationStoppedError(Exception):
-    """The training is to stop, so the validation was broken off."""
+    """The validation was interrupted because the training must stop."""
 
 
 @dataclass(frozen=True)
 class ValidationScores:
-    """miou: mean over the sensors. by_modality: each sensor's, the mean over its sources.
-    by_source: each source's, in order, with the name of its data, such as "mfnet val, thermal"."""
+    """Validation scores.
+
+    miou: mean over the sensors, in 0..1. by_modality: each sensor's mean over its sources.
+    by_source: name of the data, such as "mfnet val, thermal", and mIoU of each source, in order.
+    """
 
     miou: float
     by_modality: Mapping[str, float]
@@ -33,7 +36,7 @@ class ValidationScores:
 
     @property
     def text(self) -> str:
-        """For people: the mean, and the sensors' where there are several."""
+        """The mean as text, and each sensor's score if there are several."""
         each = ", ".join(f"{name} {value:.3f}" for name, value in self.by_modality.items())
         return f"{self.miou:.3f}" + (f" ({each})" if len(self.by_modality) > 1 else "")
 
@@ -45,22 +48,22 @@ def validate(
     use_x: bool,
     device: torch.device,
     ranks: Ranks,
+    *,
     stopping: Callable[[], bool] = lambda: False,
 ) -> ValidationScores:
-    """Scores over all samples of each source that can be used, at the labels' own size, single
-    scale.
+    """Scores all usable samples of each source at the labels' own size, single scale.
 
-    Each process takes its share, and the counts are added, so that the scores do not depend on
-    how many there are. use_x: False gives the model the RGB images alone. stopping: asked after
-    each sample whether to break off. Raises ValidationStoppedError at all processes where one of
-    them was told to.
+    Each process takes a share of the samples and the counts are added, so the scores do not depend
+    on the number of processes. use_x: False gives the model only the RGB images. stopping: called
+    after each sample; returns whether to stop. Raises ValidationStoppedError in all processes if
+    it returns True in one of them.
     """
 
     def on_frame() -> None:
         if stopping():
             raise ValidationStoppedError
 
-    found: dict[str, list[float]] = {}
+    by_sensor: dict[str, list[float]] = {}
     by_source = []
     for source in sources:
         segmenter = Segmenter(LoadedModel(model, card), str(device), label_set=source.active)
@@ -79,14 +82,14 @@ def validate(
         meter = ConfusionMeter(source.samples.label_set)
         meter.add(counts, int(ranks.total(torch.tensor(frames, device=device))))
         miou = meter.scores().miou or 0.0
-        found.setdefault(source.samples.modality, []).append(miou)
+        by_sensor.setdefault(source.samples.modality, []).append(miou)
         by_source.append((_named(source.samples), miou))
-    each = {name: float(np.mean(values)) for name, values in found.items()}
+    each = {name: float(np.mean(values)) for name, values in by_sensor.items()}
     return ValidationScores(float(np.mean(list(each.values()))), each, tuple(by_source))
 
 
 def _named(samples: LabelledPairs) -> str:
-    """Set, split and sensor; of a folder of one's own its name."""
+    """Dataset, split and sensor; the folder's name for the plain folder format."""
     own = samples.name == FolderDataset.name
     words = (samples.folder.name if own else samples.name, samples.places[0].split)
     return " ".join(word for word in words if word) + f", {samples.modality}"

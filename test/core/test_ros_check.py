@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make test-ros` where there is no ROS 2: said out loud, and no failure."""
+"""`make test-ros` without ROS 2 prints a message and does not fail."""
 
 import os
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a video's scene is looked at anew, and that the Segmenter keeps to it."""
+"""When scene embeddings of a video are computed again, and that the Segmenter uses them."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Overlays by hand."""
+"""Overlays against values computed by hand."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Segmenter: sizes, modalities, precision, and the sentences for images it cannot use."""
+"""Segmenter: sizes, modalities, precision, and errors for unusable images."""
 
 import logging
 import subprocess
@@ -179,7 +179,7 @@ def test_planes_already_encoded_are_taken_as_they_are(segmenter: Segmenter) -> N
     raw, ready = segmenter(rgb, thermal), segmenter(rgb, planes)
     assert np.array_equal(ready.confidence, raw.confidence)
     assert ready.modality == "thermal"
-    # Encoding is not the identity, so a second one would show.
+    # Encoding is not the identity, so encoding twice would change the result.
     again = segmenter(rgb, encode("thermal", planes.data[0]))
     assert not np.array_equal(again.confidence, ready.confidence)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sensor's settings ask of the cameras, and what is refused."""
+"""Which camera data the sensor's settings need, and which settings are refused."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ EYE = tuple(float(v) for v in np.eye(3).ravel())
 
 @dataclass
 class Known:
-    """Cameras that are all known, and a note of what was asked."""
+    """Cameras with known calibration that record the requests."""
 
     asked: list[str] = field(default_factory=list)
 
@@ -71,8 +71,8 @@ def test_only_what_is_needed_is_asked(
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ({"align": "warp"}, "'warp' is unknown; expected one of none, resize,"),
-        ({"align": "homography"}, "homography has 0 numbers; expected 9"),
+        ({"align": "warp"}, "'warp' is unknown; .*none, resize,"),
+        ({"align": "homography"}, "0 numbers; .*9"),
         ({"align": "homography", "homography": (1.0,)}, "has 1 numbers"),
     ],
 )
@@ -97,7 +97,7 @@ def test_a_reprojecting_encoder_works() -> None:
 
 def test_hha_takes_the_depth_cameras_intrinsics() -> None:
     sensor = SensorSettings(("representation=hha",))
-    with pytest.raises(InputError, match=r"hha needs the calibration of the X camera.*--x-camera"):
+    with pytest.raises(InputError, match=r"hha .*the X camera.*--x-camera"):
         make_encoder("depth", sensor, CameraFiles())
     rows = np.arange(48, dtype=np.float32)[:, None]
     floor = np.where(rows > 26, 75.0 / np.maximum(rows - 23.5, 1), 30.0) + np.zeros((48, 64))
@@ -111,9 +111,9 @@ def test_files_that_were_not_given_are_named(tmp_path: Path) -> None:
     files = CameraFiles(extrinsic=extrinsic)
     assert files.rgb_from_x("Alignment")[0, 3] == 0.5
     for ask, words in (
-        (files.rgb_camera, "calibration of the RGB camera.*--rgb-camera FILE.yaml"),
-        (files.x_camera, "calibration of the X camera.*--x-camera FILE.yaml"),
+        (files.rgb_camera, "the RGB camera.*--rgb-camera FILE.yaml"),
+        (files.x_camera, "the X camera.*--x-camera FILE.yaml"),
         (CameraFiles().rgb_from_x, "transform from X.*--extrinsic FILE.yaml"),
     ):
-        with pytest.raises(InputError, match=f"Alignment needs the {words}"):
+        with pytest.raises(InputError, match=f"Alignment .*{words}"):
             ask("Alignment")

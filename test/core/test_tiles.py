@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Views side by side in one image, there and back."""
+"""Views to a tiled image and back."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Depth images to planes."""
+"""Encode depth images as planes."""

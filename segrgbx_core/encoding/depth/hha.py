@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Height above the ground and angle with gravity, the second and third plane of HHA.
+"""Height above ground and angle with gravity: the second and third plane of HHA.
 
 The encoding and the estimate of gravity are those of Gupta, Girshick, Arbelaez and Malik (ECCV
 2014) and Gupta, Arbelaez and Malik, "Perceptual Organization and Recognition of Indoor Scenes from
@@ -17,14 +17,12 @@ RGB-D Images" (CVPR 2013); the normals are fitted in inverse depth (Badino, Hube
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from segrgbx_core.encoding.depth.metres import DepthSettings, Metres
+from segrgbx_core.encoding.depth.metres import DepthSettings
 from segrgbx_core.encoding.surroundings import Mask
 from segrgbx_core.errors import InputError
-from segrgbx_core.geometry.camera_model import CameraModel
-
-Floats = npt.NDArray[np.float64]
+from segrgbx_core.geometry.camera_model import CameraModel, Floats
+from segrgbx_core.geometry.reprojection import Metres
 
 _REACH = 1 / 80
 _LEAST_NEIGHBOURS = 0.3
@@ -36,10 +34,10 @@ _DOWN = (0.0, 1.0, 0.0)
 
 
 def hha_planes(metres: Metres, valid: Mask, settings: DepthSettings, out: Metres) -> None:
-    """Writes height and angle, each (H, W) in 0..1, to out (2, H, W); what is invalid is free.
+    """Writes height and angle, each (H, W) in 0..1, to out (2, H, W).
 
-    The angle is 0.5 where too few neighbours are valid to tell.
-    Raises InputError where the settings' camera is not of the image's size.
+    Values of invalid pixels are undefined. The angle is 0.5 where too few neighbours are valid.
+    Raises InputError if the settings have no camera, or one of another image size.
     """
     camera = hha_camera(metres, settings)
     out[0], out[1] = 0.0, 0.5
@@ -61,7 +59,7 @@ def hha_planes(metres: Metres, valid: Mask, settings: DepthSettings, out: Metres
 
 
 def hha_camera(metres: Metres, settings: DepthSettings) -> CameraModel:
-    """The settings' camera; InputError where there is none, or one of another image size."""
+    """The settings' camera; InputError if it is missing or of another image size."""
     camera = settings.camera
     height, width = metres.shape
     if camera is None:
@@ -78,9 +76,9 @@ def hha_camera(metres: Metres, settings: DepthSettings) -> CameraModel:
 
 
 def surface_normals(metres: Metres, camera: CameraModel) -> Floats:
-    """(H, W) depth, NaN where invalid, to unit normals (H, W, 3) that face the camera.
+    """Unit normals (H, W, 3) that face the camera, from depth (H, W) in metres.
 
-    NaN where invalid, and where fewer than a third of the neighbours are valid.
+    NaN where the depth is NaN, and where fewer than a third of the neighbours are valid.
     """
     rays = camera.rays
     known = np.isfinite(metres) & np.isfinite(rays).all(-1)
@@ -111,10 +109,10 @@ def surface_normals(metres: Metres, camera: CameraModel) -> Floats:
 
 
 def estimated_gravity(normals: Floats) -> Floats:
-    """Unit direction of gravity (3,) in the camera's axes, from normals (N, 3), NaN ones left out.
+    """Unit direction of gravity (3,) in the camera's axes, from normals (N, 3); skips NaN.
 
-    (0, 1, 0), a level camera, where no surface says otherwise. A camera that is tilted by more
-    than 45 degrees, or looks down, needs its gravity given.
+    Returns (0, 1, 0), a level camera, if no surface shows another direction. For a camera that is
+    tilted by more than 45 degrees, or looks down, the user must set the gravity.
     """
     normals = normals[np.isfinite(normals).all(1)]
     gravity = np.array(_DOWN)

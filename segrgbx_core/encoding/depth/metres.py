@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user can say about a depth camera, and whatever it publishes as metres, holes marked."""
+"""Settings of a depth camera, and conversion of its images to metres with NaN for holes."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from segrgbx_core.encoding.contract import EncodingSettings, setting
 from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.camera_model import CameraModel
+from segrgbx_core.geometry.reprojection import Metres
 from segrgbx_core.readings import ImageReading
 
 REPRESENTATIONS = ("log", "inverse", "hha")
@@ -19,7 +20,7 @@ UNITS = ("auto", "m", "mm", "disparity")
 
 @dataclass(frozen=True)
 class DepthSettings(EncodingSettings):
-    """What the numbers mean, and what is made of them."""
+    """What the depth values mean, and how they are encoded."""
 
     representation: str = setting(
         "log",
@@ -91,7 +92,7 @@ class DepthSettings(EncodingSettings):
 
     @property
     def focal_times_baseline(self) -> float:
-        """Depth in metres of a disparity of 1; 0 where it is not given."""
+        """Depth in metres of a disparity of 1; 0 if focal length or baseline is not set."""
         return (self.focal_px or 0.0) * (self.baseline_m or 0.0)
 
     @property
@@ -100,7 +101,7 @@ class DepthSettings(EncodingSettings):
         return "Representation hha" if self.representation == "hha" and not self.camera else ""
 
     def with_camera(self, camera: CameraModel) -> "DepthSettings":
-        """See EncodingSettings; a camera that is given already stays."""
+        """See EncodingSettings; a camera that is already set is kept."""
         return replace(self, camera=camera) if self.camera_needed_by else self
 
     def _check_stereo(self) -> None:
@@ -108,7 +109,7 @@ class DepthSettings(EncodingSettings):
             value = getattr(self, name)
             if value is None or not 0.0 < value < float("inf"):
                 raise InputError(
-                    f"Depth unit 'disparity' needs {name} above 0 in {unit}, and it is {value}; "
+                    f"Depth unit 'disparity' needs {name} above 0 in {unit}, but it is {value}; "
                     "both are in the stereo camera's calibration."
                 )
 
@@ -118,8 +119,6 @@ def _check_known(what: str, value: str, known: tuple[str, ...]) -> None:
         raise InputError(f"Depth {what} '{value}' is unknown; expected one of {', '.join(known)}.")
 
 
-Metres = npt.NDArray[np.float32]
-
 PLAUSIBLE_M = (0.05, 200.0)
 _SAMPLE_ROWS = 60
 _UNIT_NAMES = {"m": "metres", "mm": "millimetres"}
@@ -127,10 +126,10 @@ _METRES = {"m": 1.0, "mm": 1e-3}
 
 
 def depth_in_metres(reading: ImageReading, settings: DepthSettings) -> Metres:
-    """(H, W) uint8, uint16 or float32 in the settings' unit to (H, W) metres, NaN where invalid.
+    """Converts (H, W) uint8, uint16 or float32 in the settings' unit to (H, W) float32 metres.
 
-    Raises InputError for another shape or dtype, and for depths no camera measures, which tell
-    another unit.
+    Invalid pixels become NaN. Raises InputError for another shape or dtype, and for depths that
+    no camera measures, which indicate a wrong unit.
     """
     unit = _unit(reading, settings)
     if reading.dtype == np.float32:
@@ -144,7 +143,7 @@ def depth_in_metres(reading: ImageReading, settings: DepthSettings) -> Metres:
 
 @lru_cache(maxsize=8)
 def _table(kind: str, unit: str, settings: DepthSettings) -> Metres:
-    """Metres of every number that an image of unsigned integers can hold."""
+    """A lookup table from every value of an unsigned integer image to metres."""
     largest = np.iinfo(np.dtype(kind)).max
     metres = _metres(np.arange(largest + 1, dtype=np.float32), unit, settings)
     if largest > np.iinfo(np.uint8).max:
@@ -189,7 +188,7 @@ def _unit(reading: ImageReading, settings: DepthSettings) -> str:
 
 
 def check_plausible_depth(metres: Metres, reading: ImageReading, unit: str) -> None:
-    """InputError where three quarters of the pixels are farther, or nearer, than cameras see."""
+    """InputError if three quarters of the pixels are beyond, or below, the range of cameras."""
     step = max(1, min(metres.shape) // _SAMPLE_ROWS)
     sample, read = metres[::step, ::step], reading[::step, ::step]
     known = np.isfinite(sample)

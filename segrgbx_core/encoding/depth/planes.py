@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Depth images to planes, in three representations; nearer is higher in plane 0 of each.
+"""Encode depth images as planes, in three representations; in plane 0 nearer is higher.
 
 z is depth along the optical axis in metres (REP-118), L = ln(far / near), H the image's height:
 
     log      c = 1 - ln(z / near) / L                     the same step for the same ratio
     inverse  c = (1/z - 1/far) / (1/near - 1/far)         linear in disparity, as noise is
 
-Both then have the same three planes: c; the relief 0.5 + gain (c - mean of the valid
-surroundings), which shows what stands before what, with gain 6 for log and 3 for inverse; and the
-tilt 0.5 + 0.5 s / (1 + |s|) of s = H d ln(1/z) / dv, v the row: 0.5 for a wall that faces the
-camera, towards 1 for a floor, towards 0 for a ceiling. The tilt needs no intrinsics, and does not
-change with the scale of a scene.
+Both have three planes: c; the relief 0.5 + gain (c - mean of the valid surroundings), which
+separates objects from their background, with gain 6 for log and 3 for inverse; and the tilt
+0.5 + 0.5 s / (1 + |s|) of s = H d ln(1/z) / dv, v the row: 0.5 for a wall that faces the camera,
+towards 1 for a floor, towards 0 for a ceiling. The tilt needs no intrinsics and does not depend on
+the scale of the scene.
 
     hha      inverse c; height above the lowest surface; angle of the normal with gravity
 
@@ -23,12 +23,18 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from segrgbx_core.encoding.contract import Encoding, Floats, PlaneNames, PlaneNoise
+from segrgbx_core.encoding.contract import (
+    TURBO,
+    Encoding,
+    PlaneNames,
+    PlaneNoise,
+    PlaneValues,
+    color_mapped,
+)
 from segrgbx_core.encoding.depth.hha import hha_planes
-from segrgbx_core.encoding.depth.metres import DepthSettings, Metres, depth_in_metres
-from segrgbx_core.encoding.looks import TURBO, color_mapped
+from segrgbx_core.encoding.depth.metres import DepthSettings, depth_in_metres
 from segrgbx_core.encoding.surroundings import Mask, Plane
-from segrgbx_core.geometry.reprojection import Reprojection, reproject
+from segrgbx_core.geometry.reprojection import Metres, Reprojection, reproject
 from segrgbx_core.readings import ImageReading, Planes, RgbImage
 
 _SURROUNDINGS = 1 / 16
@@ -40,9 +46,10 @@ _LEAST_WEIGHT = 1e-4
 def relief_and_tilt(
     closeness: Plane, valid: Mask, gain: float, settings: DepthSettings, out: Plane
 ) -> None:
-    """Writes both, each (H, W) in 0..1, to out (2, H, W); what is invalid is left to the caller.
+    """Writes relief and tilt, each (H, W) in 0..1, to out (2, H, W).
 
-    closeness: (H, W), 0 where invalid. The formulas are above.
+    closeness: (H, W), 0 where invalid. The caller masks invalid pixels. The formulas are in the
+    module's docstring.
     """
     height, width = closeness.shape
     step = max(1, round(_TILT_REACH * height / _COARSE_REACH))
@@ -61,9 +68,9 @@ def relief_and_tilt(
 
 
 def _tilt(total: Plane, weight: Plane, settings: DepthSettings) -> Plane:
-    """From the means of the valid pixels above and below, each at its own mean row.
+    """The tilt from the means of the valid pixels above and below, each at its own mean row.
 
-    Where either is missing there is no tilt: 0.5.
+    0.5 (no tilt) if there are no valid pixels on one side.
     """
     height = len(total)
     reach = max(1, round(_TILT_REACH * height))
@@ -102,20 +109,22 @@ _CONTRAST = {"log": 6.0, "inverse": 3.0}
 
 
 def encode_depth(reading: ImageReading, settings: DepthSettings | None = None) -> Planes:
-    """One depth image to planes, by default of the log of depth.
+    """Encodes one depth image as planes, by default of the log of depth.
 
-    reading: (H, W) uint16 in mm or float32 in m, or as the settings say.
-    Returns planes (3, H, W) float32 in 0..1, 0 where invalid; an image of holes alone is valid
-    nowhere.
-    Raises InputError for another shape or dtype, and for depths that tell another unit.
+    reading: (H, W) uint16 in mm or float32 in m, unless the settings give another unit.
+    Returns planes (3, H, W) float32 in 0..1, 0 where invalid. An image that consists of holes has
+    no valid pixel.
+    Raises InputError for another shape or dtype, and for depths that indicate a wrong unit.
     """
     settings = settings or DepthSettings()
     return encode_metres(depth_in_metres(reading, settings), settings)
 
 
 def encode_metres(metres: Metres, settings: DepthSettings) -> Planes:
-    """(H, W) depth in metres, NaN where invalid, to planes as encode_depth; unit and scale of the
-    settings are past."""
+    """Encodes depth (H, W) in metres, NaN where invalid, as encode_depth does.
+
+    Unit and scale of the settings are not applied again.
+    """
     valid = np.isfinite(metres)
     data = np.empty((3, *metres.shape), np.float32)
     _closeness(metres, valid, settings, out=data[0])
@@ -129,7 +138,7 @@ def encode_metres(metres: Metres, settings: DepthSettings) -> Planes:
 
 
 def _closeness(metres: Metres, valid: Mask, settings: DepthSettings, out: Plane) -> None:
-    """1 at near and nearer, 0 at far and farther, and where invalid."""
+    """Writes closeness to out: 1 at near or nearer; 0 at far, farther and where invalid."""
     near, far = settings.near_m, settings.far_m
     if settings.representation == "log":
         near_at, far_at = np.log(near), np.log(far)
@@ -146,9 +155,9 @@ def _closeness(metres: Metres, valid: Mask, settings: DepthSettings, out: Plane)
 def encode_reprojected(
     reading: ImageReading, settings: DepthSettings, reprojection: Reprojection
 ) -> Planes:
-    """One depth image to the planes of a depth camera in the RGB camera's place.
+    """Encodes one depth image as seen by a depth camera at the RGB camera's position.
 
-    Gravity in the settings stays in the depth camera's axes. Errors as encode_depth.
+    The gravity setting stays in the depth camera's axes. Raises the errors of encode_depth.
     """
     turned = settings.gravity
     if turned is not None:
@@ -169,13 +178,13 @@ def _plane_names(settings: DepthSettings) -> PlaneNames:
     return _PLANE_NAMES[settings.representation]
 
 
-def _picture(planes: Floats) -> RgbImage:
+def _picture(planes: PlaneValues) -> RgbImage:
     """Near is red, far is blue."""
     return color_mapped(planes[0], TURBO)
 
 
-# The same noise in disparity moves closeness alike everywhere, but relief and tilt are
-# differences, in which it counts more; matching fails in patches, which become holes.
+# Noise in disparity changes closeness by the same amount everywhere. Relief and tilt are
+# differences, so it affects them more. Stereo matching fails in patches, which become holes.
 ENCODING = Encoding(
     encode_depth,
     DepthSettings,

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Light fields to planes."""
+"""Encode light fields as planes."""

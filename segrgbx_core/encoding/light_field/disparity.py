@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Per-pixel disparity of one view of a light field against all others.
 
-A point at x of the reference is seen at x - d (u, v) by the view u columns to the right and v rows
-down, where d is its disparity in pixels from a view to the next: above 0 nearer than the plane the
-views are aligned to, 0 on it, below 0 behind it. In an epipolar plane image d is a line's slope
+A point at x of the reference appears at x - d (u, v) in the view u columns to the right and v rows
+down, where d is its disparity in pixels per view: above 0 nearer than the plane to which the views
+are aligned, 0 on it, below 0 behind it. In an epipolar plane image d is the slope of a line
 (Bolles, Baker and Marimont, 1987).
 
-First the best of a few disparities is taken at a quarter of the resolution, where the views agree
-most over a window: it needs no starting point and takes any range. Then, at half and at full
-resolution, each view is warped by the disparity so far, and what is left is solved for by least
-squares over a window (Lucas and Kanade, 1981, with all views as one measurement): with
-g_k = u_k Ix + v_k Iy of the reference and r_k = warped view k - reference,
+First, at a quarter of the resolution, the disparity with the best agreement of the views over a
+window is selected from a few candidates. This needs no initial value and works for any range.
+Then, at half and at full resolution, each view is warped by the current disparity, and the
+remaining difference is minimised by least squares over a window (Lucas and Kanade, 1981, with all
+views as one measurement): with g_k = u_k Ix + v_k Iy of the reference and r_k = warped view k -
+reference,
 
     d += sum_k g_k r_k / sum_k g_k^2
 
-Where nothing can be told (no texture) the sum of g^2 is small, and the coarser estimate stays.
+Without texture the sum of g^2 is small, and the coarser estimate is kept.
 """
 
 from collections.abc import Iterator
@@ -38,8 +39,11 @@ _STEPS = {4: 0, 2: 2, 1: 1}
 
 @dataclass(frozen=True)
 class Views:
-    """reference: (H, W) float32. others: (N, H, W) float32. across, down: (N,) float32 columns
-    and rows from the reference to each of the others."""
+    """The reference view and the other views of a light field.
+
+    reference: (H, W) float32. others: (N, H, W) float32. across, down: (N,) float32 columns and
+    rows from the reference to each of the others.
+    """
 
     reference: Image
     others: Image
@@ -48,16 +52,19 @@ class Views:
 
     @property
     def reach(self) -> float:
-        """Columns or rows to the farthest view."""
+        """The largest number of columns or rows from the reference to another view."""
         return float(max(np.abs(self.across).max(), np.abs(self.down).max()))
 
 
 @dataclass(frozen=True)
 class Slopes:
-    """disparity: (H, W) pixels per view. texture: (H, W) mean square change of the views, in
-    intensity squared, that a disparity of 1 more would make. error: (H, W) mean square difference
-    that is left between the views; both over a window. seen: (H, W) how many of the other views
-    hold the point."""
+    """Disparity and its quality.
+
+    disparity: (H, W) pixels per view. texture: (H, W) mean square change of the views, in
+    intensity squared, per unit of disparity. error: (H, W) remaining mean square difference
+    between the views, in intensity squared. texture and error are means over a window. seen:
+    (H, W) number of other views that contain the point.
+    """
 
     disparity: Image
     texture: Image
@@ -66,17 +73,17 @@ class Slopes:
 
 
 def slopes(views: Views, lowest: float, highest: float) -> Slopes:
-    """Disparities within lowest..highest pixels per view, and what they rest on."""
+    """Disparities within lowest..highest pixels per view, and their quality."""
     scale = _coarsest(views.reference.shape)
     disparity = _best_of_range(_shrunk(views, scale), lowest / scale, highest / scale)
     while True:
         level = _shrunk(views, scale)
         bounds = (lowest / scale, highest / scale)
         for _ in range(_STEPS[scale]):
-            found = _refined(level, disparity, bounds)
-            disparity = found.disparity
+            refined = _refined(level, disparity, bounds)
+            disparity = refined.disparity
         if scale == 1:
-            return found
+            return refined
         scale //= 2
         disparity = _grown(disparity, views.reference.shape, scale)
 
@@ -108,7 +115,7 @@ def _box(image: Image, window: int) -> Image:
 
 
 def _best_of_range(views: Views, lowest: float, highest: float) -> Image:
-    """The disparity of least mean difference, from steps of a pixel in the farthest view."""
+    """The disparity with the least mean difference; one step is one pixel in the farthest view."""
     count = max(2, int(np.ceil((highest - lowest) * views.reach)) + 1)
     candidates = np.linspace(lowest, highest, count, dtype=np.float32)
     costs = np.stack([_cost(views, float(candidate)) for candidate in candidates])
@@ -118,7 +125,7 @@ def _best_of_range(views: Views, lowest: float, highest: float) -> Image:
 
 
 def _cost(views: Views, disparity: float) -> Image:
-    """Mean difference of the views from the reference over a window, were this the disparity."""
+    """Mean difference between the views and the reference over a window at this disparity."""
     total = np.zeros_like(views.reference)
     seen = np.zeros_like(total)
     height, width = total.shape
@@ -140,13 +147,13 @@ def _cost(views: Views, disparity: float) -> Image:
 
 
 def _mean(total: Image, seen: Image, window: int) -> Image:
-    """Of what is seen in the window; far above any difference where that is nothing."""
+    """Mean of the visible values in the window; far above any difference if there are none."""
     count = _box(seen, window)
     return np.where(count > _NEVER, _box(total, window) / np.maximum(count, _NEVER), -_OUTSIDE)
 
 
 def _vertex(costs: Image, best: npt.NDArray[np.int64]) -> Image:
-    """Where between its neighbours, in -0.5..0.5 steps, the parabola through the least lies."""
+    """Subpixel offset of the minimum, in -0.5..0.5 steps, from a parabola through three costs."""
     middle = np.clip(best, 1, len(costs) - 2) if len(costs) > 2 else best
     if len(costs) <= 2:
         return np.zeros(best.shape, np.float32)
@@ -159,7 +166,7 @@ def _vertex(costs: Image, best: npt.NDArray[np.int64]) -> Image:
 
 
 def _refined(views: Views, disparity: Image, bounds: tuple[float, float]) -> Slopes:
-    """One step of least squares from this disparity."""
+    """One least-squares step from this disparity."""
     texture, product, error, seen = (np.zeros_like(disparity) for _ in range(4))
     for slope, left, inside in _differences(views, disparity):
         texture += slope * slope
@@ -183,7 +190,7 @@ def _damping(texture: Image) -> float:
 def _differences(
     views: Views, disparity: Image
 ) -> Iterator[tuple[Image, Image, npt.NDArray[np.bool_]]]:
-    """For each view: change for a disparity of 1 more, difference left, and where it is seen."""
+    """For each view: change per unit of disparity, remaining difference, and visibility mask."""
     height, width = disparity.shape
     x = np.arange(width, dtype=np.float32)[None]
     y = np.arange(height, dtype=np.float32)[:, None]

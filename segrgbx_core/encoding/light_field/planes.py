@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Light field readings (views, or one image of tiles) to planes.
+"""Encode light field readings (views, or one tiled image) as planes.
 
     plane 0: disparity d, near is high
     plane 1: confidence in d = T / (T + (E + q) / s^2)
     plane 2: agreement of the views = 1 / (1 + E / (0.1 m)^2)
 
-T is the mean square change of the views that 1 more of disparity would make, E the mean square
-difference between the views that d leaves, m the mean brightness, all over a window of 7 x 7; s is
-the disparity of one pixel in the farthest view, and q = (0.005 m)^2 keeps the converter's steps
-from counting as texture (formulas: `disparity`). Where confidence is low, plane 0
-takes the disparity of surer surroundings (`filled_by_surroundings`). The first two planes tell
-shape and how far to trust it, as a depth sensor would. The third is what only a light field has:
-a matt surface looks the same from all sides, while glass, water, gloss and the borders of near
-things do not. None depends on exposure.
+T is the mean square change of the views per unit of disparity, E the remaining mean square
+difference between the views at d, m the mean brightness, all over a window of 7 x 7; s is the
+disparity of one pixel in the farthest view, and q = (0.005 m)^2 keeps quantisation steps from
+counting as texture (formulas: `disparity`). Where confidence is low, plane 0 takes the disparity
+of more confident surroundings (`filled_by_surroundings`). The first two planes give shape and its
+confidence, like a depth sensor. Only a light field has the third: a matt surface looks the same
+from all sides, while glass, water, gloss and the borders of near objects do not. No plane depends
+on exposure.
 """
 
 from dataclasses import dataclass
@@ -23,11 +23,13 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.encoding.contract import (
+    TURBO,
     Encoding,
     EncodingSettings,
-    Floats,
     PlaneNames,
     PlaneNoise,
+    PlaneValues,
+    color_mapped,
     setting,
 )
 from segrgbx_core.encoding.light_field.disparity import Image, Slopes, Views, slopes
@@ -39,7 +41,6 @@ from segrgbx_core.encoding.light_field.views import (
     parse_numbering,
     related,
 )
-from segrgbx_core.encoding.looks import TURBO, color_mapped
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.images import read_light_field
 from segrgbx_core.readings import ImageReading, LightFieldViews, Planes, RgbImage
@@ -50,11 +51,12 @@ _LEAST_WEIGHT = np.float32(1e-6)
 
 
 def filled_by_surroundings(values: _Image, weight: _Image) -> _Image:
-    """The values where the weight is 1; where it is less, the rest comes from the surroundings.
+    """Blends each value with its surroundings by its weight; weight 1 keeps the value.
 
-    values: (H, W). weight: (H, W) in 0..1. Weighted means at half the resolution, again and again
-    down to a pixel, then each level's lack is made up from the next coarser one (the pull-push of
-    Gortler, Grzeszczuk, Szeliski and Cohen, The Lumigraph, 1996). With no weight at all, 0.
+    values: (H, W). weight: (H, W) in 0..1. Weighted means are computed at half the resolution
+    repeatedly, down to one pixel; then each level is completed from the next coarser one (the
+    pull-push of Gortler, Grzeszczuk, Szeliski and Cohen, The Lumigraph, 1996). Returns 0
+    everywhere if all weights are 0.
     """
     if min(values.shape) < 2:
         return values * (weight > 0)
@@ -81,7 +83,7 @@ _MOST_DISPARITY = 256
 
 @dataclass(frozen=True)
 class LightFieldSettings(EncodingSettings):
-    """Which views, how they lie to each other, and how disparity becomes 0..1."""
+    """Which views are used, how they are arranged, and how disparity is scaled to 0..1."""
 
     rows: int | None = setting(
         None, "Rows of views in a tiled image; none finds them", "views", f"1 to {_MOST_VIEWS}"
@@ -126,8 +128,7 @@ class LightFieldSettings(EncodingSettings):
         for name, number in (("rows", self.rows), ("columns", self.columns)):
             if number is not None and not 1 <= number <= _MOST_VIEWS:
                 raise InputError(
-                    f"Light field {name} {number} is not a number of views; give 1 to "
-                    f"{_MOST_VIEWS}."
+                    f"Light field {name} is {number}; expected 1 to {_MOST_VIEWS} views."
                 )
         if self.views != "all" and self.views not in VIEW_SETS:
             raise InputError(
@@ -138,7 +139,7 @@ class LightFieldSettings(EncodingSettings):
         if not -_MOST_DISPARITY <= low < high <= _MOST_DISPARITY:
             raise InputError(
                 f"Light field disparity_min {low} is not below disparity_max {high}, or one is "
-                f"beyond {_MOST_DISPARITY}; give pixels from a view to the next."
+                f"beyond {_MOST_DISPARITY}; give pixels per view."
             )
         if self.scaling not in get_args(Scaling):
             raise InputError(
@@ -149,13 +150,13 @@ class LightFieldSettings(EncodingSettings):
 def encode_light_field(
     reading: LightFieldViews | ImageReading, settings: LightFieldSettings | None = None
 ) -> Planes:
-    """One light field to planes: disparity, confidence in it, and agreement of the views.
+    """Encodes one light field as planes: disparity, its confidence, and agreement of the views.
 
-    reading: LightFieldViews, or all views in one image (H, W) or (H, W, 3), uint8 or uint16. The
-    planes have the size of one view and lie on the one nearest to the grid's middle. Invalid are
-    pixels that no other view holds.
+    reading: LightFieldViews, or all views in one image (H, W) or (H, W, 3), uint8 or uint16.
+    Returns planes (3, H, W) float32 in 0..1 of the size of one view, aligned to the view nearest
+    to the grid's middle. Pixels that no other view contains are invalid.
     Raises InputError for another shape or dtype, missing views of the set, a tiled size that is
-    no multiple of rows and columns, and fewer than two views.
+    not a multiple of rows and columns, and fewer than two views.
     """
     settings = settings or LightFieldSettings()
     if isinstance(reading, LightFieldViews):
@@ -165,15 +166,15 @@ def encode_light_field(
     if settings.views != "all":
         grid = chosen(grid, settings.views)
     views = related(grid, settings.numbering)
-    found = slopes(views, settings.disparity_min, settings.disparity_max)
-    valid = found.seen > 0
-    confidence = _confidence(found, views)
-    disparity = filled_by_surroundings(found.disparity, _sure(confidence) * valid)
+    estimate = slopes(views, settings.disparity_min, settings.disparity_max)
+    valid = estimate.seen > 0
+    confidence = _confidence(estimate, views)
+    disparity = filled_by_surroundings(estimate.disparity, _sure(confidence) * valid)
     planes = np.stack(
         [
             _scaled(disparity, confidence, views.reach, settings),
             confidence,
-            _agreement(found, views),
+            _agreement(estimate, views),
         ]
     )
     return Planes(planes * valid, valid)
@@ -184,22 +185,22 @@ def _brightness(views: Views) -> Image:
     return np.asarray(np.maximum(around, 1e-6), np.float32)
 
 
-def _confidence(found: Slopes, views: Views) -> Image:
+def _confidence(estimate: Slopes, views: Views) -> Image:
     unit = np.float32(views.reach**2)
     noise = (np.float32(_NOISE) * _brightness(views)) ** 2
-    doubt = (found.error + noise) * unit
-    return np.asarray(found.texture / (found.texture + doubt), np.float32)
+    doubt = (estimate.error + noise) * unit
+    return np.asarray(estimate.texture / (estimate.texture + doubt), np.float32)
 
 
 def _sure(confidence: Image) -> Image:
-    """Which disparities stay as found: 1, and 0 where the surroundings know better."""
+    """Weight 1 for disparities that are kept, 0 for those that the surroundings replace."""
     share = (confidence - _UNSURE) / (_SURE - _UNSURE)
     return np.asarray(np.clip(share, 0, 1), np.float32)
 
 
-def _agreement(found: Slopes, views: Views) -> Image:
+def _agreement(estimate: Slopes, views: Views) -> Image:
     bearable = np.float32(_AGREEMENT) * _brightness(views)
-    return np.asarray(1 / (1 + found.error / bearable**2), np.float32)
+    return np.asarray(1 / (1 + estimate.error / bearable**2), np.float32)
 
 
 def _scaled(
@@ -213,7 +214,7 @@ def _scaled(
 
 
 def _spread(disparity: Image, confidence: Image, reach: float) -> tuple[float, float]:
-    """Percentiles of the surer half, kept apart by what views can tell."""
+    """Percentiles of the more confident half, at least the views' resolution apart."""
     sure = confidence >= np.median(confidence)
     low, high = (float(bound) for bound in np.percentile(disparity[sure], _PERCENTILES))
     lacking = max(0.0, _LEAST_SPREAD_PIXELS / reach - (high - low))
@@ -225,16 +226,16 @@ def _plane_names(settings: LightFieldSettings) -> PlaneNames:
     return "disparity, near is high", "confidence in it", "agreement of the views"
 
 
-def _picture(planes: Floats) -> RgbImage:
-    """Near is red, far is blue, faded to grey of the same brightness where it is unsure."""
+def _picture(planes: PlaneValues) -> RgbImage:
+    """Near is red, far is blue; faded to grey of equal brightness where confidence is low."""
     colors = color_mapped(planes[0], TURBO).astype(np.float32)
     grey = colors.mean(axis=2, keepdims=True)
     sure = np.clip(planes[1], 0, 1)[..., None]
     return np.asarray((grey + (colors - grey) * sure).round(), np.uint8)
 
 
-# Disparity is stretched between percentiles of the frame, a gain about the middle, and noisiest
-# of the three; confidence and agreement only lessen.
+# Disparity is stretched between percentiles of the frame, which is a gain about the middle, and it
+# is the noisiest plane. Confidence and agreement can only decrease.
 ENCODING = Encoding(
     encode_light_field,
     LightFieldSettings,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The views of a light field: cut from a tiled image, chosen, and made comparable.
+"""The views of a light field: cut from a tiled image, selected, and equalised in brightness.
 
-A light field has no ROS message. What comes is either one view a file, or all views side by side
-in one image, row by row.
+ROS has no message type for light fields. They come either as one file per view, or as one image
+with all views side by side, row by row.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ VIEW_SETS: dict[str, frozenset[ViewPlace]] = {
     "80": frozenset((row, column) for row in _GRID for column in _GRID),
 }
 """Row and column in UrbanLF's names `<row>_<column>.png`: the middle row, the four lines through
-the centre, all. Each holds the centre 5_5, which 8 and 80 do not count and 33 does."""
+the centre, all. Each set contains the centre 5_5; the names 8 and 80 do not count it, 33 does."""
 
 _WAYS: dict[str, ViewPlace] = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1)}
 
@@ -42,17 +42,17 @@ _BLUR = 0.8
 
 
 def parse_numbering(numbering: str) -> tuple[ViewPlace, ViewPlace]:
-    """The way (right, down) that a view moves for one row and for one column more.
+    """The movement (right, down) of the view for the next row and for the next column.
 
-    numbering: such as "down,right". Raises InputError unless one word is up or down, and one is
-    left or right.
+    numbering: such as "down,right". Raises InputError unless one word is up or down, and the
+    other left or right.
     """
     words = [word.strip() for word in numbering.split(",")]
     ways = [_WAYS[word] for word in words if word in _WAYS]
     if len(words) != 2 or len(ways) != 2 or bool(ways[0][0]) == bool(ways[1][0]):
         raise InputError(
-            f"Light field numbering '{numbering}' is unknown; say which way the view moves with "
-            "the row's number and with the column's, such as 'down,right'."
+            f"Light field numbering '{numbering}' is unknown; give the direction in which the "
+            "view moves with the row's number and with the column's, such as 'down,right'."
         )
     return ways[0], ways[1]
 
@@ -65,12 +65,12 @@ class Grid:
     places: npt.NDArray[np.int64]
 
     def names(self) -> set[ViewPlace]:
-        """The places that are there."""
+        """The places (row, column) of the views."""
         return {(row, column) for row, column in self.places.tolist()}
 
 
 def from_views(reading: LightFieldViews) -> Grid:
-    """Views given one by one, in brightness. Raises InputError for views that are not uint8."""
+    """Brightness of separate views. Raises InputError for views that are not uint8."""
     views = reading.views
     if views.dtype != np.uint8 or 0 in views.shape or (views.ndim == 4 and views.shape[3] != 3):
         raise InputError(
@@ -82,11 +82,11 @@ def from_views(reading: LightFieldViews) -> Grid:
 
 
 def from_tiles(image: ImageReading, rows: int | None, columns: int | None) -> Grid:
-    """One image of rows x columns views, side by side; rows and columns numbered from 1.
+    """Cuts an image of rows x columns views; rows and columns are numbered from 1.
 
-    image: (H, W) or (H, W, 3) uint8 or uint16. rows and columns None: found.
-    Raises InputError for another shape or dtype, a size that is no multiple, or where no grid can
-    be found.
+    image: (H, W) or (H, W, 3) uint8 or uint16. rows, columns: None estimates the number.
+    Raises InputError for another shape or dtype, a size that is not a multiple of the grid, or if
+    the grid cannot be estimated.
     """
     if image.ndim not in (2, 3) or 0 in image.shape or (image.ndim == 3 and image.shape[2] != 3):
         raise InputError(
@@ -104,7 +104,7 @@ def from_tiles(image: ImageReading, rows: int | None, columns: int | None) -> Gr
     if height % rows or width % columns:
         raise InputError(
             f"The tiled light field is {width}x{height} pixels, which is no grid of {rows} rows "
-            f"and {columns} columns of equal views; set rows and columns to what the image holds."
+            f"and {columns} columns of equal views; set rows and columns to those of the image."
         )
     tiles = grey.reshape(rows, height // rows, columns, width // columns).swapaxes(1, 2)
     places = np.indices((rows, columns)).reshape(2, -1).T + 1
@@ -112,7 +112,7 @@ def from_tiles(image: ImageReading, rows: int | None, columns: int | None) -> Gr
 
 
 def chosen(grid: Grid, name: str) -> Grid:
-    """The views of a set of VIEW_SETS. Raises InputError that names those which are missing."""
+    """The views of a set of VIEW_SETS. Raises InputError that names missing views."""
     wanted = VIEW_SETS[name]
     missing = sorted(wanted - grid.names())
     if missing:
@@ -120,7 +120,7 @@ def chosen(grid: Grid, name: str) -> Grid:
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         raise InputError(
             f"The light field lacks {shown}{more} (row_column) of its view set '{name}'; add the "
-            "missing views, or set views to 'all' to use those that are there."
+            "missing views, or set views to 'all' to use the existing ones."
         )
     keep = [place in wanted for place in map(tuple, grid.places.tolist())]
     return Grid(grid.images[keep], grid.places[keep])
@@ -129,9 +129,9 @@ def chosen(grid: Grid, name: str) -> Grid:
 def related(grid: Grid, numbering: str) -> Views:
     """The view nearest to the grid's middle (the first of equals) and the others around it.
 
-    Each view is brought to the reference's mean brightness. One that is not half as bright lies
-    outside the lens or comes from a dead camera, and is left out.
-    Raises InputError where fewer than two views remain, or the reference is black.
+    Each view is scaled to the reference's mean brightness. A view less than half as bright is
+    outside the lens or from a dead camera, and is left out.
+    Raises InputError if fewer than two views remain, or the reference is black.
     """
     down, across = parse_numbering(numbering)
     middle = (grid.places.min(axis=0) + grid.places.max(axis=0)) / 2
@@ -144,8 +144,8 @@ def related(grid: Grid, numbering: str) -> Views:
         row, column = grid.places[reference]
         raise InputError(
             f"The light field has {len(means)} view{'s' * (len(means) > 1)}, and no second one "
-            f"that is half as bright as the central one {row}_{column}; disparity needs at least "
-            "two views."
+            f"that is half as bright as the central view {row}_{column}; give at least two views, "
+            "which disparity needs."
         )
     steps = (grid.places[bright] - grid.places[reference]) @ np.array([down, across])
     gains = means[reference] / means[bright]
@@ -159,7 +159,7 @@ def related(grid: Grid, numbering: str) -> Views:
 
 
 def _smooth(image: Image) -> Image:
-    """Less noise, and gradients that hold over the length of a step."""
+    """Reduces noise and keeps gradients valid over the length of a step."""
     return np.asarray(cv2.GaussianBlur(image, (0, 0), _BLUR), np.float32)
 
 
@@ -169,11 +169,11 @@ def _brightness(image: ImageReading) -> Image:
 
 
 def _count_down(grey: Image, what: str) -> int:
-    """How many tiles follow each other down the image.
+    """The number of tiles in a column of the image.
 
-    Views of one scene are alike, so the image is most like itself moved by one tile; moved by
-    other parts of its height, it shows how unlike unrelated places are. Where two numbers fit
-    (3 tiles of 9 are a period, too), it is the larger.
+    Views of one scene are similar, so the image is most similar to itself shifted by one tile;
+    other shifts show the difference between unrelated places. If two numbers fit (3 tiles of 9
+    are also a period), the larger one is returned.
     """
     thin = np.ascontiguousarray(grey[:, :: max(1, grey.shape[1] // 256)])
     unlike = {}
@@ -185,7 +185,7 @@ def _count_down(grey: Image, what: str) -> int:
     if not least < _ALIKE * float(np.median(list(unlike.values()))):
         height, width = grey.shape if what == "rows" else grey.shape[::-1]
         raise InputError(
-            f"The number of {what} of views cannot be told from the tiled light field of "
+            f"The number of {what} of views cannot be estimated from the tiled light field of "
             f"{width}x{height} pixels; set rows and columns."
         )
     return max(count for count in fitting if unlike[count] <= _SAME * least)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Polarization readings to planes."""
+"""Encode polarization readings as planes."""

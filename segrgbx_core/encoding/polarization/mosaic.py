@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A polarization sensor's raw 2x2 mosaic to four images that see the same point.
+"""Split a polarization sensor's raw 2x2 mosaic into four images with common pixel centres.
 
-The four angles of a superpixel are sampled half a pixel off its centre, each to another side.
-Taken as they are they turn every edge of an unpolarized scene into false polarization. So each
-angle is interpolated to the superpixel's centre, from its own samples alone: bilinear, 3/4 of the
-near sample and 1/4 of the far one in each direction. All four then have one centre and one blur,
-which full resolution does not give (there one angle is sharp and three are not), and a fourth of
-the pixels carries all that the sensor measured of polarization.
+The four angles of a superpixel are sampled half a pixel off its centre, in four directions.
+Without correction, every edge of an unpolarized scene would show false polarization. So each
+angle is interpolated to the superpixel's centre from its own samples: bilinear, 3/4 of the near
+sample and 1/4 of the far one in each direction. All four then have the same centre and the same
+blur. Interpolation to full resolution would not give this (one angle sharp, three not), and a
+quarter of the pixels is enough for all the polarization that the sensor measured.
 """
 
 from typing import Literal, cast
@@ -62,10 +62,11 @@ def check_mosaic(mosaic: ImageReading) -> None:
 def split(
     mosaic: ImageReading, layout: tuple[int, int, int, int], demosaic: Demosaic
 ) -> npt.NDArray[np.float32]:
-    """(H, W) to the images behind 0, 45, 90 and 135 degrees, (4, H/2, W/2) float32.
+    """Splits a mosaic (H, W) into the images behind 0, 45, 90 and 135 degrees.
 
-    "interpolate" brings the four to one point; "superpixel" takes the samples as they are, for
-    colour sensors, whose neighbouring superpixels lie behind filters of different colours.
+    Returns (4, H/2, W/2) float32. "interpolate" moves the four to a common centre; "superpixel"
+    uses the samples directly, for colour sensors, whose neighbouring superpixels have filters of
+    different colours.
     """
     images = np.empty((4, mosaic.shape[0] // 2, mosaic.shape[1] // 2), np.float32)
     for place, angle in enumerate(layout):
@@ -84,7 +85,7 @@ def split(
 
 
 def spoiled(bad: npt.NDArray[np.bool_], demosaic: Demosaic) -> npt.NDArray[np.bool_]:
-    """Which superpixels take anything from a bad sample: (H, W) to (H/2, W/2) bool."""
+    """The superpixels that depend on a bad sample: (H, W) bool to (H/2, W/2) bool."""
     reach = bad
     if demosaic == "interpolate" and bad.any():
         reach = cv2.dilate(bad.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Polarization readings (raw mosaic, four polarizer images, or DoLP and AoLP) to planes.
+"""Encode polarization readings (mosaic, four polarizer images, or DoLP and AoLP) as planes.
 
 With DoLP the degree and a the angle of linear polarization (formulas: `stokes`), w = sqrt(DoLP):
 
     plane 0 = w    plane 1 = (1 + w sin 2a) / 2    plane 2 = (1 + w cos 2a) / 2
 
-Unpolarized light is (0, 0.5, 0.5). The angle is that of a line, so a and a + 180 degrees are the
-same and must encode the same; twice the angle does, without a jump anywhere. Weighed by w, the
-direction fades out with the polarization instead of becoming noise. The root, because matt
-surfaces polarize by a few percent, and glass and wet road near Brewster's angle by tens of
-percent: it gives both room within 0..1. Brightness is left out: the RGB image has it, and these
-planes do not depend on it.
+Unpolarized light is (0, 0.5, 0.5). The angle is that of a line, so a and a + 180 degrees must have
+the same code; twice the angle ensures this without a discontinuity. The weight w makes the
+direction fade out with the polarization instead of becoming noise. Matt surfaces polarize by a few
+percent, glass and wet road near Brewster's angle by tens of percent: the square root keeps both
+distinguishable in 0..1. Brightness is left out: the RGB image has it, and these planes do not
+depend on it.
 """
 
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ import numpy.typing as npt
 from segrgbx_core.encoding.contract import (
     Encoding,
     EncodingSettings,
-    Floats,
     PlaneNames,
     PlaneNoise,
+    PlaneValues,
+    hues,
     setting,
 )
-from segrgbx_core.encoding.looks import hues
 from segrgbx_core.encoding.polarization import mosaic
 from segrgbx_core.encoding.polarization.stokes import Linear, linear_polarization
 from segrgbx_core.errors import InputError
@@ -50,7 +50,7 @@ _MOST_RADIANS = 4 * np.pi
 
 @dataclass(frozen=True)
 class PolarizationSettings(EncodingSettings):
-    """How counts become polarization; none of it matters for DoLP and AoLP given as such."""
+    """How counts are converted to polarization; unused if the reading is DoLP and AoLP."""
 
     layout: str = setting(
         "90,45,135,0",
@@ -101,12 +101,13 @@ def encode_polarization(
     reading: ImageReading | PolarizerImages | PolarizationState,
     settings: PolarizationSettings | None = None,
 ) -> Planes:
-    """One frame to planes: strength of polarization, and the sine and cosine of its direction.
+    """Encodes one frame as planes: strength of polarization, sine and cosine of its direction.
 
     reading: a raw mosaic (H, W) uint8, uint16 or float32, linear in light, whose planes are
     (3, H/2, W/2) with pixel (i, j) centred at (2i + 0.5, 2j + 0.5) of the mosaic; or
-    PolarizerImages or PolarizationState, whose planes keep their size. Invalid are pixels with a
-    saturated or non-finite sample among those they are made from, and those that are too dark.
+    PolarizerImages or PolarizationState, whose planes have the same size.
+    Returns planes float32 in 0..1. Pixels are invalid if they are too dark or depend on a
+    saturated or non-finite sample.
     Raises InputError for another shape or dtype, an odd size, and values that cannot be DoLP as
     a fraction or AoLP in radians.
     """
@@ -141,7 +142,7 @@ def _is_count(samples: ImageReading) -> bool:
 
 
 def _bad(samples: ImageReading, settings: PolarizationSettings) -> npt.NDArray[np.bool_]:
-    """Samples without a measurement: saturated, or not a number."""
+    """True for samples without a measurement: saturated, or not a number."""
     limit = settings.saturation
     if limit is None and _is_count(samples):
         limit = 255 if samples.dtype == np.uint8 else _full_scale(samples)
@@ -158,10 +159,10 @@ def _without(samples: ImageReading, bad: npt.NDArray[np.bool_]) -> ImageReading:
 
 
 def _full_scale(samples: ImageReading) -> int | None:
-    """The highest count a 16-bit word carries, where some sample reaches it, else None.
+    """The full scale of 16-bit words if a sample reaches it, else None.
 
-    A saturated sample has all the converter's bits set, so it holds every bit that any sample
-    has, and these are 8, 10, 12, 14 or 16 in a row.
+    A saturated sample has all bits of the converter set: every bit that any sample has, and these
+    are 8, 10, 12, 14 or 16 consecutive bits.
     """
     bits = int(np.bitwise_or.reduce(samples, axis=None))
     depth = bits.bit_count()
@@ -227,8 +228,8 @@ def _read(path: Path, grid: tuple[int, int] | None = None) -> ImageReading | Pol
     return read_polarizer_images(path) if path.is_dir() else read_reading(path)
 
 
-def _picture(planes: Floats) -> RgbImage:
-    """The angle as hue, bright and pure where it is strong.
+def _picture(planes: PlaneValues) -> RgbImage:
+    """The angle as hue; the strength as brightness and saturation.
 
     Planes 1 and 2 are (1 + w sin 2a) / 2 and (1 + w cos 2a) / 2: 2a is the hue.
     """
@@ -239,13 +240,14 @@ def _picture(planes: Floats) -> RgbImage:
 
 
 def _published_size(reading: object) -> tuple[int, int] | None:
-    """A mosaic has more pixels than its planes."""
+    """(height, width) of a mosaic, which has more pixels than its planes; None for others."""
     return (reading.shape[0], reading.shape[1]) if isinstance(reading, np.ndarray) else None
 
 
-# In a mirror an angle a becomes 180 degrees - a: sin 2a changes its sign and cos 2a does not, so
-# plane 1 becomes 1 minus itself. Noise: shot noise is independent between polarizer directions,
-# so between planes; another extinction ratio scales the strength from 0, the direction from 0.5.
+# Mirroring turns an angle a into 180 degrees - a: sin 2a changes its sign and cos 2a does not, so
+# plane 1 becomes 1 minus itself. Noise: shot noise is independent between polarizer directions and
+# so between planes. A different extinction ratio scales the strength about 0, the direction about
+# 0.5.
 ENCODING = Encoding(
     encode_polarization,
     PolarizationSettings,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Linear polarization from four intensities: Stokes vector, degree and angle, less the noise.
+"""Linear polarization from four intensities: Stokes vector, degree and angle, with noise removed.
 
 With I0, I45, I90, I135 behind polarizers, and the sums over all four angles:
 
@@ -7,17 +7,17 @@ With I0, I45, I90, I135 behind polarizers, and the sums over all four angles:
     DoLP = sqrt(S1^2 + S2^2) / S0       AoLP = atan2(S2, S1) / 2
 
 (Collett, Field Guide to Polarization, 2005.) DoLP cannot be negative, so noise does not average
-out but looks like polarization, most where it is dark. But the four angles hold one number too
-many: r = (I0 + I90 - I45 - I135) / S0 is 0 without noise, and noise alone gives r^2 the same mean
-as S1^2 + S2^2 over S0^2: with variance v in each intensity, both are 4 v. So the noise power N is
-the mean of r^2 over 5 x 5 pixels, and nobody needs to know the sensor. With it,
+out but appears as polarization, mostly in dark areas. The four angles are redundant:
+r = (I0 + I90 - I45 - I135) / S0 is 0 without noise, and noise gives r^2 the same mean as
+S1^2 + S2^2 over S0^2: with variance v in each intensity, both are 4 v. So the noise power N is the
+mean of r^2 over 5 x 5 pixels, without a model of the sensor. Then
 
-1. s = (S1, S2) / S0 is brought to its mean over 5 x 5 as far as N accounts for its variance there
-   (the local filter of Lee, 1980), so that edges stay and dark planes come out of the noise;
-2. the noise that is left is taken off the power: DoLP^2 = |s|^2 - N (g^2 + 1/n), with g the share
-   of s that was kept and n the number of pixels (Simmons and Stewart, 1985).
+1. s = (S1, S2) / S0 is moved towards its mean over 5 x 5 by the share of its variance that N
+   explains (the local filter of Lee, 1980), which keeps edges and recovers dark surfaces;
+2. the remaining noise is subtracted from the power: DoLP^2 = |s|^2 - N (g^2 + 1/n), with g the
+   share of s that was kept and n the number of pixels (Simmons and Stewart, 1985).
 
-Motion, sharp edges and unequal polarizers show in r as well, and count as noise.
+Motion, sharp edges and unequal polarizers also contribute to r, and count as noise.
 """
 
 from dataclasses import dataclass
@@ -37,8 +37,11 @@ _Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Linear:
-    """dolp: (H, W) float32 in 0..1. cos2a, sin2a: (H, W) float32 direction of twice the AoLP, of
-    length 1, or (0, 0) where nothing is polarized."""
+    """Degree and direction of linear polarization.
+
+    dolp: (H, W) float32 in 0..1. cos2a, sin2a: (H, W) float32 cosine and sine of twice the AoLP;
+    both 0 where the light is unpolarized.
+    """
 
     dolp: _Image
     cos2a: _Image
@@ -48,10 +51,10 @@ class Linear:
 def linear_polarization(
     images: npt.NDArray[np.float32], intensity: _Image, valid: _Mask
 ) -> Linear:
-    """Degree and direction of linear polarization, less the noise.
+    """Degree and direction of linear polarization, with noise removed.
 
     images: (4, H, W) behind 0, 45, 90 and 135 degrees. intensity: S0 (H, W), above 0 where valid.
-    valid: (H, W); what lies outside changes nothing inside.
+    valid: (H, W) bool; invalid pixels do not affect valid ones.
     """
     i0, i45, i90, i135 = images
     share = valid / np.where(valid, intensity, np.float32(1))
@@ -67,7 +70,7 @@ def linear_polarization(
 
 
 def _without_noise(s1: _Image, s2: _Image, noise: _Image, weight: _Image | None) -> _Image:
-    """Filters both in place, and returns the noise power that is left in them."""
+    """Filters s1 and s2 in place and returns the noise power that remains in them."""
     mean1, mean2 = _mean(s1, weight), _mean(s2, weight)
     variance = _mean(s1 * s1 + s2 * s2, weight) - mean1 * mean1 - mean2 * mean2
     kept = np.maximum(variance - noise, 0) / np.maximum(variance, _LEAST)
@@ -80,7 +83,10 @@ def _without_noise(s1: _Image, s2: _Image, noise: _Image, weight: _Image | None)
 
 
 def _mean(plane: _Image, weight: _Image | None) -> _Image:
-    """Over the valid pixels around; plane is 0 elsewhere, weight their share, None for all."""
+    """Mean over the valid pixels of a window.
+
+    plane: 0 where invalid. weight: share of valid pixels in the window; None if all are valid.
+    """
     around = np.asarray(cv2.boxFilter(plane, -1, _SIZE), np.float32)
     if weight is not None:
         around /= np.maximum(weight, _LEAST)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thermal images to planes."""
+"""Encode thermal images as planes."""

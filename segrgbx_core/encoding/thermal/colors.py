@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colour-mapped thermal pictures back to bytes, through the colour map that made them."""
+"""Convert colour-mapped thermal pictures back to levels by inverting the colour map."""
 
 from functools import cache
 
@@ -19,7 +19,7 @@ _Colors = npt.NDArray[np.float32]
 
 
 def color_map_names() -> tuple[str, ...]:
-    """The maps OpenCV knows, in lower case, and grey."""
+    """The names of OpenCV's colour maps in lower case, and gray."""
     known = {name[len(_PREFIX) :].lower() for name in dir(cv2) if name.startswith(_PREFIX)}
     return tuple(sorted(known | {_GREY}))
 
@@ -28,7 +28,7 @@ def color_map_names() -> tuple[str, ...]:
 def palette(name: str) -> _Colors:
     """(256, 3) colours in 0..255, red first, from cold to hot.
 
-    Raises InputError for an unknown map, and for one where two temperatures share a colour.
+    Raises InputError for an unknown map, and for a map in which two levels share a colour.
     """
     if name not in color_map_names():
         raise InputError(
@@ -45,16 +45,16 @@ def palette(name: str) -> _Colors:
         first, second = twice[0]
         raise InputError(
             f"Colour map '{name}' shows level {first} and level {second} in the same colour, so "
-            "temperatures cannot be told from it; record the mono8, mono16 or 32FC1 topic instead."
+            "temperatures cannot be recovered; record the mono8, mono16 or 32FC1 topic instead."
         )
     return colors
 
 
 def levels_of(image: npt.NDArray[np.uint8], name: str) -> npt.NDArray[np.float32]:
-    """(H, W, 3) uint8, red first, to the map's level 0..255 (H, W), the nearest by colour.
+    """Converts (H, W, 3) uint8, red first, to levels (H, W) float32 in 0..255.
 
-    NaN where a pixel is no colour of the map: a drawn text, a cross-hair, a logo.
-    Raises InputError for another map than the picture's, where most pixels are so.
+    Each pixel gets the level of the nearest colour; NaN if its colour is not in the map, as in
+    text, a cross-hair or a logo. Raises InputError if most pixels are not in the map.
     """
     colors = palette(name)
     packed = image.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what a thermal camera publishes to one channel, and which of its pixels measure."""
+"""Reduce the image of a thermal camera to one channel, and find its valid pixels."""
 
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from segrgbx_core.encoding.surroundings import Mask
 from segrgbx_core.encoding.thermal.colors import levels_of
 from segrgbx_core.encoding.thermal.settings import (
     COLDEST_CELSIUS,
@@ -15,19 +16,18 @@ from segrgbx_core.encoding.thermal.settings import (
     check_limits,
     check_plausible_thermal,
 )
+from segrgbx_core.encoding.thermal.tone import Values
 from segrgbx_core.errors import InputError
 from segrgbx_core.readings import ImageReading
-
-Mask = npt.NDArray[np.bool_]
-Values = npt.NDArray[np.float32]
 
 _MEDIAN_STEP = 4
 
 
 def thermal_image(reading: ImageReading, settings: ThermalSettings) -> ImageReading:
-    """(H, W) without telemetry rows; float32 levels, NaN where unknown, of a coloured picture.
+    """The image (H, W) without telemetry rows.
 
-    Raises InputError for another shape or dtype, or a coloured picture without its map.
+    A coloured picture becomes float32 levels, NaN where the colour is not in the map. Raises
+    InputError for another shape or dtype, or a coloured picture without its colour map.
     """
     if reading.ndim == 3 and reading.shape[2] == 3 and reading.dtype == np.uint8:
         if settings.color_map is None:
@@ -38,7 +38,7 @@ def thermal_image(reading: ImageReading, settings: ThermalSettings) -> ImageRead
         raise InputError(f"The thermal image has shape {reading.shape}; expected (height, width).")
     if settings.color_map is not None:
         raise InputError(
-            f"The thermal image has one channel, shape {reading.shape}, yet the settings name the "
+            f"The thermal image has one channel, shape {reading.shape}, but the settings name the "
             f"colour map '{settings.color_map}'; leave it out."
         )
     if reading.dtype not in (np.uint8, np.uint16, np.float32):
@@ -67,14 +67,17 @@ def _cut(reading: ImageReading, settings: ThermalSettings) -> ImageReading:
     if rows >= len(reading):
         raise InputError(
             f"The thermal image has {len(reading)} rows, and telemetry_rows is {rows}; expected "
-            "fewer, those that the camera adds to its image."
+            "fewer: give the number of rows that the camera adds to its image."
         )
     kept = reading[rows:] if settings.telemetry_at == "top" else reading[: len(reading) - rows]
     return cast(ImageReading, np.ascontiguousarray(kept))
 
 
 def alive_pixels(shape: tuple[int, ...], settings: ThermalSettings) -> Mask | None:
-    """False at the settings' dead pixels; None without any. InputError for one outside."""
+    """A mask that is False at the dead pixels of the settings; None without dead pixels.
+
+    Raises InputError for a dead pixel outside the image.
+    """
     if not settings.dead_pixels:
         return None
     alive = np.ones(shape, bool)
@@ -94,11 +97,11 @@ def usable_readings(
     dtype: np.dtype[np.generic],
     settings: ThermalSettings,
 ) -> Mask:
-    """Which readings hold a measurement: neither marked, nor saturated, nor below what is.
+    """A mask of the readings that are not marked as invalid, saturated or impossibly cold.
 
-    values: (N,) levels or (H, W) pixels of an image of that dtype; weights: of the same shape,
-    how many pixels have each, or whether a pixel is alive; None where all are.
-    Raises InputError where the median, or the fixed limits, make the unit implausible.
+    values: (N,) levels or (H, W) pixels of an image of that dtype. weights: of the same shape, the
+    number of pixels of each level, or whether each pixel is alive; None if all are alive.
+    Raises InputError if the unit is implausible for the median or the fixed limits.
     """
     usable = np.isfinite(values)
     if settings.invalid is not None:

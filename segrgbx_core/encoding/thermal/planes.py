@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thermal readings (AGC'd bytes, raw counts, kelvin or degrees C) to planes.
+"""Encode thermal readings (bytes after AGC, raw counts, kelvin or degrees C) as planes.
 
-Plane 0 is the reading stretched linearly over its range; plane 1 the same after histogram
-equalisation, so that a cold sky does not take the contrast of the street; plane 2 the difference
-from the surroundings. All three depend on temperature differences alone: any scale and any offset
-of the same scene (counts, centikelvin, degrees C) give equal planes.
+Plane 0 is the reading stretched linearly over its range. Plane 1 is plane 0 after histogram
+equalisation, so a cold sky does not use up the contrast of the street. Plane 2 is the difference
+from the surroundings. All three depend only on temperature differences: any scale and offset of
+the same scene (counts, centikelvin, degrees C) give equal planes.
 """
 
 from typing import cast
@@ -12,20 +12,21 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.encoding.contract import Encoding, Floats, PlaneNames, PlaneNoise
-from segrgbx_core.encoding.looks import INFERNO, color_mapped
-from segrgbx_core.encoding.surroundings import contrast
-from segrgbx_core.encoding.thermal.image import (
-    Mask,
-    Values,
-    alive_pixels,
-    thermal_image,
-    usable_readings,
+from segrgbx_core.encoding.contract import (
+    INFERNO,
+    Encoding,
+    PlaneNames,
+    PlaneNoise,
+    PlaneValues,
+    color_mapped,
 )
+from segrgbx_core.encoding.surroundings import Mask, contrast
+from segrgbx_core.encoding.thermal.image import alive_pixels, thermal_image, usable_readings
 from segrgbx_core.encoding.thermal.settings import ThermalSettings
 from segrgbx_core.encoding.thermal.tone import (
     ThermalRange,
     ThermalTone,
+    Values,
     colder_shares,
     equalised,
     frame_range,
@@ -43,14 +44,14 @@ _Levels = npt.NDArray[np.uint16]
 
 
 def encode_thermal(reading: ImageReading, settings: ThermalSettings | None = None) -> Planes:
-    """One thermal frame to planes: relative temperature, its rank, and local contrast.
+    """Encodes one thermal frame as planes: relative temperature, its rank, and local contrast.
 
     reading: (H, W) uint8, uint16 or float32, any unit; or (H, W, 3) uint8, red first, of a colour
     map that the settings name.
-    Returns planes (3, H, W) float32 in 0..1: hotter is higher; 0.5 everywhere where the frame has
-    no contrast at all; 0 where invalid. Telemetry rows are not among the H rows.
-    Raises InputError for another shape or dtype, readings that the unit makes implausible, or
-    where no pixel is valid.
+    Returns planes (3, H, W) float32 in 0..1: hotter is higher; 0.5 everywhere if the frame has no
+    contrast; 0 where invalid. H does not include telemetry rows.
+    Raises InputError for another shape or dtype, readings that are implausible in the unit, or
+    if no pixel is valid.
     """
     return encode_thermal_after(reading, settings or ThermalSettings(), None)[0]
 
@@ -58,9 +59,9 @@ def encode_thermal(reading: ImageReading, settings: ThermalSettings | None = Non
 def encode_thermal_after(
     reading: ImageReading, settings: ThermalSettings, earlier: ThermalTone | None
 ) -> tuple[Planes, ThermalTone | None]:
-    """As encode_thermal, with the tone drawn towards an earlier frame's.
+    """Like encode_thermal, but with the tone smoothed towards the tone of an earlier frame.
 
-    Returns also the tone that was used, None for a frame without contrast.
+    Also returns the tone that was used; None for a frame without contrast.
     """
     image = thermal_image(reading, settings)
     alive = alive_pixels(image.shape, settings)
@@ -72,13 +73,13 @@ def encode_thermal_after(
 def _encode_levels(
     image: _Levels, alive: Mask | None, settings: ThermalSettings, earlier: ThermalTone | None
 ) -> tuple[Planes, ThermalTone | None]:
-    """Whole numbers: everything is worked out once a level, and looked up for each pixel."""
+    """Encodes integer images: computes each level once and looks up the pixels."""
     known = image.ravel() if alive is None else image[alive]
     counts = np.bincount(known, minlength=int(image.max()) + 1)
     levels = np.arange(len(counts), dtype=np.float32)
     usable = usable_readings(levels, counts, image.dtype, settings)
-    found = usable & (counts > 0)
-    span, kept = _range(levels[found], counts[found], settings, earlier)
+    present = usable & (counts > 0)
+    span, kept = _range(levels[present], counts[present], settings, earlier)
     valid = np.ones(image.shape, bool) if alive is None else alive
     if counts[~usable].any():
         valid = valid & usable.take(image)
@@ -86,7 +87,7 @@ def _encode_levels(
     if span.flat:
         return _grey(data, valid), None
     table = span.stretched(levels)
-    colder = colder_shares(table[found], counts[found], span, kept, settings.range_memory)
+    colder = colder_shares(table[present], counts[present], span, kept, settings.range_memory)
     table.take(image, out=data[0], mode="clip")
     equalised(table, colder).take(image, out=data[1], mode="clip")
     return _finished(data, valid), ThermalTone(span, colder)
@@ -120,8 +121,8 @@ def _range(
 ) -> tuple[ThermalRange, ThermalTone | None]:
     if not len(values):
         raise InputError(
-            "The thermal image has no valid pixel: all are NaN, saturated, dead, or what the "
-            "settings mark as invalid; check the camera's lens and shutter, and those settings."
+            "The thermal image has no valid pixel: all are NaN, saturated, dead, or marked as "
+            "invalid by the settings; check the camera's lens and shutter, and those settings."
         )
     if not settings.range_memory or (earlier and not same_scene(values, counts, earlier)):
         earlier = None
@@ -137,7 +138,7 @@ def _grey(data: Values, valid: Mask) -> Planes:
 
 
 def _finished(data: Values, valid: Mask) -> Planes:
-    """With plane 2, made from plane 0, and without what is invalid."""
+    """Computes plane 2 from plane 0, and sets invalid pixels to 0."""
     whole = bool(valid.all())
     if not whole:
         np.copyto(data[0], 0, where=~valid)
@@ -152,13 +153,13 @@ def _plane_names(settings: ThermalSettings) -> PlaneNames:
     return "temperature in range", "share that is colder", "against the surroundings"
 
 
-def _picture(planes: Floats) -> RgbImage:
+def _picture(planes: PlaneValues) -> RgbImage:
     """Hot is bright."""
     return color_mapped(planes[0], INFERNO)
 
 
-# The range that the encoding stretches over changes with what is in view, which is a gain about
-# the middle; all three planes come from one image, so they share its noise.
+# The range that the encoding stretches over depends on the scene, which is a gain about the
+# middle. All three planes come from one image, so they share its noise.
 ENCODING = Encoding(
     encode_thermal,
     ThermalSettings,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user can say about a thermal camera, and whether its numbers can mean what is said."""
+"""Settings of a thermal camera, and checks that its values are plausible in the stated unit."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ UNITS: dict[str, ThermalUnit] = {
 
 
 def check_unit(name: str) -> None:
-    """InputError for a name that is no unit."""
+    """Raises InputError for an unknown unit."""
     if name != RAW and name not in UNITS:
         raise InputError(
             f"Thermal unit '{name}' is unknown; expected {RAW} (counts, or bytes after AGC), "
@@ -48,9 +48,9 @@ def check_unit(name: str) -> None:
 
 
 def check_plausible_thermal(unit: str, median: float) -> None:
-    """InputError where half a scene would be colder or hotter than scenes are.
+    """Raises InputError if half of the scene would be implausibly cold or hot.
 
-    median: of the image, after the settings' scale and offset. Nothing can be said of raw counts.
+    median: of the image, after the settings' scale and offset. Raw counts are not checked.
     """
     if unit == RAW:
         return
@@ -71,9 +71,9 @@ def check_plausible_thermal(unit: str, median: float) -> None:
 
 
 def check_limits(limits: tuple[float, float], median: float) -> None:
-    """InputError where the fixed limits lie so far from the image that their unit is another's.
+    """Raises InputError if the fixed limits are so far from the image that their unit is wrong.
 
-    limits and median: in the reading's own unit.
+    limits, median: in the reading's unit.
     """
     low, high = sorted(limits)
     width = high - low
@@ -88,7 +88,7 @@ def check_limits(limits: tuple[float, float], median: float) -> None:
 
 @dataclass(frozen=True)
 class ThermalSettings(EncodingSettings):
-    """What the numbers mean, which of them count, and how they become 0..1."""
+    """What the readings mean, which of them are valid, and how they are scaled to 0..1."""
 
     clip_min: float | None = setting(
         None,
@@ -127,7 +127,7 @@ class ThermalSettings(EncodingSettings):
         "unit per count",
         "not 0",
     )
-    offset: float = setting(0.0, "Of scale * reading + offset", "the unit's")
+    offset: float = setting(0.0, "Of scale * reading + offset", "unit")
     range_memory: float = setting(
         0.8,
         "How much of the earlier frames' range a video keeps from each frame to the next",
@@ -164,7 +164,7 @@ class ThermalSettings(EncodingSettings):
                 "and a scale other than 0."
             )
         if self.saturation is not None and np.isnan(self.saturation):
-            raise InputError("Thermal saturation is nan; expected a reading, or leave it out.")
+            raise InputError("Thermal saturation is nan; give a reading, or leave it out.")
         if not 0.0 <= self.range_memory < 1.0:
             raise InputError(
                 f"Thermal range_memory is {self.range_memory}; expected 0 (none) to below 1."
@@ -191,13 +191,13 @@ class ThermalSettings(EncodingSettings):
             )
         if not 0.0 <= self.low_percentile < self.high_percentile <= 100.0:
             raise InputError(
-                f"Thermal percentiles {self.low_percentile} and {self.high_percentile} are not "
-                "in order within 0..100."
+                f"Thermal percentiles are {self.low_percentile} and {self.high_percentile}; "
+                "expected ascending values within 0..100."
             )
 
     @property
     def limits(self) -> tuple[float, float] | None:
-        """clip_min and clip_max in the reading's own unit; None without them."""
+        """clip_min and clip_max in the reading's unit; None if they are not set."""
         if self.clip_min is None or self.clip_max is None:
             return None
         low, high = self.clip_min, self.clip_max

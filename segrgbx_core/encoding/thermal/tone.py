@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which reading is black and which white: a thermal frame's tone, and its change in a video."""
+"""The tone curve of a thermal frame (range and equalisation), and its smoothing in a video."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _BRACKET = 0.5
 def percentile(values: npt.NDArray[np.float32], percent: float) -> float:
     """numpy.percentile of (N,) values, N at least 1.
 
-    A sample brackets the percentile, and only what lies in the bracket is ordered (the idea of
+    A sample brackets the percentile, and only values within the bracket are sorted (the idea of
     Floyd and Rivest's SELECT, 1975).
     """
     place = (len(values) - 1) * (percent / 100.0)
@@ -37,7 +37,7 @@ def percentile(values: npt.NDArray[np.float32], percent: float) -> float:
 def counted_percentile(
     values: npt.NDArray[np.float32], counts: npt.NDArray[np.int64], percent: float
 ) -> float:
-    """The same over ascending values that each occur `counts` times."""
+    """Like `percentile`, for ascending values that each occur `counts` times."""
     upto = np.cumsum(counts)
     place = (int(upto[-1]) - 1) * (percent / 100.0)
     below = int(place)
@@ -58,7 +58,7 @@ def _between(low: float, high: float, part: float) -> float:
 
 
 Values = npt.NDArray[np.float32]
-Counts = npt.NDArray[np.int64]
+PixelCounts = npt.NDArray[np.int64]
 Shares = npt.NDArray[np.float64]
 
 _BINS = 1024
@@ -71,19 +71,18 @@ _SCENE_STEP = 0.2
 
 @dataclass(frozen=True)
 class ThermalRange:
-    """cold, hot: readings that become 0 and 1. cold lies above hot for readings that fall with
-    temperature."""
+    """cold, hot: readings that become 0 and 1; cold > hot if readings fall with temperature."""
 
     cold: float
     hot: float
 
     @property
     def flat(self) -> bool:
-        """Whether the range is empty, so that nothing can be told apart."""
+        """Whether the range is empty."""
         return self.cold == self.hot
 
     def stretched(self, values: Values, out: Values | None = None) -> Values:
-        """Linear over the range, of any shape: 0 at cold, 1 at hot, clipped beyond."""
+        """Maps values of any shape linearly to 0 at cold and 1 at hot, clipped to 0..1."""
         scaled = np.empty_like(values) if out is None else out
         np.subtract(values, np.float32(self.cold), out=scaled)
         scaled /= np.float32(self.hot - self.cold)
@@ -92,17 +91,23 @@ class ThermalRange:
 
 @dataclass(frozen=True, eq=False)
 class ThermalTone:
-    """range: of one frame. colder: (1025,) share of its pixels below each of even steps of it."""
+    """The tone curve of one frame.
+
+    range: the readings that become 0 and 1. colder: (1025,) share of the pixels below each of
+    1025 evenly spaced readings of the range.
+    """
 
     range: ThermalRange
     colder: Shares
 
 
-def frame_range(values: Values, counts: Counts | None, ends: tuple[float, float]) -> ThermalRange:
-    """The readings at two percentiles, counted from the lowest reading up.
+def frame_range(
+    values: Values, counts: PixelCounts | None, ends: tuple[float, float]
+) -> ThermalRange:
+    """The readings at two percentiles, in percent from the lowest reading.
 
-    values: (N,) usable readings; counts: (N,) how many pixels have each, then values ascend, or
-    None for one pixel each.
+    values: (N,) usable readings. counts: (N,) number of pixels of each reading, for ascending
+    values; None for one pixel each.
     """
     if counts is None:
         return ThermalRange(*(percentile(values, end) for end in ends))
@@ -110,7 +115,7 @@ def frame_range(values: Values, counts: Counts | None, ends: tuple[float, float]
 
 
 def smoothed(now: ThermalRange, earlier: ThermalTone | None, memory: float) -> ThermalRange:
-    """A frame's range drawn towards the earlier one's: memory x earlier + the rest x now."""
+    """A frame's range smoothed over time: memory x earlier + (1 - memory) x now."""
     if earlier is None:
         return now
     before = earlier.range
@@ -120,12 +125,12 @@ def smoothed(now: ThermalRange, earlier: ThermalTone | None, memory: float) -> T
     )
 
 
-def same_scene(values: Values, counts: Counts | None, earlier: ThermalTone) -> bool:
-    """Whether the quartiles of a frame's readings stand about where they stood in the earlier
-    tone, to a fifth of the pixels: a person who walks in moves them less, a tunnel's end or
-    another gain of the camera more.
+def same_scene(values: Values, counts: PixelCounts | None, earlier: ThermalTone) -> bool:
+    """Whether the frame shows the same scene as the earlier tone.
 
-    values, counts: as in `frame_range`.
+    Compares the ranks of the quartiles with a tolerance of a fifth of the pixels. A person who
+    walks in changes them less; a tunnel's end or a new camera gain changes them more. values,
+    counts: as in `frame_range`.
     """
     span = earlier.range
     for end in _QUARTILES:
@@ -142,16 +147,16 @@ def same_scene(values: Values, counts: Counts | None, earlier: ThermalTone) -> b
 
 def colder_shares(
     stretched: Values,
-    counts: Counts | None,
+    counts: PixelCounts | None,
     span: ThermalRange,
     earlier: ThermalTone | None,
     memory: float,
     unknown: int = 0,
 ) -> Shares:
-    """The curve of histogram equalisation, (1025,), drawn towards the earlier frame's.
+    """The curve (1025,) of histogram equalisation, smoothed towards the earlier frame's.
 
-    stretched: any shape, in 0..1 over the range `span`; counts: how many pixels have each value,
-    or None for one; unknown: how many of them are 0 because they are not known.
+    stretched: any shape, in 0..1 over the range `span`. counts: number of pixels of each value;
+    None for one each. unknown: number of values that are 0 because they are not known.
     """
     bins = (stretched * (_BINS - 1)).astype(np.uint16)
     if counts is None:
@@ -166,14 +171,14 @@ def colder_shares(
 
 
 def _moved(tone: ThermalTone, span: ThermalRange) -> Shares:
-    """A tone's curve over another range, so that each reading keeps its share."""
+    """A tone's curve resampled over another range; each reading keeps its share."""
     readings = span.cold + _EDGES * (span.hot - span.cold)
     own = (readings - tone.range.cold) / (tone.range.hot - tone.range.cold)
     return np.interp(own, _EDGES, tone.colder)
 
 
 def equalised(stretched: Values, colder: Shares, out: Values | None = None) -> Values:
-    """Share of pixels that are colder, for values in 0..1 of any shape."""
+    """The share of colder pixels, for values in 0..1 of any shape."""
     if stretched.size <= _TABLE:
         shares = np.interp(stretched, _EDGES, colder).astype(np.float32)
         if out is not None:

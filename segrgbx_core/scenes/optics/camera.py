@@ -32,7 +32,13 @@ class PinholeCamera:
         """Square pixels, principal point at the image centre."""
         focal = width / 2 / tan(radians(horizontal_deg) / 2)
         return PinholeCamera(
-            width, height, focal, focal, (width - 1) / 2, (height - 1) / 2, frame_id
+            width,
+            height,
+            fx=focal,
+            fy=focal,
+            cx=(width - 1) / 2,
+            cy=(height - 1) / 2,
+            frame_id=frame_id,
         )
 
 

@@ -73,6 +73,7 @@ def motion_until(
     camera: PinholeCamera,
     seconds: float,
     condition: Condition,
+    *,
     offset_m: tuple[float, float] = (0.0, 0.0),
 ) -> Array:
     """(2, H, W) motion in pixels, right and down, from `seconds` to `then`.
@@ -92,7 +93,7 @@ def moving(
 ) -> Moving:
     """The image motion at that time; offset_m: as in `motion_until`."""
     then, condition = seconds + LONGEST_EXPOSURE_S, world.condition_at(seconds)
-    motion = motion_until(then, surfaces, world, camera, seconds, condition, offset_m)
+    motion = motion_until(then, surfaces, world, camera, seconds, condition, offset_m=offset_m)
     return Moving(np.minimum(surfaces.depth, _SKY_DEPTH), motion / np.float32(LONGEST_EXPOSURE_S))
 
 

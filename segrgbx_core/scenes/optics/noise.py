@@ -6,7 +6,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
+from segrgbx_core.scenes.optics.camera import Array
+
 _SIZE = 512
 
 

@@ -41,7 +41,7 @@ _Times = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Pixels:
+class EventPixels:
     """One sensor's pixels: thresholds (H, W) of log intensity for brighter and darker, and (H, W)
     events per second of hot pixels."""
 
@@ -59,7 +59,7 @@ class Fired:
     seconds: _Times
 
 
-def make_pixels(height: int, width: int, rng: np.random.Generator) -> Pixels:
+def make_pixels(height: int, width: int, rng: np.random.Generator) -> EventPixels:
     """Thresholds scattered as on a real sensor, and a few hot pixels."""
     on, off = (
         np.maximum(rng.normal(THRESHOLD, _MISMATCH, (height, width)), _LEAST_THRESHOLD)
@@ -67,7 +67,7 @@ def make_pixels(height: int, width: int, rng: np.random.Generator) -> Pixels:
     )
     hot = rng.random((height, width)) < _HOT_SHARE
     rate = np.where(hot, rng.uniform(*_HOT_HZ, (height, width)), 0.0)
-    return Pixels(on.astype(np.float32), off.astype(np.float32), rate.astype(np.float32))
+    return EventPixels(on.astype(np.float32), off.astype(np.float32), rate.astype(np.float32))
 
 
 def logarithm(luminance: Array) -> Array:
@@ -78,7 +78,7 @@ def logarithm(luminance: Array) -> Array:
 class Photoreceptors:
     """Every pixel's last event level, updated by each step."""
 
-    def __init__(self, pixels: Pixels, first: Array, rng: np.random.Generator) -> None:
+    def __init__(self, pixels: EventPixels, first: Array, rng: np.random.Generator) -> None:
         """first: log intensity at the start; each pixel's level is within a threshold of it."""
         self._pixels = pixels
         phase = rng.uniform(-0.9, 0.9, first.shape).astype(np.float32)
@@ -111,7 +111,7 @@ class Photoreceptors:
 
 
 def _noise(
-    pixels: Pixels, luminance: Array, start: float, end: float, rng: np.random.Generator
+    pixels: EventPixels, luminance: Array, start: float, end: float, rng: np.random.Generator
 ) -> Fired:
     """Events without any change of light."""
     dark = 10 * _DARK_LIGHT / (10 * _DARK_LIGHT + luminance)
@@ -159,7 +159,7 @@ def _interval(
     return fired
 
 
-def _sensor(world: World, camera: PinholeCamera) -> Pixels:
+def _sensor(world: World, camera: PinholeCamera) -> EventPixels:
     return make_pixels(camera.height, camera.width, world.noise(_PIXELS))
 
 
@@ -182,11 +182,13 @@ def read(world: World, camera: PinholeCamera, seconds: float, rng: np.random.Gen
 
 
 def window_count(seconds: float) -> int:
-    """How many windows `windows` yields for a drive of that length."""
+    """How many windows `event_packets` yields for a drive of that length."""
     return max(1, round(seconds / PACKET_S))
 
 
-def windows(world: World, camera: PinholeCamera, until: float) -> Iterator[tuple[float, Events]]:
+def event_packets(
+    world: World, camera: PinholeCamera, until: float
+) -> Iterator[tuple[float, Events]]:
     """The drive's events without a gap, in windows of 5 ms, each with its end time.
 
     Where one condition gives way to the next, the sensor is initialised again.

@@ -54,7 +54,9 @@ def _even(width: int, height: int, frame_id: str) -> PinholeCamera:
 
 
 SENSORS: dict[str, Sensor] = {
-    "event": Sensor(_half, events.read, EventStreamSource(events.windows, events.window_count)),
+    "event": Sensor(
+        _half, events.read, EventStreamSource(events.event_packets, events.window_count)
+    ),
     "thermal": Sensor(_half, thermal.read),
     "depth": Sensor(_whole, depth.read),
     "polarization": Sensor(_even, polarization.read),

@@ -10,7 +10,7 @@ from segrgbx_core.errors import InputError
 
 CONDITIONS = ("day", "dusk", "night", "fog", "glare")
 KNOWN_CONDITIONS = (*CONDITIONS, "wet")
-Color = tuple[float, float, float]
+LightColor = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Condition:
     name: str
     sun_azimuth: float
     sun_elevation: float
-    sun: Color
-    ambient: Color
-    zenith: Color
-    horizon: Color
+    sun: LightColor
+    ambient: LightColor
+    zenith: LightColor
+    horizon: LightColor
     fog: float
     daylight: float
     air_celsius: float
@@ -46,7 +46,7 @@ class Condition:
         return np.array([x, y, sin(self.sun_elevation)], np.float32)
 
 
-def _scaled(color: Color, by: float) -> Color:
+def _scaled(color: LightColor, by: float) -> LightColor:
     return (color[0] * by, color[1] * by, color[2] * by)
 
 
@@ -69,8 +69,8 @@ def make_condition(name: str, rng: np.random.Generator) -> Condition:
             f"Condition '{name}' is unknown; expected one of {', '.join(KNOWN_CONDITIONS)}."
         )
     elevation, sun, ambient, daylight, air = common[name]
-    warm: Color = (1.0, 0.95, 0.88) if name in ("day", "fog") else (1.0, 0.75, 0.5)
-    blue: Color = (0.35 + 0.5 * overcast, 0.55 + 0.35 * overcast, 0.95)
+    warm: LightColor = (1.0, 0.95, 0.88) if name in ("day", "fog") else (1.0, 0.75, 0.5)
+    blue: LightColor = (0.35 + 0.5 * overcast, 0.55 + 0.35 * overcast, 0.95)
     if name == "fog":
         blue = (0.93, 0.96, 1.0)
     horizon = _scaled((0.9, 0.95, 1.0) if name != "dusk" else (1.0, 0.62, 0.42), ambient * 2.2)

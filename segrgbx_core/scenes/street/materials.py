@@ -42,23 +42,24 @@ class Material:
     gloss: float
 
 
+# In the order name, sun_gain, night_offset, emissivity.
 MATERIALS = (
-    Material("asphalt", 17.0, 4.0, 0.95, 1.6, 0.25, 0.2),
-    Material("paint", 11.0, 2.5, 0.92, 1.5, 0.12, 0.3),
-    Material("concrete", 12.0, 2.5, 0.93, 1.55, 0.2, 0.1),
-    Material("masonry", 9.0, 3.5, 0.93, 1.55, 0.2, 0.05),
-    Material("glass", 1.0, 1.5, 0.84, 1.52, 0.02, 1.0),
-    Material("shutter", 8.0, 2.0, 0.93, 1.5, 0.02, 0.05),
-    Material("car_paint", 10.0, -2.0, 0.92, 1.5, 0.03, 0.9),
-    Material("rubber", 9.0, 0.5, 0.95, 1.52, 0.1, 0.2),
-    Material("foliage", 2.0, -0.5, 0.97, 1.4, 0.55, 0.3),
-    Material("grass", 5.0, -2.0, 0.97, 1.4, 0.45, 0.15),
-    Material("bark", 5.0, 0.5, 0.95, 1.5, 0.35, 0.05),
-    Material("skin", 0.0, 0.0, 0.98, 1.4, 0.05, 0.2),
-    Material("cloth", 4.0, 0.0, 0.96, 1.5, 0.15, 0.03),
-    Material("steel", 8.0, -1.5, 0.85, 2.0, 0.1, 0.5),
-    Material("lamp", 4.0, 6.0, 0.9, 1.5, 0.0, 0.8),
-    Material("sky", 0.0, 0.0, 1.0, 1.0, 0.0, 0.0),
+    Material("asphalt", 17.0, 4.0, 0.95, refractive_index=1.6, grain=0.25, gloss=0.2),
+    Material("paint", 11.0, 2.5, 0.92, refractive_index=1.5, grain=0.12, gloss=0.3),
+    Material("concrete", 12.0, 2.5, 0.93, refractive_index=1.55, grain=0.2, gloss=0.1),
+    Material("masonry", 9.0, 3.5, 0.93, refractive_index=1.55, grain=0.2, gloss=0.05),
+    Material("glass", 1.0, 1.5, 0.84, refractive_index=1.52, grain=0.02, gloss=1.0),
+    Material("shutter", 8.0, 2.0, 0.93, refractive_index=1.5, grain=0.02, gloss=0.05),
+    Material("car_paint", 10.0, -2.0, 0.92, refractive_index=1.5, grain=0.03, gloss=0.9),
+    Material("rubber", 9.0, 0.5, 0.95, refractive_index=1.52, grain=0.1, gloss=0.2),
+    Material("foliage", 2.0, -0.5, 0.97, refractive_index=1.4, grain=0.55, gloss=0.3),
+    Material("grass", 5.0, -2.0, 0.97, refractive_index=1.4, grain=0.45, gloss=0.15),
+    Material("bark", 5.0, 0.5, 0.95, refractive_index=1.5, grain=0.35, gloss=0.05),
+    Material("skin", 0.0, 0.0, 0.98, refractive_index=1.4, grain=0.05, gloss=0.2),
+    Material("cloth", 4.0, 0.0, 0.96, refractive_index=1.5, grain=0.15, gloss=0.03),
+    Material("steel", 8.0, -1.5, 0.85, refractive_index=2.0, grain=0.1, gloss=0.5),
+    Material("lamp", 4.0, 6.0, 0.9, refractive_index=1.5, grain=0.0, gloss=0.8),
+    Material("sky", 0.0, 0.0, 1.0, refractive_index=1.0, grain=0.0, gloss=0.0),
 )
 MATERIAL_ID = {m.name: i for i, m in enumerate(MATERIALS)}
 SUN_GAIN = np.array([m.sun_gain for m in MATERIALS], np.float32)

@@ -13,8 +13,8 @@ from segrgbx_core.scenes.street import things
 from segrgbx_core.scenes.street.light import Condition
 from segrgbx_core.scenes.street.materials import Label
 from segrgbx_core.scenes.street.parts import PartTable, joined
+from segrgbx_core.scenes.street.things import Rng
 
-Rng = np.random.Generator
 Shape = Callable[[Condition, float], PartTable]
 VIEW = 170.0
 

@@ -179,6 +179,7 @@ def _limb(
     hip: float,
     length: float,
     swing: float,
+    *,
     girth: float,
     material: str,
     color: Vector,
@@ -220,8 +221,18 @@ def person(
     swing = 0.32 * sin(gait)
     hip, neck = 0.88 * size + lift, 1.45 * size + lift
     reach = 0.55 * size * sin(lean)
-    _limb(parts, -0.09, hip, 0.86 * size, swing, 0.085, "cloth", lower, legs)
-    _limb(parts, 0.09, hip, 0.86 * size, -swing, 0.085, "cloth", lower, legs)
+    for x, way in ((-0.09, swing), (0.09, -swing)):
+        _limb(
+            parts,
+            x,
+            hip,
+            0.86 * size,
+            way,
+            girth=0.085,
+            material="cloth",
+            color=lower,
+            heat=legs,
+        )
     parts.add(
         Solid.ELLIPSOID,
         (0, reach / 2, (hip + neck) / 2),
@@ -234,7 +245,18 @@ def person(
     arms, shoulder = neck - 0.04, 0.62 * size
     for x, way in ((-0.22, -swing), (0.22, swing)):
         ahead = way * (1 if lean == 0 else 0) + 1.6 * lean
-        _limb(parts, x, arms, shoulder, ahead, 0.06, "cloth", upper, clothed, reach)
+        _limb(
+            parts,
+            x,
+            arms,
+            shoulder,
+            ahead,
+            girth=0.06,
+            material="cloth",
+            color=upper,
+            heat=clothed,
+            joint=reach,
+        )
     parts.add(
         Solid.ELLIPSOID,
         (0, reach, neck + 0.17),

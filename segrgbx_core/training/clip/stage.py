@@ -108,6 +108,7 @@ def tune_towers(
     sources: Sequence[LabelledPairs],
     preprocessing: Preprocessing,
     clips: Sequence[MaClip],
+    *,
     on_step: Callable[[int, float], None] | None = None,
     started: bool = False,
 ) -> None:

@@ -45,13 +45,13 @@ def test_a_whole_copy_ends_well(root: Path, tmp_path: Path, capsys: Captured) ->
         "day 1, night 1",
         "color cone",
         "train has 2 of 784",
-        "nothing is missing or odd",
+        "nothing is missing",
         f"pictures in {sheet}",
     ):
         assert words in told
     assert read_rgb(sheet).shape[1] == 1204
     assert run(root, "--out", sheet) == 2
-    assert "sheet.png already exists; choose another name" in capsys.readouterr().err
+    assert "sheet.png already exists" in capsys.readouterr().err
     assert run(root, "--out", sheet.with_suffix(".jpg"), "--force") == 0
 
 
@@ -60,16 +60,18 @@ def test_what_is_odd_gives_status_1(root: Path, capsys: Captured) -> None:
     write_png(root / "labels" / "3D.png", np.full((8, 12), 77, np.uint8))
     assert run(root, "--most-bad", "0.5") == 1
     told = capsys.readouterr().out
-    assert "odd: samples of train that lack a file: 1" in told
-    assert "3D.png holds the values 77 in 96 pixels" in told
-    assert "see the lines marked odd" in told
+    assert "odd: samples of train" in told
+    assert "lack a file: 1" in told
+    assert "3D.png" in told
+    assert "77 in 96 pixels" in told
+    assert "marked odd" in told
 
 
 def test_it_stops_beyond_the_share(root: Path, capsys: Captured) -> None:
     for path in (root / "labels").iterdir():
         write_png(path, np.full((8, 12), 77, np.uint8))
     assert run(root) == 1
-    assert "the labels are not those of label set 'mfnet'" in capsys.readouterr().out
+    assert "label set 'mfnet'" in capsys.readouterr().out
 
 
 def test_json_holds_the_same(root: Path, capsys: Captured) -> None:
@@ -91,13 +93,13 @@ def test_json_holds_the_same(root: Path, capsys: Captured) -> None:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["--dataset", "kitti"], "Dataset 'kitti' is unknown; expected one of deliver, mfnet"),
-        (["--dataset", "deliver"], "holds images/, labels/, test.txt, train.txt; expected DeLiV"),
-        (["--split", "val"], "has no split 'val'; it has train, test."),
-        (["--x", "hha"], "Dataset 'mfnet' has no X 'hha'"),
-        (["--depth-scale", "5000"], "has no use for depth_scale"),
-        (["--most-bad", "3"], "'3' is not a share of 0 to 1"),
-        (["--out", "sheet.bmp"], "sheet.bmp is no picture's name; expected .png or .jpg"),
+        (["--dataset", "kitti"], "'kitti' is unknown"),
+        (["--dataset", "deliver"], "images/, labels/, test.txt, train.txt; expected DeLiV"),
+        (["--split", "val"], "no split 'val'; it has train, test"),
+        (["--x", "hha"], "no X 'hha'"),
+        (["--depth-scale", "5000"], "depth_scale"),
+        (["--most-bad", "3"], "'3' is not a share"),
+        (["--out", "sheet.bmp"], "expected .png or .jpg"),
     ],
 )
 def test_mistakes_are_one_sentence(

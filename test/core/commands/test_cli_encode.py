@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx encode` from files to pictures, and what it says of those it cannot use."""
+"""`segrgbx encode` from files to pictures, and its errors for unusable files."""
 
 from pathlib import Path
 
@@ -106,24 +106,25 @@ def test_a_bad_file_among_several_is_skipped(tmp_path: Path, capsys: Captured) -
     write_png(odd, np.zeros((5, 4), np.uint8))
     assert encode("polarization", tmp_path / "out", odd, good) == 1
     told = capsys.readouterr()
-    assert f"skipped {odd}: The polarization mosaic is 4x5 pixels" in told.err
+    assert f"skipped {odd}:" in told.err
+    assert "4x5 pixels" in told.err
     assert "1 shown in" in told.out
     assert encode("polarization", tmp_path / "none", odd, tmp_path / "gone.png") == 2
-    assert "None of the 2 files could be encoded" in capsys.readouterr().err
+    assert "None of the 2 files" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
         (["gone.png", "--out", "c.png"], "gone.png does not exist"),
-        (["a.png", "--out", "a.png"], "a.png already exists; choose another name, or add --force"),
-        (["a.png", "b.png", "--out", "c.png"], "c.png is one picture for 2 files; name a folder"),
-        (["a.png", "x/a.png", "--out", "o"], "Two files have the same name up to the ending"),
-        (["a.png", "--out", "full"], "full already holds files (a.png)"),
-        (["a.png", "--out", "c.png", "--set", "layout"], "Setting 'layout' is not of the form"),
-        (["a.png", "--out", "c.png", "--set", "angle=3"], "Polarization has no setting 'angle'"),
-        (["a.png", "--out", "c.png", "--set", "layout=1,2"], "layout '1,2' does not name 0, 45"),
-        (["b.png", "--out", "a.png/c.png"], "Cannot write a.png: a part of the path is a file"),
+        (["a.png", "--out", "a.png"], "a.png already exists"),
+        (["a.png", "b.png", "--out", "c.png"], "c.png is one picture for 2 files"),
+        (["a.png", "x/a.png", "--out", "o"], "the same name"),
+        (["a.png", "--out", "full"], "holds files (a.png)"),
+        (["a.png", "--out", "c.png", "--set", "layout"], "Setting 'layout'"),
+        (["a.png", "--out", "c.png", "--set", "angle=3"], "no setting 'angle'"),
+        (["a.png", "--out", "c.png", "--set", "layout=1,2"], "layout '1,2'"),
+        (["b.png", "--out", "a.png/c.png"], "Cannot write a.png"),
         (["--out", "c.png"], "FILE"),
     ],
 )

@@ -51,22 +51,22 @@ def test_everything_lands_in_the_output_folder(drive: Path, model: str, tmp_path
     out = tmp_path / "scores"
     call = ["evaluate", str(drive), "--model", model, "--out", str(out), "--worst", "2"]
     assert main([*call, "--degrade", "drop=0,1", "--degrade", "delay=0,1", "--flip"]) == 0
-    found = json.loads((out / "summary.json").read_text())
-    assert found["dataset"]["samples"] == found["scores"]["all"]["frames"] == 5
-    assert found["flip"] is True
-    assert "each with flip" in found["protocol"]
-    assert len(found["confusion"]) == len(found["dataset"]["class_colors"]) == 11
-    drop, delay = found["curves"]
-    assert drop["miou"]["all"][0] == found["scores"]["all"]["miou"]
+    content = json.loads((out / "summary.json").read_text())
+    assert content["dataset"]["samples"] == content["scores"]["all"]["frames"] == 5
+    assert content["flip"] is True
+    assert "each with flip" in content["protocol"]
+    assert len(content["confusion"]) == len(content["dataset"]["class_colors"]) == 11
+    drop, delay = content["curves"]
+    assert drop["miou"]["all"][0] == content["scores"]["all"]["miou"]
     assert drop["miou"]["all"][1] == drop["rgb_alone_miou"]
     assert delay["frames"] == 4
     assert len((out / "frames.csv").read_text().splitlines()) == 6
     worst = sorted((out / "worst").iterdir())
-    assert [path.stem[3:] for path in worst] == [frame["stem"] for frame in found["worst"]]
+    assert [path.stem[3:] for path in worst] == [frame["stem"] for frame in content["worst"]]
     for name in ("confusion", "degrade_drop", "degrade_delay"):
         assert read_rgb(out / f"{name}.png").shape[1] > 400
     page = (out / "report.html").read_text()
-    assert f"{found['scores']['all']['miou']:.3f}" in page
+    assert f"{content['scores']['all']['miou']:.3f}" in page
     assert page.count("<img") == 5
     assert "http" not in page.replace("http-equiv", "")
 
@@ -76,14 +76,14 @@ def test_json_is_what_it_was_and_more(
 ) -> None:
     call = ["evaluate", str(drive), "--model", model, "--json", "--degrade", "shift=0,4"]
     assert main([*call, "--scales", "0.5,1"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["model"] == model
-    assert found["x_used"] is True
-    assert found["protocol"]["scales"] == [0.5, 1.0]
-    assert set(found["all"]) >= {"miou", "per_class_iou", "pixel_accuracy", "frames", "absent"}
-    assert found["curves"][0]["levels"] == [0.0, 4.0]
-    absent = [name for name, iou in found["all"]["per_class_iou"].items() if iou is None]
-    assert found["all"]["absent"] == absent
+    content = json.loads(capsys.readouterr().out)
+    assert content["model"] == model
+    assert content["x_used"] is True
+    assert content["protocol"]["scales"] == [0.5, 1.0]
+    assert set(content["all"]) >= {"miou", "per_class_iou", "pixel_accuracy", "frames", "absent"}
+    assert content["curves"][0]["levels"] == [0.0, 4.0]
+    absent = [name for name, iou in content["all"]["per_class_iou"].items() if iou is None]
+    assert content["all"]["absent"] == absent
 
 
 def test_the_terminal_says_how_it_was_measured(
@@ -91,7 +91,7 @@ def test_the_terminal_says_how_it_was_measured(
 ) -> None:
     assert main(["evaluate", str(drive), "--model", model]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "Measured as: one pass, no scales, no flip; labels at their own size" in shown
+    assert "Measured as: one pass, no scales, no flip" in shown
 
 
 def test_a_named_dataset_and_its_split(
@@ -101,9 +101,9 @@ def test_a_named_dataset_and_its_split(
         shutil.copytree(drive, tmp_path / split)
     call = ["evaluate", str(tmp_path), "--dataset", "folder", "--model", model]
     assert main(call) == 2
-    assert "has the splits test, train; name one with --split" in said(capsys)
+    assert "splits test, train" in said(capsys)
     assert main(["evaluate", str(tmp_path), "--model", model]) == 2
-    assert "has the splits test, train; name one with --split" in said(capsys)
+    assert "splits test, train" in said(capsys)
     assert main([*call, "--split", "test", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["all"]["frames"] == 5
 
@@ -123,23 +123,23 @@ def test_a_model_over_the_union_is_scored_in_the_sets_own_classes(
     union = save(tmp_path / "union", "unified")
     call = ["evaluate", str(tmp_path / "mfnet"), "--dataset", "mfnet", "--split", "test"]
     assert main([*call, "--model", union, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert tuple(found["all"]["per_class_iou"]) == load_label_set("mfnet").names
-    assert found["night"]["frames"] == 2
+    content = json.loads(capsys.readouterr().out)
+    assert tuple(content["all"]["per_class_iou"]) == load_label_set("mfnet").names
+    assert content["night"]["frames"] == 2
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--scales", "0"], "expected different numbers from 0.25 to 4"),
+        (["--scales", "0"], "from 0.25 to 4"),
         (["--scales", "a,b"], "--scales"),
-        (["--degrade", "fog"], "by 'fog'; expected one of drop, noise, shift, delay"),
+        (["--degrade", "fog"], "drop, noise, shift, delay"),
         (["--degrade", "drop=0,2"], "level 2; expected from 0 to 1"),
-        (["--degrade", "drop", "--degrade", "drop"], "given twice for drop"),
+        (["--degrade", "drop", "--degrade", "drop"], "twice for drop"),
         (["--degrade", "drop", "--without-x"], "give one"),
         (["--seed", "-1"], "--seed is -1"),
         (["--worst", "-1"], "--worst"),
-        (["--dataset", "kitti"], "Dataset 'kitti' is unknown"),
+        (["--dataset", "kitti"], "'kitti' is unknown"),
         (["--split", "val"], "val"),
         (["--label-set", "mfnet"], "part of 'unified'"),
     ],
@@ -158,7 +158,7 @@ def test_a_model_of_rgb_alone_has_no_x_to_degrade(
 ) -> None:
     alone = save(tmp_path / "alone", modalities=())
     assert main(["evaluate", str(drive), "--model", alone, "--degrade", "drop"]) == 2
-    assert "reads RGB alone, so there is no X to degrade" in said(capsys)
+    assert "no X to degrade" in said(capsys)
 
 
 def test_a_full_output_folder_is_not_touched(
@@ -177,7 +177,7 @@ def test_a_damaged_image_is_named(
     bad = tmp_path / "set" / "rgb" / "000002.png"
     bad.write_bytes(bad.read_bytes()[:100])
     assert main(["evaluate", str(tmp_path / "set"), "--model", model]) == 2
-    assert "000002.png cannot be decoded" in said(capsys)
+    assert "000002.png" in said(capsys)
 
 
 def test_a_sample_whose_x_is_refused_is_named(
@@ -197,7 +197,9 @@ def test_memory_that_runs_out_is_said(
 
     monkeypatch.setattr("segrgbx_core.evaluation.protocol.ViewSegmenter.__call__", full)
     assert main(["evaluate", str(drive), "--model", model]) == 2
-    assert "Memory ran out in evaluating images whole; give smaller --scales" in said(capsys)
+    told = said(capsys)
+    assert "Memory ran out" in told
+    assert "smaller --scales" in told
 
 
 @pytest.fixture(scope="module")
@@ -219,20 +221,20 @@ def test_embeddings_are_drawn_by_sensor_and_by_condition(
     out = tmp_path / "out"
     call = ["embeddings", str(drive), str(deep), "--model", embedder, "--out", str(out)]
     assert main([*call, "--limit", "4"]) == 0
-    found = json.loads((out / "embeddings.json").read_text())
-    sensors = [point["sensor"] for point in found["points"]]
+    content = json.loads((out / "embeddings.json").read_text())
+    sensors = [point["sensor"] for point in content["points"]]
     assert {name: sensors.count(name) for name in set(sensors)} == {
         "rgb": 8,
         "thermal": 4,
         "depth": 4,
     }
-    assert set(found["by_sensor"]) == {"rgb", "thermal", "depth"}
-    assert -1 <= found["silhouette"] <= 1
+    assert set(content["by_sensor"]) == {"rgb", "thermal", "depth"}
+    assert -1 <= content["silhouette"] <= 1
     assert {p.name for p in out.glob("*.png")} == {
         "embeddings.png",
         "embeddings_by_condition.png",
     }
-    assert f"{found['silhouette']:.3f}" in capsys.readouterr().out
+    assert f"{content['silhouette']:.3f}" in capsys.readouterr().out
 
 
 def test_embeddings_name_what_is_wrong(
@@ -240,17 +242,17 @@ def test_embeddings_name_what_is_wrong(
 ) -> None:
     call = ["embeddings", str(drive), "--out", str(tmp_path / "out"), "--model"]
     assert main([*call, model]) == 2
-    assert "has no MA-CLIP (its components: none)" in said(capsys)
+    assert "no MA-CLIP" in said(capsys)
     assert main([*call, embedder, "--limit", "1"]) == 2
-    assert "t-SNE was given 2 points" in said(capsys)
+    assert "2 points" in said(capsys)
     assert main([*call, embedder, "--perplexity", "1", "--force"]) == 2
-    assert "Perplexity is 1; expected 2 to 200" in said(capsys)
+    assert "Perplexity is 1" in said(capsys)
     assert not (tmp_path / "out").exists()
     for option in ("--split", "--x", "--depth-scale"):
         assert main([*call, embedder, option, "1", option, "2"]) == 2
-        assert f"{option} was given 2 times for 1 roots" in said(capsys)
+        assert f"{option} was given 2 times" in said(capsys)
     assert main([*call, embedder, "--x", "hha"]) == 2
-    assert "has no X 'hha'; expected the one it has" in said(capsys)
+    assert "no X 'hha'" in said(capsys)
 
 
 def test_a_modality_without_training_embeds_nothing(
@@ -261,7 +263,7 @@ def test_a_modality_without_training_embeds_nothing(
     capsys.readouterr()
     call = ["embeddings", str(events), "--model", embedder, "--out", str(tmp_path / "out")]
     assert main(call) == 2
-    assert "was trained with thermal, depth, not with event" in said(capsys)
+    assert "thermal, depth, not with event" in said(capsys)
     assert not (tmp_path / "out").exists()
 
 
@@ -278,7 +280,7 @@ def test_embeddings_of_the_x_that_was_named(
     call = ["embeddings", str(tmp_path), str(tmp_path), "--dataset", "deliver", "--split", "test"]
     call += ["--model", embedder, "--out", str(tmp_path / "out")]
     assert main([*call, "--x", "depth", "--x", "event"]) == 2
-    assert "was trained with thermal, depth, not with event" in said(capsys)
+    assert "thermal, depth, not with event" in said(capsys)
     assert main([*call, "--x", "depth"]) == 0
     points = json.loads((tmp_path / "out" / "embeddings.json").read_text())["points"]
     assert sorted(point["sensor"] for point in points) == ["depth"] * 8 + ["rgb"] * 8

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx info` tells the card, the cost by part and the machine."""
+"""`segrgbx info` shows the card, the cost by part and the machine."""
 
 import json
 from pathlib import Path
@@ -65,10 +65,10 @@ def test_a_damaged_model_is_told(
 
 
 def test_settings_of_a_sensor(capsys: pytest.CaptureFixture[str]) -> None:
-    """As a table with what the names mean, and as JSON; no model is loaded for it."""
+    """Printed as a table with meanings, and as JSON; no model is loaded."""
     assert main(["info", "--settings", "polarization"]) == 0
     said = capsys.readouterr().out
-    assert "given as --set name=value" in said
+    assert "--set name=value" in said
     assert "layout" in said
     assert "90,45,135,0" in said
     assert "row by row" in said

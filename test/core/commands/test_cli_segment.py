@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx segment` from files to files, and what it says of the files it cannot use."""
+"""`segrgbx segment` from files to files, and its errors for unusable files."""
 
 import errno
 from pathlib import Path
@@ -72,7 +72,8 @@ def test_one_pair(model: str, tmp_path: Path, ending: str, capsys: Captured) -> 
     assert read_rgb(out / "a_overlay.png").shape == (48, 64, 3)
     said = capsys.readouterr().out
     assert "a     64x48" in said
-    assert f"1 segmented; masks, confidences and overlays are in {out}" in said
+    assert "1 segmented" in said
+    assert str(out) in said
 
 
 def test_rgb_alone(model: str, tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_only_bad_files_is_a_mistake(model: str, tmp_path: Path, capsys: Capture
     (tmp_path / "rgb").mkdir()
     (tmp_path / "rgb" / "a.png").write_text("no image")
     assert segment(model, tmp_path / "out", "--rgb", tmp_path / "rgb") == 2
-    assert "None of the 1 files could be segmented" in capsys.readouterr().err
+    assert "None of the 1 files" in capsys.readouterr().err
 
 
 def test_an_occupied_output_folder_is_left_as_it_is(
@@ -152,7 +153,7 @@ def test_an_occupied_output_folder_is_left_as_it_is(
     out.mkdir()
     (out / "a_mask.png").write_text("mine")
     assert segment(model, out, "--rgb", rgb) == 2
-    assert f"{out} already holds files (a_mask.png); choose another" in capsys.readouterr().err
+    assert f"{out} already holds files (a_mask.png)" in capsys.readouterr().err
     assert (out / "a_mask.png").read_text() == "mine"
     assert segment(model, out, "--rgb", rgb, "--force") == 0
     assert numbers_in(out / "a_mask.png").shape == (48, 64)
@@ -168,10 +169,11 @@ def test_a_full_disk_ends_it_with_status_1(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     assert segment(model, out, "--rgb", rgb) == 1
-    assert capsys.readouterr().err == (
-        f"segrgbx: The disk that holds {out / 'a_mask.png'} is full, so the results are "
-        "incomplete; free some space or choose another output folder, and run again.\n"
-    )
+    told = capsys.readouterr().err
+    assert told.startswith("segrgbx: ")
+    assert f"{out / 'a_mask.png'} is full" in told
+    assert "incomplete" in told
+    assert told.count("\n") == 1
     assert names(out) == []
 
 
@@ -182,27 +184,24 @@ def test_sentences_for_what_cannot_be_paired(model: str, tmp_path: Path, capsys:
     (tmp_path / "twice" / "a.tif").touch()
     thermal = ("--modality", "thermal")
     cases: list[tuple[tuple[str | Path, ...], str]] = [
-        ((), "Give the images either as --rgb (with or without --x) or as --rgbx."),
-        (("--rgb", rgb, "--rgbx", rgb, *thermal), "either as --rgb (with or without --x) or as"),
-        (("--rgbx", rgb, "--x", x, *thermal), "--rgbx holds the X reading already; leave --x out"),
-        (("--rgb", rgb, "--x", x), "was given without --modality; add --modality thermal, say."),
-        (("--rgb", rgb, *thermal), "--modality thermal was given without an X reading; add --x"),
-        (("--rgb", tmp_path / "none.png"), "none.png does not exist; check the path."),
-        (("--rgb", rgb, "--x", tmp_path / "none", *thermal), "none does not exist; check"),
+        ((), "or as --rgbx"),
+        (("--rgb", rgb, "--rgbx", rgb, *thermal), "or as --rgbx"),
+        (("--rgbx", rgb, "--x", x, *thermal), "leave --x out"),
+        (("--rgb", rgb, "--x", x), "without --modality"),
+        (("--rgb", rgb, *thermal), "--modality thermal was given without"),
+        (("--rgb", tmp_path / "none.png"), "none.png does not exist"),
+        (("--rgb", rgb, "--x", tmp_path / "none", *thermal), "none does not exist"),
         (("--rgb", rgb.parent, "--x", x, *thermal), "is a folder and"),
-        (
-            ("--rgb", rgb.parent, "--x", x.parent, *thermal),
-            "(say a and b); pairs need equal names",
-        ),
-        (("--rgb", tmp_path / "empty"), "empty holds no image; expected files ending .png, .jpg"),
-        (("--rgb", tmp_path / "twice"), "holds both a.png and a.tif; stems must differ"),
-        (("--rgbx", rgb, *thermal), "has 3 channels; --rgbx expects four (red, green, blue, X)"),
-        (("--rgb", x), "is a grey image; the RGB image needs three channels"),
-        (("--rgb", rgb, "--device", "toaster"), "Device 'toaster' is unknown"),
-        (("--rgb", rgb, "--precision", "int3"), "Precision 'int3' is unknown"),
+        (("--rgb", rgb.parent, "--x", x.parent, *thermal), "a and b); pairs need"),
+        (("--rgb", tmp_path / "empty"), "empty holds no image; expected"),
+        (("--rgb", tmp_path / "twice"), "both a.png and a.tif"),
+        (("--rgbx", rgb, *thermal), "3 channels; --rgbx"),
+        (("--rgb", x), "a grey image"),
+        (("--rgb", rgb, "--device", "toaster"), "'toaster' is unknown"),
+        (("--rgb", rgb, "--precision", "int3"), "'int3' is unknown"),
         (
             ("--rgb", rgb, "--x", write_x(tmp_path / "wide.png", 64, 24), *thermal),
-            "The thermal image is 64x24 and the RGB image 64x48, whose aspect ratios differ",
+            "64x24 and the RGB image 64x48",
         ),
     ]
     for i, (argv, words) in enumerate(cases):
@@ -217,7 +216,7 @@ def test_sentences_for_what_cannot_be_paired(model: str, tmp_path: Path, capsys:
 def test_a_missing_model_is_said(tmp_path: Path, capsys: Captured) -> None:
     rgb = write_rgb(tmp_path / "a.png")
     assert segment("no_such_model", tmp_path / "out", "--rgb", rgb) == 2
-    assert "Model 'no_such_model' was not found; shipped models:" in capsys.readouterr().err
+    assert "'no_such_model' was not found" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -235,7 +234,7 @@ def knows_all(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def write_reading(place: Path, modality: str) -> Path:
-    """One reading of 32x24 pixels as the modality's files are laid out; where it lies."""
+    """Writes one reading of 32x24 pixels in the modality's file layout; returns its path."""
     place.parent.mkdir(exist_ok=True)
     bytes_ = RNG.integers(0, 200, (24, 32)).astype(np.uint8)
     if modality == "event":
@@ -324,7 +323,7 @@ def test_settings_and_alignment_change_the_result(model: str, tmp_path: Path) ->
 
 
 def test_stills_do_not_remember_each_other(model: str, tmp_path: Path) -> None:
-    """The thermal range of a video is smoothed; a folder's images are no video."""
+    """The thermal range of a video is smoothed, but a folder's images are not a video."""
     for stem in ("a", "b"):
         write_rgb(tmp_path / "rgb" / f"{stem}.png")
         write_x(tmp_path / "x" / f"{stem}.png")
@@ -360,13 +359,13 @@ def test_sentences_about_the_sensor(model: str, tmp_path: Path, capsys: Captured
     rgb, x = write_rgb(tmp_path / "a.png"), write_x(tmp_path / "b.png")
     pair = ("--rgb", rgb, "--x", x, "--modality")
     cases: list[tuple[tuple[str | Path, ...], str]] = [
-        ((*pair, "thermal", "--set", "hue=1"), "Thermal has no setting 'hue'; it has clip_min"),
+        ((*pair, "thermal", "--set", "hue=1"), "no setting 'hue'"),
         ((*pair, "thermal", "--set", "unit=celsius"), "celsius"),
         ((*pair, "thermal", "--align", "homography"), "give --homography FILE.yaml"),
-        ((*pair, "thermal", "--extrinsic", x), "'thermal' cannot be reprojected"),
-        ((*pair, "thermal", "--homography", x), "is not text in UTF-8"),
-        (("--rgb", rgb, "--set", "unit=mm"), "--set and --align are for an X reading; give one"),
-        ((*pair, "depth"), "Model 'tiny' was trained with thermal, not with depth"),
+        ((*pair, "thermal", "--extrinsic", x), "cannot be reprojected"),
+        ((*pair, "thermal", "--homography", x), "UTF-8"),
+        (("--rgb", rgb, "--set", "unit=mm"), "--set and --align"),
+        ((*pair, "depth"), "thermal, not with depth"),
     ]
     for argv, words in cases:
         assert segment(model, tmp_path / "out", *argv) == 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segrgbx train` from the command line: what it refuses, and the check of a recipe."""
+"""`segrgbx train` from the command line: refused arguments, and the check of a recipe."""
 
 from pathlib import Path
 
@@ -42,18 +42,18 @@ def test_the_check_says_whether_a_recipe_can_learn(
 ) -> None:
     assert main(["train", _recipe(tmp_path, data, rate), "--check", "--device", "cpu"]) == status
     said = capsys.readouterr().out
-    assert "One batch (4 thermal), 60 steps: loss 2." in said
-    assert ("the recipe can learn" in said) == (status == 0)
+    assert "(4 thermal), 60 steps: loss 2." in said
+    assert ("can learn" in said) == (status == 0)
     assert list(tmp_path.iterdir()) == [tmp_path / "tiny.yaml"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "The training has no output folder; name one with --out DIR."),
-        (["--out", "o", "--workers", "-1"], "--workers is -1; expected 0 or more."),
-        (["--out", "o", "--device", "abacus"], "Device 'abacus' is unknown; expected auto, cpu"),
-        (["--out", "o", "--resume"], "nothing to resume; leave out --resume"),
+        ([], "no output folder"),
+        (["--out", "o", "--workers", "-1"], "--workers is -1"),
+        (["--out", "o", "--device", "abacus"], "'abacus' is unknown"),
+        (["--out", "o", "--resume"], "nothing to resume"),
     ],
 )
 def test_mistakes_are_said_in_words(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Depth to planes: units do not matter, holes stay holes and do not leak, nearer is higher."""
+"""Encoded depth: independent of units, holes stay holes and do not spread, nearer is higher."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_closeness_by_hand() -> None:
     # 1/0.5 - 1/8 = 1.875; (1/1 - 1/8) / 1.875 = 0.46667; (1/2 - 1/8) / 1.875 = 0.2.
     np.testing.assert_allclose(inverse.data[0, 0], [1, 0.466667, 0.2, 0, 1, 0], atol=1e-5)
     log = encode("depth", depth, DepthSettings("log", near_m=0.5, far_m=8.0))
-    # Of the four doublings from 0.5 m to 8 m, 1 m is one away and 2 m two.
+    # From 0.5 m to 8 m there are four doublings; 1 m is one away and 2 m two.
     np.testing.assert_allclose(log.data[0, 0], [1, 0.75, 0.5, 0, 1, 0], atol=1e-5)
     assert inverse.valid.all()
     assert log.data.dtype == np.float32
@@ -107,7 +107,7 @@ def test_around_holes_a_flat_wall_stays_flat(seed: int, representation: str) -> 
     wall[row : row + 26, column : column + 40] = np.nan
     planes = encode("depth", wall, DepthSettings(representation))
     shape = planes.data[1:, planes.valid]
-    # Whatever the holes: nothing stands out from a wall, and it does not tilt.
+    # With any holes, a wall has no relief and no tilt.
     assert np.abs(shape - 0.5).max() < 2e-3
 
 
@@ -171,7 +171,7 @@ def test_every_size_is_taken(height: int, width: int) -> None:
     ("reading", "unit", "words"),
     [
         (np.full((6, 8), 1800, np.float32), "auto", "1800, .* looks like millimetres"),
-        (np.full((6, 8), 1800, np.uint16), "m", "looks like millimetres .1.8 m.: .*'mm'"),
+        (np.full((6, 8), 1800, np.uint16), "m", "millimetres .1.8 m.: .*'mm'"),
         (np.full((6, 8), 2.5, np.float32), "mm", "looks like metres .2.5 m.: .*'m'"),
         (np.full((6, 8), 7, np.uint16), "auto", "looks like metres"),
         (np.full((6, 8), 1e9, np.float32), "m", "set the scale"),

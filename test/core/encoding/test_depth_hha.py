@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HHA: normals, gravity, height and angle on surfaces whose truth is known."""
+"""HHA: normals, gravity, height and angle on surfaces with known ground truth."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Light field planes: disparities of made scenes come out with their sign and size."""
+"""Light field planes: disparities of synthetic scenes are recovered with sign and size."""
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ NEAR = (slice(50, 110), slice(60, 140))
 
 
 def paint(seed: int, height: int, width: int) -> Floats:
-    """Texture of all sizes, 40..200."""
+    """Texture of all scales, in 40..200."""
     rng = np.random.default_rng(seed)
     layers = [
         cv2.GaussianBlur(rng.normal(0, 1, (height, width)), (0, 0), s) * s for s in (1, 2, 4, 8)
@@ -35,7 +35,7 @@ def paint(seed: int, height: int, width: int) -> Floats:
 def light_field(
     places: list[tuple[int, int]], behind: float, before: float, size: tuple[int, int] = (160, 200)
 ) -> LightFieldViews:
-    """A textured wall with a textured square before it, at these disparities."""
+    """A textured wall behind a textured square, at these disparities."""
     height, width = size
     wall, square = (paint(s, height + 2 * PAD, width + 2 * PAD) for s in (1, 2))
     there = np.zeros_like(wall)
@@ -196,14 +196,14 @@ def test_filling_keeps_what_is_sure_and_takes_the_rest_from_around() -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        ({"rows": 0}, "rows 0 .*1 to 32"),
-        ({"columns": -3}, "columns -3"),
+        ({"rows": 0}, "rows is 0; .*1 to 32"),
+        ({"columns": -3}, "columns is -3"),
         ({"views": "9"}, "'9' is unknown; .*all, 8, 33, 80"),
-        ({"numbering": "down"}, "numbering 'down' is unknown"),
+        ({"numbering": "down"}, "numbering 'down'"),
         ({"disparity_min": 2, "disparity_max": 2}, "disparity_min 2 .*disparity_max 2"),
         ({"disparity_max": float("inf")}, "disparity_max inf, .*256"),
         ({"disparity_max": 1e6}, "disparity_max 1000000.0, .*256"),
-        ({"rows": 10**11}, "give 1 to 32"),
+        ({"rows": 10**11}, "rows is 100000000000; .*1 to 32"),
         ({"scaling": "log"}, "'log' is unknown; .*frame or range"),
     ],
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which views of a light field are used, how they lie, and what is said where some are missing."""
+"""The views of a light field: selection, arrangement, and errors for missing ones."""
 
 import numpy as np
 import numpy.typing as npt
@@ -21,21 +21,21 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def grid(rows: range, columns: range, size: tuple[int, int] = (6, 8)) -> Grid:
-    """Views of one brightness each: row + 10 column."""
+    """Views of constant brightness: row + 10 column."""
     places = np.array([(row, column) for row in rows for column in columns])
     images = np.stack([np.full(size, 100 + row, np.float32) for row, _ in places])
     return Grid(images, places)
 
 
 def street(height: int, width: int) -> npt.NDArray[np.float32]:
-    """Rough enough that a tile's height or width off is another picture."""
+    """Texture so rough that a shift by a tile's height or width gives another picture."""
     rng = np.random.default_rng(5)
     coarse = rng.uniform(20, 230, (height // 4 + 1, width // 4 + 1))
     return coarse.repeat(4, 0).repeat(4, 1)[:height, :width].astype(np.float32)
 
 
 def tiled(rows: int, columns: int, height: int = 40, width: int = 48) -> Pixels:
-    """Views that move by a pixel from one to the next."""
+    """Views that differ by a shift of one pixel from one to the next."""
     wide = street(height + rows, width + columns)
     lines = [
         np.hstack([wide[r : r + height, c : c + width] for c in range(columns)])

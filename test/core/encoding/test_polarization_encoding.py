@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Polarization planes: angles of lines, not of arrows; no brightness, no noise, no leaks."""
+"""Polarization planes: angles of lines, no brightness, no noise, no effect of invalid pixels."""
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ def scene(seed: int = 0) -> tuple[Floats, Floats]:
 
 
 def mosaic(images: Floats) -> Floats:
-    """The Sony layout, each superpixel of four equal places."""
+    """A mosaic in the Sony layout, with constant light within each superpixel."""
     raw = np.empty((2 * images.shape[1], 2 * images.shape[2]), np.float32)
     for place, angle in enumerate((90, 45, 135, 0)):
         raw[place // 2 :: 2, place % 2 :: 2] = images[angle // 45]
@@ -186,8 +186,10 @@ def test_noise_is_not_taken_for_polarization() -> None:
 
 
 def test_noise_is_filtered_by_the_valid_pixels_alone() -> None:
-    """Half of the pixels are missing: the others' polarization is neither drawn towards 0 nor
-    much noisier than where none is missing (0.015)."""
+    """Half of the pixels are missing: the others are not biased towards 0.
+
+    Their noise is not much higher than without missing pixels (0.015).
+    """
     rng = np.random.default_rng(5)
     dolp = np.full((120, 160), 0.4, np.float32)
     images = light(dolp, np.ones_like(dolp), 60) + rng.normal(0, 2, (4, 120, 160))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Raw mosaics: which sample lies behind which polarizer, and what an edge makes of them."""
+"""Raw mosaics: the polarizer of each sample, and the effect of edges."""
 
 import itertools
 

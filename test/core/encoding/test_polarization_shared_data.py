@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real polarization mosaics: the four angles fit together, and only in the right layout."""
+"""Real polarization mosaics: the four angles are consistent only in the right layout."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page on the sensors names every setting, and its pictures are there."""
+"""The sensors page names every setting, and its pictures exist."""
 
 import re
 from dataclasses import fields

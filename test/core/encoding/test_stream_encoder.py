@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The encoder of a video: encode() for most, and each alignment in its order."""
+"""The encoder of a video: equal to encode() for most sensors, and each alignment."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def test_depth_is_reprojected_in_metres_before_it_is_encoded() -> None:
         "depth", DepthSettings("inverse"), Reprojection(camera(40), camera(80), pose)
     )
     planes = encoder(depth(), SIZE)
-    # What was 3 m away is 2.5 m from the RGB camera, which stands half a metre ahead.
+    # The RGB camera is half a metre ahead, so 3 m become 2.5 m.
     wall = encode("depth", np.full((1, 1), 2.5, np.float32), DepthSettings("inverse"))
     assert planes.data[0, 50, 70] == pytest.approx(wall.data[0, 0, 0], rel=1e-4)
     box = encode("depth", np.full((1, 1), 1.0, np.float32), DepthSettings("inverse"))

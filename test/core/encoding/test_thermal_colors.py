@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colour-mapped thermal pictures, taken back through the map that made them."""
+"""Colour-mapped thermal pictures, converted back through their colour map."""
 
 import cv2
 import numpy as np

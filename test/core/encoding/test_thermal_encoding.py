@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thermal readings to planes: units do not matter, invalid pixels do not leak."""
+"""Encoded thermal readings: independent of units, invalid pixels have no effect on others."""
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ def scene(seed: int = 0) -> np.ndarray:
 def test_planes_of_a_ramp_by_hand() -> None:
     reading = np.arange(101, dtype=np.float32)[None].repeat(3, 0)
     planes = encode("thermal", reading)
-    # Percentiles 1 and 99 of 0..100 are 1 and 99, so 50 lies in the middle of both stretches.
+    # Percentiles 1 and 99 of 0..100 are 1 and 99, so 50 is in the middle of both ranges.
     assert planes.data.shape == (3, 3, 101)
     assert planes.data.dtype == np.float32
     assert planes.data[0, 0, 50] == pytest.approx(0.5, abs=1e-6)
@@ -57,7 +57,7 @@ def test_the_planes_that_models_were_trained_on_stay_the_same() -> None:
 
 
 def plainly(reading: np.ndarray) -> np.ndarray:
-    """The three planes of an image without holes, as the formulas read."""
+    """The three planes of an image without holes, computed from the formulas."""
     values = reading.astype(np.float32)
     low, high = (float(v) for v in np.percentile(values, (1.0, 99.0)))
     plane = np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
@@ -193,7 +193,7 @@ def test_bad_readings_are_refused_in_words(reading: np.ndarray, words: str) -> N
     [
         ({"clip_min": 3.0}, "only one of"),
         ({"clip_min": 3.0, "clip_max": 2.0}, "clip_min 3.0 .*clip_max 2.0"),
-        ({"low_percentile": 60.0, "high_percentile": 40.0}, "not in order"),
+        ({"low_percentile": 60.0, "high_percentile": 40.0}, "percentiles are 60.0 and 40.0"),
     ],
 )
 def test_bad_settings_are_refused_in_words(bad: dict[str, float], words: str) -> None:

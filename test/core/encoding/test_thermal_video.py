@@ -18,7 +18,7 @@ def still(seed: int = 0) -> np.ndarray:
 
 
 def video_with_a_visitor(frames: int) -> list[np.ndarray]:
-    """Something hot stands in every second frame; the rest of the scene keeps still."""
+    """A hot object is in every second frame; the rest of the scene is constant."""
     scene, readings = still(), []
     for i in range(frames):
         frame = scene.copy()
@@ -29,7 +29,7 @@ def video_with_a_visitor(frames: int) -> list[np.ndarray]:
 
 
 def flicker(planes: list[np.ndarray], plane: int) -> float:
-    """Mean change from frame to frame, where the scene keeps still."""
+    """Mean change between frames in the constant part of the scene."""
     quiet = np.ones(SIZE, bool)
     quiet[:40, :32] = False
     return float(np.mean([np.abs(b - a)[plane, quiet].mean() for a, b in pairwise(planes)]))

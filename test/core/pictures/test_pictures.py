@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The four-up picture shows what it says, in the right places and colours."""
+"""The four-up picture has the right tiles in the right places and colours."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The picture of planes shows the reading, each plane and what is invalid, in their places."""
+"""The picture of planes shows the reading, each plane and invalid pixels in their places."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each sensor's planes as a picture: what a person would read off it."""
+"""The display colours of each sensor's planes."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ from segrgbx_core.pictures.frames import INVALID, x_picture
 
 
 def planes(*values: float) -> npt.NDArray[np.float32]:
-    """One pixel of these three planes."""
+    """The colour of one pixel with these three planes."""
     return np.array(values, np.float32).reshape(3, 1, 1)
 
 

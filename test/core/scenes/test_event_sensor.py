@@ -11,16 +11,22 @@ from segrgbx_core.readings import Events
 from segrgbx_core.scenes import Drive, DriveSettings, RgbCapture
 from segrgbx_core.scenes.optics.camera import PinholeCamera
 from segrgbx_core.scenes.optics.motion import keyframe
-from segrgbx_core.scenes.sensors.events import Photoreceptors, Pixels, logarithm, make_pixels, read
+from segrgbx_core.scenes.sensors.events import (
+    EventPixels,
+    Photoreceptors,
+    logarithm,
+    make_pixels,
+    read,
+)
 from segrgbx_core.scenes.street.world import World
 
 CAMERA = PinholeCamera.with_field_of_view(160, 120, 70.0, "event")
 
 
-def even(shape: tuple[int, int]) -> Pixels:
+def even(shape: tuple[int, int]) -> EventPixels:
     """Thresholds of 0.2 and 0.25, no hot pixels."""
     full = np.ones(shape, np.float32)
-    return Pixels(0.2 * full, 0.25 * full, 0 * full)
+    return EventPixels(0.2 * full, 0.25 * full, 0 * full)
 
 
 class _Middle:

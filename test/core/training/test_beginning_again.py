@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder used before: what of it belongs to the training that begins or goes on in it."""
+"""A used folder: which of its files a new or resumed training keeps."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -171,7 +171,7 @@ def test_a_tuning_that_comes_half_way_is_refused(tmp_path: Path, data: Path) -> 
     state, path = fresh_state(plain), tmp_path / "checkpoint.pt"
     save_checkpoint(state, path, [torch.get_rng_state()])
     tuned = load_recipe(recipe(tmp_path, data, model=model, clip_tuning={"steps": 1, "batch": 2}))
-    with pytest.raises(RecipeError, match=r"clip_tuning was None and is given"):
+    with pytest.raises(RecipeError, match=r"clip_tuning was None"):
         restore(replace(state, recipe=tuned), path)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The best weights are chosen on validation and reported on test, which changes nothing."""
+"""The best weights are selected on validation and scored on test, without influence of test."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ from segrgbx_core.weights.store import load_model
 
 
 def _pairs(folder: Path, seed: int, modality: str = "thermal") -> Path:
-    """Three images of two classes that RGB and X both tell apart."""
+    """Three images of two classes that both RGB and X can distinguish."""
     rng = np.random.default_rng(seed)
     for kind in ("rgb", "x", "labels"):
         (folder / kind).mkdir(parents=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training with MA-CLIP, whole: its tower tuned first, then fixed; what recipes are refused."""
+"""A complete training with MA-CLIP: the tower is tuned, then frozen; refused recipes."""
 
 from itertools import islice
 from pathlib import Path
@@ -124,8 +124,8 @@ def test_training_without_a_clip_stage_trains_the_tower_along(tmp_path: Path, da
     ("components", "more", "sentence"),
     [
         ("dsrm", TUNING, "model.components lacks ma_clip"),
-        (ALL, "clip_tuning: {steps: 0}", "clip_tuning.steps is 0; expected 1 to"),
-        (ALL, "clip_tuning: {steps: 2, batch: 1}", "clip_tuning.batch is 1; expected 2 to"),
+        (ALL, "clip_tuning: {steps: 0}", "clip_tuning.steps is 0; .*1 to"),
+        (ALL, "clip_tuning: {steps: 2, batch: 1}", "clip_tuning.batch is 1; .*2 to"),
         (ALL, "clip_tuning: {batch: 2}", "tiny.yaml.clip_tuning lacks steps"),
         (ALL, "clip_tuning: {steps: 1, lora: {range: 2}}", "unknown keys range"),
     ],

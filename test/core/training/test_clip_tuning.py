@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tuning MA-CLIP: the objective by hand, low-rank updates and their merge, what is refused."""
+"""Tuning MA-CLIP: the objective by hand, low-rank updates and their merge, refused settings."""
 
 import math
 import sys
@@ -106,7 +106,7 @@ def _batch(seed: int = 0, count: int = 4) -> ClipBatch:
     rgb = scenes.repeat_interleave(side, 2).repeat_interleave(side, 3)
     classes = (("road",), ("road", "car"), ("tree",), ("wall", "sky"))[:count]
     modalities = ("thermal", "depth", "thermal", "depth")[:count]
-    # Each sensor has a look of its own: thermal inverts and brightens, depth darkens.
+    # Each sensor changes the image: thermal inverts and brightens, depth darkens.
     sign = torch.tensor([-1.0 if name == "thermal" else 1.0 for name in modalities])
     x = sign[:, None, None, None] * (0.5 * rgb - 1.0)
     return ClipBatch(rgb, x, modalities, classes, ("day", "night", None, "fog"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`augment.rgb_dark`: some samples' RGB tells little, so that X has to be learnt."""
+"""`augment.rgb_dark`: RGB of some samples is darkened, so the model must use X."""
 
 from dataclasses import replace
 

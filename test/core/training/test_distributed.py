@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two processes on the CPU train as one with the whole batch does."""
+"""Two processes on the CPU give the result of one process with the whole batch."""
 
 import copy
 import os
@@ -21,7 +21,7 @@ from segrgbx_core.errors import RecipeError
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import ranks as ranks_module
 from segrgbx_core.training.parts import TrainingContext, TrainingParts
-from segrgbx_core.training.ranks import Ranks, SharedBatchNorm, joined, share_batch_norms
+from segrgbx_core.training.ranks import Ranks, SharedBatchNorm, process_group, share_batch_norms
 from segrgbx_core.training.recipe import RecipeFile
 from segrgbx_core.training.validation import validate
 
@@ -39,8 +39,7 @@ optimiser: {{steps: 3, batch: 4, learning_rate: 1.0e-3, warm_up: 1, validate_eve
 short_side: 64
 """
 
-# What a layer drops at random is drawn by each process for its own samples, so that nothing may
-# be dropped where numbers are to agree.
+# Each process draws dropout for its own samples, so dropout is disabled where numbers must agree.
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -118,7 +117,7 @@ def test_two_processes_train_as_one(tmp_path: Path, data: Path) -> None:
         assert sorted(whole) == sorted(first + second)
         assert len(first) == len(second) == 2
     a, b = (_saved(folder / "checkpoint.pt")["model"] for folder in (one, two))
-    # Others may have gradients of rounding alone, which the optimiser blows up to full steps.
+    # Other parameters may have gradients of pure rounding, which AdamW scales to full steps.
     for key in ("head.classifier.weight", "head.norm.running_var"):
         torch.testing.assert_close(b[key], a[key], rtol=1e-3, atol=1e-4)
     # Five samples, so that the two shares of the validation differ in size.
@@ -128,7 +127,7 @@ def test_two_processes_train_as_one(tmp_path: Path, data: Path) -> None:
 
 @dataclass(frozen=True)
 class _Alone(Ranks):
-    """One of two processes, whose partner's numbers never come."""
+    """One of two processes whose partner never sends its numbers."""
 
     seen: list[torch.Tensor] = field(default_factory=list)
 
@@ -195,7 +194,7 @@ def test_shared_batch_norms_count_in_full_where_the_network_is_half(
     plain = torch.nn.Sequential(torch.nn.BatchNorm2d(2))
     shared = copy.deepcopy(plain)
     share_batch_norms(shared)
-    # More pixels than float16 counts.
+    # More pixels than float16 can represent.
     image = (torch.randn(1, 2, 300, 300, generator=torch.Generator().manual_seed(0)) + 3).to(half)
     expected = plain(image.float())
     with torch.autocast("cpu", dtype=half):
@@ -212,15 +211,15 @@ def test_processes_that_share_a_training_cannot_share_a_gpu(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     refused = pytest.raises(RecipeError, match=r"cuda:0, .*torchrun started 2")
-    with refused, joined("cuda:0"):
+    with refused, process_group("cuda:0"):
         pass
     monkeypatch.setenv("RANK", "1")
-    with pytest.raises(SystemExit), joined("cuda:0"):
+    with pytest.raises(SystemExit), process_group("cuda:0"):
         pass
 
 
 def _torchrun(tmp_path: Path, *arguments: str | Path) -> subprocess.Popen[str]:
-    """`segrgbx train` in two processes; what they say goes to said.txt."""
+    """Runs `segrgbx train` in two processes; their output goes to said.txt."""
     program = tmp_path / "cli.py"
     program.write_text(
         "import sys\nfrom segrgbx_ros.cli import main\n"
@@ -244,7 +243,7 @@ def _said(tmp_path: Path) -> str:
 
 @pytest.mark.slow
 def test_a_mistake_in_two_processes_is_said_once(tmp_path: Path, data: Path) -> None:
-    """torchrun adds a report of its own, with a traceback of its own; none of ours."""
+    """Only torchrun's own report has a traceback."""
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text(RECIPE.format(data=data, accumulate=1).replace("classes: 11", "classes: 9"))
     mistakes = [(recipe, "num_classes is 9, but"), (recipe, "already h")]
@@ -255,7 +254,7 @@ def test_a_mistake_in_two_processes_is_said_once(tmp_path: Path, data: Path) -> 
         assert said.count(words) == 1, said
         assert "segrgbx_core/training" not in said, said
         assert "Connection closed" not in said, said
-        # What the first process alone finds must not leave the second one hanging.
+        # An error of the first process must not leave the second one waiting.
         (tmp_path / "out").mkdir(exist_ok=True)
         (tmp_path / "out" / "mine.txt").write_text("x")
         recipe.write_text(RECIPE.format(data=data, accumulate=1))

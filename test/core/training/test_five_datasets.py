@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recipe of the five public datasets, whole, on miniature copies in their owners' layouts."""
+"""The complete recipe of the five public datasets, on miniature copies in their layouts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,7 +127,7 @@ COPIES = {
 
 
 def recipe(root: Path) -> Path:
-    """The shipped recipe where it expects the data; small and short, and nothing else changed."""
+    """The shipped recipe with its data paths; reduced in size and steps, otherwise unchanged."""
     shipped = share_dir() / "config" / "train" / "five_datasets.yaml"
     content: dict[str, Any] = yaml.safe_load(shipped.read_text("utf-8"))
     content["model"] |= {"preset": "b0", "head_width": 32}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One model of several sensors, whole: the general recipe made tiny, and its parts one by one."""
+"""A complete training of several sensors: the general recipe reduced in size, and its parts."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,7 +32,7 @@ Recipe = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def stills(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Two stills of each sensor."""
+    """Two images of each sensor."""
     folders = {}
     for name in MODALITIES:
         folder = folders[name] = tmp_path_factory.mktemp(name)
@@ -46,8 +46,10 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def recipe(tmp_path: Path, stills: dict[str, Path]) -> Callable[..., Path]:
-    """The first general recipe with tiny scenes and two steps, changed as asked; it starts from
-    the thermal model where a test has that."""
+    """The first general recipe with tiny scenes, two steps and the given changes.
+
+    It starts from the thermal model if the test has one.
+    """
 
     def written(**changes: Recipe) -> Path:
         shipped = share_dir() / "config" / "train" / "general_first.yaml"
@@ -62,7 +64,7 @@ def recipe(tmp_path: Path, stills: dict[str, Path]) -> Callable[..., Path]:
         content["short_side"] = 64
         for section, change in changes.items():
             content[section] |= change
-        # As deep as the shipped one, so that what it starts from lies below the same folder.
+        # At the depth of the shipped recipe, so that start_from is below the same folder.
         path = tmp_path / "here" / "config" / "train" / "tiny.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(content))
@@ -73,7 +75,7 @@ def recipe(tmp_path: Path, stills: dict[str, Path]) -> Callable[..., Path]:
 
 @pytest.fixture
 def thermal(tmp_path: Path) -> SegRgbX:
-    """A model as the thermal recipe makes it, where the general one looks for it."""
+    """A model of the thermal recipe, at the path that the general recipe starts from."""
     first = load_recipe(share_dir() / "config" / "train" / "thermal.yaml")
     torch.manual_seed(8)
     model = SegRgbX(first.model)

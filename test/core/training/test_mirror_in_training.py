@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A flipped sample is what the sensor would see of the mirrored scene."""
+"""A flipped sample equals the sensor's image of the mirrored scene."""
 
 from itertools import islice
 from pathlib import Path

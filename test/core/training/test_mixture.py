@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The order of samples: fair shares at any moment, each sample once a round, no memory needed."""
+"""The order of samples: shares hold at any time, each sample once per round, stateless."""
 
 from collections import Counter
 

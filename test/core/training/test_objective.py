@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The loss by hand: weights, parts of a batch, several label sets, hard pixels alone."""
+"""The loss by hand: weights, parts of a batch, several label sets, only hard pixels."""
 
 import math
 from pathlib import Path
@@ -24,7 +24,7 @@ FOLDED = Membership(COARSE, FINE, ((0,), (1, 2)))
 
 
 class _Pairs:
-    """Two images whose labels are given."""
+    """Two images with given labels."""
 
     def __init__(self, label_set: LabelSet, labels: list[list[int]]) -> None:
         self.label_set, self.modality, self.folder = label_set, "depth", Path("made")
@@ -130,7 +130,7 @@ def test_hard_pixels_alone_are_learnt_from() -> None:
     logits = torch.tensor([[4.0, 0.0, 0.0], [0.0, 4.0, 0.0]]).T[None, :, None].requires_grad_()
     labels = torch.tensor([[[0, 0]]])
     loss = objective.loss(logits, labels, (0,), objective.weight(labels, (0,)))
-    # The first pixel is right and sure; of the second the true class has 1 / (e^4 + 2).
+    # The first pixel is right and certain; the second has 1 / (e^4 + 2) for its true class.
     assert float(loss.detach()) == pytest.approx(math.log(math.e**4 + 2), rel=1e-5)
     loss.backward()  # type: ignore[no-untyped-call]
     assert logits.grad is not None

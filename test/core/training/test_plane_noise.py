@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each sensor's noise does, and what it must leave alone."""
+"""What each sensor's noise changes, and what it must not change."""
 
 import pytest
 import torch

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes say everything, and only what is known."""
+"""Recipes: defaults, required and unknown keys, and the shipped files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -190,7 +190,7 @@ def test_the_scenes_recipes_answer_in_the_streets_classes(name: str) -> None:
         ),
         (
             GOOD.replace("steps: 10", "steps: 10, accumulate: 8"),
-            "accumulate is 8; expected 1 to",
+            "accumulate is 8; .*1 to",
         ),
         (
             GOOD.replace("steps: 10", "steps: 10, ohem: {least: 0}"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recipe's YAML: what is written in it is what counts, and mistakes are named by their line."""
+"""A recipe's YAML: values are read as written, and errors name the line."""
 
 from pathlib import Path
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training that goes on from a model of this project: towers, resuming, and what is refused."""
+"""A training that starts from a model of this project: towers, resuming, refused starts."""
 
 import shutil
 from dataclasses import replace
@@ -95,7 +95,7 @@ def test_a_training_goes_on_from_other_classes_and_sensors(
     said = " ".join(capsys.readouterr().out.split())
     assert "model 'before': " in said
     assert "2 of head" in said
-    # At this rate nothing is learnt, so what came is still there, rounded to float16.
+    # At this rate nothing is learnt, so the loaded weights are unchanged but for float16 rounding.
     state, start = loaded.model.state_dict(), before.state_dict()
     same = {"atol": 2e-3, "rtol": 2e-3}
     weight = state["head.classifier.weight"]
@@ -180,7 +180,7 @@ def test_a_start_without_a_tower_has_it_tuned_from_fresh_weights(
     )
     save_model(tmp_path / "no_tower", SegRgbX(config), card)
     told: list[object] = []
-    monkeypatch.setattr(parts, "tune_towers", lambda *given: told.append(given[-1]))
+    monkeypatch.setattr(parts, "tune_towers", lambda *_, started, **__: told.append(started))
     train(written(tmp_path, data, "no_tower", TUNING), tmp_path / "out")
     assert told == [False]
 
@@ -240,7 +240,7 @@ def test_a_start_that_another_recipe_makes_names_the_command(tmp_path: Path, dat
     ("start", "words"),
     [
         ("before", r"before .*no card\.yaml; .*before/model"),
-        ("stuff", r"no model folder, .*`segrgbx train`"),
+        ("stuff", r"no model folder.*`segrgbx train`"),
         ("before/model/model.safetensors", r"a file .* folder .*/model"),
         ("other.pth", r"start_from is other\.pth: .*cannot be read"),
         ("damaged", r"start_from is damaged: .*file is damaged"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A very small training, whole: it learns, resumes bit-equal and leaves a model that loads."""
+"""A complete, very small training: it learns, resumes bit-equal and writes a loadable model."""
 
 import re
 from pathlib import Path
@@ -128,7 +128,7 @@ def test_a_batch_is_the_same_in_every_process_and_every_step_differs(data: Path)
 
 
 def test_rgb_x_and_labels_are_cropped_and_flipped_together(tmp_path: Path) -> None:
-    """A sample whose X and labels are both made from its RGB keeps that relation."""
+    """X and labels that are computed from RGB stay consistent with it."""
     from segrgbx_core.datasets.scenes import _finish, _start
     from segrgbx_core.files.images import write_png
 
@@ -197,7 +197,7 @@ def test_a_training_starts_from_another_projects_weights(
 
 
 def union_recipe(tmp_path: Path, data: Path, text: str = "label_set: street_part.yaml\n") -> Path:
-    """A recipe over a union in which a kerb is told from a sidewalk, which the samples do not."""
+    """A recipe over a union that separates kerb from sidewalk, which the samples do not."""
     classes = load_label_set("street").classes
     union = [*classes, LabelClass("curb", (1, 2, 3))]
     for name, listed in (("all", union), ("street_part", classes)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training that is cut up, stopped, short of memory or of disk: it says so, and can go on."""
+"""A training that is split, interrupted, or out of memory or disk: errors and resuming."""
 
 import errno
 import io
@@ -73,7 +73,7 @@ def _checkpoint(folder: Path) -> dict[str, Any]:
 def test_a_batch_in_parts_gives_the_gradients_of_the_whole(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Up to batch normalisation and dropping at random, which are therefore taken out."""
+    """Without batch normalisation and dropout, which would differ."""
     monkeypatch.setattr(SegRgbX, "train", lambda model, *_: nn.Module.train(model, False))
     runs = []
     for accumulate in (1, 2):
@@ -213,7 +213,7 @@ def test_the_last_checkpoint_survives_a_full_disk(
 
 
 def test_a_disk_that_refuses_in_the_middle_of_a_real_write(tmp_path: Path, data: Path) -> None:
-    """Not by a patch: a file may grow no longer than 5 MB here, and a checkpoint is longer."""
+    """With a real limit of 5 MB per file instead of a patch; a checkpoint is larger."""
     parts = _parts(_recipe(tmp_path, data))
     path = tmp_path / "checkpoint.pt"
     save_checkpoint(parts.state, path, [torch.get_rng_state()])
@@ -276,9 +276,9 @@ def test_a_signal_breaks_a_validation_off_and_it_is_made_up_for(
     capsys.readouterr()
     validate = loop.validate
 
-    def signalled(*given: Any) -> Any:
+    def signalled(*given: Any, **named: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
-        return validate(*given)
+        return validate(*given, **named)
 
     monkeypatch.setattr(loop, "validate", signalled)
     with pytest.raises(KeyboardInterrupt):
@@ -329,11 +329,11 @@ def test_a_changed_recipe_is_said_or_refused_when_it_goes_on(
     _resumed(path, out, "batch: 4", "batch: 2")
     said = capsys.readouterr().out
     assert "tiny.yaml has changed" in said
-    assert "optimiser.batch was 4 and is 2." in said
+    assert "optimiser.batch was 4" in said
     _resumed(path, out, "batch: 2", "batch: 4")
     assert "has changed" not in capsys.readouterr().out
     kept = (out / "checkpoint.pt").read_bytes()
-    words = r"model.head_width was 32 and is 48"
+    words = r"head_width was 32 .*48"
     with pytest.raises(RecipeError, match=words):
         _resumed(path, out, "head_width: 32", "head_width: 48")
     assert (out / "checkpoint.pt").read_bytes() == kept
@@ -507,7 +507,7 @@ def test_too_many_broken_samples_are_one_sentence_with_workers_too(
 def test_memory_that_runs_out_elsewhere_is_said_as_well(
     tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(loop, "validate", full)
