@@ -37,7 +37,7 @@ from segrgbx_core import Segmenter
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_ros.msg import SegmentationStatus
-from segrgbx_ros.node.outputs import image_message
+from segrgbx_ros.node.outputs import ros_image
 
 HERE = Path(__file__).parent
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
@@ -153,8 +153,8 @@ class Bench:
         self.status = None
         header = Header(stamp=self.node.get_clock().now().to_msg(), frame_id="bench")
         x_message, rgb_message = (
-            image_message(x, "mono8", header),
-            image_message(rgb, "rgb8", header),
+            ros_image(x, "mono8", header),
+            ros_image(rgb, "rgb8", header),
         )
         self.publishers["x/image_raw"].publish(x_message)
         self.spin_until(lambda: False, 0.02)
@@ -228,18 +228,14 @@ def publish_costs(rounds: int) -> dict[str, float]:
         Image(header=header, data=array("B", labels.data.cast("B")))
 
     cases = {
-        "mask": lambda: publisher.publish(image_message(labels, "mono8", header)),
+        "mask": lambda: publisher.publish(ros_image(labels, "mono8", header)),
         "confidence": lambda: publisher.publish(
-            image_message(result.confidence_image(), "mono8", header)
+            ros_image(result.confidence_image(), "mono8", header)
         ),
-        "color_mask": lambda: publisher.publish(
-            image_message(result.color_mask(), "rgb8", header)
-        ),
-        "overlay": lambda: publisher.publish(
-            image_message(result.overlay(colors), "rgb8", header)
-        ),
+        "color_mask": lambda: publisher.publish(ros_image(result.color_mask(), "rgb8", header)),
+        "overlay": lambda: publisher.publish(ros_image(result.overlay(colors), "rgb8", header)),
         "camera_info": lambda: info.publish(CameraInfo(header=header)),
-        "mask message alone, our way": lambda: image_message(labels, "mono8", header),
+        "mask message alone, our way": lambda: ros_image(labels, "mono8", header),
         "mask message alone, array('B', memoryview)": element_by_element,
     }
     costs: dict[str, list[float]] = {name: [] for name in cases}

@@ -18,7 +18,7 @@ from std_msgs.msg import Header
 
 from segrgbx_ros.messages.images import stamp_ns
 from segrgbx_ros.msg import SegmentationStatus
-from segrgbx_ros.node.outputs import image_message
+from segrgbx_ros.node.outputs import ros_image
 
 STATUS = "/status"
 
@@ -54,7 +54,7 @@ class Camera(Node):
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id="camera")
         pictures = ((self._x, "mono8"), (self._rgb, "rgb8"))
         for publisher, (pixels, encoding) in zip(self._publishers, pictures, strict=True):
-            publisher.publish(image_message(pixels, encoding, header))
+            publisher.publish(ros_image(pixels, encoding, header))
         self.sent += 1
 
     def _note(self, topic: str, msg: Image) -> None:

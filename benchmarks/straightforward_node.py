@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 
 from segrgbx_core import Segmenter
 from segrgbx_ros.messages.images import reading_from_message, rgb_from_message
-from segrgbx_ros.node.outputs import image_message
+from segrgbx_ros.node.outputs import ros_image
 
 
 class StraightforwardNode(Node):
@@ -33,7 +33,7 @@ class StraightforwardNode(Node):
 
     def _segment(self, rgb: Image, x: Image) -> None:
         result = self._segmenter(rgb_from_message(rgb, "rgb"), reading_from_message(x, "x"))
-        self._publisher.publish(image_message(result.labels, "mono8", rgb.header))
+        self._publisher.publish(ros_image(result.labels, "mono8", rgb.header))
 
 
 def main() -> None:

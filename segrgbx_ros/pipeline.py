@@ -94,7 +94,7 @@ class SegmentedFrame:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class FramePictures:
     """mask: (H, W) uint8 ids; confidence: (H, W) uint8, 255 is 1; overlay: (H, W, 3) uint8."""
 
     mask: npt.NDArray[np.uint8]
@@ -203,11 +203,11 @@ class Pipeline:
         return self._encoder(frame.x, (frame.rgb.shape[0], frame.rgb.shape[1]))
 
 
-def pictures_of(done: SegmentedFrame, overlay_alpha: float = 0.5) -> Pictures:
+def pictures_of(done: SegmentedFrame, overlay_alpha: float = 0.5) -> FramePictures:
     """The pictures to publish; their time is the stage "output"."""
     segmentation = done.segmentation
     overlay = segmentation.overlay(done.frame.rgb, overlay_alpha)
-    return Pictures(segmentation.labels, segmentation.confidence_image(), overlay)
+    return FramePictures(segmentation.labels, segmentation.confidence_image(), overlay)
 
 
 def mean_confidence(segmentation: Segmentation) -> float:

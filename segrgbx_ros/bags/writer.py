@@ -33,7 +33,7 @@ from segrgbx_ros.messages.types import (
     label_info,
     typestore,
 )
-from segrgbx_ros.pipeline import Pictures
+from segrgbx_ros.pipeline import FramePictures
 
 STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 # Humble and Jazzy both read metadata version 8; Humble cannot parse the QoS of version 9.
@@ -159,7 +159,7 @@ class ResultWriter:
         self,
         log_time_ns: int,
         header: Header,
-        outputs: Pictures,
+        outputs: FramePictures,
         camera_info: CameraInfoMessage | None,
     ) -> None:
         """Writes mask, confidence and overlay with the given header, and the calibration."""

@@ -32,7 +32,7 @@ from segrgbx_ros.node.parameters.parameters import NodeSettings
 from segrgbx_ros.pipeline import FrameStatus, SegmentedFrame
 
 
-def image_message(pixels: npt.NDArray[np.uint8], encoding: str, header: Header) -> Image:
+def ros_image(pixels: npt.NDArray[np.uint8], encoding: str, header: Header) -> Image:
     """sensor_msgs/Image without row padding; pixels: (H, W) mono8 or (H, W, 3) rgb8."""
     packed = np.ascontiguousarray(pixels)
     data = array("B")
@@ -175,4 +175,4 @@ class NodeOutputs:
         )
 
     def _image(self, name: str, pixels: Any, encoding: str, header: Any) -> None:
-        self.publish(name, image_message(pixels, encoding, header))
+        self.publish(name, ros_image(pixels, encoding, header))

@@ -23,12 +23,12 @@ from segrgbx_ros.messages.types import (
     message,
     typestore,
 )
-from segrgbx_ros.pipeline import Pictures
+from segrgbx_ros.pipeline import FramePictures
 
 LABELS = load_label_set("street")
 STAMP = 1_700_000_000_123_456_789
 HEAD = header(STAMP, "rgb_optical_frame")
-OUTPUTS = Pictures(
+OUTPUTS = FramePictures(
     np.array([[0, 1, 255], [2, 3, 4]], np.uint8),
     np.array([[0, 128, 255], [1, 2, 3]], np.uint8),
     np.arange(18, dtype=np.uint8).reshape(2, 3, 3),

@@ -137,10 +137,10 @@ def stage(namespace: str = "", **parameters: Any) -> Iterator[Stage]:
 
 def rgb_message(stamp_ns: int, size: tuple[int, int] = (48, 64), frame: str = "rgb_frame") -> Any:
     """A random sensor_msgs/Image, rgb8."""
-    from segrgbx_ros.node.outputs import image_message
+    from segrgbx_ros.node.outputs import ros_image
 
     pixels = np.random.default_rng(stamp_ns % 1000).integers(0, 256, (*size, 3), np.uint8)
-    return image_message(pixels, "rgb8", _header(stamp_ns, frame))
+    return ros_image(pixels, "rgb8", _header(stamp_ns, frame))
 
 
 def x_message(stamp_ns: int, size: tuple[int, int] = (24, 32), encoding: str = "mono16") -> Any:
