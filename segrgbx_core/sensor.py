@@ -45,6 +45,8 @@ class SensorSettings:
         given = 0 if self.homography is None else len(self.homography)
         if self.align == "homography" and given != 9:
             raise InputError(f"The homography has {given} numbers; expected 9, row-major.")
+        if self.align == "homography":
+            Homography(np.array(self.homography))
 
     @property
     def reprojects(self) -> bool:
@@ -80,6 +82,15 @@ class CameraFiles:
     x: Path | None = None
     extrinsic: Path | None = None
 
+    def check(self) -> "CameraFiles":
+        """These files; raises InputError for one that is missing or broken, needed or not."""
+        for file in (self.rgb, self.x):
+            if file is not None:
+                read_camera(file)
+        if self.extrinsic is not None:
+            read_extrinsic(self.extrinsic)
+        return self
+
     def rgb_camera(self, purpose: str) -> CameraModel:
         """See Cameras."""
         if self.rgb is None:
@@ -97,6 +108,26 @@ class CameraFiles:
         if self.extrinsic is None:
             raise unknown_part(purpose, "transform from X to the RGB camera", "--extrinsic")
         return read_extrinsic(self.extrinsic)
+
+
+@dataclass(frozen=True)
+class SeenFromRgb:
+    """`Cameras` for a depth that is already seen from the RGB camera, as clouds are."""
+
+    cameras: Cameras
+
+    def rgb_camera(self, purpose: str) -> CameraModel:
+        """See Cameras."""
+        return self.cameras.rgb_camera(purpose)
+
+    def x_camera(self, purpose: str) -> CameraModel:
+        """The RGB camera."""
+        return self.cameras.rgb_camera(purpose)
+
+    def rgb_from_x(self, purpose: str) -> npt.NDArray[np.float64]:
+        """Nothing is left to move."""
+        del purpose
+        return np.eye(4)
 
 
 def unknown_part(purpose: str, part: str, option: str, record: str = "") -> InputError:

@@ -117,7 +117,7 @@ def cameras_from(args: argparse.Namespace) -> "CameraFiles":
     """The calibration files from the options of `add_sensor`."""
     from segrgbx_core.sensor import CameraFiles
 
-    return CameraFiles(args.rgb_camera, args.x_camera, args.extrinsic)
+    return CameraFiles(args.rgb_camera, args.x_camera, args.extrinsic).check()
 
 
 def add_force(parser: argparse.ArgumentParser) -> None:

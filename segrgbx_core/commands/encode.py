@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     from segrgbx_core.sensor import CameraFiles, SensorSettings, make_encoder
 
     sensor = SensorSettings(tuple(args.settings))
-    encoder = make_encoder(args.modality, sensor, CameraFiles(x=args.x_camera))
+    encoder = make_encoder(args.modality, sensor, CameraFiles(x=args.x_camera).check())
     names = plane_names(args.modality, settings_from_text(args.modality, args.settings))
     places = _places(args.files, args.out, args.force)
     done: list[Encoded] = []

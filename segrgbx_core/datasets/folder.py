@@ -26,7 +26,6 @@ from segrgbx_core.modality import modality_named
 __all__ = ["MANIFEST", "FolderDataset", "Sample"]
 
 MANIFEST = "dataset.yaml"
-Scalar = bool | int | float | str
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Manifest:
     conditions: Mapping[str, str] | None = None
     video: bool = False
     x: TileGrid | None = None
-    settings: Mapping[str, Scalar | None] | None = None
+    settings: Mapping[str, object] | None = None
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -140,7 +139,7 @@ class FolderDataset:
             for stem, rgb in images.items()
         ]
 
-    def _settings(self, given: Mapping[str, Scalar | None] | None) -> EncodingSettings | None:
+    def _settings(self, given: Mapping[str, object] | None) -> EncodingSettings | None:
         """Settings of the sensor's encoding; None where the manifest gives none."""
         texts = [
             f"{name}={str(value).lower() if isinstance(value, bool | None) else value}"

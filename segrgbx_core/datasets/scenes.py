@@ -11,12 +11,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from segrgbx_core.datasets.folder import MANIFEST
 from segrgbx_core.errors import InputError, SegRgbxError, memory_errors
 from segrgbx_core.files.events import EVENT_SUFFIX, write_events
 from segrgbx_core.files.images import write_png
+from segrgbx_core.files.yaml import yaml_text
 from segrgbx_core.readings import Events, LightFieldViews, Reading
 from segrgbx_core.scenes.drive import (
     SCENES_SET,
@@ -65,7 +65,7 @@ def _finish(folder: Path, modality: str, conditions: dict[str, str], video: bool
     if SENSORS[modality].views:
         content["x"] = {"rows": GRID, "columns": GRID}
     content["conditions"] = conditions
-    (folder / MANIFEST).write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    (folder / MANIFEST).write_text(yaml_text(content), "utf-8")
 
 
 def write_dataset(drive: Drive, folder: Path, on_frame: Callable[[], None] | None = None) -> None:
@@ -114,7 +114,7 @@ def _keep_to_one_kind(folder: Path, settings: DriveSettings) -> None:
     """Stills are kept between calls, so a folder must not mix settings or scene versions."""
     kind = {k: v for k, v in asdict(settings).items() if k not in ("seed", "seconds", "rate_hz")}
     kind |= {"conditions": list(settings.conditions), "version": SCENES_VERSION}
-    text = yaml.safe_dump(kind, sort_keys=False)
+    text = yaml_text(kind)
     note = folder / _KIND
     if not note.is_file():
         note.write_text(text, "utf-8")

@@ -115,7 +115,7 @@ def _tuple(text: str, kind: Any) -> object:
     """Converts numbers in brackets, such as [[3, 4], [5, 6]], to nested tuples of this type."""
     try:
         return _frozen(yaml.safe_load(text), kind)
-    except yaml.YAMLError as err:
+    except (yaml.YAMLError, LookupError, AttributeError, RecursionError) as err:
         raise ValueError(text) from err
 
 

@@ -24,8 +24,9 @@ def filled(
 
     place: name of the mapping in error messages, such as its file. whole: only fields whose
     default is None may be missing. further: unknown keys are ignored, also in nested dataclasses.
-    Fields may be bool, int, float, str, Literal, tuples, sequences and mappings of these,
-    dataclasses, and unions. One mapping is accepted as a tuple of one dataclass.
+    Fields may be object (any value), bool, int, float, str, Literal, tuples, sequences and
+    mappings of these, dataclasses, and unions. One mapping is accepted as a tuple of one
+    dataclass.
     Raises `error` for unknown and missing keys, for values of a wrong type, and for values that
     the dataclass does not accept.
     """
@@ -61,6 +62,8 @@ class _Filler:
             raise self.error(f"{place}: {err}") from err
 
     def value(self, kind: Any, given: object, place: str) -> Any:
+        if kind is object:
+            return given
         if is_dataclass(kind) and isinstance(kind, type):
             return self.dataclass(kind, given, place)
         origin, options = get_origin(kind), get_args(kind)
@@ -101,7 +104,7 @@ class _Filler:
                 return self.value(kind, given, place)
             except self.error:
                 continue
-        words = " or ".join(_in_words(kind) for kind in kinds)
+        words = " or ".join(dict.fromkeys(_in_words(kind) for kind in kinds))
         raise self.error(f"{place} is {_short(given)}; expected {words}.")
 
     def _tuple(self, options: tuple[Any, ...], given: object, place: str) -> tuple[Any, ...]:
@@ -125,10 +128,16 @@ class _Filler:
 
     def _scalar(self, kind: Any, given: object, place: str) -> Any:
         if kind is float and type(given) is int:
-            return float(given)
+            return self._float(given, place)
         if not isinstance(given, kind) or (kind is not bool and isinstance(given, bool)):
             raise self.error(f"{place} is {_short(given)}; expected {_in_words(kind)}.")
         return given
+
+    def _float(self, given: int, place: str) -> float:
+        try:
+            return float(given)
+        except OverflowError as err:
+            raise self.error(f"{place} is too large a number.") from err
 
 
 def _in_words(kind: Any) -> str:

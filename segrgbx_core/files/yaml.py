@@ -7,7 +7,6 @@ settings. Numbers with an exponent are numbers, as in YAML 1.2; PyYAML reads 1e-
 
 import json
 import re
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,10 @@ class _RefusedKeyError(yaml.constructor.ConstructorError):
 
 
 class _Loader(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """The mapping; keys from merge keys (<<) may be overridden."""
-        seen = set[object]()
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """The mapping as written, before merge keys (<<) add to it."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        seen = set[str]()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise _RefusedKeyError(
@@ -37,10 +37,23 @@ class _Loader(yaml.SafeLoader):
                     problem=f"key '{key.value}' is given twice", problem_mark=key.start_mark
                 )
             seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        return node
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, list("-+0123456789"))
+class _Dumper(yaml.SafeDumper):
+    """Quotes what _Loader would read as a number."""
+
+
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBER, list("-+0123456789"))
+
+
+def yaml_text(content: object, width: int = 99) -> str:
+    """The text that `read_yaml` reads as this content; keys stay in their order."""
+    text: str = yaml.dump(
+        content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width
+    )
+    return text
 
 
 def read_yaml(path: Path, error: type[SegRgbxError]) -> object:
@@ -60,7 +73,7 @@ def read_yaml(path: Path, error: type[SegRgbxError]) -> object:
         raise error(f"{path} is not readable YAML: it holds control characters.") from err
     except RecursionError as err:
         raise error(f"{path} is not readable YAML: it is nested too deeply.") from err
-    except ValueError as err:
+    except (ValueError, LookupError, AttributeError) as err:
         raise error(f"{path} is not readable YAML: a value is out of range ({err}).") from err
 
 

@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from segrgbx_core.files.fields import filled
 from segrgbx_core.files.yaml import read_yaml
 from segrgbx_core.geometry.align import Homography
 from segrgbx_core.geometry.camera_model import CameraModel, Floats
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class _CameraFile:
     image_height: int
     camera_matrix: _Values
     distortion_coefficients: _Values
-    distortion_model: str = "plumb_bob"
+    distortion_model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ def read_camera(path: Path) -> CameraModel:
 
     Raises InputError for a file that is missing, has another form, or does not fit a camera.
     """
-    saved = filled(_CameraFile, _content(path), str(path), InputError, further=True)
+    form = "a calibration as camera_calibration writes it"
+    saved = _read_as(_CameraFile, _content(path), path, form)
     try:
         return CameraModel(
             saved.image_width,
@@ -75,7 +79,8 @@ def read_extrinsic(path: Path) -> Floats:
     content = _content(path)
     if isinstance(content, dict) and "matrix" in content:
         return _matrix(path, content, 4, "the transform from X to RGB")
-    pose = filled(_PoseFile, content, str(path), InputError)
+    form = "`matrix`, 4x4, or `translation: [x, y, z]` and `rotation: [x, y, z, w]`"
+    pose = _read_as(_PoseFile, content, path, form)
     turn = np.array(pose.rotation, np.float64)
     length = float(np.linalg.norm(turn))
     if not abs(length - 1.0) < 1e-3:
@@ -101,6 +106,14 @@ def rotation_matrix(quaternion: Floats) -> Floats:
     )
 
 
+def _read_as(kind: type[T], content: object, path: Path, form: str) -> T:
+    """The file's content; further keys are ignored. InputError names the expected form."""
+    try:
+        return filled(kind, content, str(path), InputError, further=True)
+    except InputError as err:
+        raise InputError(f"{str(err).removesuffix('.')}; the file should hold {form}.") from err
+
+
 def _content(path: Path) -> object:
     if not path.is_file():
         raise InputError(f"{path} does not exist; check the path of the calibration.")
@@ -108,7 +121,7 @@ def _content(path: Path) -> object:
 
 
 def _matrix(path: Path, content: object, size: int, what: str) -> Floats:
-    rows = filled(_MatrixFile, content, str(path), InputError).matrix
+    rows = _read_as(_MatrixFile, content, path, f"`matrix`, {size}x{size}, row by row").matrix
     flat = [value for row in rows for value in (row if isinstance(row, tuple) else (row,))]
     if len(flat) != size * size:
         raise InputError(

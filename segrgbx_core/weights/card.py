@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import yaml
-
 from segrgbx_core.errors import ModelError
 from segrgbx_core.files.fields import filled
-from segrgbx_core.files.yaml import read_yaml
+from segrgbx_core.files.yaml import read_yaml, yaml_text
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.modality import MODALITIES, modality_named
 from segrgbx_core.model.preprocessing import Preprocessing
@@ -115,7 +113,7 @@ def card_text(card: ModelCard) -> str:
     }
     if card.weights is not None:
         content["weights"] = asdict(card.weights)
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=99)
+    return yaml_text(content)
 
 
 def load_card(folder: Path) -> ModelCard:
@@ -136,7 +134,9 @@ def load_card(folder: Path) -> ModelCard:
         raise ModelError(
             f"{path} has format {content.get('format')}; this version reads format {FORMAT}."
         )
-    entries = filled(_CardFile, _completed(content), str(path), ModelError, whole=True)
+    entries = filled(
+        _CardFile, _completed(content), str(path), ModelError, whole=True, further=True
+    )
     return ModelCard(
         name=entries.name,
         description=entries.description,

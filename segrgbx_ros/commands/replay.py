@@ -110,7 +110,8 @@ def _add_sync(parser: argparse.ArgumentParser) -> None:
         type=arguments.number,
         metavar="S",
         help="how long an RGB image waits for its X, in seconds by the recording's log times; the "
-        "live node's default is 0.1 (default: for as long as the recording lasts)",
+        "live node's default is 0.1 (default: for as long as the recording lasts; events: 0.1 by "
+        "stamps)",
     )
     group.add_argument(
         "--no-reset-on-time-jump",

@@ -20,12 +20,12 @@ class SensorMessages:
     """One kind of second sensor in messages.
 
     types: message types of this sensor; the first is the one that is written. encoding: of a
-    written image. topic: last name of the topics that its drivers publish. pixel_bytes: accepted
-    image encodings of one channel, with their bytes per pixel. color: whether colour images are
-    readings. no_jpeg: why JPEG images are refused; empty if they are accepted. windowed: whether
-    an RGB image is paired with a time window instead of one message. views: whether an image holds
-    several views, so that its size does not give a field of view. parameters: encoding settings by
-    the node parameter that sets them; `x.settings` sets all others.
+    written image. topic: last name of the topics that its drivers publish. bayer, color: whether
+    Bayer and colour images are readings, as images of one channel are. no_jpeg: why JPEG images
+    are refused; empty if they are accepted. windowed: whether an RGB image is paired with a time
+    window instead of one message. views: whether an image holds several views, so that its size
+    does not give a field of view. parameters: encoding settings by the node parameter that sets
+    them; `x.settings` sets all others.
     """
 
     types: tuple[str, ...] = IMAGE_TYPES

@@ -83,11 +83,17 @@ class LiveCameras:
 def _newest(purpose: str, source: CameraInfoInput | None, relative: str) -> Any:
     if source is None or source.newest is None:
         topic = relative if source is None else source.topic
+        otherwise = next((words for name, words in _OTHERWISE.items() if name in purpose), "")
         raise InputError(
-            f"{purpose} waits for a calibration on {topic}; start its publisher, or choose a "
-            "setting that needs none."
+            f"{purpose} waits for a calibration on {topic}; start its publisher{otherwise}."
         )
     return source.newest
+
+
+_OTHERWISE = {
+    "reproject": ", or set x.align to none where X is aligned already",
+    "hha": ", or set another representation in x.settings",
+}
 
 
 class _Stamped:
@@ -148,5 +154,5 @@ def live_cameras(
     node: Node, rgb_info: CameraInfoInput, modality: str, sensor: SensorSettings, clouds: bool
 ) -> LiveCameras:
     """LiveCameras for the needs of the sensor; clouds: X is a topic of point clouds."""
-    needs_x = needs_x_camera(modality, sensor)
+    needs_x = not clouds and needs_x_camera(modality, sensor)
     return LiveCameras(node, rgb_info, needs_x, needs_transform=clouds or sensor.reprojects)

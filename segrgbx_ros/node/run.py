@@ -14,7 +14,7 @@ from segrgbx_core import Segmenter
 from segrgbx_core.encoding import DepthSettings
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import NO_X
-from segrgbx_core.sensor import check_sensor
+from segrgbx_core.sensor import SeenFromRgb, check_sensor
 from segrgbx_ros.messages.images import AnyImage, stamp_ns
 from segrgbx_ros.messages.readings import XDecoder, XInput
 from segrgbx_ros.messages.sensors import is_windowed
@@ -95,7 +95,8 @@ class LiveRun:
                 clouds = settings.x_transport == "points"
                 cameras = live_cameras(node, self.rgb_info, settings.modality, sensor, clouds)
                 opened.callback(cameras.close)
-                self._encoder = LateEncoder(settings.modality, sensor, cameras)
+                seen = SeenFromRgb(cameras) if clouds else cameras
+                self._encoder = LateEncoder(settings.modality, sensor, seen)
                 topic = self.inputs[1].topic
                 decoder = (
                     CloudDecoder(settings.modality, topic, cameras)

@@ -10,7 +10,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 from segrgbx_core.errors import InputError
@@ -76,9 +75,9 @@ class SyncSettings:
             raise InputError(
                 f"The wait for X is {self.x_timeout_s} s; expected 0.001 to 60, or leave it out."
             )
-        if not isfinite(self.x_time_offset_s):
+        if not abs(self.x_time_offset_s) <= 1e10:
             raise InputError(
-                f"The X time offset is {self.x_time_offset_s} s; expected a finite number."
+                f"The X time offset is {self.x_time_offset_s} s; expected -1e10 to 1e10."
             )
         if not 1 <= self.queue_size <= 1000:
             raise InputError(f"The queue size is {self.queue_size}; expected 1 to 1000.")
@@ -197,12 +196,6 @@ class Matching(Generic[R, X]):
         return self._matcher.restarts
 
     @property
-    def rescued(self) -> int:
-        """RGB images that found no X and were kept by missing_x."""
-        with self._lock:
-            return self._rescued.total()
-
-    @property
     def rgb_dropped(self) -> dict[str, int]:
         """Dropped RGB images, by reason."""
         with self._lock:
@@ -222,6 +215,9 @@ class Matching(Generic[R, X]):
             self._matcher.retune(
                 nanoseconds(settings.slop_s), nanoseconds(settings.x_time_offset_s)
             )
+            if self._windows is not None:
+                timeout_ns = settings.windows().timeout_ns
+                self._windows.settings = replace(self._windows.settings, timeout_ns=timeout_ns)
 
     def add_rgb(self, stamp_ns: int, rgb: R, now_ns: int) -> None:
         """Adds an RGB image that arrived now; times in nanoseconds."""
@@ -311,30 +307,37 @@ class Matching(Generic[R, X]):
 
     def _on_unpaired(self, stamp_ns: int, rgb: R, reason: str) -> None:
         self._arrived_ns.pop(stamp_ns, None)
-        match = self._match_without_x(stamp_ns, rgb)
+        match = self._match_without_x(stamp_ns, rgb, reason)
         if match is not None:
             self._rescued[reason] += 1
             self._without_x.append(match)
 
-    def _match_without_x(self, stamp_ns: int, rgb: R) -> Match[R, X] | None:
+    def _match_without_x(self, stamp_ns: int, rgb: R, reason: str) -> Match[R, X] | None:
         """Applies `missing_x` to an RGB image; None drops it, and the pairing counts it."""
         if self._settings.missing_x == "drop":
             return None
         if self._settings.missing_x == "rgb_only":
-            return Match(Pair(stamp_ns, rgb, None, None), x_reason=self._why())
+            return Match(Pair(stamp_ns, rgb, None, None), x_reason=self._why(reason))
         if self._last_x is not None:
             x_stamp, x = self._last_x
             if abs(stamp_ns - x_stamp) <= nanoseconds(self._settings.hold_limit_s):
                 return Match(Pair(stamp_ns, rgb, x_stamp, x), held=True)
         return None
 
-    def _why(self) -> str:
+    def _why(self, reason: str) -> str:
+        """Why the image has no X, in words; reason: the pairing's."""
         what = f"{spoken(self._modality)} reading"
         if self._x_arrived_ns is None:
             return f"no {what} has come yet"
         ago, timeout = self._now_ns - self._x_arrived_ns, self._settings.x_timeout_s
         if timeout is not None and ago > nanoseconds(timeout):
             return f"no {what} has come for {ago / 1e9:.1f} s"
+        if reason == "rgb_without_events":
+            return f"no event in the {self._settings.window_ms:g} ms before this RGB image"
+        if self._windows is not None:
+            return f"no event packet reaches into the {self._settings.window_ms:g} ms before it"
+        if self._settings.policy == "exact":
+            return f"no {what} has the stamp of this RGB image"
         return f"no {what} within {self._settings.slop_s * 1e3:.0f} ms of this RGB image"
 
     def _send(self, pairs: Sequence[Pair[R, Any]]) -> None:

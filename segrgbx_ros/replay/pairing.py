@@ -63,6 +63,9 @@ class RecordedImages:
         self._matching = matching
         self.missed = f"could be paired within {settings.slop_s} s"
         self.way_out = "raise --slop or give --x-time-offset"
+        if settings.policy == "exact":
+            self.missed = "has an X of the same stamp"
+            self.way_out = "leave out --sync-policy exact, or give --x-time-offset"
         self.unreadable: Counter[str] = Counter()
         self.first_problem: dict[str, str] = {}
         self.first_ns: int | None = None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from segrgbx_core.modality import NO_X
-from segrgbx_core.sensor import Cameras, make_encoder
+from segrgbx_core.sensor import Cameras, SeenFromRgb, make_encoder
 from segrgbx_ros.bags.cameras import RecordedCameras
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken
@@ -56,7 +56,7 @@ def make_pipeline(
         encoder = make_encoder(modality, options.sensor, cameras)
         return Pipeline(segmenter, modality, topics.rgb, topics.x, encoder)
     # A cloud seen from the RGB camera is already on its grid.
-    encoder = make_encoder(modality, replace(options.sensor, align="none"), cameras)
+    encoder = make_encoder(modality, replace(options.sensor, align="none"), SeenFromRgb(cameras))
     decoder = XDecoder(modality, topics.x, cloud_view=cloud_view(topics.x, cameras))
     return Pipeline(segmenter, modality, topics.rgb, topics.x, encoder, decoder)
 

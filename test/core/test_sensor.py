@@ -12,6 +12,7 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.camera_model import CameraModel
 from segrgbx_core.sensor import (
     CameraFiles,
+    SeenFromRgb,
     SensorSettings,
     check_sensor,
     make_encoder,
@@ -74,6 +75,7 @@ def test_only_what_is_needed_is_asked(
         ({"align": "warp"}, "'warp' is unknown; .*none, resize,"),
         ({"align": "homography"}, "0 numbers; .*9"),
         ({"align": "homography", "homography": (1.0,)}, "has 1 numbers"),
+        ({"align": "homography", "homography": (0.0,) * 9}, "has no inverse"),
     ],
 )
 def test_what_cannot_be_is_refused(told: dict[str, object], words: str) -> None:
@@ -117,3 +119,17 @@ def test_files_that_were_not_given_are_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=f"Alignment .*{words}"):
             ask("Alignment")
+
+
+def test_a_file_that_was_given_is_read_even_where_it_is_not_needed(tmp_path: Path) -> None:
+    absent = tmp_path / "absent.yaml"
+    for files in (CameraFiles(rgb=absent), CameraFiles(x=absent), CameraFiles(extrinsic=absent)):
+        with pytest.raises(InputError, match=r"absent\.yaml does not exist"):
+            files.check()
+    assert CameraFiles().check() == CameraFiles()
+
+
+def test_a_depth_seen_from_the_rgb_camera_has_its_intrinsics() -> None:
+    cameras = Known()
+    make_encoder("depth", SensorSettings(("representation=hha",)), SeenFromRgb(cameras))
+    assert cameras.asked == ["rgb_camera"]

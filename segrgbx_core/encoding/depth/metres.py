@@ -63,7 +63,7 @@ class DepthSettings(EncodingSettings):
         "For hha: gravity's direction in the camera's axes (x right, y down, z forward); none: "
         "estimated from the surfaces of each image",
         "any length",
-        "not all 0",
+        "[x, y, z], not all 0",
     )
     height_limit_m: float = setting(
         3.0, "For hha: height above the lowest surface that becomes 1", "m", "above 0"

@@ -36,9 +36,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_the_manifest_says_what_the_sensors_numbers_mean(root: Path) -> None:
-    manifest(root, rest="settings: {scale: 0.2, far_m: 20}\n")
+    manifest(root, rest="settings: {scale: 0.2, far_m: 20, gravity: [0, 1, 0]}\n")
     data = FolderDataset(root)
-    assert data.settings == DepthSettings(scale=0.2, far_m=20.0)
+    assert data.settings == DepthSettings(scale=0.2, far_m=20.0, gravity=(0, 1, 0))
     planes = encoded(data, data[0])
     assert np.array_equal(planes.data, encode("depth", DEPTH, data.settings).data)
     assert not np.array_equal(planes.data, encode("depth", DEPTH).data)

@@ -8,7 +8,7 @@ import pytest
 
 from segrgbx_core.datasets.folder import read_manifest
 from segrgbx_core.errors import InputError, SegRgbxError
-from segrgbx_core.files.yaml import MOST_BYTES, read_json, read_yaml
+from segrgbx_core.files.yaml import MOST_BYTES, read_json, read_yaml, yaml_text
 from segrgbx_core.geometry.calibration import read_camera, read_extrinsic, read_homography
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.labels.union import load_membership
@@ -71,3 +71,24 @@ def test_merged_keys_may_be_given_again(tmp_path: Path) -> None:
     path.write_text("base: &b {x: 1, y: 2}\nmine: {<<: *b, y: 3}\n", "utf-8")
     content = read_yaml(path, InputError)
     assert content == {"base": {"x": 1, "y": 2}, "mine": {"x": 1, "y": 3}}
+
+
+def test_a_merged_key_is_no_duplicate(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text("base: &b {x: 1, y: 3}\ntop: {<<: *b, x: 2}\n")
+    assert read_yaml(path, InputError) == {"base": {"x": 1, "y": 3}, "top": {"x": 2, "y": 3}}
+
+
+@pytest.mark.parametrize("value", ["12e4", "1e5", "-3E+2", "plain", "1.5", "yes", ""])
+def test_text_is_read_as_it_was_written(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(yaml_text({"value": value}))
+    assert read_yaml(path, InputError) == {"value": value}
+
+
+@pytest.mark.parametrize("text", ["a: !!bool maybe", "a: !!int ''", "a: !!timestamp 'x'"])
+def test_a_value_that_is_not_of_its_tag_is_one_sentence(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match="not readable YAML"):
+        read_yaml(path, InputError)
