@@ -2,6 +2,7 @@
 """The `segrgbx` command: subcommands, exit statuses and error output."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -72,6 +73,11 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INCOMPLETE
+    except OSError as err:
+        if err.errno not in (errno.ENAMETOOLONG, errno.ENOENT) or err.filename is None:
+            raise
+        why = str(err.strerror).lower()
+        return _say(f"{err.filename} cannot be used: {why}; check the path.", USER_MISTAKE)
     return status
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encode a video: keep state between frames, align the planes to the RGB grid, or mirror them."""
 
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,11 @@ class Encoder:
         self._modality = modality_named(modality).name
         self._encoding = encoding_of(modality)
         self._settings = checked_settings(modality, settings)
+        if not isinstance(alignment, (Resize, Homography, Reprojection, NoneType)):
+            raise InputError(
+                f"The alignment is of type {type(alignment).__name__}; expected Resize, "
+                "Homography or Reprojection: for a matrix, Homography(matrix)."
+            )
         if isinstance(alignment, Reprojection):
             check_reprojectable(modality)
         self._alignment = alignment

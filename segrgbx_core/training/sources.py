@@ -20,6 +20,7 @@ from segrgbx_core.labels.label_set import LabelSet, load_label_set
 from segrgbx_core.labels.union import Membership, load_membership
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.scenes.drive import SCENES_SET
+from segrgbx_core.training.clip.towers import need_packages
 from segrgbx_core.training.recipe import RecipeFile, ScenesSource, Source
 
 log = logging.getLogger("segrgbx")
@@ -65,6 +66,8 @@ def check_before_rendering(file: RecipeFile) -> None:
     Checks everything that can be checked before scenes are rendered, which may take hours.
     """
     recipe, data = file.recipe, file.recipe.data
+    if recipe.clip_tuning is not None:
+        need_packages(adapted=recipe.clip_tuning.lora is not None)
     groups = {"train": data.train, "validation": data.validation, "test": data.test}
     if all(source.scenes is None for sources in groups.values() for source in sources):
         return

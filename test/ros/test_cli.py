@@ -323,3 +323,8 @@ def test_a_disk_that_fills_up_during_a_replay(
     assert replay(drive, model, tmp_path / "out") == 1
     assert "is full" in capsys.readouterr().err
     assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_a_path_that_no_disk_takes_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["inspect", "a" * 300]) == 2
+    assert "name too long; check the path" in capsys.readouterr().err

@@ -6,6 +6,7 @@ None of this is needed to run a model: only the visual tower's tensors are kept.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ class LoraSettings:
             )
         if not self.targets:
             raise ModelError("LoRA has no targets; name modules such as attn, c_fc or c_proj.")
+
+
+NEEDS_PACKAGES = (
+    "Tuning CLIP needs open_clip and peft, which are not installed; run pip install "
+    "'open_clip_torch>=3,<4' 'peft>=0.15,<1', or leave clip_tuning out."
+)
 
 
 class ClipTowers(nn.Module):
@@ -112,6 +119,12 @@ class ClipTowers(nn.Module):
         return {key: value.detach().clone() for key, value in tensors.items()}
 
 
+def need_packages(adapted: bool) -> None:
+    """Raises ModelError if open_clip, or for low-rank updates peft, is not installed."""
+    if find_spec("open_clip") is None or (adapted and find_spec("peft") is None):
+        raise ModelError(NEEDS_PACKAGES)
+
+
 def _make(name: str) -> tuple[Any, Any]:
     try:
         import open_clip  # type: ignore[import-untyped]
@@ -121,10 +134,7 @@ def _make(name: str) -> tuple[Any, Any]:
             CLIPVisionCfg,
         )
     except ImportError as err:
-        raise ModelError(
-            "Tuning CLIP needs open_clip and peft, which are not installed; run pip install "
-            "'open_clip_torch>=3,<4' 'peft>=0.15,<1'."
-        ) from err
+        raise ModelError(NEEDS_PACKAGES) from err
     if name == SMALL_CLIP:
         vision = CLIPVisionCfg(
             layers=SMALL.layers,

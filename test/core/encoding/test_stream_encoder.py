@@ -124,3 +124,9 @@ def test_mistakes_are_named() -> None:
         Encoder("thermal")([1, 2], SIZE)
     with pytest.raises(InputError, match="expected EventSettings"):
         Encoder("event", PolarizationSettings())
+
+
+@pytest.mark.parametrize("alignment", [np.eye(3), "homography"])
+def test_an_alignment_of_another_type_is_refused(alignment: object) -> None:
+    with pytest.raises(InputError, match=r"type (ndarray|str); .*Homography\(matrix\)"):
+        Encoder("thermal", None, alignment)  # type: ignore[arg-type]

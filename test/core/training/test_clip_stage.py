@@ -10,7 +10,7 @@ import torch
 
 from segrgbx_core.datasets import FolderDataset, render_stills
 from segrgbx_core.datasets.samples import Sample
-from segrgbx_core.errors import RecipeError
+from segrgbx_core.errors import ModelError, RecipeError
 from segrgbx_core.labels.label_set import LabelClass, LabelSet
 from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.preprocessing import Preprocessing
@@ -135,3 +135,15 @@ def test_wrong_recipes_are_refused_in_words(
 ) -> None:
     with pytest.raises(RecipeError, match=sentence):
         load_recipe(_recipe(tmp_path, data, components, more))
+
+
+def test_missing_packages_are_named_before_anything_is_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segrgbx_core.training.clip.towers.find_spec", lambda _: None)
+    path = _recipe(tmp_path, tmp_path, ALL, TUNING)
+    text = path.read_text().replace(f"folder: {tmp_path}", "scenes: {count: 2, first_seed: 0}")
+    path.write_text(text)
+    with pytest.raises(ModelError, match=r"open_clip and peft, .*pip install"):
+        train(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
