@@ -46,7 +46,7 @@ PACKAGE_OF_MODULE = {
 PACKAGE_OF_ROSDEP = {"python3-pil": "pillow", "python3-yaml": "PyYAML"}
 NEWER_STANDARD_LIBRARY = {"compression"}
 # Modules that come with a declared dependency.
-BROUGHT_BY = {"timm": "open_clip_torch"}
+BROUGHT_BY: dict[str, str] = {}
 
 
 def run(*command: str | Path, cwd: Path, pythonpath: Path | None = None) -> str:
@@ -184,7 +184,7 @@ def test_the_wheel_says_what_the_repository_says(
 
 def test_the_extra_dev_is_all_the_others(distribution: metadata.PathDistribution) -> None:
     extras = set(distribution.metadata.get_all("Provides-Extra") or [])
-    assert extras == {"clip", "dev", "lint", "onnx", "tensorboard", "test"}
+    assert extras == {"clip", "dev", "lint", "onnx", "pretrained", "tensorboard", "test"}
     own = [line for line in distribution.requires or [] if line.startswith("segrgbx_ros[")]
     assert [Requirement(line).extras for line in own] == [extras - {"dev"}]
 

@@ -142,7 +142,7 @@ def _print_cost(console: "Console", cost: "ModelSummary") -> None:
     from rich.table import Table
 
     config = cost.config
-    encoder = config.preset if config.preset.startswith("pvt") else f"MiT-{config.preset}"
+    encoder = f"MiT-{config.preset}" if config.preset.startswith("b") else config.preset
     blocks = "shared blocks" if config.shared_blocks else "unshared blocks"
     parts = ", ".join(config.components) or "no further components"
     console.print(

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segrgbx_core.model.encoders.mix_transformer import as_map, as_tokens
 from segrgbx_core.model.ma_clip import SceneEmbeddings
-from segrgbx_core.model.mix_transformer import as_map, as_tokens
 
 
 class SceneRefinement(nn.Module):

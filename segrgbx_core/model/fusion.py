@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segrgbx_core.model.mix_transformer import as_map, as_tokens
+from segrgbx_core.model.encoders.mix_transformer import as_map, as_tokens
 
 LAMBDA_CHANNEL = 0.5
 LAMBDA_SPATIAL = 0.5

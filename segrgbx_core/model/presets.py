@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from segrgbx_core.errors import ModelError
 from segrgbx_core.modality import MODALITIES
-from segrgbx_core.model.encoder import DualEncoder
-from segrgbx_core.model.mix_transformer import PRESETS, DualMixTransformer
-from segrgbx_core.model.pyramid_transformer import PYRAMID_PRESETS, DualPyramidTransformer
+from segrgbx_core.model.encoders.efficient_net import EFFICIENT_PRESETS, DualEfficientNet
+from segrgbx_core.model.encoders.interface import DualEncoder
+from segrgbx_core.model.encoders.mix_transformer import PRESETS, DualMixTransformer
+from segrgbx_core.model.encoders.pyramid_transformer import PYRAMID_PRESETS, DualPyramidTransformer
+from segrgbx_core.model.preprocessing import Preprocessing
 
 COMPONENTS = ("ma_clip", "modality_embedding", "dsrm")
 MOST_PROMPTS = 64
@@ -51,8 +53,8 @@ def check_components(
         )
 
 
-ALL_PRESETS = (*PRESETS, *PYRAMID_PRESETS)
-SMALL_PRESETS = ("b0", "b1", "pvt_v2_b0", "pvt_v2_b1")
+ALL_PRESETS = (*PRESETS, *PYRAMID_PRESETS, *EFFICIENT_PRESETS)
+SMALL_PRESETS = ("b0", "b1", "pvt_v2_b0", "pvt_v2_b1", *EFFICIENT_PRESETS)
 
 
 def check_preset(preset: str) -> None:
@@ -63,12 +65,31 @@ def check_preset(preset: str) -> None:
         )
 
 
+# What the ImageNet weights of EfficientNet-Lite were trained on: (value - 127) / 128.
+_LITE_MEAN, _LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3
+
+
+def preprocessing_for(preset: str, short_side: int | None = None) -> Preprocessing:
+    """How a training of that preset prepares its input."""
+    if preset not in EFFICIENT_PRESETS:
+        return Preprocessing(short_side=short_side)
+    return Preprocessing(
+        rgb_mean=_LITE_MEAN,
+        rgb_std=_LITE_STD,
+        x_mean=_LITE_MEAN,
+        x_std=_LITE_STD,
+        short_side=short_side,
+    )
+
+
 def build_encoder(preset: str, shared: bool, shared_embeddings: bool) -> DualEncoder:
     """The preset's encoder with new weights.
 
     Raises ModelError for an unknown preset, or one that needs a package that is not installed.
     """
     check_preset(preset)
+    if preset in EFFICIENT_PRESETS:
+        return DualEfficientNet(EFFICIENT_PRESETS[preset], shared, shared_embeddings)
     if preset in PYRAMID_PRESETS:
         return DualPyramidTransformer(PYRAMID_PRESETS[preset], shared, shared_embeddings)
     return DualMixTransformer(PRESETS[preset], shared, shared_embeddings)

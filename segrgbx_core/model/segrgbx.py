@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.modality import NO_X
 from segrgbx_core.model.dsrm import SceneRefinement
+from segrgbx_core.model.encoders.interface import EncoderStage
 from segrgbx_core.model.fusion import FeatureFusion, FeatureRectification
 from segrgbx_core.model.head import MlpHead
 from segrgbx_core.model.inputs import SIZE_MULTIPLE, check_inputs, masked, pad
@@ -29,7 +30,6 @@ from segrgbx_core.model.ma_clip import (
     SceneEmbeddings,
     modality_rows,
 )
-from segrgbx_core.model.mix_transformer import DualStage
 from segrgbx_core.model.modality_embedding import ModalityEmbedding
 from segrgbx_core.model.presets import SMALL_PRESETS, build_encoder, check_components, check_preset
 
@@ -38,10 +38,11 @@ from segrgbx_core.model.presets import SMALL_PRESETS, build_encoder, check_compo
 class ModelConfig:
     """The settings that determine the model's tensors.
 
-    preset: b0 to b5, or pvt_v2_b0 to pvt_v2_b5. components: some of ma_clip, modality_embedding
-    and dsrm; without ma_clip the other two read one learned vector per sensor instead of the
-    scene embedding. shared_blocks: one set of Transformer blocks for RGB and X, or two.
-    head_width: the head's channels; None takes 256 for b0 and b1 of either family and 512 above.
+    preset: b0 to b5, pvt_v2_b0 to pvt_v2_b5, or efficientnet_lite0 to efficientnet_lite2.
+    components: some of ma_clip, modality_embedding and dsrm; without ma_clip the other two read
+    one learned vector per sensor instead of the scene embedding. shared_blocks: one set of
+    encoder blocks for RGB and X, or two. head_width: the head's channels; None takes 256 for the
+    small presets (b0 and b1 of either family, EfficientNet-Lite) and 512 for the others.
     shared_embeddings: one patch embedding and last norm per stage for RGB and X, or two. clip:
     "small" or a name of open_clip. modalities: those with their own prompts. control_prompts:
     prompts that each stage derives from the scene. prompts: prompts that each stage learns per
@@ -233,7 +234,7 @@ class SegRgbX(nn.Module):
         self, index: int, rgb: Tensor, x: Tensor, control: _Control | None
     ) -> tuple[Tensor, Tensor]:
         stage = self.encoder.stages[index]
-        assert isinstance(stage, DualStage)
+        assert isinstance(stage, EncoderStage)
         if control is None:
             return stage(rgb, x)  # type: ignore[no-any-return]
         align = None

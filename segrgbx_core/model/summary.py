@@ -10,7 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from segrgbx_core.modality import NO_X
-from segrgbx_core.model.mix_transformer import PRESETS
+from segrgbx_core.model.encoders.mix_transformer import PRESETS
 from segrgbx_core.model.presets import COMPONENTS
 from segrgbx_core.model.segrgbx import ModelConfig, SegRgbX
 

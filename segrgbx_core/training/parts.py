@@ -14,7 +14,7 @@ from segrgbx_core.files.disk import disk_errors
 from segrgbx_core.files.resources import version
 from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.placement import choose_precision
-from segrgbx_core.model.preprocessing import Preprocessing
+from segrgbx_core.model.presets import preprocessing_for
 from segrgbx_core.training.augment import TrainingBatches, mixture_of
 from segrgbx_core.training.board import training_progress
 from segrgbx_core.training.clip.stage import tune_towers
@@ -65,7 +65,7 @@ class TrainingParts:
         self.held_out = self._opened(data.validation, "validation")
         self.tested = self._opened(data.test, "test") if data.test else []
         self._check()
-        self.preprocessing = Preprocessing(short_side=recipe.short_side)
+        self.preprocessing = preprocessing_for(recipe.model.preset, recipe.short_side)
         samples = [source.samples for source in self.sources]
         mixture = mixture_of(samples, data, recipe.seed)
         self.batches = TrainingBatches(

@@ -10,6 +10,7 @@ from segrgbx_core.training.recipe import RecipeFile
 from segrgbx_core.weights.card import CARD_FILE
 from segrgbx_core.weights.continuing import continue_from
 from segrgbx_core.weights.importing import ImportReport, import_weights
+from segrgbx_core.weights.pretrained import IMAGENET, imagenet_weights
 
 _MODEL = "model"
 
@@ -17,11 +18,18 @@ _MODEL = "model"
 def start_of(file: RecipeFile) -> Path | None:
     """The folder or file that `start_from` names; None if the recipe has no `start_from`.
 
+    "imagenet" is the file that an installed package brings for the preset.
+
     Raises RecipeError if it does not exist, or is a folder without a model's card.
     """
     told = file.recipe.start_from
     if told is None:
         return None
+    if told == IMAGENET:
+        try:
+            return imagenet_weights(file.recipe.model.preset)
+        except ModelError as err:
+            raise RecipeError(f"{file.name}: start_from is {told}: {err}") from err
     start = (file.folder / told).resolve()
     named = f"{file.name}: start_from is {told}"
     if not start.exists():

@@ -7,8 +7,11 @@ that ends in `[i]` is the i-th of several tensors joined into one.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from segrgbx_core.model.encoders.efficient_net import STAGE_GROUPS
 
 Rules: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -143,6 +146,24 @@ LAYOUTS = (
         ),
         (_CLASSIFIER,),
     ),
+    Layout(
+        "an EfficientNet-Lite checkpoint",
+        r"^_conv_stem\.",
+        (
+            (r"^_conv_stem\.", "encoder.stages.0.embeddings.@.conv."),
+            (r"^_bn0\.", "encoder.stages.0.embeddings.@.norm."),
+        ),
+        ((r"^(_conv_head|_bn1|_fc)\.", "the classifier of the pretraining"),),
+    ),
+    Layout(
+        "a timm EfficientNet-Lite checkpoint",
+        r"^conv_stem\.",
+        (
+            (r"^conv_stem\.", "encoder.stages.0.embeddings.@.conv."),
+            (r"^bn1\.", "encoder.stages.0.embeddings.@.norm."),
+        ),
+        ((r"^(conv_head|bn2|classifier)\.", "the classifier of the pretraining"),),
+    ),
 )
 
 # Both families have these tensors; only Mix Transformer's are this project's own code.
@@ -150,6 +171,44 @@ MIX_TRANSFORMER_NAMES: Rules = (
     (r"\.attn\.sr\.", ".attn.reduce."),
     (r"\.attn\.norm\.", ".attn.reduce_norm."),
 )
+
+
+# A block's parts in the original and in timm's names; the first group has no expansion.
+_FIRST_BLOCK = (
+    ("_depthwise_conv", "conv_dw"),
+    ("_bn1", "bn1"),
+    ("_project_conv", "conv_pw"),
+    ("_bn2", "bn2"),
+)
+_FURTHER_BLOCK = (
+    ("_expand_conv", "conv_pw"),
+    ("_bn0", "bn1"),
+    ("_depthwise_conv", "conv_dw"),
+    ("_bn1", "bn2"),
+    ("_project_conv", "conv_pwl"),
+    ("_bn2", "bn3"),
+)
+
+
+def efficient_net_rules(depths: Sequence[int], shared: bool) -> Rules:
+    """The rules for an EfficientNet's blocks, which depend on its number of blocks.
+
+    depths: blocks in each group. shared: whether both streams share the blocks; each stream then
+    has its own norms.
+    """
+    rules: list[tuple[str, str]] = []
+    number = 0
+    for stage, groups in enumerate(STAGE_GROUPS):
+        blocks = [(group, index) for group in groups for index in range(depths[group])]
+        for place, (group, index) in enumerate(blocks):
+            own = f"encoder.stages.{stage}.blocks.@.{place}."
+            for theirs, name in _FURTHER_BLOCK if group else _FIRST_BLOCK:
+                rules.append((rf"^_blocks\.{number}\.{theirs}\.", f"{own}{name}."))
+            rules.append((rf"^blocks\.{group}\.{index}\.", own))
+            number += 1
+    norms = "blocks.0.\\2.\\3.norms.@." if shared else "blocks.@.\\2.\\3.norms.0."
+    rules.append((r"^(encoder\.stages\.\d)\.blocks\.@\.(\d+)\.(bn\d)\.", rf"\1.{norms}"))
+    return tuple(rules)
 
 
 def renamed(name: str, rules: Rules) -> str:

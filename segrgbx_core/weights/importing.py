@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from segrgbx_core.errors import ModelError
-from segrgbx_core.model.mix_transformer import PRESETS
+from segrgbx_core.model.encoders.efficient_net import EFFICIENT_PRESETS
+from segrgbx_core.model.encoders.mix_transformer import PRESETS
 from segrgbx_core.model.segrgbx import SegRgbX
 from segrgbx_core.weights.checkpoint_file import read_checkpoint
 from segrgbx_core.weights.checkpoint_names import (
@@ -20,6 +21,7 @@ from segrgbx_core.weights.checkpoint_names import (
     MIX_TRANSFORMER_NAMES,
     WRAPPED,
     Layout,
+    efficient_net_rules,
     renamed,
 )
 from segrgbx_core.weights.store import sizes_of_another
@@ -69,7 +71,9 @@ SHARED_PARTS = re.compile(r"^(frm|ffm|head)\.")
 
 
 def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> ImportReport:
-    """Fills the model from a checkpoint of SegFormer / Mix Transformer, PVT v2, CMX or CMNeXt.
+    """Fills the model from a checkpoint of another project.
+
+    SegFormer / Mix Transformer, PVT v2, EfficientNet-Lite, CMX and CMNeXt are known.
 
     A one-stream checkpoint starts the encoders of both RGB and X; a CMX checkpoint fills the whole
     model, which must have `components=()` and unshared blocks and embeddings; a CMNeXt checkpoint
@@ -121,6 +125,9 @@ def _sorted_out(
     rules = layout.rules
     if model.config.preset in PRESETS:
         rules = (*rules, *MIX_TRANSFORMER_NAMES)
+    if model.config.preset in EFFICIENT_PRESETS:
+        depths = EFFICIENT_PRESETS[model.config.preset].depths
+        rules = (*rules, *efficient_net_rules(depths, model.config.shared_blocks))
     streams = _streams(model)
     taken, left_over, parts = [], [], {}
     for name, tensor in tensors.items():
@@ -130,7 +137,7 @@ def _sorted_out(
             left_over.append(LeftOver(name, why))
             continue
         place = renamed(bare, rules)
-        kind = "blocks" if ".blocks." in place else "ends"
+        kind = "blocks" if ".blocks.@." in place else "ends"
         places = tuple(place.replace("@", str(s)) for s in range(streams[kind]))
         places = places if "@" in place else (place,)
         if places[0] in parts:

@@ -16,8 +16,8 @@ from torch import Tensor
 from segrgbx_core.errors import ModelError
 from segrgbx_core.files.disk import disk_errors, write_whole
 from segrgbx_core.files.resources import share_dir
-from segrgbx_core.model.mix_transformer import PRESETS
-from segrgbx_core.model.pyramid_transformer import PYRAMID_PRESETS
+from segrgbx_core.model.encoders.mix_transformer import PRESETS
+from segrgbx_core.model.encoders.pyramid_transformer import PYRAMID_PRESETS
 from segrgbx_core.model.segrgbx import SegRgbX
 from segrgbx_core.weights.card import (
     CARD_FILE,

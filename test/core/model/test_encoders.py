@@ -8,7 +8,7 @@ import torch
 
 from segrgbx_core.errors import ModelError
 from segrgbx_core.model import build_model
-from segrgbx_core.model.mix_transformer import DropPath
+from segrgbx_core.model.encoders.mix_transformer import DropPath
 from segrgbx_core.model.presets import ALL_PRESETS, build_encoder, check_preset
 
 # Of timm's classifiers without their last layer, (widths[3] + 1) * 1000 parameters.
@@ -16,7 +16,7 @@ TIMM_PARAMETERS = {"pvt_v2_b0": 3_666_760, "pvt_v2_b2": 25_362_856, "pvt_v2_b5":
 
 
 def _needs_timm(preset: str) -> None:
-    if preset.startswith("pvt"):
+    if preset.startswith(("pvt", "efficientnet")):
         pytest.importorskip("timm", reason="timm is not installed; it comes with the extra clip")
 
 
@@ -48,6 +48,32 @@ def test_one_stream_has_the_parameters_of_timms_model(preset: str, count: int) -
     assert sum(p.numel() for p in encoder.parameters()) == 2 * (count - last)
 
 
+def test_one_stream_of_lite0_has_timms_parameters_up_to_its_last_block() -> None:
+    timm = pytest.importorskip("timm")
+    with torch.device("meta"):
+        encoder = build_encoder("efficientnet_lite0", shared=False, shared_embeddings=False)
+    reference = timm.create_model("tf_efficientnet_lite0")
+    parts = (reference.conv_stem, reference.bn1, reference.blocks)
+    count = sum(p.numel() for part in parts for p in part.parameters())
+    assert sum(p.numel() for p in encoder.parameters()) == 2 * count
+
+
+def test_each_stream_of_lite0_has_its_own_norms_unless_they_are_shared() -> None:
+    pytest.importorskip("timm")
+    encoder = build_encoder("efficientnet_lite0", shared=True, shared_embeddings=False)
+    one = build_encoder("efficientnet_lite0", shared=True, shared_embeddings=True)
+    rgb, x = torch.randn(2, 2, 3, 64, 64) + torch.tensor([0.0, 5.0])[:, None, None, None, None]
+    encoder.train()
+    encoder.stages[0](rgb, x)
+    norm = encoder.stages[0].get_submodule("blocks.0.0.bn1")
+    first, second = (child.running_mean for child in norm.get_submodule("norms").children())
+    assert isinstance(first, torch.Tensor)
+    assert isinstance(second, torch.Tensor)
+    assert not torch.equal(first, second)
+    streams = one.stages[0].get_submodule("blocks.0.0.bn1.norms")
+    assert len(list(streams.children())) == 1
+
+
 def test_shared_embeddings_save_one_set_of_them() -> None:
     with torch.device("meta"):
         own = build_model("b0", 3)
@@ -76,6 +102,12 @@ def test_without_timm_one_sentence_names_the_way_out(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "timm.models.pvt_v2", None)
     with pytest.raises(ModelError, match=r"package timm, .*pip install timm.* b0 to b5"):
         build_model("pvt_v2_b0")
+
+
+def test_without_timm_lite_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ModelError, match=r"package timm, .*pip install timm.* b0 to b5"):
+        build_model("efficientnet_lite0")
 
 
 def test_unknown_presets_list_both_families() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from segrgbx_core.errors import ModelError
-from segrgbx_core.model.mix_transformer import PRESETS, DropPath, DualMixTransformer
+from segrgbx_core.model.encoders.mix_transformer import PRESETS, DropPath, DualMixTransformer
 from segrgbx_core.model.presets import check_preset
 
 PUBLISHED_MILLIONS = {

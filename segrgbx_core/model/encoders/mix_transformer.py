@@ -6,17 +6,22 @@ Inside a stage features are tokens (B, N, C), outside they are maps (B, C, H, W)
 memory, so that converting between the two copies nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segrgbx_core.model.encoder import DualEncoder, Four, drop_path_rates
+from segrgbx_core.model.encoders.interface import (
+    Align,
+    DualEncoder,
+    EncoderStage,
+    Four,
+    drop_path_rates,
+)
 
 DROP_PATH = 0.1
-Align = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 NORM_EPS = 1e-6
 
 
@@ -142,7 +147,7 @@ class MixBlock(nn.Module):
         return out
 
 
-class DualStage(nn.Module):
+class DualStage(EncoderStage):
     """One stage for both streams; index 0 is RGB, index 1 is X in every list.
 
     `embeddings` and the stage's last `norms` hold one entry per stream, or a single shared one.
