@@ -42,13 +42,18 @@ def _card(model: SegRgbX) -> ModelCard:
     return ModelCard("tiny", "Untrained.", model.config, ("thermal",), LabelSet("four", classes))
 
 
+@pytest.mark.parametrize("preset", ["b0", "efficientnet_lite0"])
 @pytest.mark.parametrize("components", SWITCHES)
-def test_fresh_model_equals_the_outline_of_its_seed(components: tuple[str, ...]) -> None:
+def test_fresh_model_equals_the_outline_of_its_seed(
+    components: tuple[str, ...], preset: str
+) -> None:
+    if preset != "b0":
+        pytest.importorskip("timm")
     rgb, x = _pair(2, 32, 32)
     logits = []
     for switch in ((), components):
         torch.manual_seed(8)
-        built = build_model("b0", 4, switch, head_width=16).eval()
+        built = build_model(preset, 4, switch, head_width=16).eval()
         with torch.no_grad():
             logits.append(built(rgb, x, "thermal"))
     assert torch.equal(logits[0], logits[1])
