@@ -140,7 +140,7 @@ def sync_from(args: argparse.Namespace) -> "SyncSettings":
 
 def run(args: argparse.Namespace) -> int:
     """Replays, writes the report and prints the table; status 1 if the bag was incomplete."""
-    from segrgbx_core.commands.terminal import notices, output
+    from segrgbx_core.commands.terminal import output
     from segrgbx_ros.commands.replay_table import print_summary
     from segrgbx_ros.replay.options import ReplayOptions
     from segrgbx_ros.replay.report import write_report
@@ -166,10 +166,17 @@ def run(args: argparse.Namespace) -> int:
     )
     write_report(args.out)
     print_summary(output(), summary, args.out)
+    _print_remarks(summary)
+    return 0 if summary.complete else 1
+
+
+def _print_remarks(summary: "ReplaySummary") -> None:
+    """Prints what a reader of the figures should know, on stderr."""
+    from segrgbx_core.commands.terminal import notices
+
     remarks = [*summary.problems.values(), *summary.notes]
     for sentence in (*remarks, *filter(None, [summary.recording.lost])):
         notices().print(f"segrgbx: {sentence}", markup=False)
-    return 0 if summary.complete else 1
 
 
 def _replayed(options: "ReplayOptions") -> "ReplaySummary":
@@ -219,4 +226,5 @@ def run_summary(args: argparse.Namespace) -> int:
 
     summary = read_summary(args.folder)
     print_summary(output(), summary, args.folder)
+    _print_remarks(summary)
     return 0 if summary.complete else 1

@@ -284,6 +284,8 @@ def test_replay_of_a_truncated_bag_is_done_in_part(
     assert replay(cut, model, tmp_path / "out") == 1
     told = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert told["recording"]["lost"] in capsys.readouterr().err
+    assert cli.main(["summary", str(tmp_path / "out")]) == 1
+    assert told["recording"]["lost"] in capsys.readouterr().err
     assert "Not everything in the recording" in (tmp_path / "out" / "report.html").read_text()
 
 
