@@ -33,6 +33,7 @@ from segrgbx_core.readings import (
     PolarizerImages,
     Reading,
 )
+from segrgbx_core.wording import spoken
 
 Splits = Mapping[str, LabelledPairs]
 
@@ -273,7 +274,7 @@ def _among_views(place: Place) -> bool:
 
 def _absent(label_set: LabelSet, totals: _Totals, notes: DatasetFindings) -> None:
     named = enumerate(label_set.names)
-    absent = [name.replace("_", " ") for i, name in named if not totals.pixels[i]]
+    absent = [spoken(name) for i, name in named if not totals.pixels[i]]
     if absent and totals.pixels.any():
         notes.add(ABSENT, ", ".join(absent), len(absent))
 

@@ -40,6 +40,7 @@ from segrgbx_core.pictures.frames import (
 from segrgbx_core.readings import Planes, RgbImage
 from segrgbx_core.segmentation import Segmentation, color_mask
 from segrgbx_core.segmenter import Segmenter
+from segrgbx_core.wording import spoken
 
 WRONG = (255, 59, 48)
 
@@ -65,7 +66,7 @@ def worst_picture(sample: Sample, planes: Planes | None, segmentation: Segmentat
         x = x_picture(planes.data, segmentation.modality, planes.valid)
     wrong = (segmentation.labels != sample.labels) & (sample.labels != UNLABELLED)
     share = wrong.sum() / max(1, (sample.labels != UNLABELLED).sum())
-    x_name = "no X" if planes is None else segmentation.modality.replace("_", " ").capitalize()
+    x_name = "no X" if planes is None else spoken(segmentation.modality).capitalize()
     sure = cv2.applyColorMap(segmentation.confidence_image(), cv2.COLORMAP_VIRIDIS)
     top = [
         captioned(resized(sample.rgb, size), "RGB"),
@@ -153,7 +154,7 @@ def write_results(folder: Path, summary: EvaluationSummary, done: Evaluated) -> 
     """
     overall, data = done.scores.overall, done.pairs
     what = f"{summary.model.name} on {folder_name(data)}, RGB with "
-    what += data.modality.replace("_", " ") if done.use_x else "nothing else"
+    what += spoken(data.modality) if done.use_x else "nothing else"
     confusion = None
     if overall.confusion.any():
         confusion = folder / CONFUSION_FILE

@@ -20,6 +20,7 @@ from segrgbx_core.pictures.frames import (
 )
 from segrgbx_core.readings import RgbImage
 from segrgbx_core.segmentation import color_mask
+from segrgbx_core.wording import spoken
 
 TILE_WIDTH = 400
 
@@ -90,7 +91,7 @@ def _row(data: LabelledPairs, sample: Sample) -> RgbImage:
 
 def _x_tile(data: LabelledPairs, sample: Sample, size: tuple[int, int]) -> tuple[str, RgbImage]:
     """Caption and picture of X; an empty picture if the reading cannot be encoded."""
-    name = data.modality.replace("_", " ")
+    name = spoken(data.modality)
     try:
         planes = encoded(data, sample)
     except InputError:

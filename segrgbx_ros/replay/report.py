@@ -133,7 +133,7 @@ def _notices(summary: ReplaySummary) -> tuple[str, ...]:
     elif unpaired:
         said.append(
             f"{whole} had no X reading near enough in time and got no mask; a larger --slop pairs "
-            "more of them (under --sync-policy approximate), with more motion between the two."
+            "more of them, with more motion between the two."
         )
     return (*said, *summary.notes)
 

@@ -18,13 +18,13 @@ from segrgbx_core.encoding import encoding_of
 from segrgbx_core.modality import MODALITIES
 from segrgbx_core.readings import LightFieldViews, Reading
 from segrgbx_core.scenes import Drive, DriveSettings
-from segrgbx_core.sensor import CameraFiles, check_sensor, make_encoder
+from segrgbx_core.sensor import ALIGNMENTS, CameraFiles, check_sensor, make_encoder
 from segrgbx_core.tiles import tiled
 from segrgbx_ros.commands.replay import add_parser, sync_from
 from segrgbx_ros.messages.sensors import SENSORS
 from segrgbx_ros.node import sensor as node_sensor
 from segrgbx_ros.node.parameters.parameters import PARAMETERS, settings_from
-from segrgbx_ros.pairing.matching import SyncSettings
+from segrgbx_ros.pairing.matching import MISSING_X, SYNC_POLICIES, SyncSettings
 
 # Parameter, value, arguments of the replay.
 SYNC: tuple[tuple[str, object, tuple[str, ...]], ...] = (
@@ -154,6 +154,17 @@ def test_all_other_settings(modality: str) -> None:
     own = set(SENSORS[modality].parameters.values())
     named = {f.name for f in fields(default)} - {"camera"}
     assert named == own | set(FURTHER[modality])
+
+
+def test_the_options_offer_what_the_settings_take() -> None:
+    """The command line names the choices itself, since its help imports no pairing."""
+    given = argparse.ArgumentParser()
+    commands = given.add_subparsers()
+    add_parser(commands)
+    offered = {a.dest: a.choices for a in commands.choices["replay"]._actions}
+    assert tuple(offered["sync_policy"] or ()) == SYNC_POLICIES
+    assert tuple(offered["missing_x"] or ()) == MISSING_X
+    assert tuple(offered["align"] or ()) == ALIGNMENTS
 
 
 @pytest.mark.parametrize("align", ["none", "resize", "homography", "reproject"])

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import modality_named
+from segrgbx_core.wording import spoken
 
 RGB_PROMPT = "a color image"
 _MOST_CLASSES = 6
@@ -68,7 +69,7 @@ def scene_text(modality: str | None, classes: Sequence[str], condition: str | No
     """
     image = RGB_PROMPT if modality is None else modality_named(modality).prompt
     when = "" if condition is None else f" {_CONDITION_WORDS.get(condition, condition)}"
-    names = [name.replace("_", " ") for name in classes[:_MOST_CLASSES]]
+    names = [spoken(name) for name in classes[:_MOST_CLASSES]]
     if not names:
         return f"{image} of a scene{when}"
     shown = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -13,9 +13,11 @@ from typing import Any
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import MODALITIES, NO_X
+from segrgbx_core.sensor import ALIGNMENTS
 from segrgbx_ros.messages.sensors import sensors_of_type
 from segrgbx_ros.messages.types import EVENT_TYPES, POINT_CLOUD
 from segrgbx_ros.node.parameters.parameter_spec import Parameter, Value, parameter
+from segrgbx_ros.pairing.matching import MISSING_X, SYNC_POLICIES
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class NodeSettings:
         "sync.policy",
         "approximate",
         "exact pairs equal stamps only",
-        choices=("approximate", "exact"),
+        choices=SYNC_POLICIES,
     )
     sync_slop: float = parameter(
         "sync.slop",
@@ -121,7 +123,7 @@ class NodeSettings:
         "missing_x",
         "drop",
         "An RGB image without X: drop it, segment RGB alone, or take the last X again",
-        choices=("drop", "rgb_only", "hold_last"),
+        choices=MISSING_X,
         dynamic=True,
     )
     hold_limit: float = parameter(
@@ -175,7 +177,7 @@ class NodeSettings:
         "x.align",
         "none",
         "How X comes onto RGB's grid; reproject needs depth, both camera_info and TF",
-        choices=("none", "resize", "homography", "reproject"),
+        choices=ALIGNMENTS,
     )
     x_homography: tuple[float, ...] = parameter(
         "x.homography",
