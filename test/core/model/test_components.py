@@ -56,7 +56,8 @@ def test_fresh_model_equals_the_outline_of_its_seed(
         built = build_model(preset, 4, switch, head_width=16).eval()
         with torch.no_grad():
             logits.append(built(rgb, x, "thermal"))
-    assert torch.equal(logits[0], logits[1])
+    # Threads may sum a convolution in another order; an open gate moves the logits by over 1e-3.
+    torch.testing.assert_close(logits[0], logits[1], rtol=0, atol=1e-6)
 
 
 def test_outline_has_no_tensor_of_the_components() -> None:
