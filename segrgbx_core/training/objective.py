@@ -108,7 +108,9 @@ class Objective:
 
     def _mean(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         if self._hard is None:
-            return F.cross_entropy(logits, labels, weights, ignore_index=UNLABELLED)
+            # A row of logits for each pixel; along channels torch takes twice the time on a CPU.
+            rows = logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1])
+            return F.cross_entropy(rows, labels.reshape(-1), weights, ignore_index=UNLABELLED)
         each = F.cross_entropy(logits, labels, weights, ignore_index=UNLABELLED, reduction="none")
         chosen = hard_pixels(logits.detach(), labels, self._hard)
         return each[chosen].sum() / weights[labels[chosen]].sum()
