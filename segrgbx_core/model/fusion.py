@@ -15,6 +15,7 @@ from segrgbx_core.model.encoders.mix_transformer import as_map, as_tokens
 
 LAMBDA_CHANNEL = 0.5
 LAMBDA_SPATIAL = 0.5
+CLOSED = -4.0
 
 
 class FeatureRectification(nn.Module):
@@ -28,6 +29,17 @@ class FeatureRectification(nn.Module):
         self.spatial = nn.Sequential(
             nn.Conv2d(2 * width, width, 1), nn.ReLU(), nn.Conv2d(width, 2, 1)
         )
+
+    def close(self) -> None:
+        """Sets the last biases so that the streams begin with about 2 % of each other's features.
+
+        With new biases it would be half, and a pretrained encoder would not meet the features it
+        was trained on.
+        """
+        for layer in (self.channel[-1], self.spatial[-1]):
+            assert isinstance(layer, nn.Linear | nn.Conv2d)
+            assert layer.bias is not None
+            nn.init.constant_(layer.bias, CLOSED)
 
     def forward(self, rgb: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """Two maps (B, C, H, W) to the two rectified maps of the same shape."""

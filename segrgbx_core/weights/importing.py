@@ -13,6 +13,7 @@ from torch import Tensor
 from segrgbx_core.errors import ModelError
 from segrgbx_core.model.encoders.efficient_net import EFFICIENT_PRESETS
 from segrgbx_core.model.encoders.mix_transformer import PRESETS
+from segrgbx_core.model.fusion import FeatureRectification
 from segrgbx_core.model.segrgbx import SegRgbX
 from segrgbx_core.weights.checkpoint_file import read_checkpoint
 from segrgbx_core.weights.checkpoint_names import (
@@ -77,10 +78,11 @@ def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> I
 
     A one-stream checkpoint starts the encoders of both RGB and X; a CMX checkpoint fills the whole
     model, which must have `components=()` and unshared blocks and embeddings; a CMNeXt checkpoint
-    fills the same but for the X stream. The layout is recognised from the names. On an error the
-    model is unchanged. Raises ModelError for a file that cannot be read, an unknown layout, a
-    tensor that has neither a place nor a known reason to be left over, a missing tensor of the
-    layout, a shape that differs, or values that are not finite.
+    fills the same but for the X stream. FRMs without weights begin closed. The layout is
+    recognised from the names. On an error the model is unchanged. Raises ModelError for a file
+    that cannot be read, an unknown layout, a tensor that has neither a place nor a known reason to
+    be left over, a missing tensor of the layout, a shape that differs, or values that are not
+    finite.
     """
     tensors = read_checkpoint(checkpoint) if isinstance(checkpoint, Path) else checkpoint
     layout = _layout_of(tensors)
@@ -95,6 +97,10 @@ def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> I
     _check_complete(layout, missing, alike)
     _check_values(layout, values, own, alike)
     model.load_state_dict({**own, **values}, strict=True)
+    if all(name in missing for name in own if name.startswith("frm.")):
+        for frm in model.frm:
+            assert isinstance(frm, FeatureRectification)
+            frm.close()
     return ImportReport(layout.name, taken, left_over, missing)
 
 

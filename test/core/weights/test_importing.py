@@ -178,13 +178,26 @@ def _original_lite_names(state: State) -> State:
 
 
 @pytest.mark.parametrize("original", [True, False])
-@pytest.mark.parametrize("settings", [(True, False), (True, True), (False, False)])
-def test_efficient_net_weights_give_its_maps(original: bool, settings: tuple[bool, bool]) -> None:
+@pytest.mark.parametrize(
+    ("size", "settings"),
+    [
+        (0, (True, False)),
+        (0, (True, True)),
+        (0, (False, False)),
+        (1, (True, False)),
+        (2, (True, False)),
+    ],
+)
+def test_efficient_net_weights_give_its_maps(
+    original: bool, size: int, settings: tuple[bool, bool]
+) -> None:
     timm = pytest.importorskip("timm")
-    reference = _scrambled(timm.create_model("tf_efficientnet_lite0")).eval()
+    reference = _scrambled(timm.create_model(f"tf_efficientnet_lite{size}")).eval()
     shared_blocks, shared_embeddings = settings
     model = _model(
-        "efficientnet_lite0", shared_blocks=shared_blocks, shared_embeddings=shared_embeddings
+        f"efficientnet_lite{size}",
+        shared_blocks=shared_blocks,
+        shared_embeddings=shared_embeddings,
     )
     state = reference.state_dict()
     report = import_weights(model, _original_lite_names(state) if original else state)
@@ -198,6 +211,19 @@ def test_efficient_net_weights_give_its_maps(original: bool, settings: tuple[boo
             for level in range(4):
                 expected = theirs[level + 1]
                 torch.testing.assert_close(mine[level][stream], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_rectification_without_weights_begins_closed(mit_b0: State) -> None:
+    model = _model()
+    rgb, x = torch.randn(2, 1, 32, 8, 8)
+    shares = []
+    for _ in range(2):
+        with torch.no_grad():
+            mixed, _ = model.frm[0](rgb, x)
+        shares.append(float((mixed - rgb).norm() / x.norm()))
+        import_weights(model, mit_b0)
+    assert shares[0] > 0.4
+    assert shares[1] < 0.03
 
 
 TWO_STREAM_NAMES = (
