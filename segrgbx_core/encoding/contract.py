@@ -119,15 +119,15 @@ class Encoding:
 
     encode: takes a reading and the settings (None: the defaults), returns planes. settings: the
     type of the settings. readings: the types that `encode` accepts. plane_names: short names of
-    the three planes.
-    read: reads a file or folder; its second argument is the rows and columns of a tiled light
-    field. suffixes: file endings. in_folders: whether a folder can be one reading.
+    the three planes. read: reads a file or folder; its second argument is the rows and columns of
+    a tiled light field. suffixes: file endings. in_folders: whether a folder can be one reading.
     picture: converts planes (3, H, W) to an image (H, W, 3) uint8 for display. noise: the faults
     that training simulates. relative_noise: whether the noise of a raw reading is proportional to
     its value. mirrored_plane: the plane p that becomes 1 - p when the image is mirrored.
     published_size: (height, width) of the published image, if the planes are smaller. after:
     `encode` for video; takes the state that the previous frame returned and returns the next
-    state. reprojected: `encode` for a reading that is moved into the RGB camera.
+    state. reprojected: `encode` for a reading that is moved into the RGB camera. worn: `encode`
+    for training, with the faults that a clean reading lacks, from a seed.
     """
 
     encode: Callable[[Any, Any], Planes]
@@ -144,6 +144,7 @@ class Encoding:
     published_size: Callable[[Any], tuple[int, int] | None] | None = None
     after: Callable[[Any, Any, Any], tuple[Planes, Any]] | None = None
     reprojected: Callable[[Any, Any, Reprojection], Planes] | None = None
+    worn: Callable[[Any, Any, int], Planes] | None = None
 
     def setting_texts(self) -> dict[str, SettingText]:
         """The help of each setting, by the setting's name."""

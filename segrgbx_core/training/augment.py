@@ -5,15 +5,17 @@ The noise of X is described by the sensor's `Encoding` and added to the encoded 
 fast and the same for real and synthetic readings. It is drawn again for every sample.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from segrgbx_core.datasets import LabelledPairs, encoded
+from segrgbx_core.datasets import LabelledPairs
+from segrgbx_core.datasets.samples import Sample, encoded_as
 from segrgbx_core.encoding.stream import mirrored
 from segrgbx_core.encoding.table import encoding_of
 from segrgbx_core.model.preprocessing import Preprocessing, resize_x
@@ -23,6 +25,9 @@ from segrgbx_core.training.recipe import Augment, Data
 
 FULL_NOISE = 0.03
 _PATCH = 16
+# The kinds of a useless X; shift: share of the image's longer side.
+_NOISY, _FAR, _OTHER = range(3)
+_USELESS_NOISE, _USELESS_SHIFT = 0.4, 0.15
 
 
 def disturbed(x: Tensor, valid: Tensor, modality: str, most: float) -> tuple[Tensor, Tensor]:
@@ -100,6 +105,47 @@ def darkened(rgb: Tensor) -> Tensor:
     return image.round().clamp(0, 255).to(torch.uint8)
 
 
+def _happens(share: float) -> bool:
+    """True with this probability; draws no number for 0."""
+    return share > 0 and bool(torch.rand(()) < share)
+
+
+def _shifted(planes: Tensor, valid: Tensor, reach: int) -> tuple[Tensor, Tensor]:
+    down, right = (int(v) for v in torch.randint(-reach, reach + 1, (2,)))
+    return planes.roll((down, right), (2, 3)), valid.roll((down, right), (1, 2))
+
+
+class _Changes:
+    """The random changes from a step on."""
+
+    def __init__(self, begin: int, augment: Augment) -> None:
+        self.begin, self.augment = begin, augment
+        height, width = augment.crop
+        ratio = width / height
+        self._crop = v2.RandomResizedCrop(
+            augment.crop, augment.area, (ratio * 0.9, ratio * 1.1), antialias=True
+        )
+        j = augment.jitter
+        self.colored = v2.ColorJitter(brightness=j, contrast=j, saturation=j, hue=j * 0.1)
+
+    def framed(self, sample: Sample, x: Tensor, valid: Tensor) -> _Row:
+        """The same random crop of RGB, X, labels and validity.
+
+        x: (1, 3, H, W). valid: (1, H, W). Invalid pixels have no weight when X is resized.
+        """
+        layers = x[0] if bool(valid.all()) else torch.cat([x[0], valid.float()])
+        cut = self._crop(
+            tv_tensors.Image(torch.from_numpy(sample.rgb).permute(2, 0, 1)),
+            tv_tensors.Image(layers),
+            tv_tensors.Mask(torch.stack([torch.from_numpy(sample.labels), valid[0].byte()])),
+        )
+        rgb, layers, masks = (layer.as_subclass(Tensor) for layer in cut)
+        data, kept = layers[:3], masks[1].bool()
+        if len(layers) == 4:
+            data = (data / layers[3].clamp_min(1e-6)).clamp(0, 1) * kept
+        return rgb, data, masks[0], kept
+
+
 class TrainingBatches:
     """Batches by step number: the same seed and step give the same batch, in any process."""
 
@@ -110,19 +156,19 @@ class TrainingBatches:
         augment: Augment,
         preprocessing: Preprocessing,
         seed: int,
+        steps: int = 1,
     ) -> None:
+        """steps: of the whole training, of which `augment.later` counts shares."""
         self._sources = sources
         self._mixture = mixture
-        self._augment = augment
         self._preprocessing = preprocessing
         self._seed = seed
-        height, width = augment.crop
-        ratio = width / height
-        self._crop = v2.RandomResizedCrop(
-            augment.crop, augment.area, (ratio * 0.9, ratio * 1.1), antialias=True
-        )
-        j = augment.jitter
-        self._color = v2.ColorJitter(brightness=j, contrast=j, saturation=j, hue=j * 0.1)
+        self._stages = [_Changes(math.ceil(at * steps), a) for at, a in augment.stages()]
+
+    @property
+    def begins(self) -> tuple[int, ...]:
+        """The first step of each stage of the augmentation, from 0 on."""
+        return tuple(stage.begin for stage in self._stages)
 
     def batch(self, step: int, size: int, part: int = 0, parts: int = 1) -> Batch:
         """The batch of a step, or one of its `parts` equal parts.
@@ -131,12 +177,13 @@ class TrainingBatches:
         `part`.
         """
         places = self._mixture.batch(step, size)
+        changes = [stage for stage in self._stages if stage.begin <= step][-1]
         rows, numbers, stems = list[_Row](), list[int](), list[str]()
         for i in range(part, size, parts):
             source, index = places[i]
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self._seed * 7_919 + step * size + i)
-                stem, row = self._sample(self._sources[source], index)
+                stem, row = self._sample(self._sources[source], index, changes)
             rows.append(row)
             numbers.append(source)
             stems.append(stem)
@@ -152,43 +199,38 @@ class TrainingBatches:
             stems=tuple(stems),
         )
 
-    def _sample(self, source: LabelledPairs, index: int) -> tuple[str, _Row]:
-        sample = source[index]
-        planes = encoded(source, sample)
-        data, valid = torch.from_numpy(planes.data)[None], torch.from_numpy(planes.valid)[None]
-        data, valid = self._shifted(*resize_x(data, valid, sample.labels.shape))
-        image = torch.from_numpy(sample.rgb).permute(2, 0, 1)
-        labels = torch.from_numpy(sample.labels)
-        rgb, x, labels, valid = self._framed(image, data[0], labels, valid[0])
-        if torch.rand(1) < self._augment.flip:
+    def _sample(self, source: LabelledPairs, index: int, changes: _Changes) -> tuple[str, _Row]:
+        sample, augment = source[index], changes.augment
+        rgb, x, labels, valid = changes.framed(sample, *self._planes(source, sample, augment))
+        if torch.rand(1) < augment.flip:
             rgb, labels = rgb.flip(-1), labels.flip(-1)
             turned = mirrored(Planes(x.numpy(), valid.numpy()), source.modality)
             x, valid = torch.from_numpy(turned.data), torch.from_numpy(turned.valid)
-        rgb = self._color(rgb)
-        x, valid = disturbed(x, valid, source.modality, self._augment.x_noise)
-        present = torch.rand(()) >= self._augment.x_dropout
-        dark = self._augment.rgb_dark
+        rgb = changes.colored(rgb)
+        x, valid = disturbed(x, valid, source.modality, augment.x_noise)
+        present = torch.rand(()) >= augment.x_dropout
+        dark = augment.rgb_dark
         if dark and present and torch.rand(()) < dark:
             rgb = darkened(rgb)
         ready_rgb = self._preprocessing.normalise_rgb(rgb[None])[0]
         ready_x = self._preprocessing.normalise_x(x[None], valid[None])[0]
         return sample.stem, (ready_rgb, ready_x, labels.long(), present)
 
-    def _framed(self, rgb: Tensor, x: Tensor, labels: Tensor, valid: Tensor) -> _Row:
-        """The same random crop of all four; invalid pixels have no weight when X is resized."""
-        layers = x if bool(valid.all()) else torch.cat([x, valid[None].float()])
-        cut = self._crop(
-            tv_tensors.Image(rgb),
-            tv_tensors.Image(layers),
-            tv_tensors.Mask(torch.stack([labels, valid.byte()])),
-        )
-        rgb, layers, masks = (layer.as_subclass(Tensor) for layer in cut)
-        data, kept = layers[:3], masks[1].bool()
-        if len(layers) == 4:
-            data = (data / layers[3].clamp_min(1e-6)).clamp(0, 1) * kept
-        return rgb, data, masks[0], kept
-
-    def _shifted(self, planes: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        reach = self._augment.x_shift
-        down, right = (int(v) for v in torch.randint(-reach, reach + 1, (2,)))
-        return planes.roll((down, right), (2, 3)), valid.roll((down, right), (1, 2))
+    def _planes(
+        self, source: LabelledPairs, sample: Sample, augment: Augment
+    ) -> tuple[Tensor, Tensor]:
+        """X at the size of the labels: planes (1, 3, H, W) and validity (1, H, W)."""
+        wrong = int(torch.randint(3, ())) if _happens(augment.x_wrong) else None
+        if wrong == _OTHER:
+            sample = replace(sample, x=source[int(torch.randint(len(source), ()))].x)
+        x = sample.x
+        worn = encoding_of(source.modality).worn
+        if worn is not None and not isinstance(x, Planes) and _happens(augment.x_raw):
+            x = worn(x, source.settings, int(torch.randint(2**31, ())))
+        planes = encoded_as(source, sample, x)
+        data, valid = torch.from_numpy(planes.data), torch.from_numpy(planes.valid)
+        if wrong == _NOISY:
+            data, valid = disturbed(data, valid, source.modality, _USELESS_NOISE)
+        data, valid = resize_x(data[None], valid[None], sample.labels.shape)
+        far = round(max(sample.labels.shape) * _USELESS_SHIFT)
+        return _shifted(data, valid, far if wrong == _FAR else augment.x_shift)

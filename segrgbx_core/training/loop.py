@@ -38,6 +38,7 @@ from segrgbx_core.weights.store import load_model, save_model
 
 MODEL = "model"
 _BOARD_EVERY = 10
+_SAVE_AFTER_S = 300.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -96,6 +97,7 @@ class Training:
         self.parts, self.state = parts, parts.state
         self._recipe, self._place = parts.recipe, parts.place
         self._began = (time.monotonic(), 0)
+        self._saved = time.monotonic()
 
     def begin(self, resume: bool) -> None:
         """Prepares the state before the first remaining step: fresh, or from the checkpoint."""
@@ -128,12 +130,16 @@ class Training:
                 bar.update(task, completed=state.step, note=f"loss {state.loss:.3f}{best}")
                 state.seconds = before + time.monotonic() - self._began[0]
                 if state.step % _BOARD_EVERY == 0:
-                    rate = state.optimiser.param_groups[0]["lr"]
+                    rate = learning_rate(self._recipe, state.step - 1)
                     board.add(state.step, {"loss": state.loss, "learning_rate": rate})
                 if self._is_due(every, steps):
                     self._validate(board, stop)
                 if place.ranks.any(stop.asked is not None) and state.step < steps:
                     self._stop(stop.asked)
+                if place.ranks.any(time.monotonic() - self._saved > _SAVE_AFTER_S):
+                    with self._disk_errors():
+                        self._save()
+                    self._say_where()
         board.close()
         place.console.print(f"Best validation mIoU {state.best:.3f}.", highlight=False)
         if self.parts.tested:
@@ -214,6 +220,12 @@ class Training:
             save_model(place.out / MODEL, averaged, replace(best.card, training=provenance))
         place.ranks.wait()
 
+    def _say_where(self) -> None:
+        """A line in a log file; on a terminal the bar shows the same."""
+        if not self._place.console.is_terminal:
+            at = f"step {self.state.step} of {self._recipe.optimiser.steps}"
+            say(self._place.console, f"{at}: loss {self.state.loss:.3f}{self._left()}")
+
     def _left(self) -> str:
         moment, step = self._began
         to_do = self._recipe.optimiser.steps - self.state.step
@@ -225,6 +237,7 @@ class Training:
         if place.ranks.first:
             save_checkpoint(self.state, place.out / CHECKPOINT, rng)
         place.ranks.wait()
+        self._saved = time.monotonic()
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:

@@ -69,7 +69,12 @@ class TrainingParts:
         samples = [source.samples for source in self.sources]
         mixture = mixture_of(samples, data, recipe.seed)
         self.batches = TrainingBatches(
-            samples, mixture, recipe.augment, self.preprocessing, recipe.seed
+            samples,
+            mixture,
+            recipe.augment,
+            self.preprocessing,
+            recipe.seed,
+            recipe.optimiser.steps,
         )
         o, device = recipe.optimiser, place.device
         shares = shares_of([len(s) for s in samples], data.size_power)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training recipes: YAML files with everything that a training depends on."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -77,6 +78,21 @@ class Data:
 
 
 @dataclass(frozen=True)
+class AugmentStage:
+    """Values of `augment` from a part of the training on; None keeps the value before.
+
+    after: share of the steps, above 0 and below 1.
+    """
+
+    after: float
+    crop: tuple[int, int] | None = None
+    area: tuple[float, float] | None = None
+    x_noise: float | None = None
+    x_dropout: float | None = None
+    rgb_dark: float | None = None
+
+
+@dataclass(frozen=True)
 class Augment:
     """Random changes of a sample.
 
@@ -85,7 +101,10 @@ class Augment:
     largest standard deviation of the noise on the X planes; it also scales each sensor's other
     faults (see `disturbed`). x_dropout: share of samples that are trained without X. x_shift:
     largest displacement of X against RGB in pixels. rgb_dark: share of the samples with X whose
-    RGB is darkened strongly, so that the model learns early to use X.
+    RGB is darkened strongly, so that the model learns early to use X. x_raw: share of the samples
+    whose raw reading gets its sensor's faults before it is encoded (see `Encoding.worn`). x_wrong:
+    share of the samples whose X is useless, so that the model learns to do without it: very noisy,
+    displaced far, or of another sample. later: values that change during the training, in order.
     """
 
     crop: tuple[int, int] = (192, 256)
@@ -96,6 +115,18 @@ class Augment:
     x_shift: int = 2
     x_dropout: float = 0.1
     rgb_dark: float = 0.0
+    x_raw: float = 0.0
+    x_wrong: float = 0.0
+    later: tuple[AugmentStage, ...] = ()
+
+    def stages(self) -> tuple[tuple[float, "Augment"], ...]:
+        """The share of the steps at which each set of values begins, from 0 on, and the values."""
+        stages = [(0.0, replace(self, later=()))]
+        for change in self.later:
+            told = {f.name: getattr(change, f.name) for f in fields(change) if f.name != "after"}
+            given = {name: value for name, value in told.items() if value is not None}
+            stages.append((change.after, replace(stages[-1][1], **given)))
+        return tuple(stages)
 
 
 @dataclass(frozen=True)
@@ -115,15 +146,17 @@ class Optimiser:
 
     batch: samples per step, over all processes. accumulate: number of parts of a batch that go
     through the network one after the other, to save memory. class_balance: the loss weight of a
-    class is its frequency to minus this power. ema: decay of the averaged weights. precision:
-    "auto", "float32", "bf16" or "fp16"; "auto" is float32 on the CPU. ohem: None learns from all
-    pixels.
+    class is its frequency to minus this power. encoder_rate: the encoder's learning rate, relative
+    to `learning_rate`; less than 1 suits pretrained weights. ema: decay of the averaged weights.
+    precision: "auto", "float32", "bf16" or "fp16"; "auto" is float32 on the CPU. ohem: None learns
+    from all pixels.
     """
 
     steps: int
     batch: int = 8
     accumulate: int = 1
     learning_rate: float = 6e-4
+    encoder_rate: float = 1.0
     weight_decay: float = 0.01
     warm_up: int = 100
     power: float = 0.9
@@ -218,15 +251,9 @@ def _check(recipe: Recipe, place: str) -> None:
         ("optimiser.steps", recipe.optimiser.steps, 1, 10_000_000),
         ("optimiser.batch", recipe.optimiser.batch, 2, 4096),
         ("optimiser.learning_rate", recipe.optimiser.learning_rate, 1e-8, 1.0),
+        ("optimiser.encoder_rate", recipe.optimiser.encoder_rate, 0.0, 10.0),
         ("optimiser.validate_every", recipe.optimiser.validate_every, 1, 10_000_000),
         ("optimiser.ema", recipe.optimiser.ema, 0.0, 0.99999),
-        ("augment.flip", recipe.augment.flip, 0.0, 1.0),
-        ("augment.jitter", recipe.augment.jitter, 0.0, 1.0),
-        ("augment.x_dropout", recipe.augment.x_dropout, 0.0, 1.0),
-        ("augment.rgb_dark", recipe.augment.rgb_dark, 0.0, 1.0),
-        ("augment.x_noise", recipe.augment.x_noise, 0.0, 1.0),
-        ("augment.x_shift", recipe.augment.x_shift, 0, 64),
-        ("augment.crop", min(recipe.augment.crop), 32, 4096),
         ("data.size_power", recipe.data.size_power, 0.0, 1.0),
         ("optimiser.accumulate", recipe.optimiser.accumulate, 1, recipe.optimiser.batch // 2),
         ("optimiser.weight_decay", recipe.optimiser.weight_decay, 0.0, 10.0),
@@ -236,19 +263,36 @@ def _check(recipe: Recipe, place: str) -> None:
         ("optimiser.gradient_clip", recipe.optimiser.gradient_clip, 1e-6, 1e6),
         ("seed", recipe.seed, 0, 2**32 - 1),
     )
-    for name, value, low, high in bounds:
-        if not low <= value <= high:
-            raise RecipeError(f"{place}: {name} is {value}; expected {low} to {high}.")
+    _check_bounds(bounds, place)
+    _check_augment(recipe.augment, place)
     _check_clip(recipe, place)
     _check_hard_pixels(recipe, place)
     for name, sources in (("train", recipe.data.train), ("validation", recipe.data.validation)):
         if not sources:
             raise RecipeError(f"{place}: data.{name} is empty; name one source or more.")
-    low_area, high_area = recipe.augment.area
-    if not 0 < low_area <= high_area <= 1:
+
+
+def _check_bounds(bounds: Sequence[tuple[str, float, float, float]], place: str) -> None:
+    for name, value, low, high in bounds:
+        if not low <= value <= high:
+            raise RecipeError(f"{place}: {name} is {value}; expected {low} to {high}.")
+
+
+def _check_augment(whole: Augment, place: str) -> None:
+    begins = [change.after for change in whole.later]
+    if begins != sorted(set(begins)) or not all(0 < share < 1 for share in begins):
         raise RecipeError(
-            f"{place}: augment.area is {recipe.augment.area}; expected 0 < a <= b <= 1."
+            f"{place}: augment.later begins after {', '.join(f'{share:g}' for share in begins)}; "
+            "expected rising shares of the steps, above 0 and below 1."
         )
+    for _, a in whole.stages():
+        shares = ("flip", "jitter", "x_dropout", "rgb_dark", "x_noise", "x_raw", "x_wrong")
+        bounds = [(f"augment.{name}", getattr(a, name), 0.0, 1.0) for name in shares]
+        crop = ("augment.crop", min(a.crop), 32, 4096)
+        _check_bounds([*bounds, ("augment.x_shift", a.x_shift, 0, 64), crop], place)
+        low, high = a.area
+        if not 0 < low <= high <= 1:
+            raise RecipeError(f"{place}: augment.area is {a.area}; expected 0 < a <= b <= 1.")
 
 
 def _check_hard_pixels(recipe: Recipe, place: str) -> None:

@@ -4,7 +4,9 @@
 import shutil
 import time
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
@@ -110,6 +112,7 @@ def _say_stopped_before_steps(path: Path, place: TrainingContext, resume: bool) 
 
 CHECK_STEPS = 60
 _LEARNT = 0.5
+_TIMED_STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -117,8 +120,9 @@ class Check:
     """The result of a check.
 
     first, last: loss of the batch before and after. step_seconds: duration of a step with data
-    loading. training_hours: duration of all steps of the recipe at this speed, without rendering,
-    CLIP tuning and validation.
+    loading, before any change of the augmentation. training_hours: duration of all steps of the
+    recipe, each stage of the augmentation at its own speed, without rendering, CLIP tuning and
+    validation.
     """
 
     first: float
@@ -181,8 +185,22 @@ def _by_heart(parts: TrainingParts, recipe: Recipe, steps: int) -> Check:
             bar.update(task, advance=1, note=f"loss {losses[-1]:.3f}")
         seconds = (time.monotonic() - started) / steps + loading
     names = {n: batch.modalities.count(n) for n in dict.fromkeys(batch.modalities)}
-    hours = seconds * o.steps / 3600
+    begins = (*parts.batches.begins, o.steps)
+    later = [_step_seconds(parts, begin, recipe) for begin in begins[1:-1]]
+    stages = zip((seconds, *later), pairwise(begins), strict=True)
+    hours = sum(each * (end - begin) for each, (begin, end) in stages) / 3600
     return Check(losses[0], losses[-1], steps, seconds, hours, names)
+
+
+def _step_seconds(parts: TrainingParts, step: int, recipe: Recipe) -> float:
+    """Duration of a step with data loading at a later stage of the augmentation."""
+    o, times = recipe.optimiser, []
+    for _ in range(_TIMED_STEPS):
+        before = time.monotonic()
+        pieces = [parts.batches.batch(step, o.batch, i, o.accumulate) for i in range(o.accumulate)]
+        parts.stepper(pieces, 0.0)
+        times.append(time.monotonic() - before)
+    return median(times)
 
 
 def _small(recipe: Recipe) -> Recipe:
@@ -191,7 +209,8 @@ def _small(recipe: Recipe) -> Recipe:
     enough = -(-recipe.optimiser.batch // len(sources)) + 1
     train = tuple(_fewer(source, enough) for source in sources)
     data = replace(recipe.data, train=train, validation=(_fewer(sources[0], 1),), test=())
-    augment = replace(recipe.augment, x_dropout=0.0 if recipe.augment.x_dropout < 1 else 1.0)
+    alone = recipe.augment.x_dropout == 1
+    augment = replace(recipe.augment, x_dropout=1.0 if alone else 0.0, x_wrong=0.0)
     return replace(recipe, data=data, augment=augment)
 
 

@@ -120,14 +120,8 @@ def fresh_state(
     """
     device = device or torch.device("cpu")
     torch.manual_seed(recipe.seed)
-    model = SegRgbX(recipe.model).to(device)
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    groups = [
-        {"params": matrices, "weight_decay": recipe.optimiser.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=recipe.optimiser.learning_rate)
+    model = SegRgbX(recipe.model).to(device).to(memory_format=torch.channels_last)
+    optimiser = torch.optim.AdamW(_groups(model, recipe), lr=recipe.optimiser.learning_rate)
     average = AveragedModel(
         model,
         multi_avg_fn=get_ema_multi_avg_fn(recipe.optimiser.ema),  # type: ignore[no-untyped-call]
@@ -135,6 +129,22 @@ def fresh_state(
     )
     scaler = torch.amp.GradScaler(device.type, enabled=scaled)
     return TrainingState(recipe, model, average, optimiser, scaler)
+
+
+RATE = "rate"
+"""Key of a parameter group's learning rate, relative to the training's."""
+
+
+def _groups(model: SegRgbX, recipe: Recipe) -> list[dict[str, Any]]:
+    o = recipe.optimiser
+    encoder = {id(p) for p in model.encoder.parameters()}
+    groups = []
+    for inside, rate in ((True, o.encoder_rate), (False, 1.0)):
+        mine = [p for p in model.parameters() if (id(p) in encoder) == inside]
+        matrices, vectors = [p for p in mine if p.ndim > 1], [p for p in mine if p.ndim <= 1]
+        groups.append({"params": matrices, "weight_decay": o.weight_decay, RATE: rate})
+        groups.append({"params": vectors, "weight_decay": 0.0, RATE: rate})
+    return groups
 
 
 def random_state(device: torch.device) -> Tensor:
@@ -245,12 +255,15 @@ def restore(state: TrainingState, path: Path, rank: int = 0) -> tuple[str, ...]:
     try:
         state.model.load_state_dict(content["model"])
         state.average.load_state_dict(content["average"])
-    except RuntimeError as err:
+        told = [(g["weight_decay"], g[RATE]) for g in state.optimiser.param_groups]
+        state.optimiser.load_state_dict(content["optimiser"])
+    except (RuntimeError, ValueError) as err:
         raise RecipeError(
             f"{path} has another architecture than the recipe; resume with the recipe that made "
             "it."
         ) from err
-    state.optimiser.load_state_dict(content["optimiser"])
+    for group, (decay, rate) in zip(state.optimiser.param_groups, told, strict=True):
+        group["weight_decay"], group[RATE] = decay, rate
     if content["scaler"]:  # empty unless the training was in float16
         state.scaler.load_state_dict(content["scaler"])
     state.step, state.best = int(content["step"]), float(content["best"])

@@ -18,7 +18,7 @@ from segrgbx_core.training.augment import Batch
 from segrgbx_core.training.objective import Objective
 from segrgbx_core.training.ranks import Ranks, share_batch_norms
 from segrgbx_core.training.recipe import Recipe
-from segrgbx_core.training.state import TrainingState, way_on
+from segrgbx_core.training.state import RATE, TrainingState, way_on
 
 BAD_BATCH = "bad_batch.pt"
 
@@ -64,7 +64,7 @@ class Stepper:
         """
         state = self._state
         for group in state.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group[RATE]
         state.model.train()
         state.optimiser.zero_grad(set_to_none=True)
         with memory_errors(f"at step {state.step}", self._less_memory()):
@@ -104,11 +104,12 @@ class Stepper:
         return nullcontext()
 
     def _moved(self, part: Batch) -> Batch:
-        if self._device.type == "cpu":
-            return part
-        rgb, x, labels, present = (
-            tensor.to(self._device, non_blocking=True)
-            for tensor in (part.rgb, part.x, part.labels, part.present)
+        rgb, x = (
+            image.to(self._device, non_blocking=True, memory_format=torch.channels_last)
+            for image in (part.rgb, part.x)
+        )
+        labels, present = (
+            tensor.to(self._device, non_blocking=True) for tensor in (part.labels, part.present)
         )
         return replace(part, rgb=rgb, x=x, labels=labels, present=present)
 

@@ -31,6 +31,7 @@ from segrgbx_core.encoding.contract import (
     PlaneValues,
     color_mapped,
 )
+from segrgbx_core.encoding.depth.faults import worn
 from segrgbx_core.encoding.depth.hha import hha_planes
 from segrgbx_core.encoding.depth.metres import DepthSettings, depth_in_metres
 from segrgbx_core.encoding.surroundings import Mask, Plane
@@ -152,6 +153,12 @@ def _closeness(metres: Metres, valid: Mask, settings: DepthSettings, out: Plane)
     np.copyto(out, 0, where=~valid)
 
 
+def encode_worn(reading: ImageReading, settings: DepthSettings | None, seed: int) -> Planes:
+    """Encodes one depth image with the faults of an RGB-D camera; see encode_depth and `worn`."""
+    settings = settings or DepthSettings()
+    return encode_metres(worn(depth_in_metres(reading, settings), seed), settings)
+
+
 def encode_reprojected(
     reading: ImageReading, settings: DepthSettings, reprojection: Reprojection
 ) -> Planes:
@@ -194,4 +201,5 @@ ENCODING = Encoding(
     noise=PlaneNoise(gain=0.1, centre=(0.0, 0.5, 0.5), planes=(0.5, 1.5, 1.5), holes=0.1),
     relative_noise=True,
     reprojected=encode_reprojected,
+    worn=encode_worn,
 )

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`augment.later`, `x_wrong`, `x_raw` and `optimiser.encoder_rate`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from segrgbx_core.datasets import FolderDataset, render_stills
+from segrgbx_core.encoding.depth.faults import worn
+from segrgbx_core.errors import RecipeError
+from segrgbx_core.model.preprocessing import Preprocessing
+from segrgbx_core.scenes import DriveSettings
+from segrgbx_core.training import train
+from segrgbx_core.training.augment import TrainingBatches
+from segrgbx_core.training.mixture import Mixture
+from segrgbx_core.training.recipe import Augment, AugmentStage, load_recipe
+from segrgbx_core.training.run import check_recipe
+from segrgbx_core.weights.store import load_model
+
+AS_IT_IS = Augment(
+    crop=(48, 64), area=(1.0, 1.0), flip=0.0, jitter=0.0, x_noise=0.0, x_shift=0, x_dropout=0.0
+)
+RECIPE = """
+name: tiny
+description: for a test
+seed: 5
+model: {{preset: b0, num_classes: 11}}
+data:
+  train: {{folder: {data}}}
+  validation: {{folder: {data}}}
+augment: {{crop: [64, 64], later: {later}}}
+optimiser: {{steps: 2, batch: 2, encoder_rate: {rate}, warm_up: 1, validate_every: 2}}
+short_side: 64
+"""
+
+
+@pytest.fixture(scope="module")
+def streets(tmp_path_factory: pytest.TempPathFactory) -> FolderDataset:
+    """Depth of three streets."""
+    folder = tmp_path_factory.mktemp("streets")
+    render_stills(folder, DriveSettings("depth", width=64, height=48, conditions=("day",)), 3)
+    return FolderDataset(folder)
+
+
+def _batches(data: FolderDataset, augment: Augment, steps: int = 1) -> TrainingBatches:
+    mixture = Mixture([len(data)], [data.modality], [1.0], 0)
+    return TrainingBatches([data], mixture, augment, Preprocessing(), 3, steps)
+
+
+def _recipe(tmp_path: Path, data: FolderDataset, later: str = "[]", rate: float = 1.0) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(RECIPE.format(data=data.folder, later=later, rate=rate))
+    return path
+
+
+def test_later_values_hold_from_their_share_of_the_steps(streets: FolderDataset) -> None:
+    later = (AugmentStage(0.25, crop=(32, 64)), AugmentStage(0.5, x_dropout=1.0))
+    batches = _batches(streets, replace(AS_IT_IS, later=later), steps=8)
+    assert batches.begins == (0, 2, 4)
+    sizes = [tuple(batches.batch(step, 2).rgb.shape[2:]) for step in (0, 1, 2, 7)]
+    assert sizes == [(48, 64), (48, 64), (32, 64), (32, 64)]
+    assert [bool(batches.batch(step, 2).present.all()) for step in (3, 4)] == [True, False]
+
+
+def test_stages_out_of_order_are_refused(tmp_path: Path, streets: FolderDataset) -> None:
+    later = "[{after: 0.5, crop: [32, 32]}, {after: 0.2, rgb_dark: 0.1}]"
+    with pytest.raises(RecipeError, match=r"begins after 0\.5, 0\.2; expected rising shares"):
+        load_recipe(_recipe(tmp_path, streets, later))
+    with pytest.raises(RecipeError, match=r"augment\.crop is 8; expected 32 to 4096"):
+        load_recipe(_recipe(tmp_path, streets, "[{after: 0.5, crop: [8, 32]}]"))
+
+
+def test_the_check_counts_each_stage_at_its_own_speed(
+    tmp_path: Path, streets: FolderDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segrgbx_core.training.run._step_seconds", lambda *_: 3600.0)
+    path = _recipe(tmp_path, streets, "[{after: 0.5, crop: [32, 32]}]")
+    outcome = check_recipe(path, "cpu", steps=1)
+    assert outcome.training_hours == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_wrong_x_leaves_rgb_and_labels(streets: FolderDataset) -> None:
+    right = _batches(streets, AS_IT_IS).batch(0, 24)
+    wrong = _batches(streets, replace(AS_IT_IS, x_wrong=1.0)).batch(0, 24)
+    # The crop's ratio is drawn after X, so that edges may move by a pixel.
+    assert (right.labels == wrong.labels).float().mean() > 0.9
+    apart = [not torch.equal(a, b) for a, b in zip(right.x, wrong.x, strict=True)]
+    # By chance the other sample is the same one, which happens in one of nine.
+    assert sum(apart) >= 16
+
+
+def test_worn_depth_has_holes_and_noise_but_the_same_scene() -> None:
+    clean = np.full((120, 160), 3.0, np.float32)
+    clean[30:90, 50:100] = 1.2
+    shares = []
+    for seed in range(40):
+        depth = worn(clean, seed)
+        holes = np.isnan(depth)
+        shares.append(float(holes.mean()))
+        assert not np.isnan(clean).any()
+        if not holes.all():
+            np.testing.assert_allclose(depth[~holes], clean[~holes], atol=0.25)
+    assert min(shares) == 0.0
+    assert 0.05 < float(np.mean(shares)) < 0.5
+    assert np.array_equal(worn(clean, 7), worn(clean, 7), equal_nan=True)
+
+
+def test_the_shadow_lies_beside_the_near_object() -> None:
+    clean = np.full((60, 80), 4.0, np.float32)
+    clean[:, 30:50] = 1.0
+    lost = np.mean([np.isnan(worn(clean, seed)) for seed in range(60)], axis=(0, 1))
+    edges = lost[26:34].max() + lost[46:54].max()
+    assert edges > 2 * (lost[:8].mean() + lost[-8:].mean())
+
+
+def test_raw_faults_make_holes_in_depth_alone(streets: FolderDataset) -> None:
+    batches = _batches(streets, replace(AS_IT_IS, x_raw=1.0))
+    clean = _batches(streets, AS_IT_IS).batch(0, 12)
+    faulty = batches.batch(0, 12)
+    assert (faulty.x == 0).float().mean() > (clean.x == 0).float().mean() + 0.02
+    assert (clean.labels == faulty.labels).float().mean() > 0.9
+
+
+def test_a_rate_of_zero_keeps_the_encoder(tmp_path: Path, streets: FolderDataset) -> None:
+    both = []
+    for rate, name in ((0.0, "kept"), (1.0, "learnt")):
+        train(_recipe(tmp_path, streets, rate=rate), tmp_path / name)
+        both.append(load_model(tmp_path / name / "model").model)
+    names = [n for n, _ in both[0].named_parameters() if n.startswith("encoder.")]
+    kept, learnt = (dict(model.named_parameters()) for model in both)
+    apart = [n for n in names if not torch.equal(kept[n], learnt[n])]
+    assert len(apart) > len(names) // 2
+    torch.manual_seed(5)
+    fresh = type(both[0])(both[0].config)
+    for name, value in fresh.named_parameters():
+        same = torch.equal(value.half().float(), kept[name])
+        assert same or not name.startswith("encoder."), name
