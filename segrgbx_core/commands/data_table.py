@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from segrgbx_core.datasets.findings import SHOWN
+from segrgbx_core.modality import NO_X
 from segrgbx_core.wording import spoken
 
 if TYPE_CHECKING:
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 
 def print_check(console: "Console", check: "DatasetCheck") -> None:
     """Prints the counts, the classes, and what is missing or odd."""
-    x = spoken(check.modality) + (f" ({check.x})" if check.x else "")
+    x = "alone" if check.modality == NO_X else f"with {spoken(check.modality)}"
+    x += f" ({check.x})" if check.x else ""
     sizes = ", ".join(f"{size} ({count})" for size, count in list(check.sizes.items())[:4])
-    console.print(f"{check.dataset} in {check.folder}: RGB with {x}", markup=False)
+    console.print(f"{check.dataset} in {check.folder}: RGB {x}", markup=False)
     console.print(f"sizes: {sizes or 'none could be read'}", markup=False)
     console.print()
     console.print(_splits(check))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segrgbx_core.commands import arguments, data
+from segrgbx_core.modality import NO_X
 
 if TYPE_CHECKING:
     from segrgbx_core.datasets import DatasetOptions, LabelledPairs
@@ -89,8 +90,8 @@ def run(args: argparse.Namespace) -> int:
     options = DatasetOptions(args.x, args.depth_scale, args.labels_from)
     pairs = opened(args.root, args.dataset, args.split, options)
     segmenter = _segmenter(args, pairs)
-    use_x = bool(segmenter.card.modalities) and not args.without_x
-    _check_x(args, segmenter, use_x)
+    use_x = bool(segmenter.card.modalities) and not args.without_x and pairs.modality != NO_X
+    _check_x(args, pairs, segmenter, use_x)
     if args.out is not None:
         claim_output(args.out, args.force)
     done = _evaluate(args, segmenter, pairs, protocol, use_x)
@@ -142,9 +143,13 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"--seed is {args.seed}; expected 0 or more.")
 
 
-def _check_x(args: argparse.Namespace, segmenter: "Segmenter", use_x: bool) -> None:
+def _check_x(
+    args: argparse.Namespace, pairs: "LabelledPairs", segmenter: "Segmenter", use_x: bool
+) -> None:
     from segrgbx_core.errors import InputError
 
+    if args.degrade and pairs.modality == NO_X:
+        raise InputError(f"{pairs.folder} has no X to degrade; leave --degrade out.")
     if args.degrade and not use_x:
         raise InputError(
             f"Model '{segmenter.card.name}' reads RGB alone, so there is no X to degrade; leave "

@@ -24,6 +24,7 @@ from segrgbx_core.datasets.table import (
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.files.images import IMAGE_SUFFIXES
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
+from segrgbx_core.modality import NO_X
 from segrgbx_core.readings import (
     Events,
     ImageReading,
@@ -213,7 +214,8 @@ def _look(job: tuple[LabelledPairs, int]) -> _Seen:
         return _Seen(place, unusable=str(err))
     height, width = sample.labels.shape
     counts = np.bincount(sample.labels.ravel(), minlength=256)
-    return _Seen(place, f"{width}x{height}", counts.astype(np.int64), _is_even(sample.x))
+    even = data.modality != NO_X and _is_even(sample.x)
+    return _Seen(place, f"{width}x{height}", counts.astype(np.int64), even)
 
 
 def _is_even(x: Reading | Planes) -> bool:

@@ -21,8 +21,9 @@ class Sample:
     """One labelled pair as stored, at its own size.
 
     rgb: (H, W, 3) uint8; x: the raw reading, or planes where the set stores only pictures made
-    from readings; labels: (H, W) uint8, 255 unlabelled. condition: light or weather, such as night
-    or fog; fault: of a sensor, such as motionblur; both empty if unknown or none.
+    from readings or no X (see `without_x`); labels: (H, W) uint8, 255 unlabelled. condition: light
+    or weather, such as night or fog; fault: of a sensor, such as motionblur; both empty if unknown
+    or none.
     """
 
     stem: str
@@ -61,7 +62,8 @@ class Place:
 class LabelledPairs(Protocol):
     """A split of a dataset.
 
-    settings: what the encoding must know about the readings, such as the depth scale. places: of
+    modality: the sensor, NO_X for a set of RGB images alone. settings: what the encoding must know
+    about the readings, such as the depth scale. places: of
     the samples, in order; missing: places with a missing file, which are not among the samples.
     sequence: the video that a sample is a frame of, None for a single shot.
     """
@@ -88,6 +90,12 @@ class LabelledPairs(Protocol):
 
     def labels(self, index: int, /) -> Labels:
         """A sample's labels alone, without reading its X."""
+
+
+def without_x(rgb: RgbImage) -> Planes:
+    """The X of a set of RGB images alone: planes of their size without a valid pixel."""
+    size = rgb.shape[:2]
+    return Planes(np.zeros((3, *size), np.float32), np.zeros(size, bool))
 
 
 def encoded(data: LabelledPairs, sample: Sample) -> Planes:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segrgbx_core.datasets import deliver, mfnet, nyu_depth_v2, urbanlf, zju_rgbp
+from segrgbx_core.datasets import camvid, deliver, mfnet, nyu_depth_v2, urbanlf, zju_rgbp
 from segrgbx_core.datasets.file_layout import need_split, wrong_layout
 from segrgbx_core.datasets.folder import MANIFEST, FolderDataset
 from segrgbx_core.datasets.samples import LabelledPairs
@@ -77,6 +77,10 @@ def _open_mfnet(root: Path, split: str, _options: DatasetOptions) -> LabelledPai
     return mfnet.Mfnet(root, split)
 
 
+def _open_camvid(root: Path, split: str, _options: DatasetOptions) -> LabelledPairs:
+    return camvid.CamVid(root, split)
+
+
 def _open_nyu(root: Path, split: str, options: DatasetOptions) -> LabelledPairs:
     labels_from = 1 if options.labels_from is None else options.labels_from
     x = options.x or nyu_depth_v2.SOURCES[0]
@@ -127,6 +131,12 @@ DATASETS: dict[str, DatasetKind] = {
     ),
     "zju_rgbp": DatasetKind(
         zju_rgbp.LAYOUT, zju_rgbp.splits, _open_zju, counts={"train": 344, "val": 50}
+    ),
+    "camvid": DatasetKind(
+        camvid.LAYOUT,
+        camvid.splits,
+        _open_camvid,
+        counts={"train": 367, "val": 101, "test": 233},
     ),
     "urbanlf": _urbanlf(urbanlf.PARTS, (752, 108, 214)),
     "urbanlf_real": _urbanlf(("real",), (580, 80, 164)),

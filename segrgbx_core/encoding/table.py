@@ -7,7 +7,7 @@ from typing import cast
 
 from segrgbx_core.encoding.contract import Encoding, EncodingSettings, PlaneNames
 from segrgbx_core.errors import InputError
-from segrgbx_core.modality import modality_named
+from segrgbx_core.modality import NO_X, modality_named
 from segrgbx_core.readings import Planes, Reading
 
 
@@ -21,9 +21,11 @@ def encode(
 ) -> Planes:
     """Encodes a reading of the named modality; units and errors are those of its encoder.
 
-    Planes, which some datasets contain instead of readings, are returned unchanged.
+    Planes, which some datasets contain instead of readings, are returned unchanged, also for NO_X.
     Raises InputError for an unknown modality, and for a reading or settings of another modality.
     """
+    if isinstance(reading, Planes) and modality == NO_X:
+        return reading
     encoding = encoding_of(modality)
     if isinstance(reading, Planes):
         return reading

@@ -10,6 +10,7 @@ from segrgbx_core.evaluation.metrics import ConfusionMeter, Counts, Scores, conf
 from segrgbx_core.evaluation.protocol import Protocol, ViewSegmenter
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.labels.union import Membership, load_membership
+from segrgbx_core.modality import NO_X
 from segrgbx_core.readings import Planes, Reading
 from segrgbx_core.segmenter import Segmenter
 from segrgbx_core.weights.card import ModelCard
@@ -85,6 +86,7 @@ def evaluate(
     Raises InputError where the classes of model and dataset differ, or a sample cannot be read.
     """
     check_classes(segmenter, data)
+    use_x = use_x and data.modality != NO_X
     see = ViewSegmenter(segmenter, protocol or Protocol())
     overall = ConfusionMeter(data.label_set)
     by_condition: dict[str, ConfusionMeter] = {}
@@ -92,9 +94,8 @@ def evaluate(
     frames = []
     for index in range(len(data)) if indices is None else indices:
         sample = data[index]
-        result = see(
-            sample.rgb, _planes(data, index, sample, x_of) if use_x else None, data.modality
-        )
+        x = _planes(data, index, sample, x_of) if use_x else None
+        result = see(sample.rgb, x, data.modality)
         counts = confusion_of(result.labels, sample.labels, data.label_set)
         overall.add(counts)
         for meters, name in ((by_condition, sample.condition), (by_fault, sample.fault)):

@@ -8,6 +8,7 @@ import numpy as np
 from segrgbx_core.datasets.samples import LabelledPairs, Sample, encoded
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
+from segrgbx_core.modality import NO_X
 from segrgbx_core.pictures.frames import (
     BAND,
     INVALID,
@@ -92,6 +93,8 @@ def _row(data: LabelledPairs, sample: Sample) -> RgbImage:
 def _x_tile(data: LabelledPairs, sample: Sample, size: tuple[int, int]) -> tuple[str, RgbImage]:
     """Caption and picture of X; an empty picture if the reading cannot be encoded."""
     name = spoken(data.modality)
+    if data.modality == NO_X:
+        return "no X", np.full((size[1], size[0], 3), BAND, np.uint8)
     try:
         planes = encoded(data, sample)
     except InputError:

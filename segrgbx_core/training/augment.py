@@ -15,9 +15,10 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from segrgbx_core.datasets import LabelledPairs
-from segrgbx_core.datasets.samples import Sample, encoded_as
+from segrgbx_core.datasets.samples import Sample, encoded_as, without_x
 from segrgbx_core.encoding.stream import mirrored
 from segrgbx_core.encoding.table import encoding_of
+from segrgbx_core.modality import NO_X
 from segrgbx_core.model.preprocessing import Preprocessing, resize_x
 from segrgbx_core.readings import Planes
 from segrgbx_core.training.mixture import Mixture, shares_of
@@ -204,11 +205,13 @@ class TrainingBatches:
         rgb, x, labels, valid = changes.framed(sample, *self._planes(source, sample, augment))
         if torch.rand(1) < augment.flip:
             rgb, labels = rgb.flip(-1), labels.flip(-1)
-            turned = mirrored(Planes(x.numpy(), valid.numpy()), source.modality)
-            x, valid = torch.from_numpy(turned.data), torch.from_numpy(turned.valid)
+            if source.modality != NO_X:
+                turned = mirrored(Planes(x.numpy(), valid.numpy()), source.modality)
+                x, valid = torch.from_numpy(turned.data), torch.from_numpy(turned.valid)
         rgb = changes.colored(rgb)
-        x, valid = disturbed(x, valid, source.modality, augment.x_noise)
-        present = torch.rand(()) >= augment.x_dropout
+        if source.modality != NO_X:
+            x, valid = disturbed(x, valid, source.modality, augment.x_noise)
+        present = (torch.rand(()) >= augment.x_dropout) & (source.modality != NO_X)
         dark = augment.rgb_dark
         if dark and present and torch.rand(()) < dark:
             rgb = darkened(rgb)
@@ -220,6 +223,9 @@ class TrainingBatches:
         self, source: LabelledPairs, sample: Sample, augment: Augment
     ) -> tuple[Tensor, Tensor]:
         """X at the size of the labels: planes (1, 3, H, W) and validity (1, H, W)."""
+        if source.modality == NO_X:
+            nothing = without_x(sample.rgb)
+            return torch.from_numpy(nothing.data)[None], torch.from_numpy(nothing.valid)[None]
         wrong = int(torch.randint(3, ())) if _happens(augment.x_wrong) else None
         if wrong == _OTHER:
             sample = replace(sample, x=source[int(torch.randint(len(source), ()))].x)

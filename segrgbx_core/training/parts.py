@@ -12,6 +12,7 @@ from rich.progress import TaskID
 from segrgbx_core.errors import RecipeError, memory_errors
 from segrgbx_core.files.disk import disk_errors
 from segrgbx_core.files.resources import version
+from segrgbx_core.modality import NO_X
 from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.placement import choose_precision
 from segrgbx_core.model.presets import preprocessing_for
@@ -78,7 +79,7 @@ class TrainingParts:
         )
         o, device = recipe.optimiser, place.device
         shares = shares_of([len(s) for s in samples], data.size_power)
-        self.use_x = recipe.augment.x_dropout < 1.0
+        self.use_x = recipe.augment.x_dropout < 1.0 and bool(self.modalities)
         self._clip_started = False
         precision = choose_precision(o.precision, device)
         less = "with this model; choose a smaller model.preset, or another --device"
@@ -137,7 +138,7 @@ class TrainingParts:
                 f"{self.file.name}: {name} has the classes of '{other.name}', but training has "
                 f"those of '{own.name}'; give both the same."
             )
-        untaught = sorted({s.samples.modality for s in sources} - set(self.modalities))
+        untaught = sorted({s.samples.modality for s in sources} - {*self.modalities, NO_X})
         if untaught:
             raise RecipeError(
                 f"{self.file.name}: {name} has {', '.join(untaught)}, which no training source "
@@ -147,7 +148,8 @@ class TrainingParts:
     @property
     def modalities(self) -> tuple[str, ...]:
         """The trained sensors, in the recipe's order."""
-        return tuple(dict.fromkeys(source.samples.modality for source in self.sources))
+        names = dict.fromkeys(source.samples.modality for source in self.sources)
+        return tuple(name for name in names if name != NO_X)
 
     def import_start(self) -> None:
         """Fills the model from the recipe's `start_from`, and reports what was loaded."""
@@ -192,7 +194,7 @@ class TrainingParts:
                 tune_towers(
                     self.recipe,
                     self.file.folder,
-                    [source.samples for source in self.sources],
+                    [s.samples for s in self.sources if s.samples.modality != NO_X],
                     self.preprocessing,
                     clips,
                     on_step=show,

@@ -18,6 +18,7 @@ from segrgbx_core.datasets.scenes import still_stems
 from segrgbx_core.errors import InputError, RecipeError
 from segrgbx_core.labels.label_set import LabelSet, load_label_set
 from segrgbx_core.labels.union import Membership, load_membership
+from segrgbx_core.modality import NO_X
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.scenes.drive import SCENES_SET
 from segrgbx_core.training.clip.towers import need_packages
@@ -176,7 +177,7 @@ def _need_classes(file: RecipeFile, answers: LabelSet) -> None:
 
 def _need_modalities(file: RecipeFile, there: set[str]) -> None:
     model = file.recipe.model
-    missing = sorted(there - set(model.modalities))
+    missing = sorted(there - {*model.modalities, NO_X})
     if model.components and missing:
         raise RecipeError(
             f"{file.name}: the sources are of {', '.join(missing)}, which model.modalities "

@@ -12,7 +12,7 @@ from segrgbx_core.labels.images import from_one, ids_of_numbers, remap
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.labels.union import Membership, load_membership
 
-SIZES = {"deliver": 25, "mfnet": 9, "nyu_depth_v2": 40, "zju_rgbp": 8, "urbanlf": 14}
+SIZES = {"deliver": 25, "mfnet": 9, "nyu_depth_v2": 40, "zju_rgbp": 8, "urbanlf": 14, "camvid": 11}
 SCENES = {"street": 11}
 
 
