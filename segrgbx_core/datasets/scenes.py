@@ -12,60 +12,25 @@ from pathlib import Path
 
 import numpy as np
 
-from segrgbx_core.datasets.folder import MANIFEST
+from segrgbx_core.datasets.writing import finish_folder, start_folder, write_pair
 from segrgbx_core.errors import InputError, SegRgbxError, memory_errors
-from segrgbx_core.files.events import EVENT_SUFFIX, write_events
-from segrgbx_core.files.images import write_png
 from segrgbx_core.files.yaml import yaml_text
-from segrgbx_core.readings import Events, LightFieldViews, Reading
 from segrgbx_core.scenes.drive import (
     SCENES_SET,
     SCENES_VERSION,
     Drive,
     DriveSettings,
-    RgbCapture,
-    XCapture,
 )
 from segrgbx_core.scenes.sensors.light_field import GRID
 from segrgbx_core.scenes.sensors.table import SENSORS
-from segrgbx_core.tiles import tiled
 
 _SKEW_S = 0.012
 _KIND = "stills.yaml"
 
 
-def _write_pair(folder: Path, stem: str, rgb: RgbCapture, x: XCapture) -> None:
-    """The RGB image last, so that a pair with one is complete."""
-    _write_x(folder / "x", stem, x.reading)
-    write_png(folder / "labels" / f"{stem}.png", rgb.labels)
-    write_png(folder / "rgb" / f"{stem}.png", rgb.image)
-
-
-def _write_x(folder: Path, stem: str, reading: Reading) -> None:
-    if isinstance(reading, Events):
-        write_events(folder / f"{stem}{EVENT_SUFFIX}", reading)
-    elif isinstance(reading, LightFieldViews):
-        write_png(folder / f"{stem}.png", tiled(reading))
-    elif isinstance(reading, np.ndarray):
-        deep = reading.dtype == np.uint16
-        write_png(folder / f"{stem}.png", reading.astype(np.uint16 if deep else np.uint8))
-    else:
-        raise TypeError(f"No scene's reading is of type {type(reading).__name__}.")
-
-
-def _start(folder: Path) -> None:
-    for kind in ("rgb", "x", "labels"):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-
-
 def _finish(folder: Path, modality: str, conditions: dict[str, str], video: bool = False) -> None:
-    content: dict[str, object] = {"modality": modality, "label_set": SCENES_SET}
-    if video:
-        content["video"] = True
-    if SENSORS[modality].views:
-        content["x"] = {"rows": GRID, "columns": GRID}
-    content["conditions"] = conditions
-    (folder / MANIFEST).write_text(yaml_text(content), "utf-8")
+    grid = (GRID, GRID) if SENSORS[modality].views else None
+    finish_folder(folder, modality, SCENES_SET, conditions, grid, video)
 
 
 def write_dataset(drive: Drive, folder: Path, on_frame: Callable[[], None] | None = None) -> None:
@@ -77,12 +42,12 @@ def write_dataset(drive: Drive, folder: Path, on_frame: Callable[[], None] | Non
     on_frame: called after each frame. The manifest is written last, so that a folder with one is
     complete.
     """
-    _start(folder)
+    start_folder(folder)
     conditions = {}
     for i, seconds in enumerate(drive.rgb_times):
         stem = f"{i:06d}"
         rgb = drive.rgb_at(seconds)
-        _write_pair(folder, stem, rgb, drive.x_at(seconds))
+        write_pair(folder, stem, rgb.image, drive.x_at(seconds).reading, rgb.labels)
         conditions[stem] = rgb.condition
         if on_frame is not None:
             on_frame()
@@ -107,7 +72,8 @@ def _still(folder: Path, settings: DriveSettings) -> None:
         drive = Drive(replace(settings, conditions=(name,), seconds=4.0))
         seconds = float(rng.uniform(0.1, 3.9))
         x = drive.x_at(seconds + float(rng.uniform(-_SKEW_S, _SKEW_S)))
-        _write_pair(folder, stem, drive.rgb_at(seconds), x)
+        rgb = drive.rgb_at(seconds)
+        write_pair(folder, stem, rgb.image, x.reading, rgb.labels)
 
 
 def _keep_to_one_kind(folder: Path, settings: DriveSettings) -> None:
@@ -142,7 +108,7 @@ def render_stills(
     a script must call it below `if __name__ == "__main__":`. Raises InputError where existing
     stills have other settings, SegRgbxError where memory runs out or a process was killed.
     """
-    _start(folder)
+    start_folder(folder)
     _keep_to_one_kind(folder, settings)
     jobs = [replace(settings, seed=settings.seed + i) for i in range(count)]
     what = f"scenes of {settings.width}x{settings.height} into {folder}"

@@ -5,9 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segrgbx_core.datasets import camvid, deliver, mfnet, nyu_depth_v2, urbanlf, zju_rgbp
 from segrgbx_core.datasets.file_layout import need_split, wrong_layout
 from segrgbx_core.datasets.folder import MANIFEST, FolderDataset
+from segrgbx_core.datasets.published import (
+    camvid,
+    deliver,
+    mfnet,
+    nyu_depth_v2,
+    urbanlf,
+    zju_rgbp,
+)
 from segrgbx_core.datasets.samples import LabelledPairs
 from segrgbx_core.errors import InputError
 

@@ -110,7 +110,7 @@ class Photoreceptors:
         return Fired(which, way > 0, start + share.astype(np.float64) * (end - start))
 
 
-def _noise(
+def noise_events(
     pixels: EventPixels, luminance: Array, start: float, end: float, rng: np.random.Generator
 ) -> Fired:
     """Events without any change of light."""
@@ -122,7 +122,7 @@ def _noise(
     return Fired(pixel, rng.random(len(pixel)) < 0.5, seconds)
 
 
-def _gathered(fired: list[Fired], camera: PinholeCamera, start: float, end: float) -> Events:
+def gathered(fired: list[Fired], camera: PinholeCamera, start: float, end: float) -> Events:
     """One window's events in time order, in whole microseconds."""
     pixel = np.concatenate([f.pixel for f in fired])
     seconds = np.concatenate([f.seconds for f in fired])
@@ -175,10 +175,10 @@ def read(world: World, camera: PinholeCamera, seconds: float, rng: np.random.Gen
     early, *frames = (keyframe(world, camera, t, _KEYFRAME_S, condition) for t in times)
     receptors = Photoreceptors(pixels, logarithm(early.image), rng)
     _interval(receptors, early, frames[0], times[0], _STEPS_BEFORE)
-    fired = [_noise(pixels, frames[count // 2].image, start, seconds, rng)]
+    fired = [noise_events(pixels, frames[count // 2].image, start, seconds, rng)]
     for i in range(count):
         fired += _interval(receptors, frames[i], frames[i + 1], start + i * _KEYFRAME_S)
-    return _gathered(fired, camera, start, seconds)
+    return gathered(fired, camera, start, seconds)
 
 
 def window_count(seconds: float) -> int:
@@ -212,5 +212,5 @@ def event_packets(
         begin, end = number * PACKET_S, (number + 1) * PACKET_S
         at = number % packets * _STEPS_A_PACKET
         fired = steps[at : at + _STEPS_A_PACKET]
-        noise = _noise(pixels, second.image, begin, end, rng)
-        yield end, _gathered([*fired, noise], camera, begin, end)
+        noise = noise_events(pixels, second.image, begin, end, rng)
+        yield end, gathered([*fired, noise], camera, begin, end)

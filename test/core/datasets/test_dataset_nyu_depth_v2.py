@@ -64,11 +64,24 @@ def test_a_scale_that_cannot_be_is_refused(root: Path) -> None:
         open_dataset("nyu_depth_v2", root, "test")[0]
     data = open_dataset("nyu_depth_v2", root, "test", DatasetOptions(depth_scale=5000.0))
     assert data[0].stem == "3"
+    data = open_dataset("nyu_depth_v2", root, "test", DatasetOptions(depth_scale=65280.0))
+    with pytest.raises(InputError, match=r"65280 per metre is 0\.18.* m, but .*1 to 10 m"):
+        data[0]
+
+
+def test_eight_bits_are_read_if_their_scale_is_told(root: Path) -> None:
+    write_png(root / "Depth" / "3.png", np.full((3, 4), 51, np.uint8))
+    eight = open_dataset("nyu_depth_v2", root, "test", DatasetOptions(depth_scale=25.5))
+    write_png(root / "Depth" / "3.png", np.full((3, 4), 2000, np.uint16))
+    sixteen = open_dataset("nyu_depth_v2", root, "test")
+    planes = encoded(sixteen, sixteen[0])
+    write_png(root / "Depth" / "3.png", np.full((3, 4), 51, np.uint8))
+    assert np.allclose(encoded(eight, eight[0]).data, planes.data, atol=1e-6)
 
 
 def test_pictures_of_depth_are_refused(root: Path) -> None:
     write_png(root / "Depth" / "3.png", np.full((3, 4), 120, np.uint8))
-    with pytest.raises(InputError, match=r"3.png has uint8 .*--x hha"):
+    with pytest.raises(InputError, match=r"3.png has 8 bits.*--depth-scale 25\.5.*--x hha"):
         open_dataset("nyu_depth_v2", root, "test")[0]
 
 
@@ -120,5 +133,5 @@ def test_the_real_frame(shared_data: Path, tmp_path: Path) -> None:
     assert isinstance(sample.x, np.ndarray)
     assert 1.0 < float(np.median(sample.x[sample.x > 0])) / 5000 < 8.0
     assert encoded(data, sample).valid.mean() > 0.5
-    with pytest.raises(InputError, match="--depth-scale, 5000 in some repacks"):
+    with pytest.raises(InputError, match="--depth-scale: 5000 in some repacks"):
         open_dataset("nyu_depth_v2", tmp_path, "test", DatasetOptions(labels_from=0))[0]

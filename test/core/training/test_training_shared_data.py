@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from segrgbx_core.datasets.scenes import _finish, _start, _still, still_stems
+from segrgbx_core.datasets.scenes import _finish, _still, still_stems
+from segrgbx_core.datasets.writing import start_folder
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import train
@@ -51,7 +52,7 @@ def _union(folder: Path) -> None:
 @pytest.mark.shared_data
 def test_real_and_synthetic_sources_train_one_model(shared_data: Path, tmp_path: Path) -> None:
     stills = tmp_path / "stills"
-    _start(stills)
+    start_folder(stills)
     for seed in (0, 1):
         _still(stills, DriveSettings(modality="depth", width=96, height=72, seed=seed))
     _finish(stills, "depth", dict.fromkeys(still_stems(0, 2), "day"))

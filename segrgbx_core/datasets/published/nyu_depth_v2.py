@@ -24,7 +24,7 @@ LAYOUT = "RGB/, Depth/ or HHA/, Label/ and train.txt, test.txt"
 SOURCES = ("depth", "hha")
 _SPLITS = ("train", "val", "test")
 _MILLIMETRES = 1000.0
-_FARTHEST_M = 10.5
+_NEAREST_M, _FARTHEST_M = 0.8, 10.5
 
 
 def splits(root: Path) -> tuple[str, ...]:
@@ -52,6 +52,7 @@ class NyuDepthV2(FileDataset):
     ) -> None:
         need_split(root, split, splits(root))
         self._x = x
+        self._told = depth_scale is not None
         self._scale = depth_scale or _MILLIMETRES
         self._labels_from = labels_from
         settings = DepthSettings(unit="m", scale=1 / self._scale) if x == "depth" else None
@@ -66,18 +67,26 @@ class NyuDepthV2(FileDataset):
 
     def _depth(self, path: Path) -> ImageReading:
         depth = read_reading(path)
-        if depth.ndim != 2 or depth.dtype == np.uint8:
+        if depth.ndim != 2:
             raise InputError(
                 f"{path} has {depth.dtype} values of shape {depth.shape}, a picture of depth "
                 "without metric values; use a copy with 16-bit depth, or HHA/ (--x hha)."
             )
+        if depth.dtype == np.uint8 and not self._told:
+            raise InputError(
+                f"{path} has 8 bits, which hold no millimetres; if this copy stores metres * "
+                "25.5, as some do, add --depth-scale 25.5 (steps of 39 mm), else use one with 16 "
+                "bits, or HHA/ (--x hha)."
+            )
         holes = depth == np.iinfo(np.uint16).max if depth.dtype == np.uint16 else ~(depth > 0)
         largest = float(np.where(holes, 0, depth).max())
-        if largest / self._scale > _FARTHEST_M:
+        metres = largest / self._scale
+        if largest and not _NEAREST_M <= metres <= _FARTHEST_M:
             raise InputError(
                 f"{path} reaches {largest:g}, which at {self._scale:g} per metre is "
-                f"{largest / self._scale:.4g} m, but this set's sensor reaches 10 m; give the "
-                "stored value per metre (--depth-scale, 5000 in some repacks)."
+                f"{metres:.4g} m, but this set's rooms reach 1 to 10 m; give the stored value "
+                "per metre (--depth-scale: 5000 in some repacks, 6528 where 8 bits were stretched "
+                "to 16, 25.5 for 8 bits)."
             )
         return depth
 

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m experiments.teach`: MFNet by day with a teacher's labels where its owners gave none.
+
+The owners labelled eight classes and left road, building, vegetation and sky unlabelled. A
+Cityscapes segmenter names these from the RGB image, which it can by day alone. The owners' labels
+are never changed, and every figure on MFNet is on theirs alone; what the teacher takes for a class
+of the owners' where they saw none stays unlabelled. Written as a folder for `segrgbx train`.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from rich.progress import track
+
+from segrgbx_core.datasets import LabelledPairs, open_dataset
+from segrgbx_core.datasets.samples import Labels
+from segrgbx_core.datasets.writing import finish_folder, start_folder, write_pair
+from segrgbx_core.errors import InputError
+from segrgbx_core.labels.label_set import UNLABELLED, LabelSet, load_label_set
+from segrgbx_core.readings import Planes, RgbImage
+
+TAUGHT = Path(__file__).with_name("mfnet_taught.yaml")
+LABELS = "labels.yaml"
+# Names of Cityscapes' train ids. None: classes that the owners label, or that do not occur.
+_CITYSCAPES = (
+    *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic_light", "traffic_sign"),
+    *("vegetation", "terrain", "sky", None, None, None, None, None, None, None, None),
+)
+# The teacher's borders are coarse: one of its pixels is more than one of the image's.
+_BORDER_PX = 7
+
+
+class Teacher:
+    """A TensorFlow Lite segmenter with the train ids of Cityscapes as its output."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as err:
+            raise InputError(
+                "The teacher needs the package ai-edge-litert, which is not installed; "
+                "`pip install ai-edge-litert`."
+            ) from err
+        self._graph: Any = Interpreter(str(path), num_threads=1)
+        self._graph.allocate_tensors()
+        (self._input,), (self._output,) = (
+            self._graph.get_input_details(),
+            self._graph.get_output_details(),
+        )
+
+    def __call__(self, rgb: RgbImage) -> Labels:
+        """Train ids (H, W) uint8 of an image (H, W, 3)."""
+        _, height, width, _ = self._input["shape"]
+        resized = cv2.resize(rgb, (int(width), int(height)), interpolation=cv2.INTER_LINEAR)
+        self._graph.set_tensor(self._input["index"], resized[None])
+        self._graph.invoke()
+        ids = self._graph.get_tensor(self._output["index"])[0].astype(np.uint8)
+        size = rgb.shape[1::-1]
+        return np.asarray(cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def combined(owners: Labels, own: LabelSet, taught: Labels, labels: LabelSet) -> Labels:
+    """The owners' classes, and the teacher's where they gave none, as ids of `labels`.
+
+    owners: ids of `own`, of which `unlabeled` counts as none. taught: train ids of Cityscapes.
+    """
+    by_owner = np.full(256, UNLABELLED, np.uint8)
+    for name in own.names:
+        if name in labels.names:
+            by_owner[own.id_of(name)] = labels.id_of(name)
+    by_teacher = np.full(256, UNLABELLED, np.uint8)
+    for i, taught_name in enumerate(_CITYSCAPES):
+        if taught_name is not None:
+            by_teacher[i] = labels.id_of(taught_name)
+    kernel = np.ones((_BORDER_PX, _BORDER_PX), np.uint8)
+    inside = cv2.erode(taught, kernel) == cv2.dilate(taught, kernel)
+    guess = np.where(inside, by_teacher[taught], UNLABELLED)
+    known = by_owner[owners]
+    # Close to what the owners labelled, the teacher's borders would contradict theirs.
+    near = cv2.dilate((known != UNLABELLED).astype(np.uint8), kernel) > 0
+    guess[near] = UNLABELLED
+    return np.asarray(np.where(known != UNLABELLED, known, guess), np.uint8)
+
+
+def write_taught(data: LabelledPairs, teacher: Teacher, out: Path) -> int:
+    """Writes the split's frames by day; returns how many."""
+    labels = load_label_set(TAUGHT)
+    start_folder(out)
+    shutil.copyfile(TAUGHT, out / LABELS)
+    conditions = {}
+    for index in track(range(len(data)), "asking the teacher"):
+        if data.places[index].condition != "day":
+            continue
+        sample = data[index]
+        assert not isinstance(sample.x, Planes)
+        ids = combined(sample.labels, data.label_set, teacher(sample.rgb), labels)
+        write_pair(out, sample.stem, sample.rgb, sample.x, ids)
+        conditions[sample.stem] = "day"
+    finish_folder(out, data.modality, LABELS, conditions)
+    return len(conditions)
+
+
+def main() -> None:
+    """Reads the arguments and writes the folder."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m experiments.teach")
+    parser.add_argument("root", type=Path, help="MFNet, as `segrgbx data` reads it")
+    parser.add_argument("teacher", type=Path, help="the segmenter, a .tflite file")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
+    parser.add_argument("--split", default="train")
+    args = parser.parse_args()
+    data = open_dataset("mfnet", args.root, args.split)
+    count = write_taught(data, Teacher(args.teacher), args.out)
+    print(f"{count} frames by day in {args.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One reader for each published dataset, in its owners' layout or a common repack."""
