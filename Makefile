@@ -7,6 +7,7 @@ ROS_SETUP ?=
 ROS_VENV ?=
 ARGS     ?=
 MFNET    ?=
+NYU      ?=
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -101,7 +102,8 @@ test-ros:
 	  COLCON_TEST_ARGS="$(ARGS)" .ci/test-ros
 
 results: $(READY)
-	@$(BIN)/python -m experiments --out $(RESULTS) $(if $(MFNET),--mfnet "$(MFNET)") $(ARGS)
+	@$(BIN)/python -m experiments --out $(RESULTS) \
+	  $(if $(MFNET),--data "mfnet=$(MFNET)") $(if $(NYU),--data "nyu_depth_v2=$(NYU)") $(ARGS)
 
 clean:
 	rm -rf build $(DRIVE) $(DEMO) $(DRIVE_DONE) $(DEMO_DONE) *.egg-info

@@ -43,11 +43,17 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m experiments",
         description="Train and score everything that docs/results.md reports. What is done is "
         "kept, and the same command goes on.",
-        epilog="make results MFNET=~/data/mfnet ARGS='--only sensors'",
+        epilog="make results MFNET=~/data/mfnet NYU=~/data/nyu ARGS='--only sensors'",
     )
     add = parser.add_argument
     add("--out", type=Path, default=Path(USUAL), metavar="DIR", help="where all of it is")
-    add("--mfnet", type=Path, metavar="DIR", help="the real MFNet part, in its owner's layout")
+    add(
+        "--data",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="a real dataset's folder, such as mfnet=DIR; may be given several times",
+    )
     add("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes at once")
     add(
         "--only",
@@ -86,11 +92,10 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     if args.jobs < 1:
         raise InputError(f"--jobs is {args.jobs}; expected 1 or more.")
-    if args.mfnet is not None and not args.mfnet.is_dir():
-        raise InputError(f"--mfnet {args.mfnet} is not a folder; give the real MFNet part's.")
     plan = load_plan(args.plan)
+    real = dict(_folder(text, tuple(plan.real)) for text in args.data)
     plan = rehearsal(plan) if args.rehearse else plan
-    store, jobs = Store(args.out, args.mfnet), jobs_of(plan)
+    store, jobs = Store(args.out, real), jobs_of(plan)
     keys = keys_of(jobs)
     wanted = _wanted(jobs, args.only)
     if args.list:
@@ -111,7 +116,7 @@ def _work(
     lock: int,
 ) -> int:
     _settle_outdated(wanted, store, keys, args.redo)
-    able = [job for job in wanted if not job.real or store.mfnet is not None]
+    able = [job for job in wanted if not store.lacks(job)]
     for job in able:
         store.write_recipe(job)
     screen = Screen(console, Estimate(args.jobs, os.cpu_count() or 1), able, store)
@@ -126,7 +131,7 @@ def _work(
     write_results(gather(plan, jobs, keys, store), args.out / RESULTS)
     page = args.page or args.out / "page" / "results.md"
     _write_page(page, args.out / RESULTS, console)
-    _say_outcome(console, outcome, store, len(wanted) - len(able))
+    _say_outcome(console, outcome, store, [job for job in wanted if store.lacks(job)])
     return 130 if outcome.stopped else 1 if outcome.failed else 0
 
 
@@ -166,7 +171,7 @@ def _settle_outdated(
         names = ", ".join(job.name for job in old[:4]) + (", ..." if len(old) > 4 else "")
         raise InputError(
             f"{len(old)} results in {store.out} were made by another plan, or from another "
-            f"MFNet folder ({names}); make them again with --redo, or choose another --out."
+            f"copy of the data ({names}); make them again with --redo, or choose another --out."
         )
     for job in old:
         store.forget(job)
@@ -181,7 +186,7 @@ def _list(
         if record is not None:
             estimate.learn(job, record)
     left = [job for job in jobs if not store.done(job, keys[job.name])]
-    able = [job for job in left if not job.real or store.mfnet is not None]
+    able = [job for job in left if not store.lacks(job)]
     console.print(table(jobs, store, keys))
     total = sum(job.cost for job in jobs) / 3600
     console.print(
@@ -190,22 +195,34 @@ def _list(
         highlight=False,
     )
     if len(able) < len(left):
-        console.print(_without_mfnet(len(left) - len(able)), highlight=False)
+        console.print(_without_data([job for job in left if store.lacks(job)]), highlight=False)
 
 
-def _without_mfnet(count: int) -> str:
+def _without_data(jobs: Sequence[Job]) -> str:
+    names = sorted({str(job.real) for job in jobs})
     return (
-        f"Not run: {count} jobs on the real MFNet part; name its folder with --mfnet "
-        "(make results MFNET=...)."
+        f"Not run: {len(jobs)} jobs on {' and '.join(names)}; name the folders with --data "
+        f"{names[0]}=DIR (make results MFNET=... NYU=...)."
     )
 
 
-def _say_outcome(console: Console, outcome: Outcome, store: Store, without: int) -> None:
+def _folder(text: str, known: Sequence[str]) -> tuple[str, Path]:
+    """A dataset's name and folder, of NAME=DIR."""
+    name, _, folder = text.partition("=")
+    if name not in known or not Path(folder).is_dir():
+        raise InputError(
+            f"--data {text} names no dataset and folder; expected NAME=DIR with an existing "
+            f"folder and a name of {', '.join(known)}."
+        )
+    return name, Path(folder)
+
+
+def _say_outcome(console: Console, outcome: Outcome, store: Store, without: Sequence[Job]) -> None:
     again = shlex.join(["python", "-m", "experiments", *sys.argv[1:]])
     for line in outcome_lines(outcome, store, again):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if without:
-        console.print(_without_mfnet(without), markup=False, highlight=False, soft_wrap=True)
+        console.print(_without_data(without), markup=False, highlight=False, soft_wrap=True)
 
 
 def _write_page(page: Path, results: Path, console: Console) -> None:

@@ -29,15 +29,15 @@ def not_run(results: Results) -> str:
     return " ".join(said)
 
 
-def appendix(results: Results, folder: str) -> list[str]:
+def appendix(results: Results) -> list[str]:
     """Tables of all trainings and scenes, and the plan."""
     machines = _machines(results)
     listed = "; ".join(f"{letter}, {text}" for text, letter in machines.items())
     return [
         "Each row is one plain command; `make results` writes its recipe first. The scores are "
         "those of `segrgbx evaluate` on its model, of which there are too many for this page; "
-        f"they are in [{RESULTS}]({folder}/{RESULTS}), MFNET being the folder of the real pairs. "
-        "The first of them:",
+        f"they are in [{RESULTS}]({RESULTS}). MFNET and NYU_DEPTH_V2 are the folders of the real "
+        "data. The first of them:",
         _example(results),
         markdown(_RUNS, [_row(run, machines) for run in results.runs], 3),
         "CPU time is that of all processes of a command; > where an attempt ended unnoticed and "

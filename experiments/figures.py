@@ -133,18 +133,14 @@ class Findings:
         """As `level`, mean over the sensors."""
         return mean_over([self.level(run, kind, sensor, level) for sensor in self.sensors])
 
+    def alone(self, run: str, kind: str, sensor: str) -> BySeed:
+        """Mean IoU of the same model without X on the curve's frames."""
+        curves = self.curve(run, kind, sensor).items()
+        return {seed: c.rgb_alone for seed, c in curves if c.rgb_alone is not None}
+
     def rgb_alone(self, run: str, kind: str) -> BySeed:
-        """Mean IoU of the same model without X on the curve's frames, mean over the sensors."""
-        return mean_over(
-            [
-                {
-                    seed: curve.rgb_alone
-                    for seed, curve in self.curve(run, kind, sensor).items()
-                    if curve.rgb_alone is not None
-                }
-                for sensor in self.sensors
-            ]
-        )
+        """As `alone`, mean over the sensors."""
+        return mean_over([self.alone(run, kind, sensor) for sensor in self.sensors])
 
     def _scores(
         self, run: str, place: str, condition: str, value: Callable[[Group], float | None]

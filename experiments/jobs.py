@@ -7,21 +7,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.plan import QUESTIONS, START, Plan, Run, Streets, Tree, Video
+from experiments.plan import DATA, IMAGENET, QUESTIONS, Plan, RealSet, Run, Streets, Tree, Video
 from segrgbx_core.scenes import SCENES_VERSION
 
 Kind = Literal["stills", "video", "train", "score", "rgb", "worse", "late"]
-OUT, MFNET = "{out}", "{mfnet}"
+OUT = "{out}"
 PARTS = ("train", "validation", "test")
-_MFNET_TEST, _MFNET_VALIDATION = 36, 24
+
+
+def folder_of(dataset: str) -> str:
+    """Stands for a real dataset's folder in arguments and recipes."""
+    return f"{{{dataset}}}"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One command. arguments: of `segrgbx`, with OUT and MFNET for the folders. makes: its result
-    folder, below the output folder. needs: names of jobs. cost: expected CPU seconds. run, seed,
-    sensor: those the job belongs to, where it belongs to a run. recipe: of a training, with OUT
-    and MFNET. whole: uses all cores alone. real: needs the real MFNet part."""
+    """One command. arguments: of `segrgbx`, with OUT and `folder_of` for the folders. makes: its
+    result folder, below the output folder. needs: names of jobs. cost: expected CPU seconds. run,
+    seed, sensor: those the job belongs to, where it belongs to a run. recipe: of a training, with
+    the same folders. whole: uses all cores alone. real: the real dataset that it needs."""
 
     name: str
     kind: Kind
@@ -35,7 +39,7 @@ class Job:
     sensor: str | None = None
     recipe: Tree | None = None
     whole: bool = False
-    real: bool = False
+    real: str | None = None
 
 
 def jobs_of(plan: Plan) -> tuple[Job, ...]:
@@ -79,7 +83,7 @@ def _data(plan: Plan) -> Iterator[Job]:
             yield Job(
                 f"data/{part}/{sensor}",
                 "stills",
-                START,
+                DATA,
                 _scenes(plan, part, streets, sensor, (*count, *conditions)),
                 f"data/{part}/{sensor}",
                 (),
@@ -118,7 +122,7 @@ def _scenes(
 
 def _trained(plan: Plan, run: Run, seed: int) -> Iterator[Job]:
     """The training, and its scores with X and of RGB alone."""
-    name, real = title(run.name, seed), run.dataset is not None
+    name, real = title(run.name, seed), run.dataset
     recipe = _recipe(plan, run, seed)
     yield Job(
         f"train/{name}",
@@ -142,13 +146,11 @@ def _trained(plan: Plan, run: Run, seed: int) -> Iterator[Job]:
 
 
 def _scored(plan: Plan, run: Run, seed: int, sensor: str, kind: Literal["score", "rgb"]) -> Job:
-    name, real = title(run.name, seed), run.dataset is not None
+    name = title(run.name, seed)
     place = f"scores/{name}/{sensor if kind == 'score' else 'rgb'}"
-    root = (MFNET, "--dataset", "mfnet", "--split", "test")
-    data = root if real else (f"{OUT}/data/test/{sensor}",)
+    data, needs = _scored_on(plan, run, "test", sensor)
     # A model of RGB alone reads no X and needs no flag.
     alone = ("--without-x",) if kind == "rgb" and _reads_x(run) else ()
-    frames = _MFNET_TEST if real else plan.scenes.test.count
     return Job(
         place,
         kind,
@@ -158,70 +160,109 @@ def _scored(plan: Plan, run: Run, seed: int, sensor: str, kind: Literal["score",
             *("--worst", "0", "--out", f"{OUT}/{place}"),
         ),
         place,
-        (f"train/{name}", *(() if real else (f"data/test/{sensor}",))),
-        plan.costs.start + frames * plan.costs.frame_pass,
+        (f"train/{name}", *needs),
+        plan.costs.start + _pass(plan, run, "test"),
         run=run.name,
         seed=seed,
         sensor=sensor,
-        real=real,
+        real=run.dataset,
     )
+
+
+def _scored_on(
+    plan: Plan, run: Run, part: str, sensor: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The arguments that name the data, and the jobs that make them."""
+    if run.dataset is None:
+        return (f"{OUT}/data/{part}/{sensor}",), (f"data/{part}/{sensor}",)
+    real = plan.real[run.dataset]
+    scale = () if real.depth_scale is None else ("--depth-scale", f"{real.depth_scale:g}")
+    split = ("--dataset", run.dataset, "--split", real.splits[part])
+    return (folder_of(run.dataset), *split, *scale), ()
+
+
+def _pass(plan: Plan, run: Run, part: str) -> float:
+    """CPU seconds to segment all frames once."""
+    if run.dataset is not None:
+        return plan.real[run.dataset].frames[part] * plan.costs.real_pass
+    streets: Streets = getattr(plan.scenes, part)
+    sensors = len(run.sensors) if part == "validation" else 1
+    return streets.count * sensors * plan.costs.frame_pass
 
 
 def _worse(plan: Plan, run: Run, seed: int) -> Iterator[Job]:
-    """X missing, noisy and shifted on the test streets, and late on the videos."""
-    name, scenes, d = title(run.name, seed), plan.scenes, plan.degrade
+    """X missing, noisy and shifted on the test data, and late on the scenes' videos."""
+    d, scenes = plan.degrade, plan.scenes
     stills = {"drop": d.drop, "noise": d.noise, "shift": d.shift}
-    frames = round(scenes.video.seconds * scenes.video.rate)
-    kinds: tuple[tuple[Literal["worse", "late"], str, dict[str, tuple[float, ...]], int], ...] = (
-        ("worse", "test", stills, scenes.test.count),
-        ("late", "video", {"delay": d.delay}, frames),
-    )
     for sensor in run.sensors:
-        for kind, part, levels, count in kinds:
-            place = f"{kind}/{name}/{sensor}"
-            asked = [f"{k}={','.join(f'{v:g}' for v in given)}" for k, given in levels.items()]
-            # Level 0 of all curves is the same clean score; RGB alone is one more pass.
-            passes = 2 + sum(len(given) - 1 for given in levels.values())
-            yield Job(
-                place,
-                kind,
-                "faults",
-                (
-                    *("evaluate", f"{OUT}/data/{part}/{sensor}"),
-                    *("--model", f"{OUT}/runs/{name}/model"),
-                    *(word for one in asked for word in ("--degrade", one)),
-                    *("--worst", "0", "--out", f"{OUT}/{place}"),
-                ),
-                place,
-                (f"train/{name}", f"data/{part}/{sensor}"),
-                plan.costs.start + passes * count * plan.costs.frame_pass,
-                run=run.name,
-                seed=seed,
-                sensor=sensor,
-            )
+        test = _scored_on(plan, run, "test", sensor)
+        yield _degraded(run, seed, sensor, "worse", test, stills, plan, _pass(plan, run, "test"))
+        if run.dataset is None:
+            video = _scored_on(plan, run, "video", sensor)
+            frames = scenes.video.seconds * scenes.video.rate * plan.costs.frame_pass
+            yield _degraded(run, seed, sensor, "late", video, {"delay": d.delay}, plan, frames)
+
+
+def _degraded(
+    run: Run,
+    seed: int,
+    sensor: str,
+    kind: Literal["worse", "late"],
+    on: tuple[tuple[str, ...], tuple[str, ...]],
+    levels: Mapping[str, tuple[float, ...]],
+    plan: Plan,
+    one_pass: float,
+) -> Job:
+    name = title(run.name, seed)
+    place = f"{kind}/{name}/{sensor}"
+    asked = [f"{k}={','.join(f'{v:g}' for v in given)}" for k, given in levels.items()]
+    # Level 0 of all curves is the same clean score; RGB alone is one more pass.
+    passes = 2 + sum(len(given) - 1 for given in levels.values())
+    data, needs = on
+    return Job(
+        place,
+        kind,
+        "faults",
+        (
+            *("evaluate", *data, "--model", f"{OUT}/runs/{name}/model"),
+            *(word for one in asked for word in ("--degrade", one)),
+            *("--worst", "0", "--out", f"{OUT}/{place}"),
+        ),
+        place,
+        (f"train/{name}", *needs),
+        plan.costs.start + passes * one_pass,
+        run=run.name,
+        seed=seed,
+        sensor=sensor,
+        real=run.dataset,
+    )
 
 
 def _before(plan: Plan, run: Run) -> tuple[str, ...]:
     data = [] if run.dataset else [f"data/{p}/{s}" for p in PARTS[:2] for s in run.sensors]
     start = run.start_from
-    first = [] if start is None else [f"train/{title(start, plan.run(start).seeds[0])}"]
+    new = start in (None, IMAGENET)
+    first = [] if new or start is None else [f"train/{title(start, plan.run(start).seeds[0])}"]
     return (*data, *first)
 
 
 def _recipe(plan: Plan, run: Run, seed: int) -> Tree:
-    """The complete recipe as in YAML, with paths that start from OUT and MFNET."""
+    """The complete recipe as in YAML, with paths that start from OUT and `folder_of`."""
     recipe = dict(run.recipe)
     data, model = _below(recipe, "data"), _below(recipe, "model")
+    sources: dict[str, object]
     if run.dataset is None:
-        sources: dict[str, object] = {
+        sources = {
             part: [{"folder": f"{OUT}/data/{part}/{s}"} for s in run.sensors] for part in PARTS[:2]
         }
     else:
-        splits = {"train": "train", "validation": "val"}
-        root = {"dataset": run.dataset, "folder": MFNET}
-        sources = {part: [{**root, "split": split}] for part, split in splits.items()}
+        sources = {
+            part: [_source(plan.real[run.dataset], run.dataset, part)] for part in PARTS[:2]
+        }
     start = {}
-    if run.start_from is not None:
+    if run.start_from == IMAGENET:
+        start = {"start_from": IMAGENET}
+    elif run.start_from is not None:
         first = title(run.start_from, plan.run(run.start_from).seeds[0])
         start = {"start_from": f"{OUT}/runs/{first}/model"}
     return {
@@ -234,14 +275,18 @@ def _recipe(plan: Plan, run: Run, seed: int) -> Tree:
     }
 
 
+def _source(real: RealSet, name: str, part: str) -> Tree:
+    scale = {} if real.depth_scale is None else {"depth_scale": real.depth_scale}
+    return {"dataset": name, "folder": folder_of(name), "split": real.splits[part], **scale}
+
+
 def _training_cost(plan: Plan, run: Run, recipe: Tree) -> float:
     costs, optimiser = plan.costs, _below(recipe, "optimiser")
     steps, every = _number(optimiser, "steps"), _number(optimiser, "validate_every")
-    held_out = plan.scenes.validation.count * len(run.sensors)
-    frames = -(-steps // every) * (_MFNET_VALIDATION if run.dataset else held_out)
-    tuning = _number(_below(recipe, "clip_tuning"), "steps")
-    work = steps * costs.step + tuning * costs.clip_step + frames * costs.frame_pass
-    return costs.start + work
+    crop = _below(recipe, "augment").get("crop")
+    height, width = map(float, crop if isinstance(crop, (list, tuple)) else (192, 256))
+    work = steps * costs.step * height * width / 1000
+    return costs.start + work + -(-steps // every) * _pass(plan, run, "validation")
 
 
 def _reads_x(run: Run) -> bool:

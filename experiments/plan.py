@@ -10,8 +10,9 @@ from segrgbx_core.files.fields import filled
 from segrgbx_core.files.yaml import read_yaml
 
 PLAN = Path(__file__).with_name("plan.yaml")
-START = "start"
-QUESTIONS = (START, "sensors", "parts", "faults", "mfnet")
+IMAGENET = "imagenet"
+DATA = "data"
+QUESTIONS = (DATA, "nyu", "mfnet", "sensors", "parts", "faults")
 SCORES = ("x", "rgb", "worse")
 
 Tree = Mapping[str, object]
@@ -55,15 +56,28 @@ class Scenes:
 
 
 @dataclass(frozen=True)
+class RealSet:
+    """A published dataset, whose folder the user names. sensor: its X. splits: those used for
+    train, validation and test. frames: their number in validation and test. depth_scale: as in
+    `segrgbx data`."""
+
+    sensor: str
+    splits: Mapping[str, str]
+    frames: Mapping[str, int]
+    depth_scale: float | None = None
+
+
+@dataclass(frozen=True)
 class Costs:
-    """CPU seconds of a still, a video frame, a training step, a step of MA-CLIP tuning, the
-    segmentation of one frame (`frame_pass`), and the start of a command."""
+    """CPU seconds of a still, a video frame, a training step for each 1000 pixels of a crop, the
+    segmentation of one frame of the scenes (`frame_pass`) or of a real set (`real_pass`), and the
+    start of a command."""
 
     still: float
     frame: float
     step: float
-    clip_step: float
     frame_pass: float
+    real_pass: float
     start: float
 
 
@@ -94,7 +108,7 @@ class _Facts:
     scores: tuple[str, ...] = ("x",)
     sensors: tuple[str, ...] = ()
     dataset: str | None = None
-    start_from: str | None = START
+    start_from: str | None = IMAGENET
     budget: Budget | None = None
 
 
@@ -102,7 +116,8 @@ class _Facts:
 class Run:
     """One training, repeated with each seed. recipe: as in YAML, without name, seed, data and
     start. sensors: those it is trained on. scores: some of SCORES. dataset: the real dataset
-    instead of the scenes. start_from: the run that provides the start, its first seed's model."""
+    instead of the scenes. start_from: the run that provides the start, its first seed's model;
+    IMAGENET, or None for new weights."""
 
     name: str
     about: str
@@ -122,6 +137,7 @@ class Plan:
 
     content: Tree
     scenes: Scenes
+    real: Mapping[str, RealSet]
     degrade: Degrade
     costs: Costs
     runs: tuple[Run, ...]
@@ -137,18 +153,23 @@ def load_plan(path: Path = PLAN) -> Plan:
     if not path.is_file():
         raise RecipeError(f"Plan {path} was not found; the shipped one is {PLAN}.")
     content = read_yaml(path, RecipeError)
-    wanted = ("scenes", "degrade", "costs", "recipe", "runs")
+    wanted = ("scenes", "real", "degrade", "costs", "recipe", "runs")
     if not isinstance(content, dict) or sorted(content) != sorted(wanted):
         raise RecipeError(f"{path.name} is not a mapping with {', '.join(wanted)}.")
     scenes = filled(Scenes, content["scenes"], "scenes", RecipeError)
+    real = {
+        name: filled(RealSet, row, f"real.{name}", RecipeError)
+        for name, row in _tree(content["real"], "real").items()
+    }
     base = _tree(content["recipe"], "recipe")
     runs = content["runs"] if isinstance(content["runs"], list) else []
     plan = Plan(
         content,
         scenes,
+        real,
         filled(Degrade, content["degrade"], "degrade", RecipeError),
         filled(Costs, content["costs"], "costs", RecipeError),
-        tuple(_run(row, base, scenes.sensors, f"runs[{i}]") for i, row in enumerate(runs)),
+        tuple(_run(row, base, scenes.sensors, real, f"runs[{i}]") for i, row in enumerate(runs)),
     )
     _check(plan, path.name)
     return plan
@@ -173,11 +194,16 @@ def rehearsal(plan: Plan) -> Plan:
 
 def _brief(recipe: Tree) -> Tree:
     optimiser: Tree = {"steps": 2, "batch": 2, "validate_every": 2, "warm_up": 1}
-    clip: Tree = {"clip_tuning": {"steps": 2, "batch": 4}} if "clip_tuning" in recipe else {}
-    return _merged(recipe, {"optimiser": optimiser, **clip})
+    return _merged(recipe, {"optimiser": optimiser})
 
 
-def _run(row: object, base: Tree, sensors: tuple[str, ...], place: str) -> Run:
+def _run(
+    row: object,
+    base: Tree,
+    sensors: tuple[str, ...],
+    real: Mapping[str, RealSet],
+    place: str,
+) -> Run:
     given = dict(_tree(row, place))
     change = _tree(given.pop("change", {}), f"{place}.change")
     facts = filled(_Facts, given, place, RecipeError)
@@ -185,13 +211,14 @@ def _run(row: object, base: Tree, sensors: tuple[str, ...], place: str) -> Run:
     if facts.budget is not None:
         steps = {"steps": facts.budget.steps, "validate_every": facts.budget.validate_every}
         recipe = _merged(recipe, {"optimiser": steps})
+    known = real.get(facts.dataset or "")
     return Run(
         facts.name,
         facts.about,
         facts.question,
         facts.seeds,
         facts.scores,
-        facts.sensors or (("thermal",) if facts.dataset == "mfnet" else sensors),
+        facts.sensors or (sensors if known is None else (known.sensor,)),
         facts.dataset,
         facts.start_from,
         recipe,
@@ -224,13 +251,13 @@ def _check(plan: Plan, place: str) -> None:
         raise RecipeError(f"{place} has two runs of one name; name each differently.")
     for i, run in enumerate(plan.runs):
         at = f"{place}: run {run.name}"
-        if run.start_from is not None and run.start_from not in names[:i]:
+        if run.start_from not in (None, IMAGENET, *names[:i]):
             raise RecipeError(f"{at} starts from {run.start_from}, which no run before it is.")
         for word, value, known in (
             ("question", (run.question,), QUESTIONS),
             ("scores", run.scores, SCORES),
             ("sensors", run.sensors, plan.scenes.sensors),
-            ("dataset", () if run.dataset is None else (run.dataset,), ("mfnet",)),
+            ("dataset", () if run.dataset is None else (run.dataset,), tuple(plan.real)),
         ):
             if set(value) - set(known):
                 raise RecipeError(

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The third question: X missing, noisy, shifted and late, with and without modality dropout."""
+"""The fifth question: X missing, noisy, shifted, late, before and after learning to doubt it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.charts import degrade_chart
-from experiments.figures import NOT_RUN, BySeed, Findings, difference
+from experiments.figures import NOT_RUN, BySeed, Findings, difference, gain_cell
+from experiments.gather import RGB
 from experiments.tables import Line, compared, markdown
-from experiments.wording import sentence, standing, verdict, word
+from experiments.wording import sentence, standing, word
 from segrgbx_core.readings import RgbImage
 
 TITLE = "When X fails"
-WITH, WITHOUT = "general", "no_dropout"
-MODELS = ((WITH, "with modality dropout"), (WITHOUT, "without"))
-_LINES = ((WITH, "dropout"), (WITHOUT, "no dropout"))
+AFTER, BEFORE = "general", "trusting"
+MODELS = ((AFTER, "X at times useless in training"), (BEFORE, "never"))
+REAL = (("nyu_segrgbx", "depth", "NYUDepthV2"), ("mfnet_segrgbx", "thermal", "MFNet"))
+LEAST = -0.01
+_LINES = ((AFTER, "with useless X in training"), (BEFORE, "without"))
 _WORDS = {"drop": "missing", "noise": "noise {:g}", "shift": "shift {:g}", "delay": "late {:g}"}
 _AXES = {
     "noise": ("X noisy", "standard deviation over X's usual range"),
@@ -32,35 +35,56 @@ class _Fault:
 
 
 def text(findings: Findings) -> list[str]:
-    """Scores at each level, as a mean and sensor by sensor, and whether dropout pays."""
+    """What is left above the model's own answer without X, at each fault."""
     faults = _faults(findings)
-    if not any(
-        findings.level(run, "noise", s, 0.0) for run, _ in MODELS for s in findings.sensors
-    ):
-        return [f"{NOT_RUN.capitalize()}."]
-    scenes, recipe = (findings.results.plan[key] for key in ("scenes", "recipe"))
     head = ["model", *(fault.name for fault in faults), "seeds"]
-    means = [
-        Line((name,), tuple(findings.level_over_sensors(run, f.kind, f.level) for f in faults))
+    if not any(findings.curve(run, "noise", s) for run, _ in MODELS for s in findings.sensors):
+        return [f"{NOT_RUN.capitalize()}."]
+    rows = [
+        [
+            name,
+            *(_left_over_sensors(findings, run, fault) for fault in faults),
+            _seeds(findings, run),
+        ]
         for run, name in MODELS
     ]
+    real = [
+        [name, *(_left(findings, run, sensor, f) for f in faults), _seeds(findings, run)]
+        for run, sensor, name in REAL
+    ]
+    video = findings.results.plan["scenes"]["video"]["rate"]
     return [
-        "Mean over the sensors, in the same frames at every level. Noise is in units of X's usual "
-        f"range, a shift in pixels of the {scenes['width']}x{scenes['height']} RGB image. Late is "
-        f"by frames of videos of {scenes['video']['rate']:g} a second, beside the same frames in "
-        "time. Bold is the better. The pictures' broken line is the model with dropout, given RGB "
-        "alone. Both go on from a start that was trained with dropout, so the one without has "
-        f"been without it for its own {recipe['optimiser']['steps']} steps alone.",
-        markdown(head, compared(means)),
-        "Sensor by sensor:",
-        markdown(["X", *head], _rows(findings, faults), 2),
+        "Does a bad X ever leave the model worse than none? Mean IoU with X at each fault, "
+        "minus that of the same model given RGB alone on the same frames; the aim is never "
+        f"below {LEAST:g}. Noise is in units of X's usual range, a shift in pixels of RGB, late "
+        f"in frames of videos of {video:g} a second. On the streets, mean over the sensors:",
+        markdown(head, rows),
+        "On real data, where there are no videos:",
+        markdown(head, real),
         "\n".join(_sentences(findings, faults)),
     ]
 
 
+def details(findings: Findings) -> list[str]:
+    """Scores sensor by sensor."""
+    faults = _faults(findings)
+    rows = []
+    for sensor in findings.sensors:
+        lines = [
+            Line(
+                (word(sensor), name),
+                tuple(findings.level(run, f.kind, sensor, f.level) for f in faults),
+            )
+            for run, name in MODELS
+        ]
+        rows += compared(lines)
+    head = ["X", "useless X in training", *(fault.name for fault in faults), "seeds"]
+    return ["Mean IoU sensor by sensor:", markdown(head, rows, 2)]
+
+
 def pictures(findings: Findings) -> dict[str, RgbImage | None]:
-    """A curve for each kind with more than two levels; the dashed line is the model with dropout
-    given RGB alone on the same frames."""
+    """A curve for each kind with more than two levels; the dashed line is the first model given
+    RGB alone on the same frames."""
     return {
         f"{kind}.png": degrade_chart(findings, kind, f"{title}, mean of the sensors", axis, _LINES)
         for kind, (title, axis) in _AXES.items()
@@ -78,24 +102,47 @@ def _faults(findings: Findings) -> list[_Fault]:
     return columns
 
 
-def _rows(findings: Findings, faults: Sequence[_Fault]) -> list[list[str]]:
-    rows = []
-    for sensor in findings.sensors:
-        values: dict[str, tuple[BySeed, ...]] = {
-            run: tuple(findings.level(run, f.kind, sensor, f.level) for f in faults)
-            for run, _ in MODELS
-        }
-        rows += compared([Line((word(sensor), name), values[run]) for run, name in MODELS])
-    return rows
+def _left_over_sensors(findings: Findings, run: str, fault: _Fault) -> str:
+    with_x = findings.level_over_sensors(run, fault.kind, fault.level)
+    return gain_cell(with_x, findings.rgb_alone(run, fault.kind))
+
+
+def _left(findings: Findings, run: str, sensor: str, fault: _Fault) -> str:
+    if fault.kind == "delay":
+        return "-"
+    with_x = findings.level(run, fault.kind, sensor, fault.level)
+    return gain_cell(with_x, findings.alone(run, fault.kind, sensor))
+
+
+def _seeds(findings: Findings, run: str) -> str:
+    return str(sum(bool(m.curves) for m in findings.of(run)))
 
 
 def _sentences(findings: Findings, faults: Sequence[_Fault]) -> list[str]:
     said = []
-    for fault in faults:
-        kept, bare = (findings.level_over_sensors(r, fault.kind, fault.level) for r, _ in MODELS)
-        parts = [("dropout", verdict(difference(kept, bare)))]
-        if fault.level and fault.kind != "drop":
-            left = difference(kept, findings.rgb_alone(WITH, fault.kind))
-            parts.append(("such an X against none, with dropout", standing(left)))
-        said += sentence(fault.name, *parts)
-    return said
+    for run, name in MODELS:
+        below = _below(findings, run, findings.sensors, faults)
+        said += sentence(
+            f"useless X in training, {name.split()[0]}" if run == BEFORE else name, ("", below)
+        )
+    for run, sensor, name in REAL:
+        said += sentence(name, ("", _below(findings, run, (sensor,), faults)))
+    both = (findings.miou(run, RGB) for run, _ in MODELS)
+    return said + sentence("RGB alone, with against without", ("", standing(difference(*both))))
+
+
+def _below(
+    findings: Findings, run: str, sensors: Sequence[str], faults: Sequence[_Fault]
+) -> str | None:
+    """The faults at which X leaves the model clearly worse than none."""
+    worse, known = [], False
+    for sensor in sensors:
+        for fault in faults:
+            alone: BySeed = findings.alone(run, fault.kind, sensor)
+            gap = difference(findings.level(run, fault.kind, sensor, fault.level), alone)
+            known = known or gap is not None
+            if gap is not None and gap.mean < LEAST:
+                worse.append(f"{word(sensor)} {fault.name} ({gap.text})")
+    if not known:
+        return None
+    return f"below {LEAST:g} at {', '.join(worse)}" if worse else f"never below {LEAST:g}"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first question: one model for all sensors, against specialists and RGB alone."""
+"""The third question: one model for all sensors, against specialists and RGB alone."""
 
 from collections.abc import Sequence
 
 from experiments.charts import Row, dot_chart
-from experiments.figures import BySeed, Difference, Findings, difference, gain_cell
+from experiments.figures import BySeed, Findings, difference, gain_cell, mean_over
 from experiments.gather import RGB
 from experiments.tables import Line, compared, markdown
 from experiments.wording import sentence, standing, verdict, word
@@ -14,25 +14,56 @@ from segrgbx_core.readings import RgbImage
 
 TITLE = "One model for five sensors"
 GLASS, NIGHT = "glass", "night"
-
-Place = tuple[str, str]
-_ALONE: Place = ("rgb_only", RGB)
+GENERAL, ALONE = "general", "rgb_only"
+# The same steps in all, or the same samples of the sensor: a fifth of the steps.
+SPECIALISTS = (("only", "specialist, equal steps"), ("few", "specialist, equal samples"))
 
 
 def text(findings: Findings) -> list[str]:
-    """Scores, gains over RGB alone, and the conclusions."""
-    columns = [ALL, *findings.conditions]
+    """Mean IoU by sensor, and the conclusions."""
     scenes = findings.results.plan["scenes"]
-    head = ["X", "model", *columns, GLASS, "seeds"]
+    names = [word(sensor) for sensor in findings.sensors]
     return [
-        f"Each row is one model on the same {scenes['test']['count']} streets: mean IoU over all "
-        "of them and by light and weather, and the IoU of glass over all. A specialist has the "
-        "general model's parts, start and steps, and learns from one sensor's streets; RGB alone "
-        "learns from the same streets as the general model. Bold is the better of a pair.",
-        markdown(head, _rows(findings, columns), 2),
-        "What X adds, the general model minus RGB alone:",
-        markdown(["X", *columns, GLASS], _gains(findings, columns)),
+        f"Is one model as good as one for each sensor? {scenes['test']['count']} synthetic "
+        "streets in six conditions, the same for all sensors. A specialist learns from one "
+        "sensor's streets: for as many steps as the general model, which sees a fifth of each "
+        "sensor in them, or for a fifth of the steps, so that both see the same samples of the "
+        "sensor.",
+        markdown(["model", "mean", *names, "seeds"], compared(_lines(findings, ALL))),
+        "At night:",
+        markdown(["model", "mean", *names, "seeds"], compared(_lines(findings, NIGHT))),
         "\n".join(_sentences(findings)),
+    ]
+
+
+def details(findings: Findings) -> list[str]:
+    """By condition, and glass."""
+    columns = [ALL, *findings.conditions]
+    rows = []
+    for sensor in findings.sensors:
+        lines = [
+            Line((word(sensor), name), _by_condition(findings, run, sensor, columns))
+            for run, name in _models(sensor)
+        ]
+        rows += compared(lines)
+    rows += compared(
+        [
+            Line(("none", name), _by_condition(findings, run, RGB, columns))
+            for run, name in ((GENERAL, "general"), (ALONE, "RGB alone"))
+        ]
+    )
+    alone = _by_condition(findings, ALONE, RGB, columns)
+    gains = [
+        [word(s), *(gain_cell(a, b) for a, b in zip(own, alone, strict=True))]
+        for s in findings.sensors
+        for own in (_by_condition(findings, GENERAL, s, columns),)
+    ]
+    return [
+        "Mean IoU by light and weather, and the IoU of glass over all; bold is the best of a "
+        "sensor:",
+        markdown(["X", "model", *columns, GLASS, "seeds"], rows, 2),
+        "What X adds, the general model minus the model of RGB alone:",
+        markdown(["X", *columns, GLASS], gains),
     ]
 
 
@@ -44,70 +75,61 @@ def pictures(findings: Findings) -> dict[str, RgbImage | None]:
     }
 
 
-def _rows(findings: Findings, columns: Sequence[str]) -> list[list[str]]:
-    rows = []
-    for sensor in findings.sensors:
-        pair = (("general", "general"), (f"only_{sensor}", "its specialist"))
-        rows += compared(
-            [
-                Line((word(sensor), name), _by_condition(findings, (run, sensor), columns))
-                for run, name in pair
-            ]
-        )
-    without = (("general", "general"), ("rgb_only", "RGB alone"))
-    return rows + compared(
-        [
-            Line(("none", name), _by_condition(findings, (run, RGB), columns))
-            for run, name in without
-        ]
-    )
+def _models(sensor: str) -> tuple[tuple[str, str], ...]:
+    specialists = ((f"{kind}_{sensor}", name) for kind, name in SPECIALISTS)
+    return ((GENERAL, "general"), *specialists)
 
 
-def _gains(findings: Findings, columns: Sequence[str]) -> list[list[str]]:
-    alone = _by_condition(findings, _ALONE, columns)
-    rows = []
-    for sensor in findings.sensors:
-        own = _by_condition(findings, ("general", sensor), columns)
-        rows.append([word(sensor), *(gain_cell(a, b) for a, b in zip(own, alone, strict=True))])
-    return rows
+def _lines(findings: Findings, condition: str) -> list[Line]:
+    rows = [("general", [findings.miou(GENERAL, s, condition) for s in findings.sensors])]
+    for kind, name in SPECIALISTS:
+        rows.append((name, [findings.miou(f"{kind}_{s}", s, condition) for s in findings.sensors]))
+    without = (("general, without X", GENERAL), ("RGB alone", ALONE))
+    rows += [
+        (name, [findings.miou(run, RGB, condition)] * len(findings.sensors))
+        for name, run in without
+    ]
+    return [Line((name,), (mean_over(values), *values)) for name, values in rows]
 
 
-def _by_condition(findings: Findings, place: Place, columns: Sequence[str]) -> tuple[BySeed, ...]:
-    return (*(findings.miou(*place, column) for column in columns), findings.iou(*place, GLASS))
+def _by_condition(
+    findings: Findings, run: str, place: str, columns: Sequence[str]
+) -> tuple[BySeed, ...]:
+    scores = (findings.miou(run, place, column) for column in columns)
+    return (*scores, findings.iou(run, place, GLASS))
+
+
+def _special(findings: Findings, kind: str) -> BySeed:
+    return mean_over([findings.miou(f"{kind}_{s}", s) for s in findings.sensors])
 
 
 def _sentences(findings: Findings) -> list[str]:
-    said = []
+    own, said = findings.over_sensors(GENERAL), list[str]()
+    for kind, name in SPECIALISTS:
+        against = standing(difference(own, _special(findings, kind)))
+        said += sentence(f"general against {name.replace(',', ' of')}", ("mean", against))
     for sensor in findings.sensors:
-        own: Place = ("general", sensor)
-        glass = difference(findings.iou(*own, GLASS), findings.iou(*_ALONE, GLASS))
-        special = _against(findings, own, (f"only_{sensor}", sensor), ALL)
+        gains = [
+            verdict(
+                difference(
+                    findings.miou(GENERAL, sensor, condition), findings.miou(ALONE, RGB, condition)
+                )
+            )
+            for condition in (ALL, NIGHT)
+        ]
         said += sentence(
-            word(sensor),
-            ("beside RGB", verdict(_against(findings, own, _ALONE, ALL))),
-            ("at night", verdict(_against(findings, own, _ALONE, NIGHT))),
-            ("on glass", verdict(glass)),
-            ("general against specialist", standing(special)),
+            f"{word(sensor)} beside RGB", ("over all", gains[0]), ("at night", gains[1])
         )
-    without = _against(findings, ("general", RGB), _ALONE, ALL)
-    return said + sentence(
-        "without X", ("general against a model of RGB alone", standing(without))
-    )
-
-
-def _against(findings: Findings, new: Place, old: Place, condition: str) -> Difference | None:
-    return difference(findings.miou(*new, condition), findings.miou(*old, condition))
+    without = difference(findings.miou(GENERAL, RGB), findings.miou(ALONE, RGB))
+    return said + sentence("without X", ("general against RGB alone", standing(without)))
 
 
 def _picture(findings: Findings, condition: str, title: str) -> RgbImage | None:
     rows = []
     for sensor in findings.sensors:
-        for run, name, color in (
-            ("general", "general", COLORS[0]),
-            (f"only_{sensor}", "specialist", COLORS[1]),
-        ):
+        for i, (run, name) in enumerate(_models(sensor)):
             values = findings.miou(run, sensor, condition)
-            rows.append(Row(f"{word(sensor)}, {name}", values, color, run == "general"))
-    values = findings.miou("general", RGB, condition)
-    rows.append(Row("no X, general", values, COLORS[2], True))
-    return dot_chart(title, rows, ("RGB alone", findings.miou(*_ALONE, condition)))
+            rows.append(Row(f"{word(sensor)}, {name}", values, COLORS[i], not i))
+    values = findings.miou(GENERAL, RGB, condition)
+    rows.append(Row("no X, general", values, COLORS[3], True))
+    return dot_chart(title, rows, ("RGB alone", findings.miou(ALONE, RGB, condition)))

@@ -106,10 +106,10 @@ def table(jobs: Sequence[Job], store: Store, keys: Mapping[str, str]) -> Table:
 
 
 def state_of(job: Job, store: Store, keys: Mapping[str, str]) -> str:
-    """done, running (or ended unnoticed), stopped, failed, outdated, without MFNet or to do."""
+    """done, running or ended unnoticed, stopped, failed, outdated, without its data, to do."""
     record = store.record(job)
     if record is None:
-        return "without MFNet" if job.real and store.mfnet is None else "to do"
+        return f"without {job.real}" if store.lacks(job) else "to do"
     return "outdated" if store.outdated(job, keys[job.name]) else record.state
 
 

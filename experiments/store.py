@@ -14,7 +14,7 @@ from typing import Literal
 
 import yaml
 
-from experiments.jobs import MFNET, OUT, Job, title
+from experiments.jobs import OUT, Job, folder_of, title
 from segrgbx_core.errors import OutputError
 from segrgbx_core.files.disk import disk_errors, write_whole
 
@@ -43,10 +43,14 @@ class Record:
 
 
 class Store:
-    """The output folder. mfnet: the real set's folder, or None."""
+    """The output folder. real: the folders of the real datasets that are at hand, by name."""
 
-    def __init__(self, out: Path, mfnet: Path | None = None) -> None:
-        self.out, self.mfnet = out, mfnet
+    def __init__(self, out: Path, real: Mapping[str, Path] | None = None) -> None:
+        self.out, self.real = out, dict(real or {})
+
+    def lacks(self, job: Job) -> bool:
+        """Whether the job needs a real dataset whose folder is not known."""
+        return job.real is not None and job.real not in self.real
 
     def record(self, job: Job) -> Record | None:
         """The job's record; None before its first attempt, or where its result is missing."""
@@ -81,9 +85,9 @@ class Store:
 
     def _lists(self, job: Job) -> str:
         """A hash of the real set's lists, for a job that needs them."""
-        if not job.real or self.mfnet is None:
+        if job.real is None or job.real not in self.real:
             return ""
-        files = sorted(self.mfnet.glob("*.txt"))
+        files = sorted(self.real[job.real].glob("*.txt"))
         whole = b"".join(file.name.encode() + file.read_bytes() for file in files)
         return hashlib.sha256(whole).hexdigest()[:16]
 
@@ -113,14 +117,18 @@ class Store:
 
     def arguments(self, job: Job) -> list[str]:
         """Arguments of `segrgbx`; resumes where an earlier attempt left a checkpoint."""
-        plain = [self._placed(word) for word in job.arguments]
+        plain = [self._placed(word, job.real) for word in job.arguments]
         if job.kind == "train" and (self.out / job.makes / "checkpoint.pt").is_file():
             return [*plain, "--resume"]
         return [*plain, "--force"]
 
     def command(self, job: Job) -> str:
         """The plain command that gives the same result in the default output folder."""
-        words = [word.replace(OUT, USUAL).replace(MFNET, "MFNET") for word in job.arguments]
+        real = job.real or ""
+        words = [
+            word.replace(OUT, USUAL).replace(folder_of(real), real.upper())
+            for word in job.arguments
+        ]
         return " ".join(["segrgbx", *words])
 
     def log(self, job: Job) -> Path:
@@ -160,8 +168,11 @@ class Store:
     def _path(self, job: Job) -> Path:
         return self.out / "jobs" / f"{_flat(job)}.json"
 
-    def _placed(self, word: str) -> str:
-        return word.replace(OUT, str(self.out)).replace(MFNET, str(self.mfnet or "MFNET"))
+    def _placed(self, word: str, dataset: str | None) -> str:
+        word = word.replace(OUT, str(self.out))
+        if dataset is None:
+            return word
+        return word.replace(folder_of(dataset), str(self.real.get(dataset, dataset.upper())))
 
     def _from_recipes(self, value: object) -> object:
         if isinstance(value, Mapping):
@@ -170,8 +181,9 @@ class Store:
             return [self._from_recipes(below) for below in value]
         if isinstance(value, str) and value.startswith(OUT):
             return ".." + value.removeprefix(OUT)
-        if isinstance(value, str) and value == MFNET and self.mfnet is not None:
-            return os.path.relpath(self.mfnet.resolve(), (self.out / "recipes").resolve())
+        for name, folder in self.real.items():
+            if value == folder_of(name):
+                return os.path.relpath(folder.resolve(), (self.out / "recipes").resolve())
         return value
 
 

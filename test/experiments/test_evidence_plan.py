@@ -32,7 +32,7 @@ def jobs(plan: Plan) -> tuple[Job, ...]:
 @pytest.fixture(scope="module")
 def recipes(jobs: tuple[Job, ...], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recipe]:
     out = tmp_path_factory.mktemp("out")
-    store = Store(out, out.parent / "mfnet")
+    store = Store(out, {"mfnet": out.parent / "mfnet", "nyu_depth_v2": out.parent / "nyu"})
     for job in jobs:
         store.write_recipe(job)
     return {path.stem: load_recipe(path) for path in sorted((out / "recipes").iterdir())}
@@ -46,38 +46,54 @@ def test_every_recipe_loads(plan: Plan, recipes: dict[str, Recipe]) -> None:
 
 def test_the_sides_of_a_question_have_one_budget(plan: Plan, recipes: dict[str, Recipe]) -> None:
     for question in QUESTIONS[1:]:
-        of = [recipes[f"{run.name}_s1"] for run in plan.runs if run.question in (question,)]
+        of = [
+            recipes[f"{run.name}_s1"]
+            for run in plan.runs
+            if run.question == question and not run.name.startswith("few_")
+        ]
         assert len({recipe.optimiser for recipe in of}) == 1, question
-        # Darkened RGB applies to samples with X, which a model of RGB alone does not have.
-        alike = {replace(recipe.augment, x_dropout=0.0, rgb_dark=0.0) for recipe in of}
-        assert len(alike) == 1, question
+        # Faults of X and darkened RGB apply to samples with X, which RGB alone does not have.
+        own = {"x_dropout": 0.0, "rgb_dark": 0.0, "x_wrong": 0.0}
+        assert len({replace(recipe.augment, **own) for recipe in of}) == 1, question
         assert len({r.augment.rgb_dark for r in of if r.augment.x_dropout < 1}) == 1, question
-    assert recipes["general_s1"].optimiser == recipes["none_s1"].optimiser
-    assert recipes["general_s1"].optimiser == recipes["no_dropout_s1"].optimiser
-    whole, bare = recipes["start_all_s2"], recipes["start_s2"]
-    assert (whole.optimiser, whole.augment) == (bare.optimiser, bare.augment)
-    assert whole.start_from is bare.start_from is None
+        assert len({r.short_side for r in of}) == 1, question
+    general = recipes["general_s1"]
+    for name in ("none", "cmx", "dsrm_everywhere", "trusting"):
+        assert recipes[f"{name}_s1"].optimiser == general.optimiser
+    few = recipes["few_event_s1"]
+    assert few.optimiser.steps * 5 == general.optimiser.steps
+    assert few.augment == general.augment
 
 
-def test_every_comparison_has_two_seeds(plan: Plan) -> None:
-    assert all(len(run.seeds) >= 2 for run in plan.runs if run.question != "start")
+def test_a_verdict_rests_on_two_seeds(plan: Plan) -> None:
+    decisive = ("general", "none", "rgb_only", "nyu_segrgbx", "nyu_none", "nyu_rgb_only")
+    for name in (*decisive, "mfnet_segrgbx", "mfnet_none", "mfnet_rgb_only"):
+        assert len(plan.run(name).seeds) >= 2
+
+
+def test_the_test_split_of_a_set_without_validation_chooses_nothing(
+    recipes: dict[str, Recipe],
+) -> None:
+    for name, recipe in recipes.items():
+        if name.startswith("nyu_"):
+            assert recipe.optimiser.validate_every == recipe.optimiser.steps
 
 
 def test_what_is_left_out_is_left_out(recipes: dict[str, Recipe]) -> None:
     assert recipes["general_s1"].model.components == ("ma_clip", "modality_embedding", "dsrm")
-    assert recipes["no_dsrm_s2"].model.components == ("ma_clip", "modality_embedding")
     assert recipes["none_s1"].model.components == ()
-    assert recipes["none_s1"].clip_tuning is None
     assert not recipes["cmx_s1"].model.shared_blocks
-    assert recipes["by_modality_s1"].data.batches == "by_modality"
-    assert recipes["no_dropout_s1"].augment.x_dropout == 0
+    assert recipes["trusting_s1"].augment.x_wrong == 0
     assert recipes["only_depth_s1"].model.modalities == ("depth",)
     assert [source.folder for source in recipes["only_depth_s1"].data.train] == [
         "../data/train/depth"
     ]
-    assert recipes["mfnet_cmx_scenes_s2"].start_from == "../runs/cmx_s1/model"
-    assert recipes["mfnet_cmx_scratch_s2"].start_from is None
-    assert recipes["mfnet_cmx_scratch_s2"].data.train[0].folder == "../../mfnet"
+    assert recipes["general_s2"].start_from == "imagenet"
+    assert recipes["mfnet_segrgbx_rooms_s2"].start_from == "../runs/nyu_segrgbx_s1/model"
+    (mfnet,) = recipes["mfnet_none_s2"].data.train
+    assert (mfnet.folder, mfnet.dataset) == ("../../mfnet", "mfnet")
+    (nyu,) = recipes["nyu_none_s2"].data.validation
+    assert (nyu.folder, nyu.split, nyu.depth_scale) == ("../../nyu", "test", 6528)
 
 
 def test_no_street_is_learnt_from_and_scored(plan: Plan) -> None:
@@ -114,7 +130,8 @@ def test_a_question_is_answered_with_all_seeds_before_the_next(jobs: tuple[Job, 
 
 
 def test_every_command_is_one_of_segrgbx(jobs: tuple[Job, ...], tmp_path: Path) -> None:
-    store, parser = Store(tmp_path, tmp_path), build_parser()
+    store = Store(tmp_path, {"mfnet": tmp_path, "nyu_depth_v2": tmp_path})
+    parser = build_parser()
     for job in jobs:
         args = parser.parse_args(store.arguments(job))
         assert args.out == tmp_path / job.makes
@@ -134,13 +151,15 @@ def test_rgb_alone_is_scored_once_since_all_sensors_share_it(jobs: tuple[Job, ..
 def test_a_key_changes_with_what_the_result_depends_on(plan: Plan) -> None:
     before = keys_of(jobs_of(plan))
     runs = [
-        replace(run, recipe={**run.recipe, "short_side": 200}) if run.name == "cmx" else run
+        replace(run, recipe={**run.recipe, "short_side": 200})
+        if run.name == "nyu_segrgbx"
+        else run
         for run in plan.runs
     ]
     after = keys_of(jobs_of(replace(plan, runs=tuple(runs))))
     changed = {name.split("/")[1] for name in before if before[name] != after[name]}
-    scenes_cmx = {"mfnet_cmx_scenes_s1", "mfnet_cmx_scenes_s2"}
-    assert changed == {"cmx_s1", "cmx_s2"} | scenes_cmx
+    rooms = {"mfnet_segrgbx_rooms_s1", "mfnet_segrgbx_rooms_s2"}
+    assert changed == {"nyu_segrgbx_s1", "nyu_segrgbx_s2"} | rooms
 
 
 def test_a_rehearsal_has_the_same_jobs(plan: Plan, jobs: tuple[Job, ...]) -> None:
@@ -158,7 +177,7 @@ def test_a_rehearsal_has_the_same_jobs(plan: Plan, jobs: tuple[Job, ...]) -> Non
         ("start_from", "later", "later"),
         ("seeds", [], "no seeds"),
         ("steps", 3, "unknown .*steps"),
-        ("name", "start", "one name"),
+        ("name", "nyu_segrgbx", "one name"),
     ],
 )
 def test_a_wrong_plan_is_refused_in_words(
@@ -175,12 +194,15 @@ def test_a_wrong_plan_is_refused_in_words(
 def test_the_list_shows_states_and_cost(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--list", "--out", str(tmp_path), "--only", "mfnet_cmx_scenes_s1"]) == 0
+    rooms = ["--list", "--out", str(tmp_path), "--only", "mfnet_segrgbx_rooms_s1"]
+    assert main(rooms) == 0
     shown = capsys.readouterr().out
-    assert "train/cmx_s1" in shown
-    assert "without MFNet" in shown
+    assert "train/nyu_segrgbx_s1" in shown
+    assert "without nyu_depth_v2" in shown
     assert "general" not in shown
     assert "CPU hours" in shown
-    assert "--mfnet" in shown
+    assert "--data mfnet=DIR" in shown
     assert main(["--list", "--out", str(tmp_path), "--only", "nothing"]) == 2
     assert "nothing" in capsys.readouterr().err
+    assert main([*rooms, "--data", f"mfnt={tmp_path}"]) == 2
+    assert "expected NAME=DIR" in capsys.readouterr().err

@@ -201,20 +201,20 @@ def test_what_one_copy_of_the_real_set_gave_is_never_taken_for_anothers(tmp_path
     for folder, names in ((first, "1D\n"), (other, "1D\n2N\n")):
         folder.mkdir()
         (folder / "train.txt").write_text(names)
-    real, scenes = replace(job("real"), real=True), job("scenes")
+    real, scenes = replace(job("real"), real="mfnet"), job("scenes")
     keys, out = keys_of((real, scenes)), tmp_path / "out"
     for each in (real, scenes):
-        store = Store(out, first)
+        store = Store(out, {"mfnet": first})
         store.note(each, replace(store.begun(each, keys[each.name], {}), state="done"))
         (out / each.makes).mkdir()
-    assert Store(out, first).done(real, keys["real"])
+    assert Store(out, {"mfnet": first}).done(real, keys["real"])
     assert Store(out).done(real, keys["real"])
-    assert Store(out, other).outdated(real, keys["real"])
-    assert state_of(real, Store(out, other), keys) == "outdated"
-    assert Store(out, other).done(scenes, keys["scenes"])
-    again = Store(out, other).begun(real, keys["real"], {})
+    assert Store(out, {"mfnet": other}).outdated(real, keys["real"])
+    assert state_of(real, Store(out, {"mfnet": other}), keys) == "outdated"
+    assert Store(out, {"mfnet": other}).done(scenes, keys["scenes"])
+    again = Store(out, {"mfnet": other}).begun(real, keys["real"], {})
     assert again.attempts == 1
-    assert Store(out, first).outdated(real, keys["real"])
+    assert Store(out, {"mfnet": first}).outdated(real, keys["real"])
 
 
 def test_two_runners_do_not_share_a_folder(tmp_path: Path) -> None:

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The first two questions: real rooms with depth, real streets with thermal images."""
+
+from dataclasses import dataclass
+
+from experiments.charts import Row, dot_chart
+from experiments.figures import NOT_RUN, BySeed, Findings, cell, difference, gain_cell
+from experiments.gather import RGB
+from experiments.tables import Line, compared, markdown
+from experiments.wording import sentence, standing, verdict
+from segrgbx_core.evaluation.summary import ALL
+from segrgbx_core.pictures.sheet import COLORS
+from segrgbx_core.readings import RgbImage
+
+
+@dataclass(frozen=True)
+class RealQuestion:
+    """One real dataset. asked: what, in a sentence. models: runs and their names, the first with
+    all parts, the last RGB alone. columns: conditions. beside: published or other figures, in
+    words. option: of make, that names its folder."""
+
+    title: str
+    asked: str
+    sensor: str
+    models: tuple[tuple[str, str], ...]
+    columns: tuple[str, ...]
+    beside: str
+    option: str
+    picture: str
+
+    def text(self, findings: Findings) -> list[str]:
+        """The scores, and what they say."""
+        if not any(findings.of(run) and self._miou(findings, run) for run, _ in self.models):
+            return [self.asked, f"{NOT_RUN.capitalize()}: `make results {self.option}` runs it."]
+        head = ["model", *self.columns, f"{ALL}, its own RGB alone", "seeds", "minus RGB alone"]
+        alone = self.models[-1][0]
+        lines = []
+        for run, name in self.models:
+            own = {} if run == alone else findings.miou(run, RGB)
+            gain = (
+                "" if run == alone else gain_cell(*(self._miou(findings, r) for r in (run, alone)))
+            )
+            values = tuple(self._miou(findings, run, column) for column in self.columns)
+            lines.append(Line((name,), (*values, own), (gain,)))
+        rows = [
+            [
+                value if value != NOT_RUN or i <= len(self.columns) else ""
+                for i, value in enumerate(row)
+            ]
+            for row in compared(lines)
+        ]
+        return [
+            self.asked,
+            markdown(head, rows),
+            self.beside,
+            "\n".join(self._sentences(findings)),
+        ]
+
+    def details(self, findings: Findings) -> list[str]:
+        """IoU of each class."""
+        groups = [
+            places[place][ALL]
+            for run, _ in self.models
+            for measured in findings.of(run)
+            for place, places in (("", measured.scores),)
+            for place in places
+        ]
+        names = list(dict.fromkeys(name for group in groups for name in group.classes))
+        if not names:
+            return []
+        rows = []
+        for name in names:
+            values = (findings.iou(run, self._place(run), name) for run, _ in self.models)
+            rows.append(
+                [name.replace("_", " "), *(cell(value) if value else "-" for value in values)]
+            )
+        return [
+            "IoU of each class:",
+            markdown(["class", *(name for _, name in self.models)], rows),
+        ]
+
+    def pictures(self, findings: Findings) -> dict[str, RgbImage | None]:
+        """Means over the test split."""
+        rows = [
+            Row(name.replace("`", ""), self._miou(findings, run), COLORS[min(i, 1)])
+            for i, (run, name) in enumerate(self.models[:-1])
+        ]
+        run, name = self.models[-1]
+        chart = dot_chart(f"{self.title}, test split", rows, (name, self._miou(findings, run)))
+        return {self.picture: chart}
+
+    def _place(self, run: str) -> str:
+        return RGB if run == self.models[-1][0] else self.sensor
+
+    def _miou(self, findings: Findings, run: str, condition: str = ALL) -> BySeed:
+        return findings.miou(run, self._place(run), condition)
+
+    def _sentences(self, findings: Findings) -> list[str]:
+        said, (full, name) = [], self.models[0]
+        own = self._miou(findings, full)
+        alone = self._miou(findings, self.models[-1][0])
+        said += sentence(f"{name} against RGB alone", ("", verdict(difference(own, alone))))
+        others = [
+            (f"against {other}", standing(difference(own, self._miou(findings, run))))
+            for run, other in self.models[1:-1]
+        ]
+        return said + sentence(name, *others)
+
+
+NYU = RealQuestion(
+    title="Real rooms with depth",
+    asked="Does depth help on a full real benchmark, from ImageNet weights on a CPU? NYUDepthV2, "
+    "official split, 795 frames to learn from, 654 to be scored on, 40 classes, one pass, the "
+    "weights of the last step.",
+    sensor="depth",
+    models=(
+        ("nyu_segrgbx", "RGB-D, all parts"),
+        ("nyu_none", "RGB-D, without parts"),
+        ("nyu_cmx", "RGB-D, `cmx`"),
+        ("nyu_rgb_only", "RGB alone"),
+    ),
+    columns=(ALL,),
+    beside="Beside it: one linear layer on frozen lite0 features reaches 0.249 from RGB and "
+    "0.260 with depth (every third test frame). Published, with larger encoders and hundreds of "
+    "epochs on GPUs: SegRGB-X 0.478, CMX-B2 0.541.",
+    option="NYU=/path/to/nyudepthv2",
+    picture="nyu.png",
+)
+
+MFNET = RealQuestion(
+    title="Real streets with thermal images",
+    asked="Does a thermal camera help on real streets, by day and by night? MFNet, the lists in "
+    "the folder that was given, which need not be the papers'; the best weights are chosen on "
+    "its val list. Class `unlabeled` counts, as its owners have it, and each mean leaves out "
+    "the classes that its own images and predictions lack.",
+    sensor="thermal",
+    models=(
+        ("mfnet_segrgbx", "RGB-T, all parts"),
+        ("mfnet_none", "RGB-T, without parts"),
+        ("mfnet_segrgbx_rooms", "RGB-T, all parts, from rooms with depth"),
+        ("mfnet_rgb_only", "RGB alone"),
+    ),
+    columns=(ALL, "day", "night"),
+    beside="A Cityscapes segmenter that never saw MFNet reads from RGB car 0.371, person 0.485 "
+    "and bike 0.594 by day, 0.008, 0.013 and 0.450 by night, on 36 test frames.",
+    option="MFNET=/path/to/mfnet",
+    picture="mfnet.png",
+)
