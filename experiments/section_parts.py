@@ -16,6 +16,7 @@ VARIANTS = (
     (BARE, "without the three parts"),
     (FULL, "all three parts, as in the paper"),
     ("dsrm_everywhere", "all three, DSRM at all four stages"),
+    ("sensor_paths", "all three, a low-rank path for each sensor"),
     ("cmx", "`cmx`: none, two sets of blocks"),
 )
 

@@ -58,8 +58,7 @@ def active_logits(logits: Tensor, active: Membership) -> Tensor:
             f"Logits have shape {tuple(logits.shape)}; expected (batch, {len(active.unified)}, "
             f"height, width), one for each class of '{active.unified.name}'."
         )
-    return torch.stack([_together(logits, ids) for ids in active.meets], 1)
-
-
-def _together(logits: Tensor, ids: tuple[int, ...]) -> Tensor:
-    return logits[:, ids[0]] if len(ids) == 1 else logits[:, list(ids)].logsumexp(1)
+    # One selection for all classes: each has a gradient of the size of all logits.
+    ids = torch.tensor([i for met in active.meets for i in met], device=logits.device)
+    each = torch.split(logits.index_select(1, ids), [len(met) for met in active.meets], 1)
+    return torch.cat([e if e.shape[1] == 1 else e.logsumexp(1, keepdim=True) for e in each], 1)

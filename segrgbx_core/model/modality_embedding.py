@@ -55,3 +55,22 @@ class ModalityEmbedding(nn.Module):
         weights = torch.softmax(tokens @ key.transpose(1, 2).to(tokens.dtype) * self.scale, 2)
         # The gate is applied to the few values, not to the many tokens.
         return tokens + weights.to(tokens.dtype) @ (value * self.gate).to(tokens.dtype)
+
+
+class SensorAdapter(nn.Module):
+    """A low-rank path of its own for each sensor beside one stage's shared blocks.
+
+    x + U_m V_m x for the features x of X and its sensor m. width: the stage's channels; rows:
+    number of sensors; rank: of each product. U starts at zero, so a new module is the identity.
+    """
+
+    def __init__(self, width: int, rows: int, rank: int) -> None:
+        super().__init__()
+        self.down = nn.Parameter(torch.randn(rows, rank, width) * width**-0.5)
+        self.up = nn.Parameter(torch.zeros(rows, width, rank))
+
+    def forward(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Maps (B, C, H, W) of X to maps of the same shape; rows: (B,) int64."""
+        product = self.up[rows] @ self.down[rows]
+        change = product.to(x.dtype) @ x.flatten(2)
+        return x + change.view_as(x)

@@ -30,7 +30,7 @@ from segrgbx_core.model.ma_clip import (
     SceneEmbeddings,
     modality_rows,
 )
-from segrgbx_core.model.modality_embedding import ModalityEmbedding
+from segrgbx_core.model.modality_embedding import ModalityEmbedding, SensorAdapter
 from segrgbx_core.model.presets import SMALL_PRESETS, build_encoder, check_components, check_preset
 
 
@@ -46,7 +46,8 @@ class ModelConfig:
     shared_embeddings: one patch embedding and last norm per stage for RGB and X, or two. clip:
     "small" or a name of open_clip. modalities: those with their own prompts. control_prompts:
     prompts that each stage derives from the scene. prompts: prompts that each stage learns per
-    sensor. dsrm_stages: 1 to 4. The last five matter only with components.
+    sensor. dsrm_stages: 1 to 4. sensor_rank: of each sensor's own low-rank path beside the shared
+    blocks; 0 leaves it out. The last six matter only with components.
     Raises ModelError for other values.
     """
 
@@ -61,6 +62,7 @@ class ModelConfig:
     control_prompts: int = 4
     prompts: int = 4
     dsrm_stages: tuple[int, ...] = (4,)
+    sensor_rank: int = 0
 
     def __post_init__(self) -> None:
         check_preset(self.preset)
@@ -68,6 +70,8 @@ class ModelConfig:
             raise ModelError(f"The model has {self.num_classes} classes; expected 1 to 255.")
         if self.head_width is not None and self.head_width < 1:
             raise ModelError(f"The head's width is {self.head_width}; expected 1 or more.")
+        if not 0 <= self.sensor_rank <= 64:
+            raise ModelError(f"The sensors' rank is {self.sensor_rank}; expected 0 to 64.")
         check_components(
             self.components,
             self.modalities,
@@ -127,6 +131,7 @@ class SegRgbX(nn.Module):
         self.modality_vectors: ModalityVectors | None = None
         self.modality_embedding: nn.ModuleList | None = None
         self.dsrm: nn.ModuleDict | None = None
+        self.sensor_adapter: nn.ModuleList | None = None
         # Last, so that a seed gives the other parts the same weights with and without components.
         self._add_components(config, widths)
 
@@ -143,6 +148,10 @@ class SegRgbX(nn.Module):
             self.modality_embedding = nn.ModuleList(
                 ModalityEmbedding(w, scene.width, rows, config.control_prompts, config.prompts)
                 for w in widths
+            )
+        if config.sensor_rank:
+            self.sensor_adapter = nn.ModuleList(
+                SensorAdapter(w, rows, config.sensor_rank) for w in widths
             )
         if "dsrm" in config.components:
             self.dsrm = nn.ModuleDict(
@@ -241,6 +250,8 @@ class SegRgbX(nn.Module):
         if self.modality_embedding is not None:
             align = partial(self.modality_embedding[index], scene=control.scene, rows=control.rows)
         rgb, x = stage(rgb, x, align)
+        if self.sensor_adapter is not None:
+            x = self.sensor_adapter[index](x, control.rows)
         name = str(index + 1)
         if self.dsrm is not None and name in self.dsrm:
             rgb, x = self.dsrm[name](rgb, x, control.scene)

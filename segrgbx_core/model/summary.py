@@ -76,6 +76,8 @@ def summarize(config: ModelConfig, height: int = 480, width: int = 640) -> Model
     names = (*PARTS, *(name for name in COMPONENTS if name in config.components))
     if config.components and "ma_clip" not in config.components:
         names = (*names, "modality_vectors")
+    if config.components and config.sensor_rank:
+        names = (*names, "sensor_adapter")
     parts = tuple(_part(name, model, counts) for name in names)
     return ModelSummary(config, height, width, parts)
 

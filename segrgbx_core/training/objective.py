@@ -93,12 +93,19 @@ class Objective:
         logits: (B, classes of the model, H, W). labels: (B, H, W) int64. sources: source number of
         each sample. whole: the weight of all parts of the step.
         """
-        parts = []
-        for answers in self._answers:
-            rows = _rows(sources, answers, labels.device)
-            if rows is None:
+        groups = [[i for i, s in enumerate(sources) if s in a.sources] for a in self._answers]
+        order = torch.tensor([i for group in groups for i in group], device=labels.device)
+        sizes, parts = [len(group) for group in groups], []
+        pieces = zip(
+            self._answers,
+            torch.split(logits.index_select(0, order), sizes),
+            torch.split(labels.index_select(0, order), sizes),
+            strict=True,
+        )
+        for answers, piece, truth in pieces:
+            if not len(piece):
                 continue
-            own, truth = logits[rows].float(), labels[rows]
+            own = piece.float()
             if answers.active is not None:
                 own = active_logits(own, answers.active)
             weight = _weight(truth, answers.weights)

@@ -16,7 +16,9 @@ from segrgbx_core.weights.importing import ImportReport, LeftOver, Taken
 from segrgbx_core.weights.store import load_model
 
 _BY_CLASS = re.compile(r"^head\.classifier\.")
-_BY_SENSOR = re.compile(r"^(modality_embedding\.\d\.prompts|modality_vectors\.\w+)$")
+_BY_SENSOR = re.compile(
+    r"^(modality_embedding\.\d\.prompts|modality_vectors\.\w+|sensor_adapter\.\d\.(up|down))$"
+)
 _STREAM = re.compile(r"^(encoder\.stages\.\d\.(?:embeddings|blocks|norms)\.)\d(\..+)$")
 _RGB = "RGB"
 

@@ -25,6 +25,8 @@ def _awake(config: ModelConfig) -> SegRgbX:
         model.head.classifier.weight.normal_(0.0, 0.1)
         for embedding in model.modality_embedding or ():
             embedding.gate.normal_(0.0, 1.0)  # type: ignore[union-attr,operator]
+        for adapter in model.sensor_adapter or ():
+            adapter.up.normal_(0.0, 0.3)  # type: ignore[union-attr,operator]
         for block in (model.dsrm or {}).values():
             block.control.weight.normal_(0.0, 0.05)  # type: ignore[union-attr,operator]
             block.control.bias.normal_(0.0, 0.5)  # type: ignore[union-attr,operator]

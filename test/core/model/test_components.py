@@ -13,7 +13,7 @@ from torch import Tensor
 from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.labels.label_set import LabelClass, LabelSet
 from segrgbx_core.model import ModelConfig, SegRgbX, build_model, summarize
-from segrgbx_core.model.ma_clip import SceneEmbeddings
+from segrgbx_core.model.ma_clip import SceneEmbeddings, modality_rows
 from segrgbx_core.model.presets import COMPONENTS
 from segrgbx_core.weights.card import ModelCard, load_card
 from segrgbx_core.weights.store import load_model, save_model
@@ -140,6 +140,28 @@ def test_dsrm_stands_at_the_stages_asked_for() -> None:
         assert model(*_pair(1, 32, 32), "thermal").shape == (1, 4, 32, 32)
 
 
+def test_each_sensor_has_a_path_of_its_own(awake: Awake, tmp_path: Path) -> None:
+    config = replace(_config(("modality_embedding",)), sensor_rank=4)
+    rgb, x = _pair(2)
+    torch.manual_seed(8)
+    fresh = SegRgbX(config).eval()
+    torch.manual_seed(8)
+    without = SegRgbX(replace(config, sensor_rank=0)).eval()
+    with torch.no_grad():
+        assert torch.equal(fresh(rgb, x, "thermal"), without(rgb, x, "thermal"))
+        model = awake(config)
+        before = {name: model(rgb, x, name) for name in ("thermal", "event")}
+        adapters = model.sensor_adapter
+        assert adapters is not None
+        for adapter in adapters:
+            adapter.up[modality_rows("event", 1, config.modalities)[0]] = 0.0
+        after = {name: model(rgb, x, name) for name in ("thermal", "event")}
+    assert torch.equal(before["thermal"], after["thermal"])
+    assert not torch.allclose(before["event"], after["event"])
+    save_model(tmp_path, model, _card(model))
+    assert load_model(tmp_path).model.config.sensor_rank == 4
+
+
 def test_card_without_the_components_settings_is_an_outline(tmp_path: Path) -> None:
     model = build_model("b0", 4, head_width=16)
     save_model(tmp_path, model, _card(model))
@@ -187,6 +209,7 @@ def test_summary_counts_every_parameter() -> None:
         ({"dsrm_stages": (5,)}, r"dsrm_stages is \(5,\); .*from 1 to 4"),
         ({"dsrm_stages": ()}, r"dsrm_stages is \(\); expected"),
         ({"dsrm_stages": (4, 4)}, r"dsrm_stages is \(4, 4\); .*each once"),
+        ({"sensor_rank": 65}, "rank is 65; expected 0 to 64"),
         ({"prompts": 0}, "4 control .* 0 learnable prompts; .*1 to 64"),
         ({"control_prompts": 65}, "65 control prompts"),
         ({"modalities": ("sonar",)}, "modalities are sonar; .*event"),
