@@ -17,6 +17,7 @@ VARIANTS = (
     (FULL, "all three parts, as in the paper"),
     ("dsrm_everywhere", "all three, DSRM at all four stages"),
     ("sensor_paths", "all three, a low-rank path for each sensor"),
+    ("imagenet_tower", "all three, MA-CLIP's tower from ImageNet"),
     ("cmx", "`cmx`: none, two sets of blocks"),
 )
 

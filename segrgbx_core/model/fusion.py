@@ -2,7 +2,7 @@
 """Fusion of the two streams at one stage: rectify each with the other (FRM), then merge (FFM).
 
 Written from the CMX paper (Zhang et al., 2023, arXiv 2203.04838, sections III-B and III-C), with
-reduction 1 and lambda_c = lambda_s = 0.5.
+reduction 1 unless told otherwise and lambda_c = lambda_s = 0.5.
 """
 
 from contextlib import nullcontext
@@ -19,12 +19,16 @@ CLOSED = -4.0
 
 
 class FeatureRectification(nn.Module):
-    """Adds to each stream the other's features, weighted by channel and by position."""
+    """Adds to each stream the other's features, weighted by channel and by position.
 
-    def __init__(self, width: int) -> None:
+    reduction: divides the hidden channels of the weights by channel.
+    """
+
+    def __init__(self, width: int, reduction: int = 1) -> None:
         super().__init__()
+        hidden = 4 * width // reduction
         self.channel = nn.Sequential(
-            nn.Linear(4 * width, 4 * width), nn.ReLU(), nn.Linear(4 * width, 2 * width)
+            nn.Linear(4 * width, hidden), nn.ReLU(), nn.Linear(hidden, 2 * width)
         )
         self.spatial = nn.Sequential(
             nn.Conv2d(2 * width, width, 1), nn.ReLU(), nn.Conv2d(width, 2, 1)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.modality import NO_X
+from segrgbx_core.model.encoders.efficient_net import EFFICIENT_PRESETS, EfficientTower
 from segrgbx_core.model.vision_tower import SMALL, VisionTower
 
 RGB_ROW, ABSENT_ROW = 0, 1
@@ -74,8 +75,9 @@ def _open_clip_tower(name: str) -> tuple[nn.Module, int]:
 class MaClip(nn.Module):
     """The tuned visual tower of CLIP, and the learned vector that represents an absent X.
 
-    clip: "small", or any name of open_clip. Both images are resized to the tower's square, so the
-    whole field of view counts. Raises ModelError for an unknown name or without open_clip.
+    clip: "small", efficientnet_lite0 to efficientnet_lite2, or any name of open_clip. Both images
+    are resized to the tower's square, so the whole field of view counts. Raises ModelError for an
+    unknown name or without open_clip.
     """
 
     input_scale: Tensor
@@ -86,6 +88,9 @@ class MaClip(nn.Module):
         self.visual: nn.Module
         if clip == SMALL_CLIP:
             self.visual, self.width = VisionTower(SMALL), SMALL.output
+        elif clip in EFFICIENT_PRESETS:
+            self.width = SMALL.output
+            self.visual = EfficientTower(EFFICIENT_PRESETS[clip], self.width)
         else:
             self.visual, self.width = _open_clip_tower(clip)
         size: Any = self.visual.image_size

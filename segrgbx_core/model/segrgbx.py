@@ -40,14 +40,15 @@ class ModelConfig:
 
     preset: b0 to b5, pvt_v2_b0 to pvt_v2_b5, or efficientnet_lite0 to efficientnet_lite2.
     components: some of ma_clip, modality_embedding and dsrm; without ma_clip the other two read
-    one learned vector per sensor instead of the scene embedding. shared_blocks: one set of
-    encoder blocks for RGB and X, or two. head_width: the head's channels; None takes 256 for the
-    small presets (b0 and b1 of either family, EfficientNet-Lite) and 512 for the others.
+    one learned vector per sensor instead of the scene embedding. shared_blocks: one set of encoder
+    blocks for RGB and X, or two. head_width: the head's channels; None takes 256 for the small
+    presets (b0 and b1 of either family, EfficientNet-Lite) and 512 for the others.
     shared_embeddings: one patch embedding and last norm per stage for RGB and X, or two. clip:
-    "small" or a name of open_clip. modalities: those with their own prompts. control_prompts:
-    prompts that each stage derives from the scene. prompts: prompts that each stage learns per
-    sensor. dsrm_stages: 1 to 4. sensor_rank: of each sensor's own low-rank path beside the shared
-    blocks; 0 leaves it out. The last six matter only with components.
+    "small", an EfficientNet-Lite preset or a name of open_clip. modalities: those with their own
+    prompts. control_prompts: prompts that each stage derives from the scene. prompts: prompts that
+    each stage learns per sensor. dsrm_stages: 1 to 4. sensor_rank: of each sensor's own low-rank
+    path beside the shared blocks; 0 leaves it out. The six from clip on matter only with
+    components. reduction: of the FRMs' hidden channels, 1 as in CMX.
     Raises ModelError for other values.
     """
 
@@ -63,6 +64,7 @@ class ModelConfig:
     prompts: int = 4
     dsrm_stages: tuple[int, ...] = (4,)
     sensor_rank: int = 0
+    reduction: int = 1
 
     def __post_init__(self) -> None:
         check_preset(self.preset)
@@ -70,6 +72,8 @@ class ModelConfig:
             raise ModelError(f"The model has {self.num_classes} classes; expected 1 to 255.")
         if self.head_width is not None and self.head_width < 1:
             raise ModelError(f"The head's width is {self.head_width}; expected 1 or more.")
+        if not 1 <= self.reduction <= 16:
+            raise ModelError(f"The FRMs' reduction is {self.reduction}; expected 1 to 16.")
         if not 0 <= self.sensor_rank <= 64:
             raise ModelError(f"The sensors' rank is {self.sensor_rank}; expected 0 to 64.")
         check_components(
@@ -119,7 +123,7 @@ class SegRgbX(nn.Module):
         self.num_classes = config.num_classes
         self.encoder = build_encoder(config.preset, config.shared_blocks, config.shared_embeddings)
         widths, heads = self.encoder.widths, self.encoder.heads
-        self.frm = nn.ModuleList(FeatureRectification(w) for w in widths)
+        self.frm = nn.ModuleList(FeatureRectification(w, config.reduction) for w in widths)
         self.ffm = nn.ModuleList(FeatureFusion(w, h) for w, h in zip(widths, heads, strict=True))
         self.head = MlpHead(widths, config.resolved_head_width, config.num_classes)
         self.apply(_initialise)

@@ -9,6 +9,7 @@ from typing import Literal
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.files.fields import filled
 from segrgbx_core.files.yaml import read_yaml
+from segrgbx_core.model.encoders.efficient_net import EFFICIENT_PRESETS
 from segrgbx_core.model.segrgbx import ModelConfig
 from segrgbx_core.training.clip.objective import ClipObjective
 from segrgbx_core.training.clip.towers import LoraSettings
@@ -146,10 +147,10 @@ class Optimiser:
 
     batch: samples per step, over all processes. accumulate: number of parts of a batch that go
     through the network one after the other, to save memory. class_balance: the loss weight of a
-    class is its frequency to minus this power. encoder_rate: the encoder's learning rate, relative
-    to `learning_rate`; less than 1 suits pretrained weights. ema: decay of the averaged weights.
-    precision: "auto", "float32", "bf16" or "fp16"; "auto" is float32 on the CPU. ohem: None learns
-    from all pixels.
+    class is its frequency to minus this power. encoder_rate: the learning rate of the encoder, and
+    of an EfficientNet as MA-CLIP's tower, relative to `learning_rate`; less than 1 suits
+    pretrained weights. ema: decay of the averaged weights. precision: "auto", "float32", "bf16" or
+    "fp16"; "auto" is float32 on the CPU. ohem: None learns from all pixels.
     """
 
     steps: int
@@ -312,6 +313,11 @@ def _check_clip(recipe: Recipe, place: str) -> None:
         raise RecipeError(
             f"{place}: clip_tuning is given, but model.components lacks ma_clip; add it, or leave "
             "clip_tuning out."
+        )
+    if recipe.model.clip in EFFICIENT_PRESETS:
+        raise RecipeError(
+            f"{place}: clip_tuning is given, but model.clip is {recipe.model.clip}, which has no "
+            "text tower and learns with the rest; leave clip_tuning out."
         )
     for name, value, low, high in (
         ("clip_tuning.steps", stage.steps, 1, 10_000_000),

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.files.disk import disk_errors
 from segrgbx_core.model import SegRgbX
+from segrgbx_core.model.encoders.efficient_net import EfficientTower
 from segrgbx_core.training.recipe import Recipe
 
 
@@ -137,7 +138,10 @@ RATE = "rate"
 
 def _groups(model: SegRgbX, recipe: Recipe) -> list[dict[str, Any]]:
     o = recipe.optimiser
-    encoder = {id(p) for p in model.encoder.parameters()}
+    pretrained: list[nn.Module] = [model.encoder]
+    if model.ma_clip is not None and isinstance(model.ma_clip.visual, EfficientTower):
+        pretrained.append(model.ma_clip.visual)
+    encoder = {id(p) for module in pretrained for p in module.parameters()}
     groups = []
     for inside, rate in ((True, o.encoder_rate), (False, 1.0)):
         mine = [p for p in model.parameters() if (id(p) in encoder) == inside]

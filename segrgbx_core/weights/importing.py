@@ -68,6 +68,7 @@ class ImportReport:
 
 
 ENCODER_TENSORS = re.compile(r"^encoder\.stages\.\d\.(embeddings|blocks|norms)\.")
+TOWER = "ma_clip.visual."
 SHARED_PARTS = re.compile(r"^(frm|ffm|head)\.")
 
 
@@ -93,6 +94,7 @@ def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> I
     alike = sizes_of_another({own: tensors[k] for own, k in named.items()}, model.config.preset)
     _check_known(layout, {name for entry in taken for name in entry.own}, own, alike)
     values = _values(parts, own)
+    values |= _of_tower(values, own)
     missing = tuple(name for name in own if name not in values and not _is_counter(name))
     _check_complete(layout, missing, alike)
     _check_values(layout, values, own, alike)
@@ -102,6 +104,13 @@ def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> I
             assert isinstance(frm, FeatureRectification)
             frm.close()
     return ImportReport(layout.name, taken, left_over, missing)
+
+
+def _of_tower(values: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same weights for MA-CLIP's tower, where it is an encoder of the same kind."""
+    named = {re.sub(r"^encoder\.", TOWER, name): value for name, value in values.items()}
+    fits = {n: v for n, v in named.items() if n.startswith(TOWER) and n in own}
+    return {n: v for n, v in fits.items() if v.shape == own[n].shape}
 
 
 def _layout_of(tensors: Mapping[str, Tensor]) -> Layout:

@@ -58,7 +58,7 @@ def test_the_sides_of_a_question_have_one_budget(plan: Plan, recipes: dict[str, 
         assert len({r.augment.rgb_dark for r in of if r.augment.x_dropout < 1}) == 1, question
         assert len({r.short_side for r in of}) == 1, question
     general = recipes["general_s1"]
-    for name in ("none", "cmx", "dsrm_everywhere", "sensor_paths", "trusting"):
+    for name in ("none", "cmx", "dsrm_everywhere", "sensor_paths", "imagenet_tower", "trusting"):
         assert recipes[f"{name}_s1"].optimiser == general.optimiser
     few = recipes["few_event_s1"]
     assert few.optimiser.steps * 5 == general.optimiser.steps

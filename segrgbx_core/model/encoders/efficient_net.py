@@ -102,12 +102,39 @@ class EfficientStage(EncoderStage):
         rgb_tokens, x_tokens = align(as_tokens(rgb), as_tokens(x))
         return as_map(rgb_tokens, height, width), as_map(x_tokens, height, width)
 
+    def one(self, images: Tensor) -> Tensor:
+        """The stage's maps of one stream, where both streams share stems, norms and blocks."""
+        if len(self.embeddings):
+            images = self.embeddings[0](images)
+        return self._run(0, images)
+
     def _run(self, column: int, features: Tensor) -> Tensor:
         blocks = self.blocks[column]
         assert isinstance(blocks, nn.ModuleList)
         for block in blocks:
             features = block(features)
         return features
+
+
+class EfficientTower(nn.Module):
+    """One vector for each image: EfficientNet-Lite stages, pooled and projected.
+
+    It takes the same ImageNet weights as the encoder. image_size: side of the square input.
+    """
+
+    image_size = 96
+
+    def __init__(self, spec: EfficientNetSpec, output: int) -> None:
+        super().__init__()
+        self.stages = DualEfficientNet(spec, shared=True, shared_embeddings=True).stages
+        self.project = nn.Linear(spec.widths[-1], output)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, image_size, image_size) to (B, output)."""
+        for stage in self.stages:
+            assert isinstance(stage, EfficientStage)
+            images = stage.one(images)
+        return cast(Tensor, self.project(images.mean((2, 3))))
 
 
 class DualEfficientNet(DualEncoder):

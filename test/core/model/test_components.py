@@ -210,6 +210,7 @@ def test_summary_counts_every_parameter() -> None:
         ({"dsrm_stages": ()}, r"dsrm_stages is \(\); expected"),
         ({"dsrm_stages": (4, 4)}, r"dsrm_stages is \(4, 4\); .*each once"),
         ({"sensor_rank": 65}, "rank is 65; expected 0 to 64"),
+        ({"reduction": 0}, "reduction is 0; expected 1 to 16"),
         ({"prompts": 0}, "4 control .* 0 learnable prompts; .*1 to 64"),
         ({"control_prompts": 65}, "65 control prompts"),
         ({"modalities": ("sonar",)}, "modalities are sonar; .*event"),

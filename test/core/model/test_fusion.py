@@ -150,3 +150,11 @@ def test_context_of_many_tokens_stays_finite_in_float16() -> None:
             rgb, x = cross(tokens, tokens)
     assert torch.isfinite(rgb).all()
     assert torch.isfinite(x).all()
+
+
+def test_a_reduction_divides_the_hidden_channels() -> None:
+    whole, half = FeatureRectification(WIDTH), FeatureRectification(WIDTH, 2)
+    sizes = [m.channel[0].out_features for m in (whole, half)]  # type: ignore[union-attr]
+    assert sizes == [4 * WIDTH, 2 * WIDTH]
+    rgb, x = torch.randn(2, 1, WIDTH, 4, 4)
+    assert half(rgb, x)[0].shape == rgb.shape

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from segrgbx_core.errors import ModelError, RecipeError
-from segrgbx_core.model import SegRgbX
+from segrgbx_core.model import ModelConfig, SegRgbX
+from segrgbx_core.model.encoders.efficient_net import EfficientTower
 from segrgbx_core.training.recipe import RecipeFile
 from segrgbx_core.training.start import check_start, fill_from_start, start_of
 from segrgbx_core.weights.pretrained import PRETRAINED, imagenet_weights
@@ -80,3 +81,37 @@ def test_a_recipe_starts_from_the_installed_weights(tmp_path: Path) -> None:
     for stream in (0, 1):
         own = model.state_dict()[f"encoder.stages.0.embeddings.{stream}.conv.weight"]
         assert torch.equal(own, stem["_conv_stem.weight"])
+
+
+def test_ma_clips_tower_takes_the_encoders_weights(tmp_path: Path) -> None:
+    pytest.importorskip("timm")
+    pytest.importorskip(
+        PRETRAINED["efficientnet_lite0"].module, reason="the extra pretrained is not installed"
+    )
+    file = recipe(tmp_path)
+    config = ModelConfig(
+        "efficientnet_lite0", 2, ("ma_clip", "dsrm"), head_width=16, clip="efficientnet_lite0"
+    )
+    model = SegRgbX(config).eval()
+    report = fill_from_start(model, ("a", "b"), file)
+    assert report is not None
+    new = [name for name in report.missing if name.startswith("ma_clip.visual.")]
+    assert new == ["ma_clip.visual.project.weight", "ma_clip.visual.project.bias"]
+    assert model.ma_clip is not None
+    image = torch.randn(1, 3, EfficientTower.image_size, EfficientTower.image_size)
+    maps, own = (image, image), image
+    with torch.no_grad():
+        for stage, twin in zip(model.encoder.stages, model.ma_clip.visual.stages, strict=True):
+            maps, own = stage(*maps), twin.one(own)
+            torch.testing.assert_close(own, maps[0])
+        scene = model.ma_clip(torch.randn(2, 3, 64, 64), None, torch.tensor([1, 1]))
+    assert scene.rgb.shape == (2, model.ma_clip.width)
+
+
+def test_such_a_tower_is_not_tuned_beforehand(tmp_path: Path) -> None:
+    path = tmp_path / "lite.yaml"
+    settings = "components: [ma_clip, dsrm], clip: efficientnet_lite0, head_width"
+    text = RECIPE.format(preset="efficientnet_lite0").replace("head_width", settings)
+    path.write_text(text + "clip_tuning: {steps: 2}\n")
+    with pytest.raises(RecipeError, match=r"model\.clip is efficientnet_lite0, which has no text"):
+        RecipeFile.read(path)
