@@ -3,19 +3,17 @@
 """How fast sensors' readings become planes, and event messages events; METHOD.md says how."""
 
 import argparse
-import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from event_streams import Stream, recording, single_events, vectors, window
-from measuring import Case, Timing, environment, show, timed
+from measuring import Case, Timing, environment, show, timed, write
 from other_decoders import PACKAGES, other_decoders
 
 from segrgbx_core import encode
@@ -147,15 +145,6 @@ def main() -> None:
     sys.stdout.write(", ".join(f"{k} {v}" for k, v in before.items()) + f"; load after {after}\n")
     if options.json is not None:
         write(options.json, {**before, "load_after": after}, timings)
-
-
-def write(path: Path, where: Mapping[str, str], timings: Mapping[str, Sequence[Timing]]) -> None:
-    """Writes all timings and the environment."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = {title: [asdict(t) for t in ts] for title, ts in timings.items()}
-    path.write_text(
-        json.dumps({"environment": where, "timings": rows}, indent=2) + "\n", encoding="utf-8"
-    )
 
 
 if __name__ == "__main__":

@@ -16,10 +16,9 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from measuring import Case, Timing, environment, show, timed, write
 from torch import Tensor
 
-from benchmarks.bench_encoding import write
-from benchmarks.measuring import Case, Timing, environment, show, timed
 from segrgbx_core.datasets import FolderDataset, render_stills
 from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.labels.label_set import UNLABELLED

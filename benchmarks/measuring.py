@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Timing several cases in turn, as in METHOD.md, and the environment they ran in."""
 
+import json
 import os
 import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -127,3 +128,12 @@ def show(title: str, timings: Sequence[Timing]) -> None:
         wall = f"{t.wall_ms:.2f} ({low:.2f} to {high:.2f})"
         table.add_row(t.name, wall, f"{t.cpu_ms:.2f}", rate, f"{t.ratio:.2f}", goal)
     Console(width=110).print(table)
+
+
+def write(path: Path, where: Mapping[str, str], timings: Mapping[str, Sequence[Timing]]) -> None:
+    """Writes all timings and the environment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = {title: [asdict(t) for t in ts] for title, ts in timings.items()}
+    path.write_text(
+        json.dumps({"environment": where, "timings": rows}, indent=2) + "\n", encoding="utf-8"
+    )
