@@ -7,7 +7,7 @@ With components, a scene embedding of each stream (MA-CLIP) is passed to the tok
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.modality import NO_X
 from segrgbx_core.model.dsrm import SceneRefinement
 from segrgbx_core.model.encoders.interface import EncoderStage
+from segrgbx_core.model.encoders.mix_transformer import NORM_EPS, PRESETS
 from segrgbx_core.model.fusion import FeatureFusion, FeatureRectification
 from segrgbx_core.model.head import MlpHead
 from segrgbx_core.model.inputs import SIZE_MULTIPLE, check_inputs, masked, pad
@@ -32,6 +33,8 @@ from segrgbx_core.model.ma_clip import (
 )
 from segrgbx_core.model.modality_embedding import ModalityEmbedding, SensorAdapter
 from segrgbx_core.model.presets import SMALL_PRESETS, build_encoder, check_components, check_preset
+
+NORM_EPSILONS = (NORM_EPS, NORM_EPS, 1e-5)
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ class ModelConfig:
     prompts. control_prompts: prompts that each stage derives from the scene. prompts: prompts that
     each stage learns per sensor. dsrm_stages: 1 to 4. sensor_rank: of each sensor's own low-rank
     path beside the shared blocks; 0 leaves it out. The six from clip on matter only with
-    components. reduction: of the FRMs' hidden channels, 1 as in CMX.
+    components. reduction: of the FRMs' hidden channels, 1 as in CMX. norm_epsilons: of a Mix
+    Transformer's patch embeddings and reduced keys, of its other norms, and of the head's norm;
+    imported weights bring theirs.
     Raises ModelError for other values.
     """
 
@@ -65,6 +70,7 @@ class ModelConfig:
     dsrm_stages: tuple[int, ...] = (4,)
     sensor_rank: int = 0
     reduction: int = 1
+    norm_epsilons: tuple[float, float, float] = NORM_EPSILONS
 
     def __post_init__(self) -> None:
         check_preset(self.preset)
@@ -72,6 +78,10 @@ class ModelConfig:
             raise ModelError(f"The model has {self.num_classes} classes; expected 1 to 255.")
         if self.head_width is not None and self.head_width < 1:
             raise ModelError(f"The head's width is {self.head_width}; expected 1 or more.")
+        if not all(0 < epsilon < 0.1 for epsilon in self.norm_epsilons):
+            raise ModelError(
+                f"The norms' epsilons are {self.norm_epsilons}; expected above 0 and below 0.1."
+            )
         if not 1 <= self.reduction <= 16:
             raise ModelError(f"The FRMs' reduction is {self.reduction}; expected 1 to 16.")
         if not 0 <= self.sensor_rank <= 64:
@@ -136,8 +146,21 @@ class SegRgbX(nn.Module):
         self.modality_embedding: nn.ModuleList | None = None
         self.dsrm: nn.ModuleDict | None = None
         self.sensor_adapter: nn.ModuleList | None = None
+        self.set_norm_epsilons(config.norm_epsilons)
         # Last, so that a seed gives the other parts the same weights with and without components.
         self._add_components(config, widths)
+
+    def set_norm_epsilons(self, epsilons: tuple[float, float, float]) -> None:
+        """Sets the epsilons in the config and in the norms; see `ModelConfig.norm_epsilons`."""
+        self.config = replace(self.config, norm_epsilons=epsilons)
+        embeddings, others, head = epsilons
+        self.head.norm.eps = head
+        if self.config.preset not in PRESETS:
+            return
+        for name, module in self.encoder.named_modules():
+            if isinstance(module, nn.LayerNorm):
+                first = ".embeddings." in name or name.endswith("reduce_norm")
+                module.eps = embeddings if first else others
 
     def _add_components(self, config: ModelConfig, widths: Sequence[int]) -> None:
         if not config.components:

@@ -159,6 +159,7 @@ class TrainingParts:
             return
         self._clip_started = not any(n.startswith("ma_clip.visual.") for n in report.missing)
         self.state.averaged.load_state_dict(self.state.model.state_dict())
+        self.state.averaged.set_norm_epsilons(self.state.model.config.norm_epsilons)
         self.place.console.print(report.text(), markup=False, highlight=False)
 
     def fix_clip(self, tuned: bool) -> None:

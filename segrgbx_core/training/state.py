@@ -174,6 +174,7 @@ def save_checkpoint(state: TrainingState, path: Path, rng: Sequence[Tensor]) -> 
         "loss": state.loss,
         "validated": state.validated,
         "rng": list(rng),
+        "norm_epsilons": list(state.model.config.norm_epsilons),
     }
     with disk_errors(path):
         try:
@@ -270,6 +271,10 @@ def restore(state: TrainingState, path: Path, rank: int = 0) -> tuple[str, ...]:
         group["weight_decay"], group[RATE] = decay, rate
     if content["scaler"]:  # empty unless the training was in float16
         state.scaler.load_state_dict(content["scaler"])
+    if "norm_epsilons" in content:
+        embeddings, others, head = map(float, content["norm_epsilons"])
+        for model in (state.model, state.averaged):
+            model.set_norm_epsilons((embeddings, others, head))
     state.step, state.best = int(content["step"]), float(content["best"])
     state.seconds = float(content["seconds"])
     state.loss = float(content.get("loss", math.nan))

@@ -170,7 +170,12 @@ def _completed(content: dict[str, object]) -> dict[str, object]:
     if not isinstance(given, dict):
         return content
     default = ModelConfig()
-    may_lack: dict[str, object] = {"shared_embeddings": False, "sensor_rank": 0, "reduction": 1}
+    may_lack: dict[str, object] = {
+        "shared_embeddings": False,
+        "sensor_rank": 0,
+        "reduction": 1,
+        "norm_epsilons": list(default.norm_epsilons),
+    }
     if not given.get("components"):
         may_lack |= {
             "clip": default.clip,

@@ -25,14 +25,18 @@ class Layout:
 
     mark: pattern that a name of this layout matches, and no name of later layouts in the table.
     left_over: patterns of tensors that have no place here, and why. whole: the checkpoint fills
-    every part of the model, not only the encoder.
+    every part of the model, not only the encoder. key: a short name for the command line.
+    epsilons: of the norms in that project's code, as in `ModelConfig.norm_epsilons`; None for
+    encoders that bring their own.
     """
 
+    key: str
     name: str
     mark: str
     rules: Rules
     left_over: Rules
     whole: bool = False
+    epsilons: tuple[float, float, float] | None = None
 
 
 def _stages(template: str, own: str) -> Rules:
@@ -96,8 +100,19 @@ _FACE: Rules = (
     (r"\.mlp\.dense(\d)\.", r".mlp.fc\1."),
 )
 
+# LayerNorm's and BatchNorm2d's default, where a project gives none.
+_TORCH = (1e-5, 1e-5, 1e-5)
+_CMX: Rules = (
+    *_stream(r"backbone\.extra_", "1"),
+    *_stream(r"backbone\.", "0"),
+    *_FUSION,
+    *_HEAD,
+    *_DEPTHWISE,
+)
+
 LAYOUTS = (
     Layout(
+        "cmnext",
         "a CMNeXt-style checkpoint",
         r"^backbone\.extra_downsample_layers\.",
         (*_stream(r"backbone\.", "@"), *_FUSION, *_HEAD, *_DEPTHWISE),
@@ -109,33 +124,35 @@ LAYOUTS = (
             _AUXILIARY,
         ),
         whole=True,
+        epsilons=_TORCH,
     ),
     Layout(
+        "cmx",
         "a CMX-style checkpoint",
         r"^backbone\.extra_patch_embed1\.",
-        (
-            *_stream(r"backbone\.extra_", "1"),
-            *_stream(r"backbone\.", "0"),
-            *_FUSION,
-            *_HEAD,
-            *_DEPTHWISE,
-        ),
+        _CMX,
         (_AUXILIARY,),
         whole=True,
+        epsilons=(1e-5, 1e-6, 1e-3),
     ),
     Layout(
+        "segformer_hf",
         "a Hugging Face SegFormer checkpoint",
         r"^(segformer\.)?(encoder\.patch_embeddings\.0|stages\.0\.patch_embeddings)\.",
         (*_FACE, *_DEPTHWISE),
         (_CLASSIFIER, _ONE_STREAM_HEAD),
+        epsilons=_TORCH,
     ),
     Layout(
+        "segformer",
         "a SegFormer checkpoint with the original names",
         r"^(backbone\.)?patch_embed1\.",
         (*_stream(r"(?:backbone\.)?", "@"), *_DEPTHWISE),
         (_CLASSIFIER, _ONE_STREAM_HEAD, _AUXILIARY),
+        epsilons=(1e-5, 1e-6, 1e-5),
     ),
     Layout(
+        "pvt_v2",
         "a timm Pyramid Vision Transformer v2 checkpoint",
         r"^patch_embed\.proj\.",
         (
@@ -147,6 +164,7 @@ LAYOUTS = (
         (_CLASSIFIER,),
     ),
     Layout(
+        "efficientnet_lite",
         "an EfficientNet-Lite checkpoint",
         r"^_conv_stem\.",
         (
@@ -156,6 +174,7 @@ LAYOUTS = (
         ((r"^(_conv_head|_bn1|_fc)\.", "the classifier of the pretraining"),),
     ),
     Layout(
+        "efficientnet_lite_timm",
         "a timm EfficientNet-Lite checkpoint",
         r"^conv_stem\.",
         (
@@ -216,3 +235,15 @@ def renamed(name: str, rules: Rules) -> str:
     for pattern, place in rules:
         name = re.sub(pattern, place, name)
     return name
+
+
+# DELIVER's CMX has CMX's names but for the head's, and torch's own epsilons.
+DELIVER_CMX = Layout(
+    "cmx_deliver",
+    "a CMX-style checkpoint of DELIVER",
+    r"^decode_head\.linear_fuse\.bn\.",
+    _CMX,
+    (_AUXILIARY,),
+    whole=True,
+    epsilons=_TORCH,
+)

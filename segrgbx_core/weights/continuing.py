@@ -51,6 +51,7 @@ def continue_from(
         used.setdefault(source, []).append(name)
         missing += [f"{name}[{row}]" for row in (rows.new if rows else ())]
     model.load_state_dict({**own, **values}, strict=True)
+    model.set_norm_epsilons(start.model.config.norm_epsilons)
     return ImportReport(
         f"model '{start.card.name}'",
         tuple(Taken(name, tuple(places)) for name, places in used.items()),

@@ -17,6 +17,7 @@ from segrgbx_core.model.fusion import FeatureRectification
 from segrgbx_core.model.segrgbx import SegRgbX
 from segrgbx_core.weights.checkpoint_file import read_checkpoint
 from segrgbx_core.weights.checkpoint_names import (
+    DELIVER_CMX,
     JOINED,
     LAYOUTS,
     MIX_TRANSFORMER_NAMES,
@@ -72,21 +73,30 @@ TOWER = "ma_clip.visual."
 SHARED_PARTS = re.compile(r"^(frm|ffm|head)\.")
 
 
-def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> ImportReport:
+def import_weights(
+    model: SegRgbX, checkpoint: Path | Mapping[str, Tensor], layout: str | None = None
+) -> ImportReport:
     """Fills the model from a checkpoint of another project.
 
     SegFormer / Mix Transformer, PVT v2, EfficientNet-Lite, CMX and CMNeXt are known.
 
     A one-stream checkpoint starts the encoders of both RGB and X; a CMX checkpoint fills the whole
     model, which must have `components=()` and unshared blocks and embeddings; a CMNeXt checkpoint
-    fills the same but for the X stream. FRMs without weights begin closed. The layout is
+    fills the same but for the X stream. FRMs without weights begin closed. The norms get the
+    epsilons of that project's code. layout: a layout's key that the names must have. The layout is
     recognised from the names. On an error the model is unchanged. Raises ModelError for a file
     that cannot be read, an unknown layout, a tensor that has neither a place nor a known reason to
     be left over, a missing tensor of the layout, a shape that differs, or values that are not
     finite.
     """
     tensors = read_checkpoint(checkpoint) if isinstance(checkpoint, Path) else checkpoint
-    layout = _layout_of(tensors)
+    met = _layout_of(tensors)
+    if layout not in (None, met.key):
+        raise ModelError(f"The checkpoint's names are those of {met.key}, not of {layout}.")
+    return _imported(model, tensors, met)
+
+
+def _imported(model: SegRgbX, tensors: Mapping[str, Tensor], layout: Layout) -> ImportReport:
     _check_model(model, layout)
     own = model.state_dict()
     taken, left_over, parts = _sorted_out(model, layout, tensors)
@@ -103,6 +113,9 @@ def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> I
         for frm in model.frm:
             assert isinstance(frm, FeatureRectification)
             frm.close()
+    if layout.epsilons is not None and model.config.preset in PRESETS:
+        head = layout.epsilons[2] if layout.whole else model.config.norm_epsilons[2]
+        model.set_norm_epsilons((*layout.epsilons[:2], head))
     return ImportReport(layout.name, taken, left_over, missing)
 
 
@@ -117,7 +130,8 @@ def _layout_of(tensors: Mapping[str, Tensor]) -> Layout:
     names = [re.sub(WRAPPED, "", name) for name in tensors]
     for layout in LAYOUTS:
         if any(re.match(layout.mark, name) for name in names):
-            return layout
+            deliver = any(re.match(DELIVER_CMX.mark, name) for name in names)
+            return DELIVER_CMX if layout.key == "cmx" and deliver else layout
     raise ModelError(
         f"The checkpoint's names ({_some(tensors)}) follow no known layout; expected "
         f"{', '.join(layout.name for layout in LAYOUTS)}."

@@ -2,6 +2,8 @@
 """Other projects' checkpoints: their names, their numerics, and what is refused."""
 
 import re
+from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from segrgbx_core.errors import ModelError
-from segrgbx_core.model import SegRgbX, build_model
+from segrgbx_core.labels.label_set import LabelClass, LabelSet
+from segrgbx_core.model import ModelConfig, SegRgbX, build_model
+from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.checkpoint_file import read_checkpoint
 from segrgbx_core.weights.importing import import_weights
+from segrgbx_core.weights.store import load_model, save_model
 
 State = dict[str, Tensor]
 
@@ -46,9 +51,6 @@ def _maps(model: SegRgbX, rgb: Tensor, x: Tensor) -> list[tuple[Tensor, Tensor]]
 def segformer() -> nn.Module:
     transformers = pytest.importorskip("transformers")
     reference = transformers.SegformerForSemanticSegmentation(transformers.SegformerConfig())
-    for module in reference.modules():
-        if isinstance(module, nn.LayerNorm):
-            module.eps = 1e-6
     return _scrambled(reference).eval()
 
 
@@ -75,14 +77,34 @@ def _original_names(face: State) -> State:
     return state
 
 
+def _pairs() -> Iterator[tuple[Tensor, Tensor]]:
+    """RGB with X as it is, half invalid and absent; invalid X is 0, where epsilons decide."""
+    torch.manual_seed(44)
+    rgb, x = torch.randn(2, 1, 3, 64, 96)
+    half = x.clone()
+    half[..., :48] = 0.0
+    yield from ((rgb, x), (rgb, half), (rgb, torch.zeros_like(x)))
+
+
 def _check_against(segformer: nn.Module, model: SegRgbX) -> None:
-    rgb, x = torch.randn(2, 1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        mine = _maps(model, rgb, x)
-        for stream, image in enumerate((rgb, x)):
-            theirs = segformer.segformer(image, output_hidden_states=True).hidden_states
-            for level in range(4):
-                torch.testing.assert_close(mine[level][stream], theirs[level], atol=1e-4, rtol=0.0)
+    for pair in _pairs():
+        with torch.no_grad():
+            mine = _maps(model, *pair)
+            for stream, image in enumerate(pair):
+                theirs = segformer.segformer(image, output_hidden_states=True).hidden_states
+                for level in range(4):
+                    torch.testing.assert_close(
+                        mine[level][stream], theirs[level], atol=1e-4, rtol=0.0
+                    )
+
+
+def _as_original(segformer: nn.Module) -> nn.Module:
+    """With the epsilons of SegFormer's own repository, which gives only some of its norms one."""
+    original = deepcopy(segformer)
+    for name, module in original.named_modules():
+        if isinstance(module, nn.LayerNorm) and not re.search("patch_emb|sequence_red", name):
+            module.eps = 1e-6
+    return original
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -93,7 +115,7 @@ def test_original_names_fill_both_streams(segformer: nn.Module, shared: bool, pr
     state[f"{prefix}head.weight"] = torch.zeros(1000, 256)
     model = _model(shared_blocks=shared)
     report = import_weights(model, state)
-    _check_against(segformer, model)
+    _check_against(_as_original(segformer), model)
     assert report.layout == "a SegFormer checkpoint with the original names"
     assert len(report.taken) == len(state) - 1
     assert [entry.name for entry in report.left_over] == [f"{prefix}head.weight"]
@@ -279,8 +301,7 @@ def _cmx_names(model: SegRgbX, mix: str, norm: str) -> State:
 
 
 def test_a_cmx_checkpoint_fills_the_whole_model(tmp_path: Path) -> None:
-    source = _model(shared_blocks=False)
-    _scrambled(source)
+    source = _of_cmx((1e-5, 1e-6, 1e-3))
     state = _cmx_names(source, "0", "1")
     # CMX's fusing convolution has a bias; here it moves into the mean of the norm behind it.
     bias = torch.linspace(-1, 1, 16)
@@ -294,9 +315,56 @@ def test_a_cmx_checkpoint_fills_the_whole_model(tmp_path: Path) -> None:
     assert report.layout == "a CMX-style checkpoint"
     assert report.missing == ()
     assert [entry.name for entry in report.left_over] == ["aux_head.conv.weight"]
-    rgb, x = torch.randn(2, 1, 3, 64, 64)
+    _check_equal(model, source)
+
+
+def _of_cmx(epsilons: tuple[float, float, float]) -> SegRgbX:
+    """CMX with those epsilons and with variances in the head's norm from tiny to huge."""
+    torch.manual_seed(41)
+    config = ModelConfig("b0", 3, (), False, 16, norm_epsilons=epsilons)
+    source = SegRgbX(config).eval()
+    _scrambled(source)
     with torch.no_grad():
-        torch.testing.assert_close(model(rgb, x, "depth"), source(rgb, x, "depth"))
+        source.head.norm.running_var.copy_(torch.logspace(-4, 4, 16))
+        source.head.norm.running_mean.copy_(torch.linspace(-100, 100, 16))
+    return source
+
+
+def _check_equal(model: SegRgbX, source: SegRgbX) -> None:
+    for rgb, x in _pairs():
+        with torch.no_grad():
+            mine, theirs = (m(rgb, x, "depth") for m in (model, source))
+        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_delivers_cmx_has_other_epsilons() -> None:
+    source = _of_cmx((1e-5, 1e-5, 1e-5))
+    state = _cmx_names(source, "conv", "bn")
+    model = _model(shared_blocks=False)
+    report = import_weights(model, state, layout="cmx_deliver")
+    assert report.layout == "a CMX-style checkpoint of DELIVER"
+    _check_equal(model, source)
+    # With the epsilons of CMX's own code the answer without X would be another.
+    rgb, x = list(_pairs())[-1]
+    with torch.no_grad():
+        right = model(rgb, x, "depth")
+        model.set_norm_epsilons((1e-5, 1e-6, 1e-3))
+        wrong = model(rgb, x, "depth")
+    assert (right - wrong).abs().max() > 1e-2
+    with pytest.raises(ModelError, match="names are those of cmx_deliver, not of cmx"):
+        import_weights(model, state, layout="cmx")
+
+
+def test_the_epsilons_are_kept_with_the_weights(tmp_path: Path) -> None:
+    source = _of_cmx((1e-5, 1e-5, 1e-5))
+    model = _model(shared_blocks=False)
+    import_weights(model, _cmx_names(source, "conv", "bn"))
+    classes = tuple(LabelClass(f"class_{i}", (i, i, i)) for i in range(3))
+    card = ModelCard("imported", "For a test.", model.config, ("depth",), LabelSet("t", classes))
+    save_model(tmp_path, model, card, torch.float32)
+    loaded = load_model(tmp_path).model
+    assert loaded.config.norm_epsilons == (1e-5, 1e-5, 1e-5)
+    _check_equal(loaded, source)
 
 
 def test_a_cmnext_checkpoint_fills_all_but_its_own_blocks() -> None:
