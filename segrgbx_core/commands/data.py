@@ -63,8 +63,8 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset",
         metavar="NAME",
-        help="deliver, mfnet, nyu_depth_v2, zju_rgbp, urbanlf, urbanlf_real or urbanlf_synthetic "
-        "(default: folder, one of your own: rgb/ x/ labels/ dataset.yaml)",
+        help="deliver, mfnet, nyu_depth_v2, zju_rgbp, camvid, urbanlf, urbanlf_real or "
+        "urbanlf_synthetic (default: folder, one of your own: rgb/ x/ labels/ dataset.yaml)",
     )
     parser.add_argument(
         "--x",

@@ -36,8 +36,11 @@ model: {{preset: b0, num_classes: 11}}
 data:
   train: {{folder: {data}}}
   validation: {{folder: {data}}}
-augment: {{crop: [64, 64], x_dropout: {dropout}}}
-optimiser: {{steps: {steps}, batch: 2, learning_rate: 1.0e-3, warm_up: 2, validate_every: 2}}
+augment:
+  {{crop: [64, 64], x_dropout: {dropout}, x_wrong: 0.3, later: [{{after: 0.5, crop: [96, 64]}}]}}
+optimiser:
+  {{steps: {steps}, batch: 2, learning_rate: 1.0e-3, encoder_rate: 0.5, warm_up: 2,
+    validate_every: 2}}
 short_side: 64
 """
 
