@@ -39,7 +39,7 @@ help:
 	@echo "                          --extra-index-url https://download.pytorch.org/whl/cpu"
 	@echo "ARGS='-k pairing'         goes to pytest; of test-ros, to colcon test:"
 	@echo "                          ARGS='--ctest-args -R test_launch'"
-	@echo "MFNET=/path/to/mfnet      the real RGB-thermal pairs, for that part of results;"
+	@echo "MFNET=/path, NYU=/path    the real pairs, MFNet and NYUDepthV2, for those parts of results;"
 	@echo "                          ARGS='--list' shows what is done and what is left"
 	@echo "ROS_SETUP=/path/setup.bash, ROS_VENV=/path    the ROS 2 that test-ros takes, and a"
 	@echo "                          virtual environment that this ROS 2 needs"

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.plan import DATA, IMAGENET, QUESTIONS, Plan, RealSet, Run, Streets, Tree, Video
+from experiments.plan import DATA, QUESTIONS, Plan, RealSet, Run, Streets, Tree, Video
 from segrgbx_core.scenes import SCENES_VERSION
+from segrgbx_core.weights.pretrained import IMAGENET
 
 Kind = Literal["stills", "video", "train", "score", "rgb", "worse", "late"]
 OUT = "{out}"

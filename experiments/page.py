@@ -99,10 +99,11 @@ def _opening(results: Results, folder: str) -> list[str]:
         f"every run are in [details]({folder}/{DETAILS}), the figures in "
         f"[{RESULTS}]({folder}/{RESULTS}).",
         "Brief trainings of a small model say which of two is better under one budget, not how "
-        f"good either can get. All start from ImageNet weights of {recipe['model']['preset']}, "
-        "RGB alone too; sides of a question differ in nothing but what their row names. On "
-        f"streets they take {optimiser['steps']} steps of {optimiser['batch']} crops of "
-        f"{crop[1]}x{crop[0]}. Scores: {results.protocol or NOT_RUN}.",
+        "good either can get. Unless their row says otherwise, all start from ImageNet weights "
+        f"of {recipe['model']['preset']}, RGB alone too; sides of a question differ in nothing "
+        f"but what their row names. On streets they take {optimiser['steps']} steps of "
+        f"{optimiser['batch']} crops of {crop[1]}x{crop[0]}. Scores: "
+        f"{results.protocol or NOT_RUN}.",
         "A figure is the mean over the seeds ± half the range between them. Something *pays* "
         f"where each seed with it is above each seed without, and by at least {LEAST:g}; of two "
         "seeds a side, chance alone does that in one case of six. One seed gives no verdict.",
@@ -118,7 +119,7 @@ def _again(results: Results) -> list[str]:
         "goes on: what is done is kept, and a training continues from its last checkpoint. A job "
         "that fails does not stop the others, and its log is named at the end. The plan is "
         "`experiments/plan.yaml`, and `--plan` takes another; results of one plan are "
-        "never taken for another's, nor those of one copy of a dataset for those of another. "
+        "never taken for another's, nor those of one dataset's lists for those of others. "
         "`python -m experiments --help` has the rest, such as writing this page from the "
         "figures alone.",
     ]

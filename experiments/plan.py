@@ -8,9 +8,9 @@ from pathlib import Path
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.files.fields import filled
 from segrgbx_core.files.yaml import read_yaml
+from segrgbx_core.weights.pretrained import IMAGENET
 
 PLAN = Path(__file__).with_name("plan.yaml")
-IMAGENET = "imagenet"
 DATA = "data"
 QUESTIONS = (DATA, "nyu", "mfnet", "sensors", "parts", "faults")
 SCORES = ("x", "rgb", "worse")

@@ -59,11 +59,10 @@ class RealQuestion:
     def details(self, findings: Findings) -> list[str]:
         """IoU of each class."""
         groups = [
-            places[place][ALL]
+            scores[ALL]
             for run, _ in self.models
             for measured in findings.of(run)
-            for place, places in (("", measured.scores),)
-            for place in places
+            for scores in measured.scores.values()
         ]
         names = list(dict.fromkeys(name for group in groups for name in group.classes))
         if not names:

@@ -9,6 +9,7 @@ of the owners' where they saw none stays unlabelled. Written as a folder for `se
 
 import argparse
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from rich.progress import track
 from segrgbx_core.datasets import LabelledPairs, open_dataset
 from segrgbx_core.datasets.samples import Labels
 from segrgbx_core.datasets.writing import finish_folder, start_folder, write_pair
-from segrgbx_core.errors import InputError
+from segrgbx_core.errors import InputError, SegRgbxError
+from segrgbx_core.files.disk import claim_output
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet, load_label_set
 from segrgbx_core.readings import Planes, RgbImage
 
@@ -38,15 +40,21 @@ class Teacher:
     """A TensorFlow Lite segmenter with the train ids of Cityscapes as its output."""
 
     def __init__(self, path: Path) -> None:
+        """Raises InputError without the package, and for a file that is no such segmenter."""
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as err:
             raise InputError(
                 "The teacher needs the package ai-edge-litert, which is not installed; "
-                "`pip install ai-edge-litert`."
+                "`pip install '.[teacher]'`."
             ) from err
-        self._graph: Any = Interpreter(str(path), num_threads=1)
-        self._graph.allocate_tensors()
+        try:
+            self._graph: Any = Interpreter(str(path), num_threads=1)
+            self._graph.allocate_tensors()
+        except (ValueError, RuntimeError) as err:
+            raise InputError(
+                f"{path} cannot be read as a TensorFlow Lite file ({err}); give the segmenter's."
+            ) from err
         (self._input,), (self._output,) = (
             self._graph.get_input_details(),
             self._graph.get_output_details(),
@@ -104,18 +112,25 @@ def write_taught(data: LabelledPairs, teacher: Teacher, out: Path) -> int:
     return len(conditions)
 
 
-def main() -> None:
-    """Reads the arguments and writes the folder."""
+def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0 done, 2 a user mistake."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m experiments.teach")
     parser.add_argument("root", type=Path, help="MFNet, as `segrgbx data` reads it")
     parser.add_argument("teacher", type=Path, help="the segmenter, a .tflite file")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write")
     parser.add_argument("--split", default="train")
-    args = parser.parse_args()
-    data = open_dataset("mfnet", args.root, args.split)
-    count = write_taught(data, Teacher(args.teacher), args.out)
+    parser.add_argument("--force", action="store_true", help="write into a folder with files")
+    args = parser.parse_args(argv)
+    try:
+        data, teacher = open_dataset("mfnet", args.root, args.split), Teacher(args.teacher)
+        claim_output(args.out, args.force)
+        count = write_taught(data, teacher, args.out)
+    except SegRgbxError as err:
+        print(f"teach: {err}", file=sys.stderr)
+        return 2
     print(f"{count} frames by day in {args.out}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

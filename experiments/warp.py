@@ -9,6 +9,7 @@ with its surroundings; a few pixels at this motion. Written as a folder that `se
 
 import argparse
 import itertools
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from segrgbx_core.datasets.samples import Labels, Sample
 from segrgbx_core.datasets.writing import finish_folder, start_folder, write_pair
 from segrgbx_core.encoding import DepthSettings
 from segrgbx_core.encoding.depth.metres import depth_in_metres
+from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.files.disk import claim_output
 from segrgbx_core.readings import Events, LightFieldViews, Reading, RgbImage
 from segrgbx_core.scenes.optics.camera import PinholeCamera
 from segrgbx_core.scenes.sensors.events import (
@@ -153,8 +156,6 @@ def write_warped(data: LabelledPairs, out: Path, modality: str, count: int, seed
     chosen = np.linspace(0, len(data) - 1, min(count, len(data))).round().astype(int)
     for index in track(chosen.tolist(), f"warping to {modality}"):
         stem = data.places[index].stem
-        if (out / "rgb" / f"{stem}.png").is_file():
-            continue
         frame = frame_of(data[index], data.settings)
         x = MAKERS[modality](frame, np.random.default_rng([seed, index]))
         write_pair(out, stem, frame.rgb, x, frame.labels)
@@ -162,8 +163,8 @@ def write_warped(data: LabelledPairs, out: Path, modality: str, count: int, seed
     finish_folder(out, modality, data.label_set.name, {}, grid)
 
 
-def main() -> None:
-    """Reads the arguments and writes the folder."""
+def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0 done, 2 a user mistake."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m experiments.warp")
     parser.add_argument("root", type=Path, help="NYUDepthV2, as `segrgbx data` reads it")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write")
@@ -172,11 +173,18 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=400, help="frames (default: 400)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--depth-scale", type=float, help="stored value per metre")
-    args = parser.parse_args()
-    options = DatasetOptions(depth_scale=args.depth_scale)
-    data = open_dataset("nyu_depth_v2", args.root, args.split, options)
-    write_warped(data, args.out, args.modality, args.count, args.seed)
+    parser.add_argument("--force", action="store_true", help="write into a folder with files")
+    args = parser.parse_args(argv)
+    try:
+        options = DatasetOptions(depth_scale=args.depth_scale)
+        data = open_dataset("nyu_depth_v2", args.root, args.split, options)
+        claim_output(args.out, args.force)
+        write_warped(data, args.out, args.modality, args.count, args.seed)
+    except SegRgbxError as err:
+        print(f"warp: {err}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

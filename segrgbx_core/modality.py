@@ -70,6 +70,11 @@ def modality_named(name: str) -> Modality:
     return MODALITIES[name]
 
 
+def sensor_in_words(modality: str) -> str:
+    """The sensor's name in prose; "RGB alone" for NO_X."""
+    return "RGB alone" if modality == NO_X else spoken(modality)
+
+
 def readings_of(modality: str) -> str:
     """The plural noun for a sensor's messages in a recording."""
     row = MODALITIES.get(modality)

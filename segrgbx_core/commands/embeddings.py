@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from segrgbx_core.commands import arguments
 from segrgbx_core.commands.evaluate import opened
+from segrgbx_core.modality import NO_X
 
 if TYPE_CHECKING:
     from segrgbx_core.datasets import LabelledPairs
@@ -78,7 +79,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Embeds the samples with a progress bar, draws them, and prints the silhouette scores."""
     from segrgbx_core.commands.terminal import output, progress
-    from segrgbx_core.errors import memory_errors
+    from segrgbx_core.errors import InputError, memory_errors
     from segrgbx_core.evaluation.embedding_results import (
         check_bounds,
         summarise_embeddings,
@@ -91,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
     datasets = _datasets(args)
     embed = SceneEmbedder(load_model(args.model), args.device)
     for data in datasets:
+        if data.modality == NO_X:
+            raise InputError(f"{data.folder} has no X to embed beside RGB; give datasets with X.")
         embed.card.check_modality(data.modality)
     chosen = [evenly(len(data), args.limit) for data in datasets]
     # Two for each sample: its RGB image and its X.

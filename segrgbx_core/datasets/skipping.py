@@ -11,6 +11,7 @@ from segrgbx_core.datasets.table import BAD_SHARE
 from segrgbx_core.encoding import EncodingSettings
 from segrgbx_core.errors import InputError, LabelError, SegRgbxError
 from segrgbx_core.labels.label_set import LabelSet
+from segrgbx_core.readings import Planes
 
 T = TypeVar("T")
 
@@ -87,6 +88,15 @@ class Skipping:
         Raises InputError where more than the share cannot.
         """
         return self._first_good(index, self._encoded)
+
+    def sample_with(self, index: int, encode: Callable[[LabelledPairs, Sample], Planes]) -> Sample:
+        """As indexing, with X encoded in another way; encode raises the errors of `encoded`."""
+
+        def read(at: int) -> Sample:
+            sample = self._data[at]
+            return replace(sample, x=encode(self._data, sample))
+
+        return self._first_good(index, read)
 
     def labels(self, index: int, /) -> Labels:
         """Labels of the sample, or of the next one whose labels can be read."""

@@ -25,13 +25,14 @@ def start_folder(folder: Path) -> None:
 def write_pair(folder: Path, stem: str, rgb: RgbImage, x: Reading, labels: Labels) -> None:
     """Writes the RGB image last, so that a pair with one is complete.
 
-    x: events, light-field views (written tiled), or an image of 8 or 16 bits.
+    x: events, light-field views (written tiled), or an image of uint8 or uint16. Raises TypeError
+    for another X, and OutputError where the disk refuses.
     """
     if isinstance(x, Events):
         write_events(folder / "x" / f"{stem}{EVENT_SUFFIX}", x)
     elif isinstance(x, LightFieldViews):
         write_png(folder / "x" / f"{stem}.png", tiled(x))
-    elif isinstance(x, np.ndarray):
+    elif isinstance(x, np.ndarray) and x.dtype in (np.uint8, np.uint16):
         deep = x.dtype == np.uint16
         write_png(folder / "x" / f"{stem}.png", x.astype(np.uint16 if deep else np.uint8))
     else:

@@ -58,7 +58,10 @@ def active_logits(logits: Tensor, active: Membership) -> Tensor:
             f"Logits have shape {tuple(logits.shape)}; expected (batch, {len(active.unified)}, "
             f"height, width), one for each class of '{active.unified.name}'."
         )
-    # One selection for all classes: each has a gradient of the size of all logits.
+    # One selection for all classes, as each has a gradient of the size of all logits; along the
+    # last axis of channels-last memory.
     ids = torch.tensor([i for met in active.meets for i in met], device=logits.device)
-    each = torch.split(logits.index_select(1, ids), [len(met) for met in active.meets], 1)
-    return torch.cat([e if e.shape[1] == 1 else e.logsumexp(1, keepdim=True) for e in each], 1)
+    chosen = logits.permute(0, 2, 3, 1).index_select(3, ids)
+    each = torch.split(chosen, [len(met) for met in active.meets], 3)
+    joined = [e if e.shape[3] == 1 else e.logsumexp(3, keepdim=True) for e in each]
+    return torch.cat(joined, 3).permute(0, 3, 1, 2)

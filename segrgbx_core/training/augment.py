@@ -14,8 +14,8 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from segrgbx_core.datasets import LabelledPairs
-from segrgbx_core.datasets.samples import Sample, encoded_as, without_x
+from segrgbx_core.datasets import LabelledPairs, Skipping, encoded
+from segrgbx_core.datasets.samples import Sample, encoded_as
 from segrgbx_core.encoding.stream import mirrored
 from segrgbx_core.encoding.table import encoding_of
 from segrgbx_core.modality import NO_X
@@ -28,18 +28,20 @@ FULL_NOISE = 0.03
 _PATCH = 16
 # The kinds of a useless X; shift: share of the image's longer side.
 _NOISY, _FAR, _OTHER = range(3)
-_USELESS_NOISE, _USELESS_SHIFT = 0.4, 0.15
+_USELESS_NOISE, _USELESS_SHIFT = (0.2, 0.5), (0.04, 0.15)
 
 
-def disturbed(x: Tensor, valid: Tensor, modality: str, most: float) -> tuple[Tensor, Tensor]:
+def disturbed(
+    x: Tensor, valid: Tensor, modality: str, most: float, least: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """Simulates the faults of a worse sensor; returns planes and validity of the same shapes.
 
-    x: planes (3, H, W) in 0..1. valid: (H, W) bool. most: largest standard deviation of the noise;
-    with 0 only the gain changes. Uses torch's random numbers. Raises InputError for an unknown
-    modality.
+    x: planes (3, H, W) in 0..1. valid: (H, W) bool. most, least: bounds of the noise's standard
+    deviation; with 0 only the gain changes. Uses torch's random numbers. Raises InputError for an
+    unknown modality.
     """
     faults = encoding_of(modality).noise
-    noise = torch.rand(()) * most
+    noise = least + torch.rand(()) * (most - least)
     gain = 1 + (torch.rand(()) - 0.5) * faults.gain
     centre = torch.tensor(faults.centre)[:, None, None]
     spread = torch.randn(x.shape[1:] if faults.common else x.shape)
@@ -147,6 +149,46 @@ class _Changes:
         return rgb, data, masks[0], kept
 
 
+def _read(source: LabelledPairs, index: int, augment: Augment) -> Sample:
+    """The sample with X as planes; its reading may get its sensor's faults first."""
+    if source.modality == NO_X:
+        return source[index]
+    worn = encoding_of(source.modality).worn
+    seed = None
+    if worn is not None and _happens(augment.x_raw):
+        seed = int(torch.randint(2**31, ()))
+
+    def encode(data: LabelledPairs, sample: Sample) -> Planes:
+        if worn is None or seed is None or isinstance(sample.x, Planes):
+            return encoded(data, sample)
+        return encoded_as(data, sample, worn(sample.x, data.settings, seed))
+
+    if isinstance(source, Skipping):
+        return source.sample_with(index, encode)
+    sample = source[index]
+    return replace(sample, x=encode(source, sample))
+
+
+def _planes(
+    source: LabelledPairs, index: int, sample: Sample, wrong: int | None, augment: Augment
+) -> tuple[Tensor, Tensor]:
+    """X at the size of the labels: planes (1, 3, H, W) and validity (1, H, W)."""
+    planes = sample.x
+    if wrong == _OTHER and len(source) > 1:
+        other = (index + 1 + int(torch.randint(len(source) - 1, ()))) % len(source)
+        planes = _read(source, other, augment).x
+    assert isinstance(planes, Planes)
+    data, valid = torch.from_numpy(planes.data)[None], torch.from_numpy(planes.valid)[None]
+    data, valid = resize_x(data, valid, sample.labels.shape)
+    if wrong != _FAR:
+        return _shifted(data, valid, augment.x_shift)
+    low, high = (round(max(sample.labels.shape) * share) for share in _USELESS_SHIFT)
+    far = [
+        int(torch.randint(low, high + 1, ())) * (1 - 2 * int(torch.randint(2, ()))) for _ in "xy"
+    ]
+    return data.roll(far, (2, 3)), valid.roll(far, (1, 2))
+
+
 class TrainingBatches:
     """Batches by step number: the same seed and step give the same batch, in any process."""
 
@@ -164,7 +206,7 @@ class TrainingBatches:
         self._mixture = mixture
         self._preprocessing = preprocessing
         self._seed = seed
-        self._stages = [_Changes(math.ceil(at * steps), a) for at, a in augment.stages()]
+        self._stages = [_Changes(math.ceil(round(at * steps, 6)), a) for at, a in augment.stages()]
 
     @property
     def begins(self) -> tuple[int, ...]:
@@ -201,42 +243,29 @@ class TrainingBatches:
         )
 
     def _sample(self, source: LabelledPairs, index: int, changes: _Changes) -> tuple[str, _Row]:
-        sample, augment = source[index], changes.augment
-        rgb, x, labels, valid = changes.framed(sample, *self._planes(source, sample, augment))
+        augment, modality = changes.augment, source.modality
+        wrong = None
+        if modality != NO_X and _happens(augment.x_wrong):
+            wrong = int(torch.randint(3, ()))
+        sample = _read(source, index, augment)
+        rgb, x, labels, valid = changes.framed(
+            sample, *_planes(source, index, sample, wrong, augment)
+        )
         if torch.rand(1) < augment.flip:
             rgb, labels = rgb.flip(-1), labels.flip(-1)
-            if source.modality != NO_X:
-                turned = mirrored(Planes(x.numpy(), valid.numpy()), source.modality)
+            if modality != NO_X:
+                turned = mirrored(Planes(x.numpy(), valid.numpy()), modality)
                 x, valid = torch.from_numpy(turned.data), torch.from_numpy(turned.valid)
         rgb = changes.colored(rgb)
-        if source.modality != NO_X:
-            x, valid = disturbed(x, valid, source.modality, augment.x_noise)
-        present = (torch.rand(()) >= augment.x_dropout) & (source.modality != NO_X)
-        dark = augment.rgb_dark
-        if dark and present and torch.rand(()) < dark:
+        if wrong == _NOISY:
+            least, most = _USELESS_NOISE
+            x, valid = disturbed(x, valid, modality, most, least)
+        elif modality != NO_X:
+            x, valid = disturbed(x, valid, modality, augment.x_noise)
+        present = (torch.rand(()) >= augment.x_dropout) & (modality != NO_X)
+        # Where X is useless, RGB is all there is.
+        if present and wrong is None and _happens(augment.rgb_dark):
             rgb = darkened(rgb)
         ready_rgb = self._preprocessing.normalise_rgb(rgb[None])[0]
         ready_x = self._preprocessing.normalise_x(x[None], valid[None])[0]
         return sample.stem, (ready_rgb, ready_x, labels.long(), present)
-
-    def _planes(
-        self, source: LabelledPairs, sample: Sample, augment: Augment
-    ) -> tuple[Tensor, Tensor]:
-        """X at the size of the labels: planes (1, 3, H, W) and validity (1, H, W)."""
-        if source.modality == NO_X:
-            nothing = without_x(sample.rgb)
-            return torch.from_numpy(nothing.data)[None], torch.from_numpy(nothing.valid)[None]
-        wrong = int(torch.randint(3, ())) if _happens(augment.x_wrong) else None
-        if wrong == _OTHER:
-            sample = replace(sample, x=source[int(torch.randint(len(source), ()))].x)
-        x = sample.x
-        worn = encoding_of(source.modality).worn
-        if worn is not None and not isinstance(x, Planes) and _happens(augment.x_raw):
-            x = worn(x, source.settings, int(torch.randint(2**31, ())))
-        planes = encoded_as(source, sample, x)
-        data, valid = torch.from_numpy(planes.data), torch.from_numpy(planes.valid)
-        if wrong == _NOISY:
-            data, valid = disturbed(data, valid, source.modality, _USELESS_NOISE)
-        data, valid = resize_x(data[None], valid[None], sample.labels.shape)
-        far = round(max(sample.labels.shape) * _USELESS_SHIFT)
-        return _shifted(data, valid, far if wrong == _FAR else augment.x_shift)

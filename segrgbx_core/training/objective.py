@@ -6,7 +6,7 @@ run over all samples of the step, across sources, parts and processes, so splitt
 not change the loss.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,9 +80,8 @@ class Objective:
         """The sum of the labels' weights, a scalar; the loss of a step is divided by it."""
         total = labels.new_zeros((), dtype=torch.float32)
         for answers in self._answers:
-            rows = _rows(sources, answers, labels.device)
-            if rows is not None:
-                total = total + _weight(labels[rows], answers.weights)
+            mine = [i for i, source in enumerate(sources) if source in answers.sources]
+            total = total + _weight(labels[mine], answers.weights)
         return total
 
     def loss(
@@ -93,25 +92,31 @@ class Objective:
         logits: (B, classes of the model, H, W). labels: (B, H, W) int64. sources: source number of
         each sample. whole: the weight of all parts of the step.
         """
-        groups = [[i for i, s in enumerate(sources) if s in a.sources] for a in self._answers]
-        order = torch.tensor([i for group in groups for i in group], device=labels.device)
-        sizes, parts = [len(group) for group in groups], []
-        pieces = zip(
-            self._answers,
-            torch.split(logits.index_select(0, order), sizes),
-            torch.split(labels.index_select(0, order), sizes),
-            strict=True,
-        )
-        for answers, piece, truth in pieces:
-            if not len(piece):
-                continue
-            own = piece.float()
-            if answers.active is not None:
-                own = active_logits(own, answers.active)
+        parts = []
+        for answers, own, truth in self._pieces(logits, labels, sources):
             weight = _weight(truth, answers.weights)
             if weight > 0:
+                if answers.active is not None:
+                    own = active_logits(own, answers.active)
                 parts.append(self._mean(own, truth, answers.weights) * (weight / whole))
         return torch.stack(parts).sum() if parts else logits.float().sum() * 0.0
+
+    def _pieces(
+        self, logits: Tensor, labels: Tensor, sources: Sequence[int]
+    ) -> Iterator[tuple[_Answers, Tensor, Tensor]]:
+        """Logits and labels of each label set's samples."""
+        groups = [(a, [i for i, s in enumerate(sources) if s in a.sources]) for a in self._answers]
+        groups = [(answers, mine) for answers, mine in groups if mine]
+        if len(groups) == 1:
+            yield groups[0][0], logits.float(), labels
+            return
+        order = torch.tensor([i for _, mine in groups for i in mine], device=labels.device)
+        sizes = [len(mine) for _, mine in groups]
+        # Selected with the channels last, as the model leaves them, which saves a copy.
+        pixels = logits.float().permute(0, 2, 3, 1).index_select(0, order)
+        own = torch.split(pixels.permute(0, 3, 1, 2), sizes)
+        truth = torch.split(labels.index_select(0, order), sizes)
+        yield from zip((answers for answers, _ in groups), own, truth, strict=True)
 
     def _mean(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         if self._hard is None:
@@ -134,16 +139,6 @@ def hard_pixels(logits: Tensor, labels: Tensor, hard: HardPixels) -> Tensor:
     count = max(1, int(hard.least * int(labelled.sum())))
     limit = sure.flatten().kthvalue(count).values.clamp_min(hard.threshold)
     return (sure <= limit) & labelled
-
-
-def _rows(
-    sources: Sequence[int], answers: _Answers, device: torch.device
-) -> Tensor | slice | None:
-    """Index of a batch's samples that use the label set; None if there are none."""
-    mine = [i for i, source in enumerate(sources) if source in answers.sources]
-    if len(mine) == len(sources):
-        return slice(None)
-    return torch.tensor(mine, device=device) if mine else None
 
 
 def _weight(labels: Tensor, weights: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ class TrainingParts:
         )
         o, device = recipe.optimiser, place.device
         shares = shares_of([len(s) for s in samples], data.size_power)
-        self.use_x = recipe.augment.x_dropout < 1.0 and bool(self.modalities)
+        self.use_x = recipe.augment.uses_x and bool(self.modalities)
         self._clip_started = False
         precision = choose_precision(o.precision, device)
         less = "with this model; choose a smaller model.preset, or another --device"
@@ -119,6 +119,11 @@ class TrainingParts:
                 render_scenes(folder, source.scenes, advance)
 
     def _check(self) -> None:
+        if self.recipe.clip_tuning is not None and not self.modalities:
+            raise RecipeError(
+                f"{self.file.name}: clip_tuning needs a source with X, but all are of RGB alone; "
+                "add one, or leave clip_tuning out."
+            )
         for name, sources in (("validation", self.held_out), ("test", self.tested)):
             self._check_scored(name, sources)
 

@@ -120,6 +120,11 @@ class Augment:
     x_wrong: float = 0.0
     later: tuple[AugmentStage, ...] = ()
 
+    @property
+    def uses_x(self) -> bool:
+        """Whether any stage trains samples with X."""
+        return any(values.x_dropout < 1 for _, values in self.stages())
+
     def stages(self) -> tuple[tuple[float, "Augment"], ...]:
         """The share of the steps at which each set of values begins, from 0 on, and the values."""
         stages = [(0.0, replace(self, later=()))]

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from segrgbx_core.files.disk import claim_output, disk_errors
+from segrgbx_core.modality import sensor_in_words
 from segrgbx_core.model.placement import choose_device
 from segrgbx_core.training.board import BOARD, LOG, Board, need_tensorboard, training_progress
 from segrgbx_core.training.loop import Training, say, sigterm_interrupts
@@ -140,7 +141,7 @@ class Check:
     @property
     def text(self) -> str:
         """The result as a sentence."""
-        held = ", ".join(f"{count} {name}" for name, count in self.samples.items())
+        held = ", ".join(f"{n} {sensor_in_words(name)}" for name, n in self.samples.items())
         outcome = (
             "the recipe can learn"
             if self.learnt
@@ -209,8 +210,8 @@ def _small(recipe: Recipe) -> Recipe:
     enough = -(-recipe.optimiser.batch // len(sources)) + 1
     train = tuple(_fewer(source, enough) for source in sources)
     data = replace(recipe.data, train=train, validation=(_fewer(sources[0], 1),), test=())
-    alone = recipe.augment.x_dropout == 1
-    augment = replace(recipe.augment, x_dropout=1.0 if alone else 0.0, x_wrong=0.0)
+    dropout = 0.0 if recipe.augment.uses_x else 1.0
+    augment = replace(recipe.augment, x_dropout=dropout, x_wrong=0.0)
     return replace(recipe, data=data, augment=augment)
 
 

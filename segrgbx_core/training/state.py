@@ -140,7 +140,7 @@ def _groups(model: SegRgbX, recipe: Recipe) -> list[dict[str, Any]]:
     o = recipe.optimiser
     pretrained: list[nn.Module] = [model.encoder]
     if model.ma_clip is not None and isinstance(model.ma_clip.visual, EfficientTower):
-        pretrained.append(model.ma_clip.visual)
+        pretrained.append(model.ma_clip.visual.stages)
     encoder = {id(p) for module in pretrained for p in module.parameters()}
     groups = []
     for inside, rate in ((True, o.encoder_rate), (False, 1.0)):
@@ -257,12 +257,14 @@ def restore(state: TrainingState, path: Path, rank: int = 0) -> tuple[str, ...]:
     if content.get("recipe"):
         _refuse_what_is_too_late(changed, path)
     device = next(state.model.parameters()).device
+    if len(content["optimiser"]["param_groups"]) != len(state.optimiser.param_groups):
+        raise RecipeError(_of_another_version(path))
     try:
         state.model.load_state_dict(content["model"])
         state.average.load_state_dict(content["average"])
         told = [(g["weight_decay"], g[RATE]) for g in state.optimiser.param_groups]
         state.optimiser.load_state_dict(content["optimiser"])
-    except (RuntimeError, ValueError) as err:
+    except RuntimeError as err:
         raise RecipeError(
             f"{path} has another architecture than the recipe; resume with the recipe that made "
             "it."
@@ -316,8 +318,12 @@ def _read(path: Path) -> dict[str, Any]:
             "--force."
         ) from err
     if not isinstance(content, dict) or not content.keys() >= _NAMES:
-        raise RecipeError(
-            f"{path} is no checkpoint of this version; finish that training with the version it "
-            "was begun with, or begin again with --force."
-        )
+        raise RecipeError(_of_another_version(path))
     return content
+
+
+def _of_another_version(path: Path) -> str:
+    return (
+        f"{path} is no checkpoint of this version; finish that training with the version it was "
+        "begun with, or begin again with --force."
+    )

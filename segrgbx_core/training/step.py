@@ -67,7 +67,7 @@ class Stepper:
             group["lr"] = rate * group[RATE]
         state.model.train()
         state.optimiser.zero_grad(set_to_none=True)
-        with memory_errors(f"at step {state.step}", self._less_memory()):
+        with memory_errors(f"at step {state.step}", self._less_memory(parts)):
             loss = self._backward([self._moved(part) for part in parts])
             state.scaler.unscale_(state.optimiser)
             limit = self._recipe.optimiser.gradient_clip
@@ -129,10 +129,10 @@ class Stepper:
             f"optimiser.learning_rate, and {way_on(self._out)}."
         )
 
-    def _less_memory(self) -> str:
-        o, crop = self._recipe.optimiser, self._recipe.augment.crop
+    def _less_memory(self, parts: Sequence[Batch]) -> str:
+        o, (height, width) = self._recipe.optimiser, parts[0].rgb.shape[2:]
         return (
-            f"with batch {o.batch} in {o.accumulate} part(s) of {crop[0]}x{crop[1]}; double "
-            "optimiser.accumulate, or lower optimiser.batch or augment.crop, and "
-            f"{way_on(self._out)}"
+            f"with batch {o.batch} in {o.accumulate} part(s) of {height}x{width}; double "
+            "optimiser.accumulate, or lower optimiser.batch or augment.crop (also in "
+            f"augment.later), and {way_on(self._out)}"
         )

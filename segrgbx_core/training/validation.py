@@ -10,6 +10,7 @@ import torch
 from segrgbx_core.datasets import FolderDataset, LabelledPairs
 from segrgbx_core.evaluation.dataset import evaluate
 from segrgbx_core.evaluation.metrics import ConfusionMeter
+from segrgbx_core.modality import sensor_in_words
 from segrgbx_core.model.segrgbx import SegRgbX
 from segrgbx_core.segmenter import Segmenter
 from segrgbx_core.training.ranks import Ranks
@@ -37,7 +38,9 @@ class ValidationScores:
     @property
     def text(self) -> str:
         """The mean as text, and each sensor's score if there are several."""
-        each = ", ".join(f"{name} {value:.3f}" for name, value in self.by_modality.items())
+        each = ", ".join(
+            f"{sensor_in_words(name)} {value:.3f}" for name, value in self.by_modality.items()
+        )
         return f"{self.miou:.3f}" + (f" ({each})" if len(self.by_modality) > 1 else "")
 
 
@@ -92,4 +95,4 @@ def _named(samples: LabelledPairs) -> str:
     """Dataset, split and sensor; the folder's name for the plain folder format."""
     own = samples.name == FolderDataset.name
     words = (samples.folder.name if own else samples.name, samples.places[0].split)
-    return " ".join(word for word in words if word) + f", {samples.modality}"
+    return " ".join(word for word in words if word) + f", {sensor_in_words(samples.modality)}"

@@ -23,16 +23,14 @@ JOINED = re.compile(r"^(.*)\[(\d)\]$")
 class Layout:
     """One way to name tensors.
 
-    mark: pattern that a name of this layout matches, and no name of later layouts in the table.
-    left_over: patterns of tensors that have no place here, and why. whole: the checkpoint fills
-    every part of the model, not only the encoder. key: a short name for the command line.
-    epsilons: of the norms in that project's code, as in `ModelConfig.norm_epsilons`; None for
-    encoders that bring their own.
+    marks: patterns that names of this layout match, each one, and not all of them names of later
+    layouts in the table. left_over: patterns of tensors that have no place here, and why. whole:
+    the checkpoint fills every part of the model, not only the encoder. epsilons: of the norms in
+    that project's code, as in `ModelConfig.norm_epsilons`; None for encoders that bring their own.
     """
 
-    key: str
     name: str
-    mark: str
+    marks: tuple[str, ...]
     rules: Rules
     left_over: Rules
     whole: bool = False
@@ -112,9 +110,8 @@ _CMX: Rules = (
 
 LAYOUTS = (
     Layout(
-        "cmnext",
         "a CMNeXt-style checkpoint",
-        r"^backbone\.extra_downsample_layers\.",
+        (r"^backbone\.extra_downsample_layers\.",),
         (*_stream(r"backbone\.", "@"), *_FUSION, *_HEAD, *_DEPTHWISE),
         (
             (
@@ -126,35 +123,40 @@ LAYOUTS = (
         whole=True,
         epsilons=_TORCH,
     ),
+    # CMX's names but for the head's, and torch's own epsilons.
     Layout(
-        "cmx",
+        "a CMX-style checkpoint of DELIVER",
+        (r"^backbone\.extra_patch_embed1\.", r"^decode_head\.linear_fuse\.bn\."),
+        _CMX,
+        (_AUXILIARY,),
+        whole=True,
+        epsilons=_TORCH,
+    ),
+    Layout(
         "a CMX-style checkpoint",
-        r"^backbone\.extra_patch_embed1\.",
+        (r"^backbone\.extra_patch_embed1\.",),
         _CMX,
         (_AUXILIARY,),
         whole=True,
         epsilons=(1e-5, 1e-6, 1e-3),
     ),
     Layout(
-        "segformer_hf",
         "a Hugging Face SegFormer checkpoint",
-        r"^(segformer\.)?(encoder\.patch_embeddings\.0|stages\.0\.patch_embeddings)\.",
+        (r"^(segformer\.)?(encoder\.patch_embeddings\.0|stages\.0\.patch_embeddings)\.",),
         (*_FACE, *_DEPTHWISE),
         (_CLASSIFIER, _ONE_STREAM_HEAD),
         epsilons=_TORCH,
     ),
     Layout(
-        "segformer",
         "a SegFormer checkpoint with the original names",
-        r"^(backbone\.)?patch_embed1\.",
+        (r"^(backbone\.)?patch_embed1\.",),
         (*_stream(r"(?:backbone\.)?", "@"), *_DEPTHWISE),
         (_CLASSIFIER, _ONE_STREAM_HEAD, _AUXILIARY),
         epsilons=(1e-5, 1e-6, 1e-5),
     ),
     Layout(
-        "pvt_v2",
         "a timm Pyramid Vision Transformer v2 checkpoint",
-        r"^patch_embed\.proj\.",
+        (r"^patch_embed\.proj\.",),
         (
             (r"^patch_embed\.", "encoder.stages.0.embeddings.@."),
             (r"^stages\.(\d)\.downsample\.", r"encoder.stages.\1.embeddings.@."),
@@ -164,9 +166,8 @@ LAYOUTS = (
         (_CLASSIFIER,),
     ),
     Layout(
-        "efficientnet_lite",
         "an EfficientNet-Lite checkpoint",
-        r"^_conv_stem\.",
+        (r"^_conv_stem\.",),
         (
             (r"^_conv_stem\.", "encoder.stages.0.embeddings.@.conv."),
             (r"^_bn0\.", "encoder.stages.0.embeddings.@.norm."),
@@ -174,9 +175,8 @@ LAYOUTS = (
         ((r"^(_conv_head|_bn1|_fc)\.", "the classifier of the pretraining"),),
     ),
     Layout(
-        "efficientnet_lite_timm",
         "a timm EfficientNet-Lite checkpoint",
-        r"^conv_stem\.",
+        (r"^conv_stem\.",),
         (
             (r"^conv_stem\.", "encoder.stages.0.embeddings.@.conv."),
             (r"^bn1\.", "encoder.stages.0.embeddings.@.norm."),
@@ -235,15 +235,3 @@ def renamed(name: str, rules: Rules) -> str:
     for pattern, place in rules:
         name = re.sub(pattern, place, name)
     return name
-
-
-# DELIVER's CMX has CMX's names but for the head's, and torch's own epsilons.
-DELIVER_CMX = Layout(
-    "cmx_deliver",
-    "a CMX-style checkpoint of DELIVER",
-    r"^decode_head\.linear_fuse\.bn\.",
-    _CMX,
-    (_AUXILIARY,),
-    whole=True,
-    epsilons=_TORCH,
-)

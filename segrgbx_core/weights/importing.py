@@ -17,7 +17,6 @@ from segrgbx_core.model.fusion import FeatureRectification
 from segrgbx_core.model.segrgbx import SegRgbX
 from segrgbx_core.weights.checkpoint_file import read_checkpoint
 from segrgbx_core.weights.checkpoint_names import (
-    DELIVER_CMX,
     JOINED,
     LAYOUTS,
     MIX_TRANSFORMER_NAMES,
@@ -47,12 +46,14 @@ class LeftOver:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """The result of an import. missing: the model's tensors that keep their fresh values."""
+    """The result of an import. missing: the model's tensors that get no values. closed: parts of
+    them whose exchange between the streams begins closed."""
 
     layout: str
     taken: tuple[Taken, ...]
     left_over: tuple[LeftOver, ...]
     missing: tuple[str, ...]
+    closed: tuple[str, ...] = ()
 
     def text(self) -> str:
         """A summary in a few lines; the fields list every name."""
@@ -64,7 +65,8 @@ class ImportReport:
         for why, number in Counter(entry.why for entry in self.left_over).items():
             lines.append(f"  left over: {number} ({why})")
         for part, number in Counter(name.split(".")[0] for name in self.missing).items():
-            lines.append(f"  not in the checkpoint: {number} of {part}, which stay as they were")
+            kept = "begin closed" if part in self.closed else "stay as they were"
+            lines.append(f"  not in the checkpoint: {number} of {part}, which {kept}")
         return "\n".join(lines)
 
 
@@ -73,9 +75,7 @@ TOWER = "ma_clip.visual."
 SHARED_PARTS = re.compile(r"^(frm|ffm|head)\.")
 
 
-def import_weights(
-    model: SegRgbX, checkpoint: Path | Mapping[str, Tensor], layout: str | None = None
-) -> ImportReport:
+def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> ImportReport:
     """Fills the model from a checkpoint of another project.
 
     SegFormer / Mix Transformer, PVT v2, EfficientNet-Lite, CMX and CMNeXt are known.
@@ -83,20 +83,13 @@ def import_weights(
     A one-stream checkpoint starts the encoders of both RGB and X; a CMX checkpoint fills the whole
     model, which must have `components=()` and unshared blocks and embeddings; a CMNeXt checkpoint
     fills the same but for the X stream. FRMs without weights begin closed. The norms get the
-    epsilons of that project's code. layout: a layout's key that the names must have. The layout is
-    recognised from the names. On an error the model is unchanged. Raises ModelError for a file
-    that cannot be read, an unknown layout, a tensor that has neither a place nor a known reason to
-    be left over, a missing tensor of the layout, a shape that differs, or values that are not
-    finite.
+    epsilons of that project's code. The layout is recognised from the names. On an error the model
+    is unchanged. Raises ModelError for a file that cannot be read, an unknown layout, a tensor
+    that has neither a place nor a known reason to be left over, a missing tensor of the layout, a
+    shape that differs, or values that are not finite.
     """
     tensors = read_checkpoint(checkpoint) if isinstance(checkpoint, Path) else checkpoint
-    met = _layout_of(tensors)
-    if layout not in (None, met.key):
-        raise ModelError(f"The checkpoint's names are those of {met.key}, not of {layout}.")
-    return _imported(model, tensors, met)
-
-
-def _imported(model: SegRgbX, tensors: Mapping[str, Tensor], layout: Layout) -> ImportReport:
+    layout = _layout_of(tensors)
     _check_model(model, layout)
     own = model.state_dict()
     taken, left_over, parts = _sorted_out(model, layout, tensors)
@@ -104,34 +97,34 @@ def _imported(model: SegRgbX, tensors: Mapping[str, Tensor], layout: Layout) -> 
     alike = sizes_of_another({own: tensors[k] for own, k in named.items()}, model.config.preset)
     _check_known(layout, {name for entry in taken for name in entry.own}, own, alike)
     values = _values(parts, own)
-    values |= _of_tower(values, own)
+    if model.config.clip == model.config.preset:
+        values |= _of_tower(values, own)
     missing = tuple(name for name in own if name not in values and not _is_counter(name))
     _check_complete(layout, missing, alike)
     _check_values(layout, values, own, alike)
     model.load_state_dict({**own, **values}, strict=True)
-    if all(name in missing for name in own if name.startswith("frm.")):
+    fresh = all(name in missing for name in own if name.startswith("frm."))
+    if fresh:
         for frm in model.frm:
             assert isinstance(frm, FeatureRectification)
             frm.close()
     if layout.epsilons is not None and model.config.preset in PRESETS:
         head = layout.epsilons[2] if layout.whole else model.config.norm_epsilons[2]
         model.set_norm_epsilons((*layout.epsilons[:2], head))
-    return ImportReport(layout.name, taken, left_over, missing)
+    return ImportReport(layout.name, taken, left_over, missing, ("frm",) if fresh else ())
 
 
 def _of_tower(values: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same weights for MA-CLIP's tower, where it is an encoder of the same kind."""
     named = {re.sub(r"^encoder\.", TOWER, name): value for name, value in values.items()}
-    fits = {n: v for n, v in named.items() if n.startswith(TOWER) and n in own}
-    return {n: v for n, v in fits.items() if v.shape == own[n].shape}
+    return {n: v for n, v in named.items() if n.startswith(TOWER) and n in own}
 
 
 def _layout_of(tensors: Mapping[str, Tensor]) -> Layout:
     names = [re.sub(WRAPPED, "", name) for name in tensors]
     for layout in LAYOUTS:
-        if any(re.match(layout.mark, name) for name in names):
-            deliver = any(re.match(DELIVER_CMX.mark, name) for name in names)
-            return DELIVER_CMX if layout.key == "cmx" and deliver else layout
+        if all(any(re.match(mark, name) for name in names) for mark in layout.marks):
+            return layout
     raise ModelError(
         f"The checkpoint's names ({_some(tensors)}) follow no known layout; expected "
         f"{', '.join(layout.name for layout in LAYOUTS)}."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CamVid in 11 classes: street images by day, RGB alone.
+"""CamVid in 11 classes: street images by day and at dusk, RGB alone.
 
 Brostow, Fauqueur and Cipolla, "Semantic Object Classes in Video", Pattern Recognition Letters
 2009. The 11 classes and the split are those of SegNet (Badrinarayanan, Kendall and Cipolla, 2017),
@@ -21,6 +21,7 @@ from segrgbx_core.readings import Planes, RgbImage
 LAYOUT = "train/, trainannot/ and the same for val and test"
 _SPLITS = ("train", "val", "test")
 _ANNOTATIONS, _VOID = "annot", 11
+_DUSK = "0001TP"
 
 
 def splits(root: Path) -> tuple[str, ...]:
@@ -57,4 +58,5 @@ def _places(root: Path, split: str) -> Iterator[Place]:
     assert labels is not None
     rgb, annotated = Folder(images, ".png"), Folder(labels, ".png")
     for stem in rgb.stems:
-        yield Place(stem, split, rgb.file(stem), (), annotated.file(stem), condition="day")
+        light = "dusk" if stem.startswith(_DUSK) else "day"
+        yield Place(stem, split, rgb.file(stem), (), annotated.file(stem), condition=light)

@@ -18,6 +18,7 @@ _EDGE = 0.06
 _WIDEST_SHADOW = 1 / 40
 _MOST_LOST = 0.3
 _REACH_M = (3.5, 10.0)
+_MOST_BEYOND = 0.1
 
 
 def worn(metres: Metres, seed: int) -> Metres:
@@ -25,8 +26,11 @@ def worn(metres: Metres, seed: int) -> Metres:
 
     Each kind is present or absent at random, with random strength: noise that grows with distance,
     rounding undone by as much noise, a shadow beside near objects, surfaces that return nothing,
-    and a largest distance.
+    and a largest distance. Depth of which more than a tenth is beyond such a camera's reach, as on
+    a street, is returned as it is.
     """
+    if not _within_reach(metres):
+        return metres
     rng = np.random.default_rng(seed)
     lost = np.zeros(metres.shape, bool)
     if rng.random() < 0.7:
@@ -38,6 +42,11 @@ def worn(metres: Metres, seed: int) -> Metres:
     noisy = _noisy(metres, rng)
     noisy[lost] = np.nan
     return noisy
+
+
+def _within_reach(metres: Metres) -> bool:
+    known = metres[np.isfinite(metres)]
+    return bool(known.size) and float((known > _REACH_M[1]).mean()) <= _MOST_BEYOND
 
 
 def _noisy(metres: Metres, rng: np.random.Generator) -> Metres:

