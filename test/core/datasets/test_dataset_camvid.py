@@ -1,24 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """CamVid: RGB alone, and a training that mixes it with pairs."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from segrgbx_core import Segmenter
 from segrgbx_core.datasets import encoded, open_dataset, render_stills, splits_in
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.evaluation.dataset import evaluate
 from segrgbx_core.files.images import write_png
+from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.modality import NO_X
+from segrgbx_core.model import build_model
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import train
 from segrgbx_core.training.augment import TrainingBatches
 from segrgbx_core.training.mixture import Mixture
 from segrgbx_core.training.recipe import Augment
-from segrgbx_core.weights.store import load_model
+from segrgbx_core.weights.card import ModelCard
+from segrgbx_core.weights.store import load_model, save_model
 from segrgbx_ros.cli import main
 
 RECIPE = """
@@ -96,9 +101,22 @@ def test_its_samples_are_batched_without_x(camvid: Path) -> None:
     assert batch.modalities == (NO_X,) * 8
 
 
-def test_the_check_and_the_scores_say_that_there_is_no_x(
+def test_commands_say_that_there_is_no_x(
     camvid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    classes = load_label_set("camvid")
+    torch.manual_seed(1)
+    model = build_model("b0", len(classes), head_width=16)
+    save_model(tmp_path, model, ModelCard("m", "d", model.config, ("depth",), classes))
+    of = [str(camvid), "--dataset", "camvid"]
+    score = ["evaluate", *of, "--split", "val", "--model", str(tmp_path)]
+    assert main([*score, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["x_used"] is False
+    assert main([*score, "--degrade", "noise"]) == 2
+    assert "has no X to degrade; leave --degrade out" in capsys.readouterr().err
+    embed = ["embeddings", *of, "--split", "val", "--model", "demo", "--out", str(tmp_path / "e")]
+    assert main(embed) == 2
+    assert "has no X to embed beside RGB" in capsys.readouterr().err
     sheet = tmp_path / "sheet.png"
     assert main(["data", "check", str(camvid), "--dataset", "camvid", "--out", str(sheet)]) == 0
     assert "RGB alone" in capsys.readouterr().out

@@ -176,3 +176,10 @@ def test_a_rate_of_zero_keeps_the_encoder(tmp_path: Path, streets: FolderDataset
     for name, value in fresh.named_parameters():
         same = torch.equal(value.half().float(), kept[name])
         assert same or not name.startswith("encoder."), name
+
+
+def test_x_counts_as_used_if_a_later_stage_trains_with_it() -> None:
+    alone = replace(AS_IT_IS, x_dropout=1.0)
+    assert not alone.uses_x
+    assert replace(alone, later=(AugmentStage(0.5, x_dropout=0.1),)).uses_x
+    assert replace(AS_IT_IS, later=(AugmentStage(0.5, x_dropout=1.0),)).uses_x

@@ -2,6 +2,7 @@
 """A complete, very small training: it learns, resumes bit-equal and writes a loadable model."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from segrgbx_core.model import SegRgbX, build_model
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import loop, train
-from segrgbx_core.training.augment import TrainingBatches
+from segrgbx_core.training.augment import Batch, TrainingBatches
 from segrgbx_core.training.board import Board
 from segrgbx_core.training.loop import StopRequest
 from segrgbx_core.training.mixture import Mixture
@@ -26,6 +27,7 @@ from segrgbx_core.training.objective import class_shares, class_weights
 from segrgbx_core.training.parts import TrainingContext, TrainingParts
 from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import Augment, RecipeFile
+from segrgbx_core.training.step import Stepper
 from segrgbx_core.weights.store import load_model
 
 RECIPE = """
@@ -91,6 +93,30 @@ def test_a_resumed_training_ends_bit_equal(tmp_path: Path, data: Path) -> None:
     assert a["step"] == b["step"] == 4
     for key, value in a["model"].items():
         assert torch.equal(value, b["model"][key]), key
+
+
+def test_a_training_that_is_killed_goes_on_from_the_last_minutes(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recipe(tmp_path, data, 4)
+    train(path, tmp_path / "whole")
+    monkeypatch.setattr(loop, "_SAVE_AFTER_S", 0.0)
+    take = Stepper.__call__
+
+    def killed(self: Stepper, parts: Sequence[Batch], rate: float) -> float:
+        if self._state.step == 3:
+            raise SystemExit
+        return take(self, parts, rate)
+
+    monkeypatch.setattr(Stepper, "__call__", killed)
+    with pytest.raises(SystemExit):
+        train(path, tmp_path / "killed")
+    kept = torch.load(tmp_path / "killed" / "checkpoint.pt", weights_only=True)
+    assert kept["step"] == 3  # the last validation was after step 2
+    monkeypatch.setattr(Stepper, "__call__", take)
+    train(path, tmp_path / "killed", resume=True)
+    one, two = weights(tmp_path / "whole" / "model"), weights(tmp_path / "killed" / "model")
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
 
 
 def test_the_trained_folder_segments(tmp_path: Path, data: Path) -> None:
