@@ -83,12 +83,12 @@ def recipe(tmp_path: Path, stills: dict[str, Path]) -> Callable[..., Path]:
 
 @pytest.fixture
 def thermal(tmp_path: Path) -> SegRgbX:
-    """A model of the thermal recipe, at the path that the general recipe starts from."""
-    first = load_recipe(share_dir() / "config" / "train" / "thermal.yaml")
+    """A model of one sensor, at the path that the general recipe starts from here."""
+    general = load_recipe(share_dir() / "config" / "train" / "general.yaml").model
+    config = replace(general, preset="b0", reduction=1, modalities=("thermal",))
     torch.manual_seed(8)
-    model = SegRgbX(first.model)
-    labels = load_label_set("street")
-    card = ModelCard(first.name, first.description, first.model, ("thermal",), labels)
+    model = SegRgbX(config)
+    card = ModelCard("thermal", "For a test.", config, ("thermal",), load_label_set("street"))
     save_model(tmp_path / "here" / "out" / "train" / "thermal" / "model", model, card)
     return model
 
