@@ -15,8 +15,8 @@ from benchmarks.measuring import environment
 from experiments.estimate import Estimate, in_words
 from experiments.gather import RESULTS, gather, load_results, write_results
 from experiments.jobs import Job, jobs_of, keys_of, title
-from experiments.page import write_page
 from experiments.plan import PLAN, Plan, load_plan, rehearsal
+from experiments.report.page import write_page
 from experiments.runner import Outcome, Runner
 from experiments.show import Screen, outcome_lines, table
 from experiments.store import USUAL, Record, Store

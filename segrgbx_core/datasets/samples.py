@@ -63,9 +63,9 @@ class LabelledPairs(Protocol):
     """A split of a dataset.
 
     modality: the sensor, NO_X for a set of RGB images alone. settings: what the encoding must know
-    about the readings, such as the depth scale. places: of
-    the samples, in order; missing: places with a missing file, which are not among the samples.
-    sequence: the video that a sample is a frame of, None for a single shot.
+    about the readings, such as the depth scale. places: of the samples, in order; missing: places
+    with a missing file, which are not among the samples. sequence: the video that a sample is a
+    frame of, None for a single shot.
     """
 
     @property

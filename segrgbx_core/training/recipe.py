@@ -324,10 +324,9 @@ def _check_clip(recipe: Recipe, place: str) -> None:
             f"{place}: clip_tuning is given, but model.clip is {recipe.model.clip}, which has no "
             "text tower and learns with the rest; leave clip_tuning out."
         )
-    for name, value, low, high in (
+    bounds = (
         ("clip_tuning.steps", stage.steps, 1, 10_000_000),
         ("clip_tuning.batch", stage.batch, 2, 4096),
         ("clip_tuning.learning_rate", stage.learning_rate, 1e-8, 1.0),
-    ):
-        if not low <= value <= high:
-            raise RecipeError(f"{place}: {name} is {value}; expected {low} to {high}.")
+    )
+    _check_bounds(bounds, place)

@@ -12,7 +12,6 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from experiments.__main__ import main
-from experiments.figures import Findings, difference, figure, mean_over
 from experiments.gather import (
     Cost,
     Curve,
@@ -23,10 +22,11 @@ from experiments.gather import (
     load_results,
     write_results,
 )
-from experiments.page import write_page
 from experiments.plan import Plan, Run, load_plan
-from experiments.section_faults import pictures
-from experiments.tables import Line, compared
+from experiments.report.figures import Findings, difference, figure, mean_over
+from experiments.report.page import write_page
+from experiments.report.section_faults import pictures
+from experiments.report.tables import Line, compared
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.images import read_rgb
 from segrgbx_core.scenes import SCENES_VERSION

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Differences as text, and lines that leave out missing runs."""
 
-from experiments.figures import Difference
+from experiments.report.figures import Difference
 
 
 def word(sensor: str) -> str:

@@ -3,11 +3,11 @@
 
 from dataclasses import dataclass
 
-from experiments.charts import Row, dot_chart
-from experiments.figures import NOT_RUN, BySeed, Findings, cell, difference, gain_cell
 from experiments.gather import RGB
-from experiments.tables import Line, compared, markdown
-from experiments.wording import sentence, standing, verdict
+from experiments.report.charts import Row, dot_chart
+from experiments.report.figures import NOT_RUN, BySeed, Findings, cell, difference, gain_cell
+from experiments.report.tables import Line, compared, markdown
+from experiments.report.wording import sentence, standing, verdict
 from segrgbx_core.evaluation.summary import ALL
 from segrgbx_core.pictures.sheet import COLORS
 from segrgbx_core.readings import RgbImage

@@ -4,11 +4,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.charts import degrade_chart
-from experiments.figures import NOT_RUN, BySeed, Findings, difference, gain_cell
 from experiments.gather import RGB
-from experiments.tables import Line, compared, markdown
-from experiments.wording import sentence, standing, word
+from experiments.report.charts import degrade_chart
+from experiments.report.figures import NOT_RUN, BySeed, Findings, difference, gain_cell
+from experiments.report.tables import Line, compared, markdown
+from experiments.report.wording import sentence, standing, word
 from segrgbx_core.readings import RgbImage
 
 TITLE = "When X fails"

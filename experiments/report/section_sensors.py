@@ -3,11 +3,11 @@
 
 from collections.abc import Sequence
 
-from experiments.charts import Row, dot_chart
-from experiments.figures import BySeed, Findings, difference, gain_cell, mean_over
 from experiments.gather import RGB
-from experiments.tables import Line, compared, markdown
-from experiments.wording import sentence, standing, verdict, word
+from experiments.report.charts import Row, dot_chart
+from experiments.report.figures import BySeed, Findings, difference, gain_cell, mean_over
+from experiments.report.tables import Line, compared, markdown
+from experiments.report.wording import sentence, standing, verdict, word
 from segrgbx_core.evaluation.summary import ALL
 from segrgbx_core.pictures.sheet import COLORS
 from segrgbx_core.readings import RgbImage

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import section_faults, section_parts, section_sensors
-from experiments.appendix import appendix, not_run
-from experiments.figures import LEAST, NOT_RUN, Findings
 from experiments.gather import RESULTS, Results, write_results
-from experiments.section_real import MFNET, NYU
+from experiments.report import section_faults, section_parts, section_sensors
+from experiments.report.appendix import appendix, not_run
+from experiments.report.figures import LEAST, NOT_RUN, Findings
+from experiments.report.section_real import MFNET, NYU
 from segrgbx_core.files.disk import disk_errors, write_whole
 from segrgbx_core.files.images import write_png
 from segrgbx_core.readings import RgbImage

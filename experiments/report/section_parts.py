@@ -2,11 +2,11 @@
 """The fourth question: what the three parts bring from a pretrained start, and tries to improve
 them."""
 
-from experiments.charts import Row, dot_chart
-from experiments.figures import Findings, difference, gain_cell
 from experiments.gather import RGB
-from experiments.tables import Line, compared, markdown
-from experiments.wording import sentence, verdict, word
+from experiments.report.charts import Row, dot_chart
+from experiments.report.figures import Findings, difference, gain_cell
+from experiments.report.tables import Line, compared, markdown
+from experiments.report.wording import sentence, verdict, word
 from segrgbx_core.pictures.sheet import COLORS
 from segrgbx_core.readings import RgbImage
 

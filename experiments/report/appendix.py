@@ -6,9 +6,9 @@ import json
 import yaml
 
 from experiments.estimate import in_words
-from experiments.figures import NOT_RUN
 from experiments.gather import RESULTS, Cost, Measured, Results
-from experiments.tables import markdown
+from experiments.report.figures import NOT_RUN
+from experiments.report.tables import markdown
 
 _RUNS = (
     *("run", "what", "command", "seed", "steps", "validation mIoU", "training CPU"),

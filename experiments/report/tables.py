@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.figures import NOT_RUN, BySeed, Figure, figure
+from experiments.report.figures import NOT_RUN, BySeed, Figure, figure
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from experiments.figures import BySeed, Findings, figure
+from experiments.report.figures import BySeed, Findings, figure
 from segrgbx_core.evaluation.charts import Line, line_chart
 from segrgbx_core.pictures.sheet import COLORS, GRID, QUIET, TEXT, Color, Sheet, length_of
 from segrgbx_core.readings import RgbImage
