@@ -25,6 +25,8 @@ NEEDED_AT_RUN_TIME = {
     "launch/thermal.launch.py",
     "models/demo/card.yaml",
     "models/demo/model.safetensors",
+    "models/real/card.yaml",
+    "models/real/model.safetensors",
     "msg/SegmentationStatus.msg",
     "package.xml",
     "segrgbx_core/py.typed",

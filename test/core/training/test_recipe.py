@@ -96,7 +96,7 @@ def test_the_recipe_for_one_sensor_is_small() -> None:
 
 def test_the_general_recipes_control_differs_in_x_alone() -> None:
     general, rgb_only = shipped("general"), shipped("general_rgb_only")
-    assert (general.name, rgb_only.name) == ("demo", "general_rgb_only")
+    assert (general.name, rgb_only.name) == ("general", "general_rgb_only")
     assert general.start_from == rgb_only.start_from == "imagenet"
     assert rgb_only.data == general.data
     assert rgb_only.optimiser == general.optimiser
