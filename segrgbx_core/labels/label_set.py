@@ -89,13 +89,14 @@ class LabelFile:
     """The content of a label set's file. name: None for the file's stem.
 
     unified: the union that the set belongs to; silent: classes of the union that no class of the
-    set can claim.
+    set can claim; closed: whether a labelled pixel is never of a class that the set does not meet.
     """
 
     classes: tuple[ClassEntry, ...]
     name: str | None = None
     unified: str | None = None
     silent: tuple[str, ...] = ()
+    closed: bool = False
 
 
 def read_label_file(name_or_path: str | Path) -> tuple[Path, LabelFile]:

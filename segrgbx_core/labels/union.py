@@ -24,11 +24,13 @@ REST = "rest"
 
 @dataclass(frozen=True)
 class Membership:
-    """meets: for each class of `label_set`, in its order, the ids of the unified classes."""
+    """meets: for each class of `label_set`, in its order, the ids of the unified classes. absent:
+    ids that no labelled pixel of the set is of; empty if that is not known."""
 
     label_set: LabelSet
     unified: LabelSet
     meets: tuple[tuple[int, ...], ...]
+    absent: tuple[int, ...] = ()
 
 
 def load_membership(name_or_path: str | Path) -> Membership:
@@ -49,7 +51,9 @@ def load_membership(name_or_path: str | Path) -> Membership:
     )
     if () in meets:
         raise LabelError(f"{path}: a class takes the rest, but '{unified.name}' has none left.")
-    return Membership(label_set, unified, meets)
+    met = {i for ids in meets for i in ids}
+    absent = tuple(i for i in range(len(unified)) if i not in met) if content.closed else ()
+    return Membership(label_set, unified, meets, absent)
 
 
 def _union_of(path: Path, content: LabelFile) -> str | Path:

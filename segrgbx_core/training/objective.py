@@ -97,7 +97,7 @@ class Objective:
             weight = _weight(truth, answers.weights)
             if weight > 0:
                 if answers.active is not None:
-                    own = active_logits(own, answers.active)
+                    own = _answered(own, answers.active)
                 parts.append(self._mean(own, truth, answers.weights) * (weight / whole))
         return torch.stack(parts).sum() if parts else logits.float().sum() * 0.0
 
@@ -119,6 +119,8 @@ class Objective:
         yield from zip((answers for answers, _ in groups), own, truth, strict=True)
 
     def _mean(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+        # A further column is of what the set's images never show.
+        weights = F.pad(weights, (0, logits.shape[1] - len(weights)), value=1.0)
         if self._hard is None:
             # A row of logits for each pixel; along channels torch takes twice the time on a CPU.
             rows = logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1])
@@ -126,6 +128,15 @@ class Objective:
         each = F.cross_entropy(logits, labels, weights, ignore_index=UNLABELLED, reduction="none")
         chosen = hard_pixels(logits.detach(), labels, self._hard)
         return each[chosen].sum() / weights[labels[chosen]].sum()
+
+
+def _answered(logits: Tensor, active: Membership) -> Tensor:
+    """Logits over the set's classes, and one over all that its images never show, if any."""
+    own = active_logits(logits, active)
+    if not active.absent:
+        return own
+    never = logits[:, list(active.absent)].logsumexp(1, keepdim=True)
+    return torch.cat((own, never), 1)
 
 
 def hard_pixels(logits: Tensor, labels: Tensor, hard: HardPixels) -> Tensor:

@@ -163,3 +163,15 @@ def test_wrong_files_are_refused_in_words(
     path = _farm(tmp_path, classes) if more is None else _farm(tmp_path, classes, more)
     with pytest.raises(LabelError, match=words):
         load_membership(path)
+
+
+def test_closed_sets_say_what_they_never_show() -> None:
+    rooms, streets, open_set = map(load_membership, ("nyu_depth_v2", "camvid", "mfnet"))
+    names = rooms.unified.names
+    assert {"sky", "road", "building"} <= {names[i] for i in rooms.absent}
+    assert {"bed", "room_wall"} <= {names[i] for i in streets.absent}
+    assert open_set.absent == ()
+    for member in (rooms, streets):
+        met = {i for ids in member.meets for i in ids}
+        assert met.isdisjoint(member.absent)
+        assert len(met) + len(member.absent) == len(names)

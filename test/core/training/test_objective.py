@@ -136,3 +136,22 @@ def test_hard_pixels_alone_are_learnt_from() -> None:
     assert logits.grad is not None
     assert not logits.grad[..., 0].any()
     assert logits.grad[..., 1].any()
+
+
+@pytest.mark.parametrize("hard", [None, HardPixels(1.0, 1.0)])
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_closed_set_learns_not_to_answer_what_it_never_shows(
+    closed: bool, hard: HardPixels | None
+) -> None:
+    roads = LabelSet("roads", (ROAD, CAR))
+    member = Membership(roads, FINE, ((0,), (1,)), (2,) if closed else ())
+    pairs = cast("Skipping", _Pairs(roads, [[0, 1, 0, 1]]))
+    objective = Objective([LabelledSource(pairs, member)], [1.0], power=0.0, hard=hard)
+    logits = torch.randn(1, 3, 1, 4, requires_grad=True)
+    labels = torch.tensor([[[0, 1, 0, 1]]])
+    loss = objective.loss(logits, labels, (0,), objective.weight(labels, (0,)))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    known = logits if closed else logits[:, :2]
+    torch.testing.assert_close(loss, F.cross_entropy(known, labels))
+    assert bool((logits.grad[:, 2] > 0).all()) == closed
