@@ -103,7 +103,7 @@ def test_ma_clips_tower_takes_the_encoders_weights(tmp_path: Path) -> None:
     with torch.no_grad():
         for stage, twin in zip(model.encoder.stages, model.ma_clip.visual.stages, strict=True):
             maps, own = stage(*maps), twin.one(own)
-            torch.testing.assert_close(own, maps[0])
+            torch.testing.assert_close(own, maps[0], atol=1e-3, rtol=1e-3)
         scene = model.ma_clip(torch.randn(2, 3, 64, 64), None, torch.tensor([1, 1]))
     assert scene.rgb.shape == (2, model.ma_clip.width)
 
