@@ -3,8 +3,9 @@
 
 Each case is forward, loss, backward and update for 8 pairs of 192x256 and 40 classes. "Before" has
 contiguous images and weights and the cross entropy along channels; "now" is as `segrgbx train`
-computes it. Loss and gradients of both are compared first. The last section reads and augments a
-batch of rendered depth streets, which a worker can do beside the step (`--workers`).
+computes it for sources of one label set. Loss and gradients of both are compared first. The last
+section reads and augments a batch of rendered depth streets, which a worker can do beside the step
+(`--workers`).
 """
 
 import argparse
