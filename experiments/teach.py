@@ -5,6 +5,7 @@ The owners labelled eight classes and left road, building, vegetation and sky un
 Cityscapes segmenter names these from the RGB image, which it can by day alone. The owners' labels
 are never changed, and every figure on MFNet is on theirs alone; what the teacher takes for a class
 of the owners' where they saw none stays unlabelled. Written as a folder for `segrgbx train`.
+With `--score`, what the teacher itself reads on a split: the row that RGB-T has to beat at night.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from segrgbx_core.datasets import LabelledPairs, open_dataset
 from segrgbx_core.datasets.samples import Labels
 from segrgbx_core.datasets.writing import finish_folder, start_folder, write_pair
 from segrgbx_core.errors import InputError, SegRgbxError
+from segrgbx_core.evaluation.metrics import ConfusionMeter
 from segrgbx_core.files.disk import claim_output
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet, load_label_set
 from segrgbx_core.readings import Planes, RgbImage
@@ -32,6 +34,8 @@ _CITYSCAPES = (
     *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic_light", "traffic_sign"),
     *("vegetation", "terrain", "sky", None, None, None, None, None, None, None, None),
 )
+# The classes that both know, with the train ids that are one: riders are persons.
+_SHARED = {"car": (13,), "person": (11, 12), "bike": (17, 18)}
 # The teacher's borders are coarse: one of its pixels is more than one of the image's.
 _BORDER_PX = 7
 
@@ -112,17 +116,43 @@ def write_taught(data: LabelledPairs, teacher: Teacher, out: Path) -> int:
     return len(conditions)
 
 
+def score(data: LabelledPairs, teacher: Teacher) -> dict[str, dict[str, float | None]]:
+    """IoU of the classes that both know, over all frames together: by condition, then by class."""
+    names = data.label_set.names
+    to_own = np.full(256, names.index("unlabeled"), np.uint8)
+    for name, ids in _SHARED.items():
+        to_own[list(ids)] = names.index(name)
+    meters: dict[str, ConfusionMeter] = {}
+    for index in track(range(len(data)), "asking the teacher"):
+        sample = data[index]
+        meter = meters.setdefault(
+            data.places[index].condition or "all", ConfusionMeter(data.label_set)
+        )
+        meter.update(to_own[teacher(sample.rgb)], sample.labels)
+    return {
+        condition: {name: meter.scores().per_class_iou[name] for name in _SHARED}
+        for condition, meter in sorted(meters.items())
+    }
+
+
 def main(argv: list[str] | None = None) -> int:
     """Exit status: 0 done, 2 a user mistake."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m experiments.teach")
     parser.add_argument("root", type=Path, help="MFNet, as `segrgbx data` reads it")
     parser.add_argument("teacher", type=Path, help="the segmenter, a .tflite file")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--out", type=Path, help="the folder to write")
+    wanted.add_argument("--score", action="store_true", help="print what the teacher reads itself")
     parser.add_argument("--split", default="train")
     parser.add_argument("--force", action="store_true", help="write into a folder with files")
     args = parser.parse_args(argv)
     try:
         data, teacher = open_dataset("mfnet", args.root, args.split), Teacher(args.teacher)
+        if args.score:
+            for condition, scores in score(data, teacher).items():
+                read = (f"{n} {'-' if v is None else f'{v:.3f}'}" for n, v in scores.items())
+                print(f"{condition}: {', '.join(read)}")
+            return 0
         claim_output(args.out, args.force)
         count = write_taught(data, teacher, args.out)
     except SegRgbxError as err:

@@ -5,6 +5,7 @@ Written from the CMX paper (Zhang et al., 2023, arXiv 2203.04838, sections III-B
 reduction 1 unless told otherwise and lambda_c = lambda_s = 0.5.
 """
 
+from collections.abc import Collection
 from contextlib import nullcontext
 
 import torch
@@ -34,16 +35,23 @@ class FeatureRectification(nn.Module):
             nn.Conv2d(2 * width, width, 1), nn.ReLU(), nn.Conv2d(width, 2, 1)
         )
 
-    def close(self) -> None:
-        """Sets the last biases so that the streams begin with about 2 % of each other's features.
+    def close(self, fresh: Collection[str]) -> bool:
+        """Closes the weights that have a tensor among `fresh`, names within this module: sets
+        their last bias so that the streams begin with about 2 % of each other's features. Returns
+        whether there was one.
 
         With new biases it would be half, and a pretrained encoder would not meet the features it
         was trained on.
         """
-        for layer in (self.channel[-1], self.spatial[-1]):
-            assert isinstance(layer, nn.Linear | nn.Conv2d)
-            assert layer.bias is not None
-            nn.init.constant_(layer.bias, CLOSED)
+        closed = False
+        for name, gate in (("channel", self.channel), ("spatial", self.spatial)):
+            if any(tensor.startswith(f"{name}.") for tensor in fresh):
+                layer = gate[-1]
+                assert isinstance(layer, nn.Linear | nn.Conv2d)
+                assert layer.bias is not None
+                nn.init.constant_(layer.bias, CLOSED)
+                closed = True
+        return closed
 
     def forward(self, rgb: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """Two maps (B, C, H, W) to the two rectified maps of the same shape."""

@@ -12,7 +12,7 @@ from segrgbx_core.errors import ModelError
 from segrgbx_core.modality import NO_X
 from segrgbx_core.model.segrgbx import SegRgbX
 from segrgbx_core.weights.card import ModelCard
-from segrgbx_core.weights.importing import ImportReport, LeftOver, Taken
+from segrgbx_core.weights.importing import ImportReport, LeftOver, Taken, close_rectification
 from segrgbx_core.weights.store import load_model
 
 _BY_CLASS = re.compile(r"^head\.classifier\.")
@@ -31,7 +31,8 @@ def continue_from(
     Tensors match by name, the classifier's rows by class name and the prompts by sensor name, so
     that the start may have other classes and sensors. Shared encoder parts of the start fill both
     streams of a model without. What the start lacks, or has in another size, stays fresh and is
-    reported, rows as `head.classifier.weight[car]`. class_names: the model's, in order.
+    reported, rows as `head.classifier.weight[car]`; fresh weights of FRMs begin closed.
+    class_names: the model's, in order.
     Raises ModelError for a folder without a complete model, and for another preset.
     """
     start = load_model(name_or_folder)
@@ -51,12 +52,14 @@ def continue_from(
         used.setdefault(source, []).append(name)
         missing += [f"{name}[{row}]" for row in (rows.new if rows else ())]
     model.load_state_dict({**own, **values}, strict=True)
+    closed = close_rectification(model, missing)
     model.set_norm_epsilons(start.model.config.norm_epsilons)
     return ImportReport(
         f"model '{start.card.name}'",
         tuple(Taken(name, tuple(places)) for name, places in used.items()),
         tuple(LeftOver(n, _why_left(n, own)) for n in theirs if n not in used),
         tuple(missing),
+        closed,
     )
 
 

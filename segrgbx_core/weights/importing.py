@@ -3,7 +3,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,15 +103,22 @@ def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> I
     _check_complete(layout, missing, alike)
     _check_values(layout, values, own, alike)
     model.load_state_dict({**own, **values}, strict=True)
-    fresh = all(name in missing for name in own if name.startswith("frm."))
-    if fresh:
-        for frm in model.frm:
-            assert isinstance(frm, FeatureRectification)
-            frm.close()
+    closed = close_rectification(model, missing)
     if layout.epsilons is not None and model.config.preset in PRESETS:
         head = layout.epsilons[2] if layout.whole else model.config.norm_epsilons[2]
         model.set_norm_epsilons((*layout.epsilons[:2], head))
-    return ImportReport(layout.name, taken, left_over, missing, ("frm",) if fresh else ())
+    return ImportReport(layout.name, taken, left_over, missing, closed)
+
+
+def close_rectification(model: SegRgbX, missing: Sequence[str]) -> tuple[str, ...]:
+    """Closes the weights of FRMs that got no values; returns the `closed` of a report."""
+    closed = False
+    for place, frm in enumerate(model.frm):
+        assert isinstance(frm, FeatureRectification)
+        prefix = f"frm.{place}."
+        fresh = [name.removeprefix(prefix) for name in missing if name.startswith(prefix)]
+        closed |= frm.close(fresh)
+    return ("frm",) if closed else ()
 
 
 def _of_tower(values: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

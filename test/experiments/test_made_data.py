@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from experiments.teach import TAUGHT, Teacher, combined, write_taught
+from experiments.teach import TAUGHT, Teacher, combined, score, write_taught
 from experiments.warp import Frame, events_of, frame_of, seen_from, views_of, write_warped
 from segrgbx_core.datasets import DatasetOptions, FolderDataset, encoded, open_dataset
 from segrgbx_core.encoding import DepthSettings
@@ -114,3 +114,7 @@ def test_a_real_teacher_names_the_road(tmp_path: Path, shared_data: Path) -> Non
     road = made.label_set.id_of("road")
     shares = [float((made.labels(i) == road).mean()) for i in range(len(made))]
     assert float(np.median(shares)) > 0.2
+    read = score(data, Teacher(graph))
+    assert set(read) == {"day", "night"}
+    # What the Cityscapes segmenter cannot do, and why a thermal camera is asked for.
+    assert (read["day"]["person"] or 0) > 0.2 > 0.1 > (read["night"]["person"] or 0)

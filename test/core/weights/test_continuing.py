@@ -12,6 +12,7 @@ from torch import Tensor
 from segrgbx_core.errors import ModelError
 from segrgbx_core.labels.label_set import LabelClass, LabelSet
 from segrgbx_core.model import ModelConfig, SegRgbX
+from segrgbx_core.model.fusion import CLOSED
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.continuing import continue_from
@@ -180,6 +181,17 @@ def test_another_head_width_leaves_the_head_fresh(tmp_path: Path) -> None:
     assert torch.equal(state["frm.0.channel.0.weight"], start["frm.0.channel.0.weight"])
     why = {entry.name: entry.why for entry in report.left_over}
     assert why["head.mix.weight"] == "of another size here"
+
+
+def test_rectification_of_another_size_begins_closed(tmp_path: Path) -> None:
+    start = kept(tmp_path, PLAIN)
+    model = fresh(replace(PLAIN, reduction=2), 2)
+    report = continue_from(model, NAMES, tmp_path)
+    assert {name.split(".")[2] for name in report.missing} == {"channel"}
+    assert report.closed == ("frm",)
+    state = model.state_dict()
+    assert (state["frm.0.channel.2.bias"] == CLOSED).all()
+    assert torch.equal(state["frm.0.spatial.2.bias"], start["frm.0.spatial.2.bias"])
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [("b1", "b0"), ("b2", "b1"), ("b0", "pvt_v2_b0")])
