@@ -7,6 +7,7 @@ tests. Compiling and exporting are slow, so only few variants run, one of them a
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ SMALL = [
     _config("pvt_v2_b0", COMPONENTS, shared_blocks=False),
     _config("efficientnet_lite0"),
     _config("efficientnet_lite0", COMPONENTS),
+    replace(_config("efficientnet_lite0", COMPONENTS), sensor_rank=4, reduction=2),
     _config("efficientnet_lite0", shared_embeddings=True),
 ]
 MIDDLE = [_config("b2", COMPONENTS), _config("pvt_v2_b2", COMPONENTS)]
@@ -67,12 +69,13 @@ def _name(config: ModelConfig) -> str:
     if config.components == COMPONENTS:
         parts = [config.preset, "full"]
     parts += [] if config.shared_blocks else ["unshared"]
+    parts += ["sensor_paths"] if config.sensor_rank else []
     return "-".join(parts + (["one_embedding"] if config.shared_embeddings else []))
 
 
 EVERY = [*SMALL, *MIDDLE, *_slow(LARGE)]
 # These take seconds to minutes each, so a few variants together cover every kind of part.
-SAMPLED = [B0, SMALL[2], SMALL[4], SMALL[7], SMALL[9], MIDDLE[0]]
+SAMPLED = [B0, SMALL[2], SMALL[4], SMALL[7], SMALL[9], SMALL[10], MIDDLE[0]]
 COSTLY = pytest.mark.parametrize("model", [B0_FULL, *_slow(SAMPLED)], indirect=True, ids=_name)
 SMALL_ALONE = pytest.mark.parametrize("model", SMALL, indirect=True, ids=_name)
 
@@ -170,6 +173,8 @@ def test_gradients_reach_every_parameter_and_parts_left_off_are_not_there(model:
     components = set(model.config.components)
     if components and "ma_clip" not in components:
         components.add("modality_vectors")
+    if model.config.sensor_rank:
+        components.add("sensor_adapter")
     assert {name.split(".")[0] for name in model.state_dict()} == OUTLINE | components
 
 
