@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from segrgbx_core.encoding import encode
@@ -21,6 +20,7 @@ from segrgbx_core.model.inputs import require_finite
 from segrgbx_core.model.ma_clip import SceneEmbeddings
 from segrgbx_core.model.placement import autocast, choose_device, choose_precision
 from segrgbx_core.model.preprocessing import resize_rgb, resize_x
+from segrgbx_core.model.readout import Sizes, labels_and_confidence, probabilities
 from segrgbx_core.readings import Planes, Reading, RgbImage, same_aspect
 from segrgbx_core.scene_cache import SceneCache, SceneRefresh
 from segrgbx_core.segmentation import Segmentation
@@ -103,10 +103,9 @@ class Segmenter:
         planes, name, _ = self._read(rgb, x, modality)
         rgb_in, x_in = self._tensors(rgb, planes, name, scale)
         with torch.inference_mode():
-            size = (rgb.shape[0], rgb.shape[1])
-            probabilities = self._probabilities(rgb_in, x_in, name, size)[0]
-        self._require_numbers(bool(probabilities.isfinite().all()), rgb_in, x_in)
-        return probabilities
+            return probabilities(*self._logits(rgb_in, x_in, name, (rgb.shape[0], rgb.shape[1])))[
+                0
+            ]
 
     def forget_scene(self) -> None:
         """Discards the scene embeddings; call it before a new recording."""
@@ -176,24 +175,21 @@ class Segmenter:
         self, rgb: Tensor, x: Tensor | None, modality: str, size: tuple[int, int]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         with torch.inference_mode():
-            confidence, labels = self._probabilities(rgb, x, modality, size).max(1)
-            shown = confidence[0].cpu().numpy()
-            ids = labels[0].to(torch.uint8).cpu().numpy()
-        self._require_numbers(bool(np.isfinite(shown).all()), rgb, x)
-        return ids, shown
+            logits, sizes = self._logits(rgb, x, modality, size)
+            labels, confidence = labels_and_confidence(logits, sizes)
+            return labels.cpu().numpy(), confidence.cpu().numpy()
 
-    def _probabilities(
+    def _logits(
         self, rgb: Tensor, x: Tensor | None, modality: str, size: tuple[int, int]
-    ) -> Tensor:
+    ) -> tuple[Tensor, Sizes]:
+        """The head's logits (1, C, h, w) float32 over the label set's classes."""
         with autocast(self.precision, self.device):
             scene = self._scene(rgb, x, modality)
-            logits: Tensor = self._model(rgb, x, modality, scene=scene)
-        logits = logits.float()
+            logits = self._model.head_logits(rgb, x, modality, scene=scene).float()
+        self._require_numbers(bool(logits.isfinite().all()), rgb, x)
         if self._active is not None:
             logits = active_logits(logits, self._active)
-        if logits.shape[2:] != size:
-            logits = F.interpolate(logits, size, mode="bilinear", align_corners=False)
-        return logits.softmax(1)
+        return logits, Sizes((rgb.shape[2], rgb.shape[3]), size)
 
     def _require_numbers(self, finite: bool, rgb: Tensor, x: Tensor | None) -> None:
         if finite:

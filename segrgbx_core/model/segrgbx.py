@@ -12,7 +12,6 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segrgbx_core.errors import InputError, ModelError
@@ -22,7 +21,7 @@ from segrgbx_core.model.encoders.interface import EncoderStage
 from segrgbx_core.model.encoders.mix_transformer import NORM_EPS, PRESETS
 from segrgbx_core.model.fusion import FeatureFusion, FeatureRectification
 from segrgbx_core.model.head import MlpHead
-from segrgbx_core.model.inputs import SIZE_MULTIPLE, check_inputs, masked, pad
+from segrgbx_core.model.inputs import check_inputs, masked, pad
 from segrgbx_core.model.ma_clip import (
     ABSENT_ROW,
     SMALL_CLIP,
@@ -33,6 +32,7 @@ from segrgbx_core.model.ma_clip import (
 )
 from segrgbx_core.model.modality_embedding import ModalityEmbedding, SensorAdapter
 from segrgbx_core.model.presets import SMALL_PRESETS, build_encoder, check_components, check_preset
+from segrgbx_core.model.readout import at_network_size
 
 NORM_EPSILONS = (NORM_EPS, NORM_EPS, 1e-5)
 
@@ -203,8 +203,22 @@ class SegRgbX(nn.Module):
         earlier image of the same place and sensors; None computes it again.
         Raises InputError where shapes or names do not agree.
         """
+        logits = self.head_logits(rgb, x, modality, present, scene)
+        return at_network_size(logits, (rgb.shape[2], rgb.shape[3]))
+
+    def head_logits(
+        self,
+        rgb: Tensor,
+        x: Tensor | None,
+        modality: str | Sequence[str] = NO_X,
+        present: Tensor | None = None,
+        scene: SceneEmbeddings | None = None,
+    ) -> Tensor:
+        """Logits (B, num_classes, h, w) of the head, a quarter of the padded images' size.
+
+        Inputs and errors of `forward`; `segrgbx_core.model.readout` enlarges them.
+        """
         check_inputs(rgb, x, modality, present)
-        height, width = rgb.shape[2], rgb.shape[3]
         x_planes = masked(rgb, x, present)
         control = None
         if self.config.components:
@@ -215,13 +229,7 @@ class SegRgbX(nn.Module):
         elif scene is not None:
             raise InputError("A scene was given, but this model has no components to read it.")
         logits: Tensor = self.head(self._levels(pad(rgb), pad(x_planes), control))
-        full = F.interpolate(
-            logits,
-            (height + -height % SIZE_MULTIPLE, width + -width % SIZE_MULTIPLE),
-            mode="bilinear",
-            align_corners=False,
-        )
-        return full[:, :, :height, :width]
+        return logits
 
     def embed_scene(
         self,
