@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -14,8 +15,9 @@ from segrgbx_core.readings import RgbImage
 
 def color_mask(labels: npt.NDArray[np.uint8], label_set: LabelSet) -> RgbImage:
     """The display colours (H, W, 3) uint8 of class ids (H, W) uint8."""
-    colors: RgbImage = label_set.palette()[labels]
-    return colors
+    # As OpenCV's colour map, which does not care what it calls the three channels.
+    table = label_set.palette()[:, None]
+    return np.asarray(cv2.applyColorMap(np.ascontiguousarray(labels), table), np.uint8)
 
 
 def blend(
@@ -34,15 +36,12 @@ def blend(
         )
     if not 0.0 <= alpha <= 1.0:
         raise InputError(f"Overlay alpha is {alpha}; expected 0 to 1.")
-    weight = round(alpha * 256)
-    mixed = (
-        rgb.astype(np.uint16) * (256 - weight)
-        + color_mask(labels, label_set).astype(np.uint16) * weight
-    ) >> 8
-    out: RgbImage = mixed.astype(np.uint8)
+    mask = color_mask(labels, label_set)
+    mixed = cv2.addWeighted(np.ascontiguousarray(rgb), 1.0 - alpha, mask, alpha, 0.0)
     hidden = labels == UNLABELLED
-    out[hidden] = rgb[hidden]
-    return out
+    if hidden.any():
+        mixed[hidden] = rgb[hidden]
+    return np.asarray(mixed, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,7 @@ class Segmentation:
 
     def confidence_image(self) -> npt.NDArray[np.uint8]:
         """The confidence as (H, W) uint8; 255 is 1."""
-        scaled = np.clip(self.confidence * 255.0, 0.0, 255.0)
-        return np.asarray(np.rint(scaled), np.uint8)
+        return np.asarray(cv2.convertScaleAbs(self.confidence, alpha=255.0), np.uint8)
 
     def overlay(self, rgb: RgbImage, alpha: float = 0.5) -> RgbImage:
         """The colour mask over the segmented image, (H, W, 3) uint8; see `blend`."""
