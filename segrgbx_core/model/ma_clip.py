@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.modality import NO_X
 from segrgbx_core.model.encoders.efficient_net import EFFICIENT_PRESETS, EfficientTower
+from segrgbx_core.model.fresh import random_parameter
 from segrgbx_core.model.vision_tower import SMALL, VisionTower
 
 RGB_ROW, ABSENT_ROW = 0, 1
@@ -95,7 +96,7 @@ class MaClip(nn.Module):
             self.visual, self.width = _open_clip_tower(clip)
         size: Any = self.visual.image_size
         self.size = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-        self.absent = nn.Parameter(torch.randn(self.width) * self.width**-0.5)
+        self.absent = random_parameter(self.width, deviation=self.width**-0.5)
         self.register_buffer("input_scale", torch.ones(2, 3))
         self.register_buffer("input_shift", torch.zeros(2, 3))
 
@@ -171,7 +172,7 @@ class ModalityVectors(nn.Module):
     def __init__(self, rows: int) -> None:
         super().__init__()
         self.width = _VECTOR_WIDTH
-        self.vectors = nn.Parameter(torch.randn(rows, self.width))
+        self.vectors = random_parameter(rows, self.width)
 
     def forward(self, rgb: Tensor, x: Tensor | None, rows: Tensor) -> SceneEmbeddings:
         """As MaClip, without looking at the images."""

@@ -7,6 +7,7 @@ Equations and choices: docs/method.md, "Modality-aligned embedding".
 import torch
 from torch import Tensor, nn
 
+from segrgbx_core.model.fresh import random_parameter
 from segrgbx_core.model.ma_clip import RGB_ROW, SceneEmbeddings
 
 _PROMPT_DEVIATION = 0.2
@@ -26,7 +27,7 @@ class ModalityEmbedding(nn.Module):
         super().__init__()
         self.scale = width**-0.5
         self.control = nn.Linear(scene_width, control * width)
-        self.prompts = nn.Parameter(torch.randn(rows, learnable, width) * _PROMPT_DEVIATION)
+        self.prompts = random_parameter(rows, learnable, width, deviation=_PROMPT_DEVIATION)
         self.norm = nn.LayerNorm(width)
         self.kv = nn.Linear(width, 2 * width)
         self.gate = nn.Parameter(torch.zeros(width))
@@ -66,7 +67,7 @@ class SensorAdapter(nn.Module):
 
     def __init__(self, width: int, rows: int, rank: int) -> None:
         super().__init__()
-        self.down = nn.Parameter(torch.randn(rows, rank, width) * width**-0.5)
+        self.down = random_parameter(rows, rank, width, deviation=width**-0.5)
         self.up = nn.Parameter(torch.zeros(rows, width, rank))
 
     def forward(self, x: Tensor, rows: Tensor) -> Tensor:

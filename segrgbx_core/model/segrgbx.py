@@ -136,11 +136,9 @@ class SegRgbX(nn.Module):
         self.frm = nn.ModuleList(FeatureRectification(w, config.reduction) for w in widths)
         self.ffm = nn.ModuleList(FeatureFusion(w, h) for w, h in zip(widths, heads, strict=True))
         self.head = MlpHead(widths, config.resolved_head_width, config.num_classes)
-        self.apply(_initialise)
-        for rectification in self.frm:
-            assert isinstance(rectification, FeatureRectification)
-            _initialise_small(rectification.spatial[-1])
-        _initialise_small(self.head.classifier)
+        # As in `random_parameter`.
+        if not self.head.mix.weight.is_meta:
+            self._initialise()
         self.ma_clip: MaClip | None = None
         self.modality_vectors: ModalityVectors | None = None
         self.modality_embedding: nn.ModuleList | None = None
@@ -149,6 +147,13 @@ class SegRgbX(nn.Module):
         self.set_norm_epsilons(config.norm_epsilons)
         # Last, so that a seed gives the other parts the same weights with and without components.
         self._add_components(config, widths)
+
+    def _initialise(self) -> None:
+        self.apply(_initialise)
+        for rectification in self.frm:
+            assert isinstance(rectification, FeatureRectification)
+            _initialise_small(rectification.spatial[-1])
+        _initialise_small(self.head.classifier)
 
     def set_norm_epsilons(self, epsilons: tuple[float, float, float]) -> None:
         """Sets the epsilons in the config and in the norms; see `ModelConfig.norm_epsilons`."""

