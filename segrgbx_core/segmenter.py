@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from segrgbx_core.backends.choice import BackendChooser
 from segrgbx_core.encoding import encode
 from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.labels.label_set import LabelSet
@@ -37,6 +38,7 @@ class Segmenter:
     "cuda" or "cuda:N". precision: "auto", "float32", "bf16" or "fp16". scene_refresh: for video,
     when scene embeddings are computed again; None computes them for each frame. label_set: for a
     model over a union of label sets, the set to answer in: a name, a file, or a loaded one.
+    backend: "auto", "eager", "compiled", "onnxruntime" or "tensorrt", see `BackendChooser`.
     Raises ModelError for a model folder that cannot be used, or a model over another union than
     the label set's; LabelError for a label set that cannot be used; InputError for a device or
     precision that is unknown or not available.
@@ -49,6 +51,7 @@ class Segmenter:
         precision: str = "auto",
         scene_refresh: SceneRefresh | None = None,
         label_set: str | Path | Membership | None = None,
+        backend: str = "auto",
     ) -> None:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
@@ -56,6 +59,7 @@ class Segmenter:
         self.card: ModelCard = loaded.card
         self._active = None if label_set is None else _membership(label_set, self.card)
         self._model = loaded.model.eval().to(memory_format=torch.channels_last).to(self.device)
+        self._run = BackendChooser(backend, self._model, self.card, self.precision, self.device)
         self._cache: SceneCache | None = None
         if scene_refresh is not None and loaded.model.ma_clip is not None:
             self._cache = SceneCache(scene_refresh, self.card.preprocessing)
@@ -65,6 +69,11 @@ class Segmenter:
     def label_set(self) -> LabelSet:
         """The classes that the labels of every result refer to."""
         return self.card.label_set if self._active is None else self._active.label_set
+
+    @property
+    def backend(self) -> str:
+        """What runs the network; before the first image, what was asked for."""
+        return self._run.name
 
     def __call__(
         self, rgb: RgbImage, x: Reading | Planes | None = None, modality: str | None = None
@@ -185,7 +194,8 @@ class Segmenter:
         """The head's logits (1, C, h, w) float32 over the label set's classes."""
         with autocast(self.precision, self.device):
             scene = self._scene(rgb, x, modality)
-            logits = self._model.head_logits(rgb, x, modality, scene=scene).float()
+            given = self._model.prepare(rgb, x, modality, scene=scene)
+        logits = self._run(given)
         self._require_numbers(bool(logits.isfinite().all()), rgb, x)
         if self._active is not None:
             logits = active_logits(logits, self._active)

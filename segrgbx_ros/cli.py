@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from segrgbx_core.commands import data, embeddings, encode, evaluate, info, segment, train
+from segrgbx_core.commands import data, embeddings, encode, evaluate, export, info, segment, train
 from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.files.disk import DiskFullError
 from segrgbx_core.files.resources import version
@@ -27,6 +27,7 @@ COMMANDS: tuple[Callable[[Any], None], ...] = (
     train.add_parser,
     evaluate.add_parser,
     embeddings.add_parser,
+    export.add_parser,
 )
 USER_MISTAKE, INCOMPLETE, INTERRUPTED = 2, 1, 130
 

@@ -42,6 +42,16 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """Adds --backend."""
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        help="what runs the network: auto, eager, compiled, onnxruntime or tensorrt; the last two "
+        "after `segrgbx export` (default: auto, the fastest that agrees with eager)",
+    )
+
+
 def add_modality(parser: argparse.ArgumentParser, required: bool) -> None:
     """Adds --modality."""
     parser.add_argument(

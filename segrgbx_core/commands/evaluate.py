@@ -37,6 +37,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     data.add_dataset(parser)
     parser.add_argument("--split", help="such as test; needed where the dataset has several")
     arguments.add_model(parser)
+    arguments.add_backend(parser)
     arguments.add_label_set(parser, "the dataset's own, where it is a shipped part of the union")
     parser.add_argument(
         "--without-x", action="store_true", help="give the model the RGB image alone"
@@ -165,7 +166,7 @@ def _segmenter(args: argparse.Namespace, pairs: "LabelledPairs") -> "Segmenter":
 
     loaded = load_model(args.model)
     label_set = args.label_set or member_for(loaded.card, pairs.label_set)
-    segmenter = Segmenter(loaded, args.device, args.precision, label_set=label_set)
+    segmenter = Segmenter(loaded, args.device, args.precision, None, label_set, args.backend)
     check_classes(segmenter, pairs)
     return segmenter
 

@@ -57,6 +57,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     )
     arguments.add_modality(parser, required=False)
     arguments.add_model(parser)
+    arguments.add_backend(parser)
     arguments.add_label_set(parser)
     arguments.add_sensor(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
@@ -77,7 +78,11 @@ def run(args: argparse.Namespace) -> int:
         notices().print(sentence, markup=False)
     encoder = _encoder(args)
     segmenter = Segmenter(
-        args.model, device=args.device, precision=args.precision, label_set=args.label_set
+        args.model,
+        device=args.device,
+        precision=args.precision,
+        label_set=args.label_set,
+        backend=args.backend,
     )
     if args.modality is not None:
         segmenter.card.check_modality(args.modality)

@@ -117,11 +117,20 @@ def _initialise_small(layer: nn.Module) -> None:
     nn.init.trunc_normal_(layer.weight, std=0.02)
 
 
-class _Control(NamedTuple):
+class Control(NamedTuple):
     """Inputs of the components: scene embeddings, and (B,) int64 rows of each sample's X."""
 
     scene: SceneEmbeddings
     rows: Tensor
+
+
+class NetworkInput(NamedTuple):
+    """rgb, x: (B, 3, H, W), normalised and padded, H and W multiples of 32. control: None without
+    components."""
+
+    rgb: Tensor
+    x: Tensor
+    control: Control | None = None
 
 
 class SegRgbX(nn.Module):
@@ -223,17 +232,31 @@ class SegRgbX(nn.Module):
 
         Inputs and errors of `forward`; `segrgbx_core.model.readout` enlarges them.
         """
+        return self.run(self.prepare(rgb, x, modality, present, scene))
+
+    def prepare(
+        self,
+        rgb: Tensor,
+        x: Tensor | None,
+        modality: str | Sequence[str] = NO_X,
+        present: Tensor | None = None,
+        scene: SceneEmbeddings | None = None,
+    ) -> NetworkInput:
+        """What `run` reads, of the inputs of `forward`, with its errors."""
         check_inputs(rgb, x, modality, present)
-        x_planes = masked(rgb, x, present)
-        control = None
-        if self.config.components:
-            x_planes, rows = self._rows(x_planes, x is not None, modality)
-            if scene is None:
-                scene = self._scene(rgb, None if x is None else x_planes, rows)
-            control = _Control(scene, rows)
-        elif scene is not None:
-            raise InputError("A scene was given, but this model has no components to read it.")
-        logits: Tensor = self.head(self._levels(pad(rgb), pad(x_planes), control))
+        planes = masked(rgb, x, present)
+        if not self.config.components:
+            if scene is not None:
+                raise InputError("A scene was given, but this model has no components to read it.")
+            return NetworkInput(pad(rgb), pad(planes))
+        planes, rows = self._rows(planes, x is not None, modality)
+        if scene is None:
+            scene = self._scene(rgb, None if x is None else planes, rows)
+        return NetworkInput(pad(rgb), pad(planes), Control(scene, rows))
+
+    def run(self, given: NetworkInput) -> Tensor:
+        """The head's logits; a function of tensors alone, which backends replace."""
+        logits: Tensor = self.head(self._levels(given.rgb, given.x, given.control))
         return logits
 
     def embed_scene(
@@ -271,7 +294,7 @@ class SegRgbX(nn.Module):
         x = x.masked_fill((rows == ABSENT_ROW)[:, None, None, None], 0.0)
         return x, rows.where((x != 0).flatten(1).any(1), ABSENT_ROW)
 
-    def _levels(self, rgb: Tensor, x: Tensor, control: _Control | None) -> list[Tensor]:
+    def _levels(self, rgb: Tensor, x: Tensor, control: Control | None) -> list[Tensor]:
         levels = []
         for i, (frm, ffm) in enumerate(zip(self.frm, self.ffm, strict=True)):
             rgb, x = self._stage(i, rgb, x, control)
@@ -280,7 +303,7 @@ class SegRgbX(nn.Module):
         return levels
 
     def _stage(
-        self, index: int, rgb: Tensor, x: Tensor, control: _Control | None
+        self, index: int, rgb: Tensor, x: Tensor, control: Control | None
     ) -> tuple[Tensor, Tensor]:
         stage = self.encoder.stages[index]
         assert isinstance(stage, EncoderStage)

@@ -38,6 +38,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         "--max-frames", type=arguments.positive_count, metavar="N", help="stop after N masks"
     )
     arguments.add_model(parser)
+    arguments.add_backend(parser)
     arguments.add_label_set(parser)
     arguments.add_sensor(parser)
     _add_sync(parser)
@@ -156,6 +157,7 @@ def run(args: argparse.Namespace) -> int:
             model=args.model,
             device=args.device,
             precision=args.precision,
+            backend=args.backend,
             force=args.force,
             max_frames=args.max_frames,
             label_set=args.label_set,

@@ -57,11 +57,15 @@ class NodeModel:
         """The model's device, precision and memory."""
         segmenter = self.segmenter
         if segmenter is None:
-            return ModelHealth(self.name, "none (inactive)", self._settings.precision, 0, defects)
+            told = self._settings
+            return ModelHealth(
+                self.name, "none (inactive)", told.precision, told.backend, 0, defects
+            )
         memory = None
         if segmenter.device.type == "cuda":
             memory = torch.cuda.memory_reserved(segmenter.device)
-        return ModelHealth(self.name, str(segmenter.device), segmenter.precision, memory, defects)
+        placed = (str(segmenter.device), segmenter.precision, segmenter.backend)
+        return ModelHealth(self.name, *placed, memory, defects)
 
     def _placed(self) -> Segmenter:
         told = self._settings
@@ -71,6 +75,7 @@ class NodeModel:
             told.precision,
             _scene_refresh(told),
             told.label_set or None,
+            told.backend,
         )
         for number in range(1, told.warmup_iterations + 1):
             start = time.perf_counter()

@@ -32,6 +32,7 @@ class ReplayOptions:
     model: str | Path = "demo"
     device: str = "auto"
     precision: str = "auto"
+    backend: str = "auto"
     force: bool = False
     max_frames: int | None = None
     label_set: str | Path | None = None

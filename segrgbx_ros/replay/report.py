@@ -248,5 +248,5 @@ def _model(summary: ReplaySummary) -> tuple[Row, ...]:
 
 
 def _versions(summary: ReplaySummary) -> tuple[Row, ...]:
-    placed = Row("device", (f"{summary.device} in {summary.precision}",))
+    placed = Row("device", (f"{summary.device} in {summary.precision}, {summary.backend}",))
     return (placed, *(Row(name, (number,)) for name, number in summary.versions.items()))

@@ -178,6 +178,7 @@ class ReplayRun:
             modality=self._options.modality,
             device=str(self._segmenter.device),
             precision=self._segmenter.precision,
+            backend=self._segmenter.backend,
             versions=versions(),
             topics=self._topics,
             topic_messages=self._messages_by_topic(),
@@ -304,9 +305,9 @@ def replay(
     """Segments every pair of the recording.
 
     Writes `result/` (a recording), `overlays/`, `panels/` and `summary.json` under options.out.
-    segmenter: a loaded one, instead of the options' model, device and precision. If the recording
-    is truncated, the readable part is segmented and `complete` of the summary is False. Raises
-    SegRgbxError if nothing could be segmented, and for each error in the options.
+    segmenter: a loaded one, instead of the options' model, device, precision and backend. If the
+    recording is truncated, the readable part is segmented and `complete` of the summary is False.
+    Raises SegRgbxError if nothing could be segmented, and for each error in the options.
     """
     with BagReader(options.bag) as bag:
         topics = find_topics(
@@ -314,7 +315,11 @@ def replay(
         )
         if segmenter is None:
             segmenter = Segmenter(
-                options.model, options.device, options.precision, label_set=options.label_set
+                options.model,
+                options.device,
+                options.precision,
+                label_set=options.label_set,
+                backend=options.backend,
             )
         if options.modality != NO_X:
             segmenter.card.check_modality(options.modality)

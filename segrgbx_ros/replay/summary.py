@@ -74,6 +74,7 @@ class ReplaySummary:
     modality: str
     device: str
     precision: str
+    backend: str
     versions: Mapping[str, str]
     topics: TopicsTaken
     topic_messages: Mapping[str, int]

@@ -132,6 +132,7 @@ def _model(health: Health) -> dict[str, str]:
         values["model"] = health.model.name
         values["device"] = health.model.device
         values["precision"] = health.model.precision
+        values["backend"] = health.model.backend
         values["device memory [MB]"] = "-" if memory is None else f"{memory / 1e6:.0f}"
     for stage, spread in health.run.stage_ms.items():
         values.update(_spread(stage, spread))

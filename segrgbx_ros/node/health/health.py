@@ -112,6 +112,7 @@ class ModelHealth:
     name: str
     device: str
     precision: str
+    backend: str
     memory_bytes: int | None
     defects: int
 

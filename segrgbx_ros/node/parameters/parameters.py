@@ -41,6 +41,13 @@ class NodeSettings:
         "Arithmetic of the model; auto: the fastest that the device computes well",
         choices=("auto", "float32", "bf16", "fp16"),
     )
+    backend: str = parameter(
+        "backend",
+        "auto",
+        "What runs the network; auto: the fastest of torch and what `segrgbx export` left that "
+        "agrees with torch",
+        choices=("auto", "eager", "compiled", "onnxruntime", "tensorrt"),
+    )
     warmup_iterations: int = parameter(
         "warmup_iterations", 3, "Runs on a grey image before the first frame", "runs", 0, 100
     )

@@ -40,6 +40,7 @@ WHOLE = ReplaySummary(
     modality="thermal",
     device="cpu",
     precision="float32",
+    backend="eager",
     versions={"segrgbx": "0.1.0", "torch": "2.9.9"},
     topics=TopicsTaken(
         "/rgb/image_raw", "/thermal/image_raw", "/ground_truth/mask", None, "/rgb/camera_info"
@@ -104,7 +105,7 @@ def test_it_says_the_figures(tmp_path: Path) -> None:
         "7 of 50 RGB images",
         "Dropped: X that went with no RGB",
         '<code>/thermal/image_raw</code></td><td class="n">45</td>',
-        "<dd>cpu in float32</dd>",
+        "<dd>cpu in float32, eager</dd>",
         "2.9.9",
         "left out: cyclist",
         "Training: epochs",
