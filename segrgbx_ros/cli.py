@@ -8,7 +8,17 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from segrgbx_core.commands import data, embeddings, encode, evaluate, export, info, segment, train
+from segrgbx_core.commands import (
+    data,
+    embeddings,
+    encode,
+    evaluate,
+    export,
+    import_model,
+    info,
+    segment,
+    train,
+)
 from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.files.disk import DiskFullError
 from segrgbx_core.files.resources import version
@@ -28,6 +38,7 @@ COMMANDS: tuple[Callable[[Any], None], ...] = (
     evaluate.add_parser,
     embeddings.add_parser,
     export.add_parser,
+    import_model.add_parser,
 )
 USER_MISTAKE, INCOMPLETE, INTERRUPTED = 2, 1, 130
 

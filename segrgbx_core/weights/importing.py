@@ -89,7 +89,7 @@ def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> I
     shape that differs, or values that are not finite.
     """
     tensors = read_checkpoint(checkpoint) if isinstance(checkpoint, Path) else checkpoint
-    layout = _layout_of(tensors)
+    layout = layout_of(tensors)
     _check_model(model, layout)
     own = model.state_dict()
     taken, left_over, parts = _sorted_out(model, layout, tensors)
@@ -127,7 +127,8 @@ def _of_tower(values: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[s
     return {n: v for n, v in named.items() if n.startswith(TOWER) and n in own}
 
 
-def _layout_of(tensors: Mapping[str, Tensor]) -> Layout:
+def layout_of(tensors: Mapping[str, Tensor]) -> Layout:
+    """The layout that the names follow. Raises ModelError where it is none that is known."""
     names = [re.sub(WRAPPED, "", name) for name in tensors]
     for layout in LAYOUTS:
         if all(any(re.match(mark, name) for name in names) for mark in layout.marks):

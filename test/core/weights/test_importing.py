@@ -2,7 +2,7 @@
 """Other projects' checkpoints: their names, their numerics, and what is refused."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from segrgbx_core.weights.importing import import_weights
 from segrgbx_core.weights.store import load_model, save_model
 
 State = dict[str, Tensor]
+CmxNames = Callable[[SegRgbX, str, str], State]
 
 
 def _model(preset: str = "b0", classes: int = 3, **settings: bool) -> SegRgbX:
@@ -248,61 +249,9 @@ def test_rectification_without_weights_begins_closed(mit_b0: State) -> None:
     assert shares[1] < 0.03
 
 
-TWO_STREAM_NAMES = (
-    (r"^encoder\.stages\.(\d)\.embeddings\.(\d)\.", "patch_embed"),
-    (r"^encoder\.stages\.(\d)\.blocks\.(\d)\.", "block"),
-    (r"^encoder\.stages\.(\d)\.norms\.(\d)\.", "norm"),
-)
-FUSION_NAMES = {
-    r"frm\.(\d)\.channel\.": r"backbone.FRMs.\1.channel_weights.mlp.",
-    r"frm\.(\d)\.spatial\.": r"backbone.FRMs.\1.spatial_weights.mlp.",
-    r"ffm\.(\d)\.cross\.split\.0": r"backbone.FFMs.\1.cross.channel_proj1",
-    r"ffm\.(\d)\.cross\.split\.1": r"backbone.FFMs.\1.cross.channel_proj2",
-    r"ffm\.(\d)\.cross\.kv\.0": r"backbone.FFMs.\1.cross.cross_attn.kv1",
-    r"ffm\.(\d)\.cross\.kv\.1": r"backbone.FFMs.\1.cross.cross_attn.kv2",
-    r"ffm\.(\d)\.cross\.out\.0": r"backbone.FFMs.\1.cross.end_proj1",
-    r"ffm\.(\d)\.cross\.out\.1": r"backbone.FFMs.\1.cross.end_proj2",
-    r"ffm\.(\d)\.cross\.norms\.0": r"backbone.FFMs.\1.cross.norm1",
-    r"ffm\.(\d)\.cross\.norms\.1": r"backbone.FFMs.\1.cross.norm2",
-    r"ffm\.(\d)\.embed\.": r"backbone.FFMs.\1.channel_emb.channel_embed.",
-    r"ffm\.(\d)\.residual": r"backbone.FFMs.\1.channel_emb.residual",
-    r"ffm\.(\d)\.norm\.": r"backbone.FFMs.\1.channel_emb.norm.",
-    r"head\.lift\.0": "decode_head.linear_c1.proj",
-    r"head\.lift\.1": "decode_head.linear_c2.proj",
-    r"head\.lift\.2": "decode_head.linear_c3.proj",
-    r"head\.lift\.3": "decode_head.linear_c4.proj",
-    r"head\.classifier": "decode_head.linear_pred",
-}
-
-
-def _cmx_names(model: SegRgbX, mix: str, norm: str) -> State:
-    """An unshared model's tensors as CMX names and orders them."""
-    state: State = {}
-    for name, value in model.state_dict().items():
-        for pattern, kind in TWO_STREAM_NAMES:
-            found = re.match(pattern, name)
-            if found:
-                extra = "extra_" if found[2] == "1" else ""
-                name = f"backbone.{extra}{kind}{int(found[1]) + 1}.{name[found.end() :]}"
-        for pattern, theirs in FUSION_NAMES.items():
-            name = re.sub(f"^{pattern}", theirs, name)
-        name = name.replace(".attn.reduce.", ".attn.sr.")
-        name = name.replace(".attn.reduce_norm.", ".attn.norm.")
-        name = name.replace(".mlp.dwconv.", ".mlp.dwconv.dwconv.")
-        name = name.replace("head.norm.", f"decode_head.linear_fuse.{norm}.")
-        if name == "head.mix.weight":
-            name = f"decode_head.linear_fuse.{mix}.weight"
-            # Their head joins its levels from the coarsest to the finest.
-            c1, c2, c3, c4 = value.chunk(4, 1)
-            value = torch.cat((c4, c3, c2, c1), 1)
-        state[name] = value
-    assert all(name.startswith(("backbone.", "decode_head.")) for name in state)
-    return state
-
-
-def test_a_cmx_checkpoint_fills_the_whole_model(tmp_path: Path) -> None:
+def test_a_cmx_checkpoint_fills_the_whole_model(tmp_path: Path, cmx_names: CmxNames) -> None:
     source = _of_cmx((1e-5, 1e-6, 1e-3))
-    state = _cmx_names(source, "0", "1")
+    state = cmx_names(source, "0", "1")
     # CMX's fusing convolution has a bias; here it moves into the mean of the norm behind it.
     bias = torch.linspace(-1, 1, 16)
     state["decode_head.linear_fuse.0.bias"] = bias
@@ -337,9 +286,9 @@ def _check_equal(model: SegRgbX, source: SegRgbX) -> None:
         torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
 
 
-def test_delivers_cmx_has_other_epsilons() -> None:
+def test_delivers_cmx_has_other_epsilons(cmx_names: CmxNames) -> None:
     source = _of_cmx((1e-5, 1e-5, 1e-5))
-    state = _cmx_names(source, "conv", "bn")
+    state = cmx_names(source, "conv", "bn")
     model = _model(shared_blocks=False)
     report = import_weights(model, state)
     assert report.layout == "a CMX-style checkpoint of DELIVER"
@@ -353,10 +302,10 @@ def test_delivers_cmx_has_other_epsilons() -> None:
     assert (right - wrong).abs().max() > 1e-2
 
 
-def test_the_epsilons_are_kept_with_the_weights(tmp_path: Path) -> None:
+def test_the_epsilons_are_kept_with_the_weights(tmp_path: Path, cmx_names: CmxNames) -> None:
     source = _of_cmx((1e-5, 1e-5, 1e-5))
     model = _model(shared_blocks=False)
-    import_weights(model, _cmx_names(source, "conv", "bn"))
+    import_weights(model, cmx_names(source, "conv", "bn"))
     classes = tuple(LabelClass(f"class_{i}", (i, i, i)) for i in range(3))
     card = ModelCard("imported", "For a test.", model.config, ("depth",), LabelSet("t", classes))
     save_model(tmp_path, model, card, torch.float32)
@@ -365,10 +314,10 @@ def test_the_epsilons_are_kept_with_the_weights(tmp_path: Path) -> None:
     _check_equal(loaded, source)
 
 
-def test_a_cmnext_checkpoint_fills_all_but_its_own_blocks() -> None:
+def test_a_cmnext_checkpoint_fills_all_but_its_own_blocks(cmx_names: CmxNames) -> None:
     source = _model(shared_blocks=False)
     _scrambled(source)
-    state = {k: v for k, v in _cmx_names(source, "conv", "bn").items() if ".extra_" not in k}
+    state = {k: v for k, v in cmx_names(source, "conv", "bn").items() if ".extra_" not in k}
     own = [
         "backbone.extra_downsample_layers.0.proj.module.weight",
         "backbone.extra_block1.0.norm1.weight",
@@ -432,8 +381,8 @@ def test_two_tensors_for_one_place_are_refused(mit_b0: State) -> None:
         import_weights(_model(), mit_b0)
 
 
-def test_a_whole_model_needs_the_same_architecture() -> None:
-    state = _cmx_names(_model(shared_blocks=False), "0", "1")
+def test_a_whole_model_needs_the_same_architecture(cmx_names: CmxNames) -> None:
+    state = cmx_names(_model(shared_blocks=False), "0", "1")
     with pytest.raises(ModelError, match="shared_blocks=False"):
         import_weights(_model(), state)
     with pytest.raises(ModelError, match="number of classes"):
