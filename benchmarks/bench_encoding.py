@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from event_streams import Stream, recording, single_events, vectors, window
-from measuring import Case, Timing, environment, show, timed, write
 from other_decoders import PACKAGES, other_decoders
 
 from segrgbx_core import encode
+from segrgbx_core.bench.measuring import Case, Timing, environment, show, timed, write
 from segrgbx_core.encoding import DepthSettings, EventSettings
 from segrgbx_core.encoding.event import pixel_index, voxel_grid
 from segrgbx_ros.events.evt3 import Evt3

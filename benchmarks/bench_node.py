@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import rclpy
 import torch
-from measuring import environment
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -34,6 +33,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 
 from segrgbx_core import Segmenter
+from segrgbx_core.bench.measuring import environment
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_ros.msg import SegmentationStatus

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from measuring import Case, Timing, environment, show, timed, write
 from torch import Tensor
 
+from segrgbx_core.bench.measuring import Case, Timing, environment, show, timed, write
 from segrgbx_core.datasets import FolderDataset, render_stills
 from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.labels.label_set import UNLABELLED

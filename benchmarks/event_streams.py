@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from measuring import ROOT
 from rosbags.rosbag2 import Reader
 
+from segrgbx_core.bench.measuring import ROOT
 from segrgbx_core.readings import Events
 from segrgbx_ros.events.messages import raw_packet
 

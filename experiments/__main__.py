@@ -11,7 +11,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.measuring import environment
 from experiments.estimate import Estimate, in_words
 from experiments.gather import RESULTS, gather, load_results, write_results
 from experiments.jobs import Job, jobs_of, keys_of, title
@@ -20,6 +19,7 @@ from experiments.report.page import write_page
 from experiments.runner import Outcome, Runner
 from experiments.show import Screen, outcome_lines, table
 from experiments.store import USUAL, Record, Store
+from segrgbx_core.bench.measuring import environment
 from segrgbx_core.errors import InputError, SegRgbxError
 
 _PACKAGES = ("segrgbx_ros", "torch", "numpy", "opencv-python-headless")

@@ -22,7 +22,7 @@ from segrgbx_core.commands import (
 from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.files.disk import DiskFullError
 from segrgbx_core.files.resources import version
-from segrgbx_ros.commands import inspect, replay, scenes
+from segrgbx_ros.commands import bench, inspect, replay, scenes
 
 # Sorted as in the help text.
 COMMANDS: tuple[Callable[[Any], None], ...] = (
@@ -39,6 +39,7 @@ COMMANDS: tuple[Callable[[Any], None], ...] = (
     embeddings.add_parser,
     export.add_parser,
     import_model.add_parser,
+    bench.add_parser,
 )
 USER_MISTAKE, INCOMPLETE, INTERRUPTED = 2, 1, 130
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Timing several cases in turn, as in METHOD.md, and the environment they ran in."""
+"""Timing several cases in turn, as in benchmarks/METHOD.md, and the environment they ran in."""
 
 import json
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import time
@@ -16,7 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 WARM_UP = 3
 
 
@@ -47,18 +48,30 @@ class Timing:
     reached: bool | None
 
 
-def timed(cases: Sequence[Case], rounds: int) -> list[Timing]:
-    """Runs each case once per round; the first WARM_UP rounds are not counted."""
+def timed(
+    cases: Sequence[Case], rounds: int, progress: Callable[[], None] = lambda: None
+) -> list[Timing]:
+    """Runs each case once per round; the first WARM_UP rounds are not counted.
+
+    progress: called after each round.
+    """
     wall = np.zeros((len(cases), rounds + WARM_UP))
     cpu = np.zeros_like(wall)
     for k in range(rounds + WARM_UP):
         for i, case in enumerate(cases):
-            wall_start, cpu_start = time.perf_counter(), time.process_time()
+            wall_start, cpu_start = time.perf_counter(), _cpu_s()
             case.run()
             wall[i, k] = time.perf_counter() - wall_start
-            cpu[i, k] = time.process_time() - cpu_start
+            cpu[i, k] = _cpu_s() - cpu_start
+        progress()
     wall, cpu = 1e3 * wall[:, WARM_UP:], 1e3 * cpu[:, WARM_UP:]
     return [_timing(case, wall[i], cpu[i], cpu[0]) for i, case in enumerate(cases)]
+
+
+def _cpu_s() -> float:
+    """CPU time of this process and of those it started and waited for."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def _timing(
@@ -113,10 +126,12 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def show(title: str, timings: Sequence[Timing]) -> None:
+def show(title: str, timings: Sequence[Timing], console: Console | None = None) -> None:
     """Prints one section as a table."""
     table = Table(title=title, title_justify="left")
-    for name in ("case", "wall ms (quartiles)", "CPU ms", "M events/s", "ratio", "goal"):
+    rates, goals = any(t.rate is not None for t in timings), any(t.goal for t in timings)
+    names = ["case", "wall ms (quartiles)", "CPU ms", "ratio"]
+    for name in (*names, *["M events/s"] * rates, *["goal"] * goals):
         table.add_column(name, justify="left" if name == "case" else "right")
     for t in timings:
         low, high = t.wall_quartiles_ms
@@ -126,8 +141,9 @@ def show(title: str, timings: Sequence[Timing]) -> None:
             goal = f"{t.goal:g} {unit} {'reached' if t.reached else 'MISSED'}"
         rate = "" if t.rate is None else f"{t.rate:.1f}"
         wall = f"{t.wall_ms:.2f} ({low:.2f} to {high:.2f})"
-        table.add_row(t.name, wall, f"{t.cpu_ms:.2f}", rate, f"{t.ratio:.2f}", goal)
-    Console(width=110).print(table)
+        figures = [t.name, wall, f"{t.cpu_ms:.2f}", f"{t.ratio:.2f}"]
+        table.add_row(*figures, *[rate] * rates, *[goal] * goals)
+    (console or Console(width=110)).print(table)
 
 
 def write(path: Path, where: Mapping[str, str], timings: Mapping[str, Sequence[Timing]]) -> None:
