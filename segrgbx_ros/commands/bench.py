@@ -66,6 +66,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         help="how often all cases run, in turn (default: 9)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw them there as bars")
     parser.set_defaults(run=run)
 
 
@@ -75,7 +76,9 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from segrgbx_core.bench.measuring import WARM_UP, environment, show, timed, write
+    from segrgbx_core.bench.picture import bars
     from segrgbx_core.commands.terminal import output, progress
+    from segrgbx_core.files.images import write_png
     from segrgbx_core.model.placement import choose_device
 
     unknown = [name for name in args.sections if name not in SECTIONS]
@@ -99,6 +102,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json is not None:
         write(args.json, where, timings)
         print(args.json)
+    if args.plot is not None:
+        write_png(args.plot, bars(timings))
+        print(args.plot)
     return 0
 
 

@@ -5,6 +5,7 @@ import json
 import time
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
@@ -60,7 +61,8 @@ def test_the_command_prints_tables_and_writes_figures(
     threads = torch.get_num_threads()
     told = ["bench", "network", "frame", "--presets", "b0", "--size", "96x64", "--rounds", "1"]
     try:
-        assert main([*told, "--json", str(tmp_path / "bench.json")]) == 0
+        files = ["--json", str(tmp_path / "bench.json"), "--plot", str(tmp_path / "bench.png")]
+        assert main([*told, *files]) == 0
     finally:
         torch.set_num_threads(threads)
     out = capsys.readouterr().out
@@ -71,5 +73,8 @@ def test_the_command_prints_tables_and_writes_figures(
     assert [case["name"] for case in network] == ["plain CMX", "ours as CMX", "ours, all parts"]
     assert network[0]["ratio"] == 1.0
     assert {"network", "whole frame", "mask and overlay"} <= {case["name"] for case in frame}
+    drawn = cv2.imread(str(tmp_path / "bench.png"))
+    assert drawn.shape[1] == 900
+    assert drawn.std() > 10
     assert main(["bench", "speed"]) == 2
     assert "'speed' is unknown; expected some of network, frame" in capsys.readouterr().err
