@@ -24,7 +24,7 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.files.disk import disk_errors, write_whole
 from segrgbx_core.modality import NO_X
 from segrgbx_core.model.ma_clip import modality_rows
-from segrgbx_core.model.segrgbx import ModelConfig
+from segrgbx_core.model.segrgbx import ModelConfig, SegRgbX
 from segrgbx_core.weights.store import LoadedModel
 
 LARGEST_SIDE = 8192
@@ -74,6 +74,15 @@ def export_model(
     for ending, content in files.items():
         write_whole(folder / f"{name}{ending}", content)
     return Exported(padded(network), cached, tuple(folder / f"{name}{ending}" for ending in files))
+
+
+def onnx_of(model: SegRgbX, size: tuple[int, int]) -> bytes:
+    """The ONNX file of a model on the CPU, for padded input of (height, width).
+
+    Raises InputError without the extra `onnx`.
+    """
+    given = tensors_of(example(model, size))
+    return _onnx(_program(Graph(model), tuple(given.values())), tuple(given))
 
 
 def _program(graph: Graph, given: tuple[torch.Tensor, ...]) -> torch.export.ExportedProgram:

@@ -115,7 +115,7 @@ def _sections(
 
     wanted = args.sections or SECTIONS
     if "network" in wanted:
-        yield from sections.network(args.presets, device)
+        yield from sections.network(args.presets, device, folder)
     if "frame" in wanted:
         yield from sections.frame(args.model, args.size or _SIZES)
     if "replay" in wanted:
