@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which backend runs the network: the one that was asked for, or the fastest that agrees."""
 
+import json
 import logging
+import platform
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from segrgbx_core.backends.graph import cached_graph, example
 from segrgbx_core.backends.runners import Compiled, Eager, OnnxRuntime, Runner, has_onnxruntime
-from segrgbx_core.errors import InputError
+from segrgbx_core.errors import InputError, OutputError
+from segrgbx_core.files.disk import write_whole
 from segrgbx_core.model.segrgbx import NetworkInput, SegRgbX
 from segrgbx_core.weights.card import ModelCard
 
@@ -42,6 +47,33 @@ class Comparison:
             f"{self.name} takes {self.other_s * 1e3:.0f} ms a frame, torch "
             f"{self.eager_s * 1e3:.0f} ms; {self.agreement:.2%} of the labels are the same."
         )
+
+
+class _Remembered:
+    """What a comparison on this machine found, kept beside the graph, so that later starts need
+    none. Another processor, device, number of threads or onnxruntime compares again."""
+
+    def __init__(self, graph: Path, device: torch.device, version: str) -> None:
+        self._path = graph.with_suffix(".json")
+        self._where = {
+            "graph": graph.stat().st_mtime_ns,
+            "machine": f"{platform.node()} {platform.processor()} {device}",
+            "threads": torch.get_num_threads(),
+            "onnxruntime": version,
+        }
+
+    def read(self) -> Comparison | None:
+        try:
+            content = json.loads(self._path.read_text("utf-8"))
+            return Comparison(**content["found"]) if content["where"] == self._where else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, found: Comparison) -> None:
+        text = json.dumps({"where": self._where, "found": asdict(found)})
+        # A cache that cannot be written only costs the next start a second.
+        with suppress(OutputError):
+            write_whole(self._path, text.encode())
 
 
 class BackendChooser:
@@ -111,13 +143,18 @@ class BackendChooser:
         exported = self._exported(size)
         if exported is None:
             return self._eager
-        found = compare(self._eager, exported, example(self._model, size))
+        graph = cached_graph(self._card, size)
+        remembered = _Remembered(graph, self._device, exported.version)
+        found = remembered.read()
+        if found is None:
+            found = compare(self._eager, exported, example(self._model, size))
+            remembered.write(found)
         log.info("Backends for %dx%d: %s", size[1], size[0], found.in_words())
         if found.agreement < LEAST_AGREEMENT:
             log.warning("The network runs in torch: %s", found.in_words())
         return exported if found.taken else self._eager
 
-    def _exported(self, size: tuple[int, int]) -> Runner | None:
+    def _exported(self, size: tuple[int, int]) -> OnnxRuntime | None:
         """The exported graph's backend, if all is there that it needs."""
         if self._card.weights is None or self._precision != "float32" or not has_onnxruntime():
             return None

@@ -70,7 +70,7 @@ class Compiled:
 
 
 class OnnxRuntime:
-    """onnxruntime on an exported graph. providers: its names, the first must be available.
+    """onnxruntime on an exported graph. version: onnxruntime's.
 
     Raises InputError where onnxruntime or the first provider is missing, or it refuses the file.
     """
@@ -86,6 +86,7 @@ class OnnxRuntime:
                 f"Backend {name} on {device} needs onnxruntime's {providers[0]}, which is not "
                 f"installed; there is {', '.join(session.get_available_providers())}."
             )
+        self.version = str(session.__version__)
         options = session.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3

@@ -99,6 +99,9 @@ def frame(model: str, sizes: Sequence[tuple[int, int]]) -> Iterator[Section]:
 
         cases = [
             Case("network", _inferring(partial(segmenter._run, given))),
+            Case(
+                "look at the scene", _inferring(partial(segmenter._model.prepare, *tensors, name))
+            ),
             Case("encode X", partial(segmenter._read, rgb, x, modality)),
             Case("resize both", partial(segmenter._tensors, rgb, planes, name)),
             Case(

@@ -130,7 +130,7 @@ def test_the_files_for_other_programs_say_what_goes_in(exported: LoadedModel, ca
 class Wrong:
     """A backend that gives other labels."""
 
-    name = "onnxruntime"
+    name, version = "onnxruntime", "wrong"
 
     def __init__(self, *_: object) -> None:
         pass
@@ -157,6 +157,31 @@ def test_a_backend_that_disagrees_is_never_taken(
         Segmenter(exported, device="cpu", backend="onnxruntime")(*pair(), "thermal")
 
 
+@pytest.fixture
+def nothing_remembered(cache: Path) -> None:
+    for path in cache.glob("graphs/*/*.json"):
+        path.unlink()
+
+
+@pytest.mark.usefixtures("nothing_remembered")
+def test_what_was_found_is_remembered(
+    exported: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = example(exported.model, (64, 96))
+    calls: list[str] = []
+    found = choice.Comparison("onnxruntime", 1.0, 2.0, 1.0)
+    monkeypatch.setattr(choice, "compare", lambda *_: calls.append("compared") or found)
+    for threads in (1, 1, 3):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        chooser = BackendChooser("auto", exported.model, exported.card, "float32", CPU)
+        chooser(given)
+        torch.set_num_threads(before)
+        assert chooser.name == "onnxruntime"
+    assert calls == ["compared"] * 2  # 3 threads are another case
+
+
+@pytest.mark.usefixtures("nothing_remembered")
 @pytest.mark.parametrize(("faster", "taken"), [(True, "onnxruntime"), (False, "eager")])
 def test_auto_takes_the_faster_of_two_that_agree(
     exported: LoadedModel, monkeypatch: pytest.MonkeyPatch, faster: bool, taken: str
