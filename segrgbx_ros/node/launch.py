@@ -12,7 +12,7 @@ from launch_ros.substitutions import FindPackageShare
 from segrgbx_ros.messages.sensors import messages_of, x_topic_of
 
 # Each overrides the parameter file if it is given.
-OVERRIDES = ("model", "device", "rgb_transport", "x_transport", "missing_x")
+OVERRIDES = ("model", "device", "backend", "cameras", "rgb_transport", "x_transport", "missing_x")
 
 
 def node_launch(modality: str) -> LaunchDescription:
@@ -50,6 +50,16 @@ def node_arguments(modality: str) -> list[DeclareLaunchArgument]:
             "device", default_value="", description="auto, cpu, cuda:N; empty: params_file's"
         ),
         DeclareLaunchArgument(
+            "backend",
+            default_value="",
+            description="auto, eager, onnxruntime and others; empty: params_file's",
+        ),
+        DeclareLaunchArgument(
+            "cameras",
+            default_value="",
+            description="front,left: a node in each namespace, sharing one model; empty: one node",
+        ),
+        DeclareLaunchArgument(
             "rgb_transport", default_value="", description="raw, compressed; empty: params_file's"
         ),
         DeclareLaunchArgument(
@@ -76,6 +86,8 @@ def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity
     given = {name: told(name) for name in OVERRIDES if told(name)}
     rgb, x = told("rgb_topic"), told("x_topic")
     x_name = f"x/{messages_of(modality).topic}"
+    if told("cameras"):
+        _check_relative(rgb, x)
     return [
         Node(
             package="segrgbx_ros",
@@ -107,6 +119,15 @@ def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity
 def _beside(topic: str) -> str:
     """The topic camera_info in the same namespace, as in image_transport."""
     return str(PurePosixPath(topic).with_name("camera_info"))
+
+
+def _check_relative(*topics: str) -> None:
+    for topic in topics:
+        if topic.startswith("/"):
+            raise RuntimeError(
+                f"With cameras, each reads the topic in its own namespace, but {topic} is one for "
+                "all; give it without the leading slash."
+            )
 
 
 def _flag(text: str, name: str) -> bool:

@@ -8,9 +8,12 @@ from types import FrameType
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from segrgbx_core.errors import SegRgbxError
+from segrgbx_ros.node.cameras import camera_names
+from segrgbx_ros.node.model import ModelPool
 from segrgbx_ros.node.node import SegmentationNode
 
 USERS_MISTAKE = 2
@@ -25,25 +28,43 @@ def main(args: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _nothing)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.ALL)
+    nodes: list[SegmentationNode] = []
+    executor = SingleThreadedExecutor()
     try:
-        node = SegmentationNode()
+        _start(nodes)
+        for node in nodes:
+            executor.add_node(node)
+        executor.spin()
     except SegRgbxError as err:
         print(f"segrgbx: {err}", file=sys.stderr)
-        rclpy.try_shutdown()
         return USERS_MISTAKE
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        executor.spin()
     except Exception:
         # A context that ends while the executor prepares to wait raises one of several errors.
         if rclpy.ok():
             raise
     finally:
-        executor.remove_node(node)
-        node.destroy_node()
+        for node in nodes:
+            executor.remove_node(node)
+            node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _start(nodes: list[SegmentationNode]) -> None:
+    """Adds one node, or one for each camera in a namespace below this process's."""
+    # Remappings and parameters of the command line reach every node, so one has to ask for them.
+    asking = Node("segrgbx", start_parameter_services=False)
+    space = asking.get_namespace().rstrip("/")
+    told = asking.declare_parameter("cameras", "").value
+    asking.destroy_node()
+    names = camera_names(str(told or ""))
+    if not names:
+        nodes.append(SegmentationNode())
+    pool = ModelPool()
+    for name in names:
+        # A node's own arguments come before the command line's.
+        own = ["--ros-args", "-r", f"__ns:={space}/{name}"]
+        nodes.append(SegmentationNode(pool=pool, cli_args=own))
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:

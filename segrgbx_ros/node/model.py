@@ -3,33 +3,65 @@
 
 import logging
 import time
+from collections import Counter
 
 import torch
 
 from segrgbx_core import Segmenter
 from segrgbx_core.modality import NO_X
 from segrgbx_core.scene_cache import SceneRefresh
-from segrgbx_core.weights.store import load_model
+from segrgbx_core.weights.store import LoadedModel, load_model
 from segrgbx_ros.node.health.health import ModelHealth
 from segrgbx_ros.node.parameters.parameters import NodeSettings
+from segrgbx_ros.node.worker import Turns
 
 log = logging.getLogger("segrgbx")
 
 WARM_UP_SIZE = (480, 640)
 
 
+class ModelPool:
+    """The models of a process, each loaded once for all cameras that name it.
+
+    turns: the cameras segment one after the other.
+    """
+
+    def __init__(self) -> None:
+        self.turns = Turns()
+        self._loaded: dict[tuple[str, str], LoadedModel] = {}
+        self._users: Counter[int] = Counter()
+
+    def load(self, model: str, device: str) -> LoadedModel:
+        """The model for a device. Raises SegRgbxError if it cannot be used."""
+        key = (model, device)
+        if key not in self._loaded:
+            log.info("Loading model '%s'.", model)
+            start = time.perf_counter()
+            self._loaded[key] = load_model(model)
+            log.info("Loaded it in %.1f s.", time.perf_counter() - start)
+        return self._loaded[key]
+
+    def take(self, loaded: LoadedModel) -> None:
+        """Counts one more camera that needs the model on its device."""
+        self._users[id(loaded)] += 1
+
+    def leave(self, loaded: LoadedModel) -> None:
+        """Counts one camera less; without any, the weights go back to main memory."""
+        self._users[id(loaded)] -= 1
+        if self._users[id(loaded)] < 1:
+            loaded.model.to("cpu")
+            torch.cuda.empty_cache()
+
+
 class NodeModel:
     """The model that the settings name, checked against the modality and warmed up.
 
-    Raises SegRgbxError if it cannot be used.
+    pool: where the cameras of a process share it. Raises SegRgbxError if it cannot be used.
     """
 
-    def __init__(self, settings: NodeSettings) -> None:
-        self._settings = settings
-        log.info("Loading model '%s'.", settings.model)
-        start = time.perf_counter()
-        self._loaded = load_model(settings.model)
-        log.info("Loaded it in %.1f s.", time.perf_counter() - start)
+    def __init__(self, settings: NodeSettings, pool: ModelPool | None = None) -> None:
+        self._settings, self.pool = settings, pool or ModelPool()
+        self._loaded = self.pool.load(settings.model, settings.device)
         if settings.modality != NO_X:
             self._loaded.card.check_modality(settings.modality)
         self.segmenter: Segmenter | None = self._placed()
@@ -50,8 +82,7 @@ class NodeModel:
         if self.segmenter is None or self.segmenter.device.type == "cpu":
             return
         self.segmenter = None
-        self._loaded.model.to("cpu")
-        torch.cuda.empty_cache()
+        self.pool.leave(self._loaded)
 
     def health(self, defects: int) -> ModelHealth:
         """The model's device, precision and memory."""
@@ -69,6 +100,7 @@ class NodeModel:
 
     def _placed(self) -> Segmenter:
         told = self._settings
+        self.pool.take(self._loaded)
         segmenter = Segmenter(
             self._loaded,
             told.device,
@@ -79,7 +111,8 @@ class NodeModel:
         )
         for number in range(1, told.warmup_iterations + 1):
             start = time.perf_counter()
-            segmenter.warm_up(1, WARM_UP_SIZE)
+            with self.pool.turns:
+                segmenter.warm_up(1, WARM_UP_SIZE)
             log.info(
                 "Warm-up %d of %d took %.0f ms.",
                 number,

@@ -14,7 +14,7 @@ from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.modality import MODALITIES
 from segrgbx_ros.node.health.diagnostics import Diagnostics
 from segrgbx_ros.node.health.gather import HealthReport
-from segrgbx_ros.node.model import NodeModel
+from segrgbx_ros.node.model import ModelPool, NodeModel
 from segrgbx_ros.node.outputs import NodeOutputs
 from segrgbx_ros.node.parameters.parameter_server import ParameterServer
 from segrgbx_ros.node.parameters.parameters import NodeSettings
@@ -30,12 +30,15 @@ class SegmentationNode(LifecycleNode):
     """Node `segrgbx`.
 
     configure loads the model and creates the outputs; activate subscribes and segments; deactivate
-    frees the device's memory. With `autostart` the first two run automatically. Raises InputError
-    for invalid parameters.
+    frees the device's memory. With `autostart` the first two run automatically. pool: the models
+    that several nodes of a process share. Raises InputError for invalid parameters.
     """
 
-    def __init__(self, name: str = "segrgbx", **node_options: Any) -> None:
+    def __init__(
+        self, name: str = "segrgbx", pool: ModelPool | None = None, **node_options: Any
+    ) -> None:
         super().__init__(name, **node_options)
+        self._pool = pool or ModelPool()
         self.model: NodeModel | None = None
         self.outputs: NodeOutputs | None = None
         self.run: LiveRun | None = None
@@ -113,7 +116,7 @@ class SegmentationNode(LifecycleNode):
                 f"{', '.join(MODALITIES)}, none (the launch files set it)."
             )
         LiveRun.check(self.settings)
-        self.model = NodeModel(self.settings)
+        self.model = NodeModel(self.settings, self._pool)
         assert self.model.segmenter is not None
         self.outputs = NodeOutputs(self, self.model.segmenter.label_set)
         if not self.settings.autostart:
@@ -124,7 +127,7 @@ class SegmentationNode(LifecycleNode):
         assert self.model is not None
         assert self.outputs is not None
         segmenter = self.model.on_device()
-        self.run = LiveRun(self, self.settings, segmenter, self.outputs)
+        self.run = LiveRun(self, self.settings, segmenter, self.outputs, self._pool.turns)
         self.run.enabled = self._enabled
         listed = ", ".join(source.topic for source in self.run.inputs)
         self.get_logger().info(

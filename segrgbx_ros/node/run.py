@@ -35,7 +35,7 @@ from segrgbx_ros.node.inputs import (
 from segrgbx_ros.node.outputs import NodeOutputs, status_message
 from segrgbx_ros.node.parameters.parameters import NodeSettings
 from segrgbx_ros.node.sensor import sensor_settings, sync_settings
-from segrgbx_ros.node.worker import RateLimit, Worker
+from segrgbx_ros.node.worker import RateLimit, Turns, Worker
 from segrgbx_ros.pairing.matching import Match, Matching
 from segrgbx_ros.pipeline import Pipeline, SegmentedFrame, frame_status
 
@@ -54,11 +54,17 @@ STAGES = ("decode", "encode", "model", "output")
 class LiveRun:
     """Segments arriving messages from start to stop.
 
-    The worker's thread decodes, segments and publishes; callbacks only match.
+    The worker's thread decodes, segments and publishes, when its turn among the cameras has come;
+    callbacks only match.
     """
 
     def __init__(
-        self, node: Node, settings: NodeSettings, segmenter: Segmenter, outputs: NodeOutputs
+        self,
+        node: Node,
+        settings: NodeSettings,
+        segmenter: Segmenter,
+        outputs: NodeOutputs,
+        turns: Turns,
     ) -> None:
         self.settings, self.enabled = settings, True
         self._node, self._outputs, self._segmenter = node, outputs, segmenter
@@ -74,7 +80,8 @@ class LiveRun:
         every = settings.scheduling == "all"
         depth = ALL_DEPTH if every else 1
         with ExitStack() as opened:
-            self.worker: Worker[LiveMatch] = Worker(self._work, ALL_CAPACITY if every else 1)
+            capacity = ALL_CAPACITY if every else 1
+            self.worker: Worker[LiveMatch] = Worker(self._work, capacity, turns)
             opened.callback(self.worker.stop)
             self.matching: Matching[AnyImage, XInput] = Matching(
                 settings.modality,

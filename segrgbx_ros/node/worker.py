@@ -2,7 +2,7 @@
 """One thread for slow work, so that callbacks never wait for it.
 
 With one slot the newest job wins: a waiting job is dropped when the next one arrives. The work is
-therefore never older than one job, however long it takes.
+therefore never older than one job, however long it takes. Workers that share a device take turns.
 """
 
 import logging
@@ -18,16 +18,39 @@ SUPERSEDED = "superseded"
 QUEUE_FULL = "worker_queue_full"
 
 
+class Turns:
+    """A lock that several workers take in the order in which they asked for it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[object] = deque()
+
+    def __enter__(self) -> None:
+        own = object()
+        with self._changed:
+            self._waiting.append(own)
+            self._changed.wait_for(lambda: self._waiting[0] is own)
+
+    def __exit__(self, *_error: object) -> None:
+        with self._changed:
+            self._waiting.popleft()
+            self._changed.notify_all()
+
+
 class Worker(Generic[J]):
     """Runs `work` on one job after the other, in a separate thread.
 
     capacity: number of jobs that may wait. With 1, a new job replaces the waiting one. With more,
-    jobs run in order, and a job without a free slot is dropped. An exception in `work` is a
+    jobs run in order, and a job without a free slot is dropped. turns: shared by workers of which
+    one may run at a time; the job is chosen when the turn has come. An exception in `work` is a
     defect: it is logged with its trace and counted, and the next job runs.
     """
 
-    def __init__(self, work: Callable[[J], None], capacity: int = 1) -> None:
+    def __init__(
+        self, work: Callable[[J], None], capacity: int = 1, turns: Turns | None = None
+    ) -> None:
         self._work, self._capacity = work, capacity
+        self._turns = turns or Turns()
         self._waiting: deque[J] = deque()
         self._changed = threading.Condition()
         self._running = False
@@ -102,16 +125,23 @@ class Worker(Generic[J]):
                 self._changed.wait_for(lambda: bool(self._waiting) or not self._running)
                 if not self._running:
                     return
-                job = self._waiting.popleft()
-                self._busy = True
-            try:
-                self._work(job)
-            except Exception:
-                self._defects += 1
-                log.exception("A frame ended with an unexpected error; the next one is tried.")
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
+            with self._turns:
+                self._run_next()
+
+    def _run_next(self) -> None:
+        with self._changed:
+            if not self._waiting:
+                return
+            job = self._waiting.popleft()
+            self._busy = True
+        try:
+            self._work(job)
+        except Exception:
+            self._defects += 1
+            log.exception("A frame ended with an unexpected error; the next one is tried.")
+        with self._changed:
+            self._busy = False
+            self._changed.notify_all()
 
 
 NS_PER_S = 1_000_000_000

@@ -68,6 +68,12 @@ class NodeSettings:
         0.0,
         1.0,
     )
+    cameras: str = parameter(
+        "cameras",
+        "",
+        "Namespaces such as front,left: a node in each, in one process and with one model in "
+        "memory; empty: one node, here",
+    )
     modality: str = parameter(
         "modality",
         "",

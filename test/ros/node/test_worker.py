@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from segrgbx_ros.node.worker import RateLimit, Worker
+from segrgbx_ros.node.worker import RateLimit, Turns, Worker
 
 MS = 1_000_000
 
@@ -119,3 +119,48 @@ def test_rate_limit_of_zero_admits_all_and_a_jump_back_starts_again() -> None:
     assert rate.admits(100_000 * MS, 1.0)
     assert not rate.admits(100_100 * MS, 1.0)
     assert rate.admits(1_000 * MS, 1.0)
+
+
+def test_workers_take_turns_and_choose_their_job_when_it_comes() -> None:
+    turns, gate = Turns(), Gate()
+    first, second = Worker(gate.work, turns=turns), Worker(gate.work, turns=turns)
+    for worker in (first, second):
+        worker.start()
+    first.submit(1)
+    assert gate.begun.wait(5)
+    second.submit(10)
+    until = time.monotonic() + 5
+    while len(turns._waiting) < 2 and time.monotonic() < until:
+        time.sleep(0.001)
+    first.submit(2)
+    # While it waits for its turn, a newer job takes the place of the one that waits.
+    second.submit(11)
+    gate.open.release(3)
+    assert _idle(first)
+    assert _idle(second)
+    assert gate.done == [1, 11, 2]
+    assert second.dropped == {"superseded": 1}
+    for worker in (first, second):
+        worker.stop()
+
+
+def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
+    turns, order = Turns(), list[int]()
+    queued = threading.Barrier(2)
+
+    def take(number: int) -> None:
+        queued.wait(5)
+        with turns:
+            order.append(number)
+
+    with turns:
+        threads = [threading.Thread(target=take, args=(number,)) for number in range(4)]
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            queued.wait(5)
+            until = time.monotonic() + 5
+            while len(turns._waiting) <= number and time.monotonic() < until:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join(5)
+    assert order == [0, 1, 2, 3]
