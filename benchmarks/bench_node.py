@@ -43,6 +43,7 @@ HERE = Path(__file__).parent
 SIZES = ((640, 480), (1280, 720), (1920, 1080))
 GOAL_MS = 5.0
 UP_S = 60.0
+EVENT_RATES = (249.0, 1000.0)
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ def node_command(model: str, *extra: str) -> list[str]:
         f"qos_overrides./{name}/image_raw.subscription.reliability:=reliable"
         for name in ("rgb", "x")
     ]
-    parameters = ["modality:=thermal", f"model:={model}", "device:=cpu", *reliable, *extra]
+    modality = [] if any(e.startswith("modality:=") for e in extra) else ["modality:=thermal"]
+    parameters = [*modality, f"model:={model}", "device:=cpu", *reliable, *extra]
     flags = [part for p in parameters for part in ("-p", p)]
     script = HERE.parent / "scripts" / "segrgbx_node"
     return [sys.executable, str(script), "--ros-args", *flags]
@@ -276,6 +278,48 @@ def idle_cpu(model: str, seconds: float) -> float:
     return round(100 * used, 1)
 
 
+@dataclass(frozen=True)
+class LiveEvents:
+    """The node while a real camera's packets come, inference switched off. cpu_percent: of one
+    core. delay_s: the largest that /diagnostics told."""
+
+    packets_per_s: float
+    events_per_s: float
+    cpu_percent: float
+    delay_s: float | None
+
+
+def live_events(model: str, seconds: float) -> list[LiveEvents]:
+    """At the recording's own rate, and at four times that."""
+    bench, rows = Bench(), []
+    with process(*node_command(model, "modality:=event")) as child:
+        client = bench.node.create_client(SetBool, "segrgbx/enable")
+        if not bench.spin_until(client.service_is_ready, UP_S):
+            raise SystemExit("The node did not come up within a minute.")
+        time.sleep(8.0)
+        bench.spin_until(client.call_async(SetBool.Request(data=False)).done, 10.0)
+        for rate in EVENT_RATES:
+            before, start = cpu_seconds(child.pid), time.monotonic()
+            done = subprocess.run(
+                [sys.executable, str(HERE / "node_events.py"), f"{rate}", f"{seconds}"],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            told = json.loads(done.stdout.splitlines()[-1])
+            used = (cpu_seconds(child.pid) - before) / (time.monotonic() - start)
+            rows.append(
+                LiveEvents(
+                    round(told["sent"] / seconds),
+                    round(told["events"] / seconds),
+                    round(100 * used, 1),
+                    told["delay_s"],
+                )
+            )
+    bench.close()
+    return rows
+
+
 def freshness(model: str, seconds: float) -> list[Freshness]:
     """Both nodes one after the other, with the camera at twice the rate the model sustains."""
     segmenter = Segmenter(model, "cpu")
@@ -329,6 +373,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--model", default="demo", help="the smaller, the harder the test")
     parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--only", action="append", metavar="SECTION", help="some sections alone")
     parser.add_argument("--overload-seconds", type=float, default=60.0)
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -343,11 +388,14 @@ def main() -> None:
         "overhead_ms": lambda: [asdict(row) for row in overheads(options.model, options.rounds)],
         "publish_ms_1920x1080": lambda: publish_costs(20),
         "idle_cpu_percent_30hz_640x480": lambda: idle_cpu(options.model, 20.0),
+        "live_events": lambda: [asdict(row) for row in live_events(options.model, 20.0)],
         "overload": lambda: [
             asdict(row) for row in freshness(options.model, options.overload_seconds)
         ],
     }
     for name, section in sections.items():
+        if options.only and name not in options.only:
+            continue
         result[name] = section()
         print(json.dumps({name: result[name]}, indent=2), flush=True)
     text = json.dumps(result, indent=2)

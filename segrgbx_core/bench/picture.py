@@ -16,8 +16,9 @@ def bars(timings: Mapping[str, Sequence[Timing]]) -> RgbImage:
     timings: by the section's title. Beside each bar are the milliseconds and the ratio to the
     section's first case, whose bar has another colour.
     """
-    height = 2 * _MARGIN + sum(_TITLE + _LINE * len(cases) for cases in timings.values())
-    sheet, y = Sheet(_WIDTH, height), float(_MARGIN)
+    height = 3 * _MARGIN + sum(_TITLE + _LINE * len(cases) for cases in timings.values())
+    sheet, y = Sheet(_WIDTH, height), 2.0 * _MARGIN
+    sheet.text((_MARGIN, 1.2 * _MARGIN), "CPU time of one core, and its ratio to grey", 13, QUIET)
     for title, cases in timings.items():
         sheet.text((_MARGIN, y + _TITLE / 2), title, 16)
         y += _TITLE
