@@ -9,8 +9,10 @@ from segrgbx_core import Segmenter, load_model
 from segrgbx_core.datasets import FolderDataset, render_stills
 from segrgbx_core.evaluation.dataset import evaluate
 from segrgbx_core.evaluation.metrics import Scores
+from segrgbx_core.files.resources import share_dir
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.scenes import DriveSettings
+from segrgbx_core.training.recipe import load_recipe
 from segrgbx_core.weights.store import model_folder
 
 HELD_OUT_SEED = 2_000_000
@@ -35,7 +37,7 @@ def test_the_card_says_plainly_what_it_is() -> None:
 def test_it_is_the_architecture_in_full() -> None:
     architecture = load_model("demo").card.architecture
     assert set(architecture.components) == {"ma_clip", "modality_embedding", "dsrm"}
-    assert architecture.preset == "b0"
+    assert architecture == load_recipe(share_dir() / "config/train/general.yaml").model
 
 
 def test_the_file_is_small() -> None:
