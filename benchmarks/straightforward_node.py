@@ -32,7 +32,9 @@ class StraightforwardNode(Node):
         self._sync.registerCallback(self._segment)
 
     def _segment(self, rgb: Image, x: Image) -> None:
-        result = self._segmenter(rgb_from_message(rgb, "rgb"), reading_from_message(x, "x"))
+        result = self._segmenter(
+            rgb_from_message(rgb, "rgb"), reading_from_message(x, "x"), "thermal"
+        )
         self._publisher.publish(ros_image(result.labels, "mono8", rgb.header))
 
 
