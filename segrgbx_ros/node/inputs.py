@@ -135,13 +135,14 @@ class Input:
         )
 
     def _others(self, type_name: str) -> list[str]:
-        own = self._node.get_fully_qualified_name() + "/"
+        # Masks are no camera's images, neither this node's nor another camera's.
+        outputs = f"/{self._node.get_name()}/"
         return sorted(
             name
             for name, types in self._node.get_topic_names_and_types()
             if type_name in types
             and name != self.topic
-            and not name.startswith(own)
+            and outputs not in name
             and self._node.count_publishers(name)
         )
 

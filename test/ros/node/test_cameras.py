@@ -100,6 +100,13 @@ def test_each_camera_gets_its_masks_from_one_model(model: str) -> None:
         assert {n: [m.header.frame_id for m in got] for n, got in heard.items()} == {
             name: [name] for name in CAMERAS
         }
+        front = nodes[0].run
+        assert front is not None
+        assert front.inputs[0]._others("sensor_msgs/msg/Image") == [
+            "/front/x/image_raw",
+            "/left/rgb/image_raw",
+            "/left/x/image_raw",
+        ]
         models = {id(node.run._segmenter._model) for node in nodes if node.run is not None}
         assert len(models) == 1
     finally:
