@@ -54,16 +54,14 @@ def export_model(
             f"The image size is {image[1]}x{image[0]}; expected sides of 1 to {LARGEST_SIDE}."
         )
     network = loaded.card.preprocessing.inference_size(*image)
-    cached = cached_graph(loaded.card, padded(network))
-    model = loaded.model.eval().to("cpu")
-    given = tensors_of(example(model, padded(network)))
-    program = _program(Graph(model), tuple(given.values()))
-    data = _onnx(program, tuple(given))
+    size = padded(network)
+    cached = cached_graph(loaded.card, size)
+    given, program, data = _exported(loaded.model.eval().to("cpu"), size)
     with disk_errors(cached.parent):
         cached.parent.mkdir(parents=True, exist_ok=True)
     write_whole(cached, data)
     if folder is None:
-        return Exported(padded(network), cached)
+        return Exported(size, cached)
     name = f"{loaded.card.name}_{network[0]}x{network[1]}"
     stored = io.BytesIO()
     torch.export.save(program, stored)
@@ -73,7 +71,7 @@ def export_model(
         folder.mkdir(parents=True, exist_ok=True)
     for ending, content in files.items():
         write_whole(folder / f"{name}{ending}", content)
-    return Exported(padded(network), cached, tuple(folder / f"{name}{ending}" for ending in files))
+    return Exported(size, cached, tuple(folder / f"{name}{ending}" for ending in files))
 
 
 def onnx_of(model: SegRgbX, size: tuple[int, int]) -> bytes:
@@ -81,16 +79,13 @@ def onnx_of(model: SegRgbX, size: tuple[int, int]) -> bytes:
 
     Raises InputError without the extra `onnx`.
     """
-    given = tensors_of(example(model, size))
-    return _onnx(_program(Graph(model), tuple(given.values())), tuple(given))
+    return _exported(model, size)[2]
 
 
-def _program(graph: Graph, given: tuple[torch.Tensor, ...]) -> torch.export.ExportedProgram:
-    with torch.no_grad(), _quiet():
-        return torch.export.export(graph, given, strict=False)
-
-
-def _onnx(program: torch.export.ExportedProgram, names: tuple[str, ...]) -> bytes:
+def _exported(
+    model: SegRgbX, size: tuple[int, int]
+) -> tuple[dict[str, torch.Tensor], torch.export.ExportedProgram, bytes]:
+    """The graph's arguments by name, its program, and its ONNX file."""
     try:
         import onnxscript  # noqa: F401
     except ImportError as err:
@@ -98,13 +93,14 @@ def _onnx(program: torch.export.ExportedProgram, names: tuple[str, ...]) -> byte
             "The export needs the packages onnx and onnxscript, which are not installed; "
             "`pip install 'segrgbx_ros[onnx]'`."
         ) from err
-    with _quiet():
+    given = tensors_of(example(model, size))
+    with torch.no_grad(), _quiet():
+        program = torch.export.export(Graph(model), tuple(given.values()), strict=False)
         made = torch.onnx.export(
-            program, input_names=list(names), output_names=[OUTPUT], dynamo=True, verbose=False
+            program, input_names=list(given), output_names=[OUTPUT], dynamo=True, verbose=False
         )
     assert made is not None
-    data: bytes = made.model_proto.SerializeToString()
-    return data
+    return given, program, made.model_proto.SerializeToString()
 
 
 def _about(

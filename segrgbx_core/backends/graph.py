@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from segrgbx_core.errors import ModelError
 from segrgbx_core.files.resources import version
-from segrgbx_core.model.inputs import SIZE_MULTIPLE
+from segrgbx_core.model.inputs import padded_length
 from segrgbx_core.model.ma_clip import SceneEmbeddings
 from segrgbx_core.model.segrgbx import Control, NetworkInput, SegRgbX
 from segrgbx_core.weights.card import ModelCard
@@ -54,8 +54,7 @@ def tensors_of(given: NetworkInput) -> dict[str, Tensor]:
 
 def padded(size: tuple[int, int]) -> tuple[int, int]:
     """The (height, width) of a graph for images that the network sees at this size."""
-    height, width = size
-    return height + -height % SIZE_MULTIPLE, width + -width % SIZE_MULTIPLE
+    return padded_length(size[0]), padded_length(size[1])
 
 
 def example(model: SegRgbX, size: tuple[int, int]) -> NetworkInput:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from segrgbx_core.backends.exporting import onnx_of
-from segrgbx_core.backends.graph import cached_graph, example, padded
+from segrgbx_core.backends.graph import cached_graph, example
 from segrgbx_core.backends.runners import Compiled, Eager, OnnxRuntime, Runner, has_onnxruntime
 from segrgbx_core.bench.measuring import Case
 from segrgbx_core.bench.plain import PlainCmx
@@ -196,7 +196,7 @@ def _graph(model: SegRgbX, file: Path) -> Runner:
 
 def _exported(segmenter: Segmenter, given: NetworkInput) -> Runner | None:
     """onnxruntime on the exported graph, where both are there, after a comparison."""
-    graph = cached_graph(segmenter.card, padded((given.rgb.shape[2], given.rgb.shape[3])))
+    graph = cached_graph(segmenter.card, (given.rgb.shape[2], given.rgb.shape[3]))
     if not has_onnxruntime() or not graph.is_file():
         return None
     runner = OnnxRuntime("onnxruntime", graph, segmenter.device)

@@ -22,9 +22,15 @@ def masked(rgb: Tensor, x: Tensor | None, present: Tensor | None) -> Tensor:
     return planes.masked_fill(~present[:, None, None, None], 0.0)
 
 
+def padded_length(length: int) -> int:
+    """The next multiple of 32."""
+    return length + -length % SIZE_MULTIPLE
+
+
 def pad(planes: Tensor) -> Tensor:
     """Planes with 0 added below and right, up to a multiple of 32."""
-    bottom, right = -planes.shape[2] % SIZE_MULTIPLE, -planes.shape[3] % SIZE_MULTIPLE
+    height, width = planes.shape[2], planes.shape[3]
+    bottom, right = padded_length(height) - height, padded_length(width) - width
     return F.pad(planes, (0, right, 0, bottom)) if bottom or right else planes
 
 

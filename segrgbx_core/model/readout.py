@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segrgbx_core.model.inputs import SIZE_MULTIPLE
+from segrgbx_core.model.inputs import padded_length
 
 # The bytes of one strip's logits. Up to about this size they stay in a core's cache from step to
 # step; on a GPU fewer and larger steps count.
@@ -30,7 +30,7 @@ class Sizes(NamedTuple):
 
 def at_network_size(logits: Tensor, network: tuple[int, int]) -> Tensor:
     """The head's logits (B, C, h, w) at the size of the network's input, (B, C, H, W)."""
-    padded = tuple(_padded(length) for length in network)
+    padded = tuple(padded_length(length) for length in network)
     full = F.interpolate(logits, padded, mode="bilinear", align_corners=False)
     return full[:, :, : network[0], : network[1]]
 
@@ -84,7 +84,7 @@ def _most_likely(logits: Tensor, labels: Tensor, confidence: Tensor) -> None:
 
 def _along_width(lines: Tensor, network: int, image: int) -> Tensor:
     """Lines (1, N, w) of the head at the image's width, (1, N, W)."""
-    full = F.interpolate(lines, _padded(network), mode="linear", align_corners=False)
+    full = F.interpolate(lines, padded_length(network), mode="linear", align_corners=False)
     full = full[:, :, :network]
     if image == network:
         return full.contiguous()
@@ -102,7 +102,3 @@ def _sources(head: int, network: int, image: int, top: int, below: int) -> tuple
     """First, and one past the last, of the head's rows that the image's rows come from."""
     used = _resampling(head, network, image)[top:below].any(0).nonzero()
     return int(used[0]), int(used[-1]) + 1
-
-
-def _padded(length: int) -> int:
-    return length + -length % SIZE_MULTIPLE

@@ -217,22 +217,8 @@ class SegRgbX(nn.Module):
         earlier image of the same place and sensors; None computes it again.
         Raises InputError where shapes or names do not agree.
         """
-        logits = self.head_logits(rgb, x, modality, present, scene)
+        logits = self.run(self.prepare(rgb, x, modality, present, scene))
         return at_network_size(logits, (rgb.shape[2], rgb.shape[3]))
-
-    def head_logits(
-        self,
-        rgb: Tensor,
-        x: Tensor | None,
-        modality: str | Sequence[str] = NO_X,
-        present: Tensor | None = None,
-        scene: SceneEmbeddings | None = None,
-    ) -> Tensor:
-        """Logits (B, num_classes, h, w) of the head, a quarter of the padded images' size.
-
-        Inputs and errors of `forward`; `segrgbx_core.model.readout` enlarges them.
-        """
-        return self.run(self.prepare(rgb, x, modality, present, scene))
 
     def prepare(
         self,
@@ -255,7 +241,10 @@ class SegRgbX(nn.Module):
         return NetworkInput(pad(rgb), pad(planes), Control(scene, rows))
 
     def run(self, given: NetworkInput) -> Tensor:
-        """The head's logits; a function of tensors alone, which backends replace."""
+        """The head's logits (B, num_classes, h, w), a quarter of the padded images' size.
+
+        A function of tensors alone, which backends replace; `model.readout` enlarges its result.
+        """
         logits: Tensor = self.head(self._levels(given.rgb, given.x, given.control))
         return logits
 

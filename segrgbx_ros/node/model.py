@@ -4,6 +4,7 @@
 import logging
 import time
 from collections import Counter
+from weakref import WeakValueDictionary
 
 import torch
 
@@ -23,33 +24,35 @@ WARM_UP_SIZE = (480, 640)
 class ModelPool:
     """The models of a process, each loaded once for all cameras that name it.
 
-    turns: the cameras segment one after the other.
+    It keeps a model only as long as a camera does: configured again, it is read again. turns: the
+    cameras segment one after the other.
     """
 
     def __init__(self) -> None:
         self.turns = Turns()
-        self._loaded: dict[tuple[str, str], LoadedModel] = {}
-        self._users: Counter[int] = Counter()
+        self._loaded: WeakValueDictionary[tuple[str, str], LoadedModel] = WeakValueDictionary()
+        self._users: Counter[tuple[str, str]] = Counter()
 
     def load(self, model: str, device: str) -> LoadedModel:
         """The model for a device. Raises SegRgbxError if it cannot be used."""
-        key = (model, device)
-        if key not in self._loaded:
+        loaded = self._loaded.get((model, device))
+        if loaded is None:
             log.info("Loading model '%s'.", model)
             start = time.perf_counter()
-            self._loaded[key] = load_model(model)
+            loaded = self._loaded[model, device] = load_model(model)
+            self._users[model, device] = 0
             log.info("Loaded it in %.1f s.", time.perf_counter() - start)
-        return self._loaded[key]
+        return loaded
 
-    def take(self, loaded: LoadedModel) -> None:
+    def take(self, model: str, device: str) -> None:
         """Counts one more camera that needs the model on its device."""
-        self._users[id(loaded)] += 1
+        self._users[model, device] += 1
 
-    def leave(self, loaded: LoadedModel) -> None:
+    def leave(self, model: str, device: str) -> None:
         """Counts one camera less; without any, the weights go back to main memory."""
-        self._users[id(loaded)] -= 1
-        if self._users[id(loaded)] < 1:
-            loaded.model.to("cpu")
+        self._users[model, device] -= 1
+        if self._users[model, device] < 1:
+            self._loaded[model, device].model.to("cpu")
             torch.cuda.empty_cache()
 
 
@@ -82,7 +85,7 @@ class NodeModel:
         if self.segmenter is None or self.segmenter.device.type == "cpu":
             return
         self.segmenter = None
-        self.pool.leave(self._loaded)
+        self.pool.leave(self._settings.model, self._settings.device)
 
     def health(self, defects: int) -> ModelHealth:
         """The model's device, precision and memory."""
@@ -100,7 +103,7 @@ class NodeModel:
 
     def _placed(self) -> Segmenter:
         told = self._settings
-        self.pool.take(self._loaded)
+        self.pool.take(told.model, told.device)
         segmenter = Segmenter(
             self._loaded,
             told.device,

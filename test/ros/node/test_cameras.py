@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several cameras in one process: one model, a node and masks for each."""
 
+import gc
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +48,17 @@ def test_a_pool_loads_once_and_frees_with_the_last(model: str) -> None:
     assert first is not second
     assert first._model is second._model
     assert NodeModel(settings).segmenter._model is not first._model  # type: ignore[union-attr]
+
+
+def test_a_pool_keeps_no_model_that_no_camera_has(model: str) -> None:
+    settings = settings_from({"model": model, "modality": "thermal", "device": "cpu"})
+    pool = ModelPool()
+    camera = NodeModel(settings, pool)
+    before = weakref.ref(pool.load(model, "cpu"))
+    assert before() is not None
+    del camera
+    gc.collect()
+    assert before() is None
 
 
 @pytest.mark.ros
