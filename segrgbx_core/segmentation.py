@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
-from segrgbx_core.readings import RgbImage
+from segrgbx_core.readings import RgbImage, same_aspect
 
 
 def color_mask(labels: npt.NDArray[np.uint8], label_set: LabelSet) -> RgbImage:
@@ -48,7 +48,8 @@ def blend(
 class Segmentation:
     """The segmentation of one frame.
 
-    labels: (H, W) uint8 class ids, 255 unlabelled. confidence: (H, W) float32 in 0..1.
+    labels: (H, W) uint8 class ids, 255 unlabelled; of the image's size, unless the network's was
+    asked for. confidence: (H, W) float32 in 0..1.
     timings_ms: milliseconds by stage ("encode", "model"). modality: the sensor that was used;
     "none" if RGB alone was segmented. x_valid: share of X's pixels with a measurement, in 0..1
     (NaN in a raw reading is no measurement); None without X.
@@ -70,5 +71,9 @@ class Segmentation:
         return np.asarray(cv2.convertScaleAbs(self.confidence, alpha=255.0), np.uint8)
 
     def overlay(self, rgb: RgbImage, alpha: float = 0.5) -> RgbImage:
-        """The colour mask over the segmented image, (H, W, 3) uint8; see `blend`."""
+        """The colour mask over the segmented image at the mask's size, (H, W, 3) uint8."""
+        height, width = self.labels.shape
+        if rgb.shape[0] > height and same_aspect(rgb.shape[1::-1], (width, height)):
+            small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+            rgb = np.asarray(small, np.uint8)
         return blend(rgb, self.labels, self.label_set, alpha)

@@ -30,6 +30,8 @@ from segrgbx_core.weights.store import LoadedModel, load_model
 
 log = logging.getLogger("segrgbx")
 
+OUTPUT_SIZES = ("image", "network")
+
 
 class Segmenter:
     """A loaded model on a device, for frames of any size.
@@ -39,9 +41,11 @@ class Segmenter:
     when scene embeddings are computed again; None computes them for each frame. label_set: for a
     model over a union of label sets, the set to answer in: a name, a file, or a loaded one.
     backend: "auto", "eager", "compiled", "onnxruntime" or "tensorrt", see `BackendChooser`.
+    output_size: "image" gives masks of the image's size; "network" of the size at which the
+    network sees it, which costs less where images are large.
     Raises ModelError for a model folder that cannot be used, or a model over another union than
-    the label set's; LabelError for a label set that cannot be used; InputError for a device or
-    precision that is unknown or not available.
+    the label set's; LabelError for a label set that cannot be used; InputError for a device,
+    precision or output size that is unknown or not available.
     """
 
     def __init__(
@@ -52,7 +56,13 @@ class Segmenter:
         scene_refresh: SceneRefresh | None = None,
         label_set: str | Path | Membership | None = None,
         backend: str = "auto",
+        output_size: str = "image",
     ) -> None:
+        if output_size not in OUTPUT_SIZES:
+            raise InputError(
+                f"Output size '{output_size}' is unknown; expected {' or '.join(OUTPUT_SIZES)}."
+            )
+        self._shrunk = output_size == "network"
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         loaded = model if isinstance(model, LoadedModel) else load_model(model)
@@ -85,7 +95,7 @@ class Segmenter:
         aligned. X has RGB's field of view and (within 2 %) aspect ratio, at any size. None, or
         planes without a valid pixel, segments RGB alone. modality: optional if the model was
         trained with exactly one.
-        Returns labels and confidence of RGB's size.
+        Returns labels and confidence of RGB's size, or the network's (see output_size).
         Raises InputError for images that cannot be used, and ModelError for a modality that the
         model was not trained with.
         """
@@ -185,7 +195,8 @@ class Segmenter:
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         with torch.inference_mode():
             logits, sizes = self._logits(rgb, x, modality, size)
-            labels, confidence = labels_and_confidence(logits, sizes)
+            shown = sizes._replace(image=sizes.network) if self._shrunk else sizes
+            labels, confidence = labels_and_confidence(logits, shown)
             return labels.cpu().numpy(), confidence.cpu().numpy()
 
     def _logits(

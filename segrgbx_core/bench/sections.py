@@ -81,11 +81,11 @@ def network(presets: Sequence[str], device: torch.device, folder: Path) -> Itera
         yield Section(f"network {preset}, {SIZE[1]}x{SIZE[0]}, {device}", cases)
 
 
-def frame(model: str, sizes: Sequence[tuple[int, int]]) -> Iterator[Section]:
+def frame(model: str, images: Sequence[tuple[int, int]]) -> Iterator[Section]:
     """For each image size, the network of a shipped model or folder, then all around it."""
     segmenter = Segmenter(model, device="cpu", backend="eager")
     modality = x_sensor(segmenter)
-    for width, height in sizes:
+    for width, height in images:
         rgb = street(height, width)
         x = None if modality is None else np.ascontiguousarray(rgb[..., 0])
         planes, name, _ = segmenter._read(rgb, x, modality)
@@ -94,7 +94,9 @@ def frame(model: str, sizes: Sequence[tuple[int, int]]) -> Iterator[Section]:
             given = segmenter._model.prepare(*tensors, name)
             logits = segmenter._run(given)
         shown_at = Sizes((tensors[0].shape[2], tensors[0].shape[3]), (height, width))
-        _check_readout(logits, shown_at)
+        small = shown_at._replace(image=shown_at.network)
+        for sizes in (shown_at, small):
+            _check_readout(logits, sizes)
         segmentation = segmenter(rgb, x, modality)
 
         cases = [
@@ -107,6 +109,10 @@ def frame(model: str, sizes: Sequence[tuple[int, int]]) -> Iterator[Section]:
             Case(
                 "labels and confidence",
                 _inferring(partial(labels_and_confidence, logits, shown_at)),
+            ),
+            Case(
+                "the same, network's size",
+                _inferring(partial(labels_and_confidence, logits, small)),
             ),
             Case("whole frame", partial(segmenter, rgb, x, modality)),
             Case("mask and overlay", partial(_pictures, segmentation, rgb)),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """sensor_msgs/CameraInfo to a camera model, with binning, region of interest, rectification."""
 
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -54,6 +55,38 @@ def camera_from_info(info: CameraInfoMessage, topic: str, rectified: bool = Fals
         raise InputError(f"The calibration on topic {topic} cannot be used: {err}") from err
 
 
+@dataclass(frozen=True)
+class Intrinsics:
+    """The fields of a CameraInfo that say which pixel a ray meets; k: 9 and p: 12 numbers."""
+
+    width: int
+    height: int
+    k: Floats
+    p: Floats
+
+
+def resized_intrinsics(info: CameraInfoMessage, size: tuple[int, int]) -> Intrinsics:
+    """Those of the published images after resizing to (height, width).
+
+    Region of interest and binning are part of the numbers then, not fields beside them.
+    """
+    k, p = _matrix(info.k), np.reshape(np.asarray(info.p, np.float64), (3, 4))
+    k, (width, height) = _as_published(k, info)
+    left, _ = _as_published(p[:, :3], info)
+    by = np.array([size[1] / width, size[0] / height])
+    # The fourth column is a focal length times a distance, and changes with the focal length.
+    shift = p[:, 3:].copy()
+    shift[:2, 0] *= by / (max(1, info.binning_x), max(1, info.binning_y))
+    whole = np.hstack([_resized(left, by), shift])
+    return Intrinsics(size[1], size[0], _resized(k, by).ravel(), whole.ravel())
+
+
+def published_size(info: CameraInfoMessage) -> tuple[int, int]:
+    """(height, width) of the images that belong to this CameraInfo."""
+    width, height = _as_published(np.eye(3), info)[1]
+    return height, width
+
+
 def is_rectified(image_topic: str) -> bool:
     """Whether the topic's images are undistorted, by the naming of image_proc."""
     return "rect" in image_topic.rpartition("/")[2]
@@ -61,6 +94,14 @@ def is_rectified(image_topic: str) -> bool:
 
 def _matrix(values: Floats) -> Floats:
     return np.asarray(values, np.float64).reshape(3, 3)
+
+
+def _resized(k: Floats, by: Floats) -> Floats:
+    """The matrix after resizing by factors (x, y); whole numbers are pixels' centres."""
+    done = k.copy()
+    done[:2, 2] = (k[:2, 2] + 0.5) * by - 0.5
+    done[:2, :2] *= by[:, None]
+    return np.asarray(done, np.float64)
 
 
 def _as_published(k: Floats, info: CameraInfoMessage) -> tuple[Floats, tuple[int, int]]:

@@ -69,7 +69,7 @@ class CloudMaker:
         if self._rays.shape[:2] != shape:
             raise InputError(
                 f"rgb/camera_info is of images of {self._rays.shape[1]}x{self._rays.shape[0]}, "
-                f"but the RGB images are {shape[1]}x{shape[0]}; ~/cloud needs the calibration of "
+                f"but the masks are {shape[1]}x{shape[0]}; ~/cloud needs the calibration of "
                 "the images themselves."
             )
         return self._rays

@@ -12,7 +12,16 @@ from launch_ros.substitutions import FindPackageShare
 from segrgbx_ros.messages.sensors import messages_of, x_topic_of
 
 # Each overrides the parameter file if it is given.
-OVERRIDES = ("model", "device", "backend", "cameras", "rgb_transport", "x_transport", "missing_x")
+OVERRIDES = (
+    "model",
+    "device",
+    "backend",
+    "output_size",
+    "cameras",
+    "rgb_transport",
+    "x_transport",
+    "missing_x",
+)
 
 
 def node_launch(modality: str) -> LaunchDescription:
@@ -53,6 +62,11 @@ def node_arguments(modality: str) -> list[DeclareLaunchArgument]:
             "backend",
             default_value="",
             description="auto, eager, onnxruntime and others; empty: params_file's",
+        ),
+        DeclareLaunchArgument(
+            "output_size",
+            default_value="",
+            description="image, or network: masks of the network's size; empty: params_file's",
         ),
         DeclareLaunchArgument(
             "cameras",

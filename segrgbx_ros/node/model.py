@@ -111,6 +111,7 @@ class NodeModel:
             _scene_refresh(told),
             told.label_set or None,
             told.backend,
+            told.output_size,
         )
         for number in range(1, told.warmup_iterations + 1):
             start = time.perf_counter()

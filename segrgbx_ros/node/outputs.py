@@ -19,11 +19,12 @@ from rclpy.qos import (
     QoSReliabilityPolicy,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, RegionOfInterest
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo, VisionClass
 
 from segrgbx_core.labels.label_set import LabelSet
+from segrgbx_ros.messages.cameras import published_size, resized_intrinsics
 from segrgbx_ros.messages.types import NS_PER_S
 from segrgbx_ros.msg import SegmentationStatus
 from segrgbx_ros.node.health.health import OutputHealth, Rate
@@ -48,10 +49,15 @@ def ros_image(pixels: npt.NDArray[np.uint8], encoding: str, header: Header) -> I
     )
 
 
-def camera_info_message(info: Any, header: Header) -> CameraInfo:
-    """A copy of the calibration with another header."""
+def camera_info_message(info: Any, header: Header, done: SegmentedFrame) -> CameraInfo:
+    """The calibration of the mask: RGB's with another header, resized if the mask was."""
     fields = {name: getattr(info, name) for name in info.get_fields_and_field_types()}
-    return CameraInfo(**{**fields, "header": header})
+    fields["header"] = header
+    size, image = done.segmentation.labels.shape, done.frame.rgb.shape[:2]
+    if size != image == published_size(info):
+        fields |= vars(resized_intrinsics(info, (size[0], size[1])))
+        fields |= {"binning_x": 0, "binning_y": 0, "roi": RegionOfInterest()}
+    return CameraInfo(**fields)
 
 
 def label_info_message(label_set: LabelSet, stamp_ns: int) -> LabelInfo:
@@ -144,7 +150,7 @@ class NodeOutputs:
         if self.wanted("mask", settings):
             self._image("mask", segmentation.labels, "mono8", header)
         if camera_info is not None and self.wanted("camera_info", settings):
-            self.publish("camera_info", camera_info_message(camera_info, header))
+            self.publish("camera_info", camera_info_message(camera_info, header, done))
         if self.wanted("confidence", settings):
             self._image("confidence", segmentation.confidence_image(), "mono8", header)
         if self.wanted("color_mask", settings):

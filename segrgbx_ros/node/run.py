@@ -32,7 +32,7 @@ from segrgbx_ros.node.inputs import (
     installed_type,
     x_input,
 )
-from segrgbx_ros.node.outputs import NodeOutputs, status_message
+from segrgbx_ros.node.outputs import NodeOutputs, camera_info_message, status_message
 from segrgbx_ros.node.parameters.parameters import NodeSettings
 from segrgbx_ros.node.sensor import sensor_settings, sync_settings
 from segrgbx_ros.node.worker import RateLimit, Turns, Worker
@@ -237,7 +237,8 @@ class LiveRun:
             if self.rgb_info.newest is None:
                 raise InputError(f"~/cloud waits for a calibration on {self.rgb_info.topic}.")
             moved = None if self._encoder is None else self._encoder.reprojection
-            cloud = self._clouds(done, header, self.rgb_info.newest, moved)
+            info = camera_info_message(self.rgb_info.newest, header, done)
+            cloud = self._clouds(done, header, info, moved)
         except InputError as err:
             self._refusal = (time.monotonic(), str(err))
             return

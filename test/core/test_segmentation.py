@@ -42,6 +42,12 @@ def test_confidence_reaches_from_0_to_255() -> None:
     assert shown.confidence_image().dtype == np.uint8
 
 
+def test_a_larger_image_of_the_same_shape_is_shrunk_to_the_mask() -> None:
+    large = np.repeat(np.repeat(RGB, 2, 0), 2, 1)
+    large[:2, :2] = [[[90], [110]], [[110], [90]]]
+    assert np.array_equal(result().overlay(large), result().overlay(RGB))
+
+
 def test_another_image_is_refused_in_words() -> None:
     with pytest.raises(InputError, match=r"5x4 .*mask 3x2"):
         result().overlay(np.zeros((4, 5, 3), np.uint8))

@@ -18,6 +18,7 @@ from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.labels.label_set import LabelClass, LabelSet
 from segrgbx_core.model import Preprocessing
 from segrgbx_core.model.placement import choose_device, choose_precision
+from segrgbx_core.model.readout import probabilities
 from segrgbx_core.readings import Planes
 from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.store import LoadedModel, save_model
@@ -67,6 +68,29 @@ def test_result_has_the_image_size_and_types(segmenter: Segmenter) -> None:
     assert set(result.timings_ms) == {"encode", "model"}
     assert all(ms > 0 for ms in result.timings_ms.values())
     assert result.overlay(rgb).shape == rgb.shape
+
+
+def test_masks_of_the_networks_size_are_its_probabilities_there() -> None:
+    loaded = _loaded(side=32)
+    rgb, thermal = _rgb(64, 96), _thermal(64, 96)
+    result = Segmenter(loaded, output_size="network")(rgb, thermal)
+    small = Segmenter(loaded)(rgb[::2, ::2], thermal[::2, ::2])
+    assert result.labels.shape == result.confidence.shape == small.labels.shape == (32, 48)
+    large = Segmenter(loaded)
+    shares = large.probabilities(rgb, thermal)[0].shape
+    assert shares == (64, 96)
+    with torch.inference_mode():
+        planes, name, _ = large._read(rgb, thermal, None)
+        logits, sizes = large._logits(*large._tensors(rgb, planes, name), name, (32, 48))
+        expected = probabilities(logits, sizes)[0].max(0)
+    np.testing.assert_allclose(result.confidence, expected.values.numpy(), atol=1e-5)
+    assert (result.labels == expected.indices.numpy()).mean() > 0.999
+    assert result.overlay(rgb).shape == (32, 48, 3)
+
+
+def test_an_unknown_output_size_is_named_with_the_choices() -> None:
+    with pytest.raises(InputError, match=r"'half' is unknown; expected image or network"):
+        Segmenter(_loaded(), output_size="half")
 
 
 def test_labels_and_confidence_are_those_of_the_logits(segmenter: Segmenter) -> None:

@@ -48,6 +48,13 @@ class NodeSettings:
         "agrees with torch",
         choices=("auto", "eager", "compiled", "onnxruntime", "tensorrt"),
     )
+    output_size: str = parameter(
+        "output_size",
+        "image",
+        "Size of all outputs; image: RGB's; network: that at which the network sees RGB, cheaper "
+        "for large images",
+        choices=("image", "network"),
+    )
     warmup_iterations: int = parameter(
         "warmup_iterations", 3, "Runs on a grey image before the first frame", "runs", 0, 100
     )

@@ -11,7 +11,13 @@ import pytest
 from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.calibration import read_camera, read_extrinsic, read_homography
 from segrgbx_ros.bags.cameras import TransformStamped, transform_between
-from segrgbx_ros.messages.cameras import CameraInfoMessage, camera_from_info, is_rectified
+from segrgbx_ros.messages.cameras import (
+    CameraInfoMessage,
+    camera_from_info,
+    is_rectified,
+    published_size,
+    resized_intrinsics,
+)
 
 CAMERA_YAML = """
 image_width: 640
@@ -78,6 +84,19 @@ def test_region_and_binning() -> None:
     assert (camera.width, camera.height) == (160, 120)
     assert camera.k[0].tolist() == [250, 0, (320 - 100 - 0.5) / 2]
     assert camera.k[1].tolist() == [0, 255, (240 - 50 - 0.5) / 2]
+
+
+def test_a_resized_image_keeps_its_rays() -> None:
+    """Through the same point of the scene, before and after; cropped and binned before."""
+    roi = SimpleNamespace(x_offset=100, y_offset=50, width=320, height=240)
+    p = np.array([450.0, 0, 310, -45, 0, 460, 230, 92, 0, 0, 1, 0])
+    before = info(roi=roi, binning_x=2, binning_y=2, d=np.zeros(0), p=p)
+    assert published_size(before) == (120, 160)
+    small = resized_intrinsics(before, (60, 40))
+    assert (small.width, small.height) == (40, 60)
+    assert small.k.tolist() == [62.5, 0, (109.75 + 0.5) / 4 - 0.5, 0, 127.5, 47.125, 0, 0, 1]
+    assert small.p.reshape(3, 4)[:2, 3].tolist() == [-45 / 8, 92 / 4]
+    assert small.p.reshape(3, 4)[0, :3].tolist() == [56.25, 0, (104.75 + 0.5) / 4 - 0.5]
 
 
 def test_an_empty_camera_info_is_named() -> None:

@@ -4,6 +4,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,25 @@ START_NS = 1_700_000_000_000_000_000
 MS = 1_000_000
 
 
-def write_tiny_model(folder: Path, modalities: tuple[str, ...] = ("thermal",)) -> Path:
+def write_tiny_model(
+    folder: Path, modalities: tuple[str, ...] = ("thermal",), short_side: int | None = None
+) -> Path:
     """An untrained model of the smallest size, written to the folder."""
     import torch
 
     from segrgbx_core import build_model
     from segrgbx_core.labels.label_set import load_label_set
+    from segrgbx_core.model import Preprocessing
     from segrgbx_core.weights.card import ModelCard
     from segrgbx_core.weights.store import save_model
 
     labels = load_label_set("street")
     torch.manual_seed(0)
     model = build_model("b0", len(labels))
-    save_model(folder, model, ModelCard("tiny", "untrained", model.config, modalities, labels))
+    card = ModelCard("tiny", "untrained", model.config, modalities, labels)
+    if short_side is not None:
+        card = replace(card, preprocessing=Preprocessing(short_side=short_side))
+    save_model(folder, model, card)
     return folder
 
 

@@ -182,6 +182,34 @@ def test_labelled_organised_cloud(model: str) -> None:
     assert points["y"][40, 50] == pytest.approx(4.0 * (40 - 23.5) / 50, rel=1e-5)
 
 
+def test_at_the_networks_size_mask_calibration_and_cloud_agree(tmp_path: Path) -> None:
+    from sensor_msgs_py import point_cloud2
+
+    model = str(write_tiny_model(tmp_path / "m", ("depth",), short_side=48))
+    told = {"publish_cloud": True, "output_size": "network"}
+    with stage(model=model, modality="depth", **told) as played:
+        message = image(depth_scene(), "16UC1")
+        begin(played, "x/image_raw", type(message), "cloud", "camera_info", "overlay")
+        large = camera_info()
+        large.width, large.height = 128, 96
+        large.k = [100.0, 0.0, 63.5, 0.0, 100.0, 47.5, 0.0, 0.0, 1.0]
+        played.publish("rgb/camera_info", large)
+        played.connect("rgb/camera_info")
+        played.publish("rgb/camera_info", large)
+        assert played.spin_until(lambda: played.node.run.rgb_info.newest is not None)
+        played.publish("x/image_raw", message)
+        played.publish("rgb/image_raw", rgb_message(START_NS, (96, 128)))
+        heard = played.heard
+        names = ("mask", "cloud", "camera_info", "overlay")
+        assert played.spin_until(lambda: all(heard[name] for name in names))
+    mask, cloud, info, overlay = (heard[name][0] for name in names)
+    assert {(m.width, m.height) for m in (mask, cloud, info, overlay)} == {(64, 48)}
+    assert list(info.k) == [50.0, 0.0, 31.5, 0.0, 50.0, 23.5, 0.0, 0.0, 1.0]
+    points = point_cloud2.read_points(cloud).reshape(48, 64)
+    assert points["z"][40, 50] == pytest.approx(4.0)
+    assert points["x"][40, 50] == pytest.approx(4.0 * (50 - 31.5) / 50, rel=1e-5)
+
+
 def test_hha_waits_for_the_depth_cameras_calibration_then_works(model: str) -> None:
     told = {"x__settings": "representation=hha; gravity=[0, 1, 0]"}
     with stage(model=model, modality="depth", **told) as played:
