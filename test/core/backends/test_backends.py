@@ -98,6 +98,20 @@ def test_the_exported_graph_gives_what_torch_gives(exported: LoadedModel, modali
     assert (plain.backend, fast.backend) == ("eager", "onnxruntime")
 
 
+@pytest.mark.slow
+def test_compiled_gives_what_torch_gives(folder: Path) -> None:
+    loaded = load_model(folder)
+    plain = Segmenter(loaded, device="cpu", backend="eager")
+    compiled = Segmenter(load_model(folder), device="cpu", backend="compiled")
+    for seed, modality in enumerate(("thermal", "depth", None)):
+        rgb, x = pair(seed)
+        reading = None if modality is None else x if modality == "thermal" else x * np.uint16(40)
+        expected, got = plain(rgb, reading, modality), compiled(rgb, reading, modality)
+        np.testing.assert_allclose(got.confidence, expected.confidence, atol=1e-4)
+        assert (got.labels == expected.labels).mean() >= choice.LEAST_AGREEMENT
+    assert compiled.backend == "compiled"
+
+
 def test_a_video_shares_its_scene_on_an_exported_graph_too(
     exported: LoadedModel,
 ) -> None:
