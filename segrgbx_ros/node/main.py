@@ -4,7 +4,6 @@
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -15,6 +14,7 @@ from segrgbx_core.errors import SegRgbxError
 from segrgbx_ros.node.cameras import camera_names
 from segrgbx_ros.node.model import ModelPool
 from segrgbx_ros.node.node import SegmentationNode
+from segrgbx_ros.node.survival import Stopped, loading, spin
 
 USERS_MISTAKE = 2
 
@@ -22,11 +22,11 @@ USERS_MISTAKE = 2
 def main(args: Sequence[str] | None = None) -> int:
     """Spins until the context ends. Returns 0, also after repeated Ctrl-C; 2 for a user error.
 
-    rclpy's own handlers end the context. Python's are replaced by one that does nothing, so that
-    no KeyboardInterrupt interrupts a callback or the shutdown.
+    rclpy's own handlers end the context. Python's are replaced by one that breaks off the loading
+    of a model, and nothing else: no KeyboardInterrupt interrupts a callback or the shutdown.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _nothing)
+        signal.signal(number, loading.on_signal)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.ALL)
     nodes: list[SegmentationNode] = []
     executor = SingleThreadedExecutor()
@@ -34,12 +34,14 @@ def main(args: Sequence[str] | None = None) -> int:
         _start(nodes)
         for node in nodes:
             executor.add_node(node)
-        executor.spin()
+        spin(executor)
     except SegRgbxError as err:
         print(f"segrgbx: {err}", file=sys.stderr)
         return USERS_MISTAKE
+    except Stopped:
+        pass
     except Exception:
-        # A context that ends while the executor prepares to wait raises one of several errors.
+        # A context that ends while the nodes are made raises one of several errors.
         if rclpy.ok():
             raise
     finally:
@@ -65,7 +67,3 @@ def _start(nodes: list[SegmentationNode]) -> None:
         # A node's own arguments come before the command line's.
         own = ["--ros-args", "-r", f"__ns:={space}/{name}"]
         nodes.append(SegmentationNode(pool=pool, cli_args=own))
-
-
-def _nothing(_number: int, _frame: FrameType | None) -> None:
-    """Does nothing; rclpy's own handler runs too and ends the context."""

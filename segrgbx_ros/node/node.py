@@ -20,6 +20,7 @@ from segrgbx_ros.node.parameters.parameter_server import ParameterServer
 from segrgbx_ros.node.parameters.parameters import NodeSettings
 from segrgbx_ros.node.ros_logging import RosLogHandler
 from segrgbx_ros.node.run import LiveRun
+from segrgbx_ros.node.survival import answer_all_transitions, loading
 
 log = logging.getLogger("segrgbx")
 
@@ -38,6 +39,8 @@ class SegmentationNode(LifecycleNode):
         self, name: str = "segrgbx", pool: ModelPool | None = None, **node_options: Any
     ) -> None:
         super().__init__(name, **node_options)
+        answer_all_transitions(self)
+        self.callback_defects = 0
         self._pool = pool or ModelPool()
         self.model: NodeModel | None = None
         self.outputs: NodeOutputs | None = None
@@ -46,7 +49,7 @@ class SegmentationNode(LifecycleNode):
         self.state_name, self.state_since = "unconfigured", time.monotonic()
         self._enabled = True
         self._server = ParameterServer(self, self._on_change)
-        self._log_handler = RosLogHandler(self.get_logger())
+        self._log_handler = RosLogHandler(self.get_logger(), self.context.ok)
         self._service = self.create_service(SetBool, "~/enable", self._on_enable)
         self._diagnostics = Diagnostics(self, HealthReport(self, self))
         if self.settings.autostart:
@@ -116,7 +119,8 @@ class SegmentationNode(LifecycleNode):
                 f"{', '.join(MODALITIES)}, none (the launch files set it)."
             )
         LiveRun.check(self.settings)
-        self.model = NodeModel(self.settings, self._pool)
+        with loading():
+            self.model = NodeModel(self.settings, self._pool)
         assert self.model.segmenter is not None
         self.outputs = NodeOutputs(self, self.model.segmenter.label_set)
         if not self.settings.autostart:
@@ -126,7 +130,8 @@ class SegmentationNode(LifecycleNode):
     def _activate(self) -> None:
         assert self.model is not None
         assert self.outputs is not None
-        segmenter = self.model.on_device()
+        with loading():
+            segmenter = self.model.on_device()
         self.run = LiveRun(self, self.settings, segmenter, self.outputs, self._pool.turns)
         self.run.enabled = self._enabled
         listed = ", ".join(source.topic for source in self.run.inputs)
@@ -153,6 +158,9 @@ class SegmentationNode(LifecycleNode):
 
     def _autostart(self) -> None:
         self.destroy_timer(self._start_timer)
+        # Whoever manages the node may have been faster.
+        if self.state_name != "unconfigured":
+            return
         try:
             if self.trigger_configure() == SUCCESS:
                 self.trigger_activate()

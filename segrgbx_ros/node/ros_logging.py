@@ -2,17 +2,21 @@
 """Forwards the core's Python log records to the node's ROS log."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 CORE_LOGGER = "segrgbx"
 
 
 class RosLogHandler(logging.Handler):
-    """Forwards records to a node's logger until it is detached."""
+    """Forwards records to a node's logger until it is detached.
 
-    def __init__(self, logger: Any) -> None:
+    alive: whether the context still is; after that, rclpy complains of each record.
+    """
+
+    def __init__(self, logger: Any, alive: Callable[[], bool]) -> None:
         super().__init__(logging.INFO)
-        self._logger = logger
+        self._logger, self._alive = logger, alive
         self._core = logging.getLogger(CORE_LOGGER)
         self._core.addHandler(self)
         if self._core.level == logging.NOTSET:
@@ -20,6 +24,8 @@ class RosLogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Logs one record; rclpy requires a separate call for each severity."""
+        if not self._alive():
+            return
         text = self.format(record)
         if record.levelno >= logging.ERROR:
             self._logger.error(text)

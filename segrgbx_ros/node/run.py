@@ -34,7 +34,7 @@ from segrgbx_ros.node.inputs import (
 )
 from segrgbx_ros.node.outputs import NodeOutputs, camera_info_message, status_message
 from segrgbx_ros.node.parameters.parameters import NodeSettings
-from segrgbx_ros.node.sensor import sensor_settings, sync_settings
+from segrgbx_ros.node.parameters.sensor import sensor_settings, sync_settings
 from segrgbx_ros.node.worker import RateLimit, Turns, Worker
 from segrgbx_ros.pairing.matching import Match, Matching
 from segrgbx_ros.pipeline import Pipeline, SegmentedFrame, frame_status

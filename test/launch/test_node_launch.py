@@ -226,6 +226,19 @@ def test_ctrl_c_ends_with_0_and_no_traceback(
         run.end()
 
 
+def test_ctrl_c_breaks_off_the_warm_up(tmp_path: Path) -> None:
+    run = NodeProcess(tmp_path / "log", "demo", "-p", "warmup_iterations:=100")
+    try:
+        run.wait_for("Warm-up 1 of 100")
+        run.process.send_signal(signal.SIGINT)
+        assert run.wait() == 0, run.said
+        assert "Warm-up 100 of 100" not in run.said
+        assert "failed to publish" not in run.said.lower()
+        assert "Traceback" not in run.said, run.said
+    finally:
+        run.end()
+
+
 def test_sigterm_ends_with_0(tmp_path: Path, model: str) -> None:
     run = NodeProcess(tmp_path / "log", model)
     try:

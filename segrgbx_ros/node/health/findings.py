@@ -42,6 +42,7 @@ def findings(health: Health) -> list[NodeFinding]:
         for source in health.run.inputs:
             current += _of_input(source, health)
         current += [*_of_pairing(health), *_of_frames(health), *_of_outputs(health)]
+    current += _of_callbacks(health)
     order = (ERROR, WARN, OK)
     return sorted(current, key=lambda f: order.index(f.level))
 
@@ -204,6 +205,17 @@ def _of_frames(health: Health) -> Iterator[NodeFinding]:
             ERROR,
             f"{health.model.defects} frames ended with an unexpected error; the log has the "
             "trace: please report it.",
+        )
+
+
+def _of_callbacks(health: Health) -> Iterator[NodeFinding]:
+    if health.callback_defects:
+        yield NodeFinding(
+            "model",
+            "callback_defects",
+            ERROR,
+            f"{health.callback_defects} callbacks ended with an unexpected error, and the node "
+            "went on; the log has the trace: please report it.",
         )
 
 

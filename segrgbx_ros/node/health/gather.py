@@ -24,6 +24,7 @@ class NodeState(Protocol):
     run: LiveRun | None
     model: NodeModel | None
     outputs: NodeOutputs | None
+    callback_defects: int
 
 
 class HealthReport:
@@ -45,6 +46,7 @@ class HealthReport:
             x_time_offset_s=state.settings.sync_x_time_offset,
             sim_time_missing=self._sim_time_missing(),
             failure=state.failure,
+            callback_defects=state.callback_defects,
             outputs=None if state.outputs is None else state.outputs.health(),
             model=None if state.model is None else state.model.health(run.defects),
             run=run,

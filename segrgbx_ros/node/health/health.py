@@ -156,7 +156,11 @@ class RunHealth:
 
 @dataclass(frozen=True)
 class Health:
-    """All facts for the findings. state: of the lifecycle. state_s: seconds in that state."""
+    """All facts for the findings.
+
+    state: of the lifecycle. state_s: seconds in that state. callback_defects: how many callbacks
+    ended with an unexpected error.
+    """
 
     node: str
     state: str
@@ -169,4 +173,5 @@ class Health:
     failure: str | None
     outputs: OutputHealth | None
     model: ModelHealth | None
+    callback_defects: int = 0
     run: RunHealth = field(default_factory=RunHealth)

@@ -139,7 +139,7 @@ def stage(namespace: str = "", **parameters: Any) -> Iterator[Stage]:
         yield played
     finally:
         played.close()
-        rclpy.shutdown(context=context)
+        rclpy.try_shutdown(context=context)
 
 
 def rgb_message(stamp_ns: int, size: tuple[int, int] = (48, 64), frame: str = "rgb_frame") -> Any:

@@ -20,7 +20,7 @@ from segrgbx_ros.node.parameters.parameters import (
     parameter_table,
     settings_from,
 )
-from segrgbx_ros.node.sensor import sensor_settings
+from segrgbx_ros.node.parameters.sensor import sensor_settings
 
 
 def test_every_field_is_a_parameter_of_its_name_and_default() -> None:
