@@ -2,15 +2,21 @@
 """Live overlays without a camera: `ros2 launch segrgbx_ros demo.launch.py modality:=thermal`."""
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    Shutdown,
+)
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
+MODALITIES = ("event", "thermal", "depth", "polarization", "light_field")
 ARGUMENTS = {
-    "modality": ("thermal", "event, thermal, depth, polarization, light_field"),
+    "modality": ("thermal", "the sensor beside RGB"),
     "bag": ("", "a recording to play; made-up scenes without"),
     "model": ("", "model name or folder, of that modality; empty: the parameters' file's"),
     "device": ("", "auto, cpu, cuda:N; empty: the parameters' file's"),
@@ -24,7 +30,12 @@ ARGUMENTS = {
 def generate_launch_description() -> LaunchDescription:
     """The cameras, the node and, if requested, RViz."""
     declared = [
-        DeclareLaunchArgument(name, default_value=default, description=text)
+        DeclareLaunchArgument(
+            name,
+            default_value=default,
+            description=text,
+            choices=MODALITIES if name == "modality" else None,
+        )
         for name, (default, text) in ARGUMENTS.items()
     ]
     return LaunchDescription([*declared, OpaqueFunction(function=_demo)])
@@ -43,6 +54,7 @@ def _demo(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             executable="segrgbx_play",
             output="screen",
             arguments=["--modality", told["modality"], *played, *made_up],
+            on_exit=Shutdown(reason="nothing is played any more"),
         ),
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(launch_file),

@@ -287,7 +287,7 @@ def frame_status(
     counted = {reason: n for reason, n in sorted(dropped.items()) if n}
     shares, unlabelled = class_fractions(segmentation)
     return FrameStatus(
-        modality=segmentation.modality,
+        modality=done.frame.modality,
         x_used=x_used,
         x_held=x_used and x_held,
         x_reason="" if x_used else x_reason or _why_unused(done),

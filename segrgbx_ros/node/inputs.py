@@ -11,6 +11,7 @@ from rclpy.node import Node
 from rclpy.qos import (
     HistoryPolicy,
     QoSDurabilityPolicy,
+    QoSPolicyKind,
     QoSProfile,
     QoSReliabilityPolicy,
 )
@@ -23,15 +24,29 @@ from segrgbx_ros.events.packets import TOGETHER, EventDecoder
 from segrgbx_ros.messages.images import stamp_ns
 from segrgbx_ros.messages.sensors import is_windowed
 from segrgbx_ros.node.health.health import InputHealth, Rate, Recent
+from segrgbx_ros.node.parameters.parameter_server import given_parameters
 from segrgbx_ros.node.parameters.parameters import NodeSettings
 
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
 
-def sensor_qos(depth: int = 1) -> QoSProfile:
-    """QoS for sensor data: volatile and best effort, which accepts reliable publishers too."""
+
+RELIABILITIES = {
+    "best_effort": QoSReliabilityPolicy.BEST_EFFORT,
+    "reliable": QoSReliabilityPolicy.RELIABLE,
+}
+
+
+def sensor_qos(
+    depth: int = 1, reliability: QoSReliabilityPolicy = QoSReliabilityPolicy.BEST_EFFORT
+) -> QoSProfile:
+    """QoS for sensor data: volatile; best effort accepts reliable publishers too."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,
-        reliability=QoSReliabilityPolicy.BEST_EFFORT,
+        reliability=reliability,
         durability=QoSDurabilityPolicy.VOLATILE,
     )
 
@@ -67,34 +82,88 @@ EVENTS = InputSource("x", "x/events", "x_topic", "event.message")
 POINTS = InputSource("x", "x/points", "x_topic", "x_transport")
 EVENT_PACKETS_KEPT = 1000
 DECODE_EVERY_S = 0.01
+FOLLOW_EVERY_S = 0.5
 ZERO_STAMPS_SHOWN_S = 10.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to ask of a topic's publishers. depth: messages that may wait. reliability: "auto",
+    "best_effort" or "reliable". raw: messages arrive serialised, as bytes."""
+
+    depth: int
+    reliability: str = "auto"
+    raw: bool = False
 
 
 class Input:
     """A subscribed topic with its measurements.
 
-    raw: messages arrive serialised, as bytes.
+    With reliability "auto" it asks for what all its publishers offer, and follows them when they
+    come or change: large raw images hardly ever arrive best effort. filter: signals the messages.
+    lost: number of messages that the middleware reports as lost.
     """
 
     def __init__(
-        self, node: Node, source: InputSource, topic: str, kind: Any, depth: int, raw: bool = False
+        self, node: Node, source: InputSource, topic: str, kind: Any, asked: Asked
     ) -> None:
         self.source, self.topic, self.message_type = source, topic, kind
-        self.rate, self.zero_rate, self.lag_s = Rate(), Rate(), Recent()
-        self.count = self.zero_stamps = 0
-        self._node = node
-        self.filter = Subscriber(
-            node,
-            kind,
-            topic,
-            qos_profile=sensor_qos(depth),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            raw=raw,
+        self.rate, self.zero_rate, self.lost_rate, self.lag_s = Rate(), Rate(), Rate(), Recent()
+        self.count = self.zero_stamps = self.lost = 0
+        self._node, self._asked = node, asked
+        self.filter = SimpleFilter()
+        own = f"qos_overrides.{topic}.subscription.reliability"
+        self._overridden = own in given_parameters(node)
+        self._subscribe(self._reliability() or QoSReliabilityPolicy.BEST_EFFORT)
+        self._follow_timer = node.create_timer(
+            FOLLOW_EVERY_S, self._follow, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
 
     def close(self) -> None:
         """Unsubscribes."""
-        self._node.destroy_subscription(self.filter.sub)
+        self._node.destroy_timer(self._follow_timer)
+        self._node.destroy_subscription(self._subscriber.sub)
+
+    def _follow(self) -> None:
+        """Subscribes again if the publishers' reliability asks for it."""
+        wanted = self._reliability()
+        if not self._overridden and wanted is not None and wanted != self._wanted:
+            self._node.destroy_subscription(self._subscriber.sub)
+            self._subscribe(wanted)
+
+    def _reliability(self) -> QoSReliabilityPolicy | None:
+        """What to ask for; None if nobody publishes yet, which leaves it as it is."""
+        if self._asked.reliability != "auto":
+            return RELIABILITIES[self._asked.reliability]
+        offered = [
+            publisher.qos_profile.reliability
+            for publisher in self._node.get_publishers_info_by_topic(self.topic)
+        ]
+        if not offered:
+            return None
+        every = all(one == QoSReliabilityPolicy.RELIABLE for one in offered)
+        return QoSReliabilityPolicy.RELIABLE if every else QoSReliabilityPolicy.BEST_EFFORT
+
+    def _subscribe(self, reliability: QoSReliabilityPolicy) -> None:
+        self._wanted = reliability
+        # Once declared, the parameter of reliability would hold on to its first value.
+        kinds = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
+        kinds += [QoSPolicyKind.RELIABILITY] if self._overridden else []
+        self._subscriber = Subscriber(
+            self._node,
+            self.message_type,
+            self.topic,
+            qos_profile=sensor_qos(self._asked.depth, reliability),
+            qos_overriding_options=QoSOverridingOptions(kinds),
+            raw=self._asked.raw,
+            event_callbacks=SubscriptionEventCallbacks(message_lost=self._on_lost),
+        )
+        self._subscriber.registerCallback(self.filter.signalMessage)
+
+    def _on_lost(self, info: Any) -> None:
+        for _ in range(int(info.total_count_change)):
+            self.lost_rate.mark()
+        self.lost += int(info.total_count_change)
 
     def measure(self, stamp: int) -> None:
         """Records the arrival of a message; stamp: nanoseconds."""
@@ -110,7 +179,7 @@ class Input:
         """The facts from the ROS graph and the measurements."""
         type_name = _type_name(self.message_type)
         publishers = self._node.get_publishers_info_by_topic(self.topic)
-        requested = self.filter.sub.qos_profile
+        requested = self._subscriber.sub.qos_profile
         incompatible = [
             (_full_name(p), policy)
             for p in publishers
@@ -130,6 +199,9 @@ class Input:
             publishers=[(_full_name(p), p.topic_type) for p in publishers],
             incompatible=incompatible,
             others=self._others(type_name),
+            reliable=requested.reliability == QoSReliabilityPolicy.RELIABLE,
+            lost=self.lost,
+            lost_hz=self.lost_rate.hz(),
             stamp_lag_s=None if lag is None else lag.p50,
             zero_stamps=0 if zero_s is None or zero_s > ZERO_STAMPS_SHOWN_S else self.zero_stamps,
         )
@@ -147,16 +219,17 @@ class Input:
         )
 
 
-def image_input(node: Node, source: InputSource, transport: str, depth: int) -> Input:
+def image_input(node: Node, source: InputSource, transport: str, asked: Asked) -> Input:
     """Subscribes to an image topic.
 
-    The topic of a compressed transport is below the raw one's, as in image_transport.
+    The topic of a compressed transport is below the raw one's, as in image_transport; either may
+    be named.
     """
-    base = node.resolve_topic_name(source.relative)
+    base = node.resolve_topic_name(source.relative).removesuffix(f"/{transport}")
     if transport == "raw":
-        made = Input(node, source, base, Image, depth)
+        made = Input(node, source, base, Image, asked)
     else:
-        made = Input(node, source, f"{base}/{transport}", CompressedImage, depth)
+        made = Input(node, source, f"{base}/{transport}", CompressedImage, asked)
     made.filter.registerCallback(lambda msg: made.measure(stamp_ns(msg.header)))
     return made
 
@@ -170,11 +243,10 @@ class EventInput(Input):
     the message type is not installed.
     """
 
-    def __init__(self, node: Node, type_name: str) -> None:
+    def __init__(self, node: Node, type_name: str, reliability: str = "auto") -> None:
         topic = node.resolve_topic_name(EVENTS.relative)
-        super().__init__(
-            node, EVENTS, topic, installed_type(type_name), EVENT_PACKETS_KEPT, raw=True
-        )
+        asked = Asked(EVENT_PACKETS_KEPT, reliability, raw=True)
+        super().__init__(node, EVENTS, topic, installed_type(type_name), asked)
         self.events = SimpleFilter()
         self.undecodable = 0
         self.problem: tuple[float, str] | None = None
@@ -226,10 +298,11 @@ def installed_type(type_name: str) -> Any:
 def x_input(node: Node, settings: NodeSettings, depth: int) -> Input:
     """The input of the second sensor, in the form that the settings name."""
     if is_windowed(settings.modality):
-        return EventInput(node, settings.event_message)
+        return EventInput(node, settings.event_message, settings.x_reliability)
+    asked = Asked(depth, settings.x_reliability)
     if settings.x_transport != "points":
-        return image_input(node, X, settings.x_transport, depth)
-    made = Input(node, POINTS, node.resolve_topic_name(POINTS.relative), PointCloud2, depth)
+        return image_input(node, X, settings.x_transport, asked)
+    made = Input(node, POINTS, node.resolve_topic_name(POINTS.relative), PointCloud2, asked)
     made.filter.registerCallback(lambda msg: made.measure(stamp_ns(msg.header)))
     return made
 

@@ -20,8 +20,12 @@ OVERRIDES = (
     "cameras",
     "rgb_transport",
     "x_transport",
+    "rgb_reliability",
+    "x_reliability",
     "missing_x",
 )
+# Names of image_transport's topics below the raw one.
+COMPRESSED = ("compressed", "compressedDepth")
 
 
 def node_launch(modality: str) -> LaunchDescription:
@@ -77,6 +81,14 @@ def node_arguments(modality: str) -> list[DeclareLaunchArgument]:
             "rgb_transport", default_value="", description="raw, compressed; empty: params_file's"
         ),
         DeclareLaunchArgument(
+            "rgb_reliability",
+            default_value="",
+            description="auto, best_effort, reliable; empty: params_file's",
+        ),
+        DeclareLaunchArgument(
+            "x_reliability", default_value="", description="as rgb_reliability, for X"
+        ),
+        DeclareLaunchArgument(
             "x_transport",
             default_value="",
             description="raw, compressed, compressedDepth, points; empty: params_file's",
@@ -99,6 +111,10 @@ def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity
 
     given = {name: told(name) for name in OVERRIDES if told(name)}
     rgb, x = told("rgb_topic"), told("x_topic")
+    for name, topic in (("rgb_transport", rgb), ("x_transport", x)):
+        transport = PurePosixPath(topic).name
+        if transport in COMPRESSED:
+            given.setdefault(name, transport)
     x_name = f"x/{messages_of(modality).topic}"
     if told("cameras"):
         _check_relative(rgb, x)
@@ -132,7 +148,8 @@ def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity
 
 def _beside(topic: str) -> str:
     """The topic camera_info in the same namespace, as in image_transport."""
-    return str(PurePosixPath(topic).with_name("camera_info"))
+    path = PurePosixPath(topic)
+    return str((path.parent if path.name in COMPRESSED else path).with_name("camera_info"))
 
 
 def _check_relative(*topics: str) -> None:

@@ -48,7 +48,9 @@ class SegmentationNode(LifecycleNode):
         self.failure: str | None = None
         self.state_name, self.state_since = "unconfigured", time.monotonic()
         self._enabled = True
-        self._server = ParameterServer(self, self._on_change)
+        self._server = ParameterServer(
+            self, self._on_change, lambda: self.state_name == "unconfigured"
+        )
         self._log_handler = RosLogHandler(self.get_logger(), self.context.ok)
         self._service = self.create_service(SetBool, "~/enable", self._on_enable)
         self._diagnostics = Diagnostics(self, HealthReport(self, self))

@@ -26,6 +26,7 @@ from segrgbx_ros.node.health.findings import doubt
 from segrgbx_ros.node.health.health import Rate, Recent, RunHealth
 from segrgbx_ros.node.inputs import (
     RGB,
+    Asked,
     CameraInfoInput,
     EventInput,
     image_input,
@@ -34,8 +35,8 @@ from segrgbx_ros.node.inputs import (
 )
 from segrgbx_ros.node.outputs import NodeOutputs, camera_info_message, status_message
 from segrgbx_ros.node.parameters.parameters import NodeSettings
-from segrgbx_ros.node.parameters.sensor import sensor_settings, sync_settings
-from segrgbx_ros.node.worker import RateLimit, Turns, Worker
+from segrgbx_ros.node.parameters.sensor import check_tiles, sensor_settings, sync_settings
+from segrgbx_ros.node.worker import SUPERSEDED, RateLimit, Turns, Worker
 from segrgbx_ros.pairing.matching import Match, Matching
 from segrgbx_ros.pipeline import Pipeline, SegmentedFrame, frame_status
 
@@ -75,7 +76,7 @@ class LiveRun:
         self._set_aside: Counter[str] = Counter()
         self._limit = RateLimit()
         self._told_restarts = self._forgotten_restarts = 0
-        self._matched: deque[tuple[int, int]] = deque(maxlen=LOOKS_BACK + 1)
+        self._looks: deque[tuple[int, int, int, int]] = deque(maxlen=LOOKS_BACK + 1)
         sensor = sensor_settings(settings)
         every = settings.scheduling == "all"
         depth = ALL_DEPTH if every else 1
@@ -89,7 +90,8 @@ class LiveRun:
                 sync_settings(settings),
                 self._on_match,
             )
-            self.inputs = [image_input(node, RGB, settings.rgb_transport, depth)]
+            asked = Asked(depth, settings.rgb_reliability)
+            self.inputs = [image_input(node, RGB, settings.rgb_transport, asked)]
             opened.callback(self.inputs[0].close)
             if settings.modality != NO_X:
                 self.inputs.append(x_input(node, settings, depth))
@@ -145,6 +147,7 @@ class LiveRun:
             check_sensor(settings.modality, sensor)
         if is_windowed(settings.modality):
             installed_type(settings.event_message)
+        check_tiles(settings)
 
     def stop(self) -> None:
         """Closes the inputs, and finishes the frame that is being segmented."""
@@ -294,24 +297,27 @@ class LiveRun:
 
     def health(self) -> RunHealth:
         """The current figures. Called about once per second; compares with its last calls."""
-        counts = self.matching.counts
-        self._matched.append((counts.paired, counts.rgb_dropped.get("rgb_without_x", 0)))
-        (paired, without_x), (paired_now, without_x_now) = self._matched[0], self._matched[-1]
+        counts, drops, made = self.matching.counts, self.dropped(), self.pipeline.segmented
+        without_x = counts.rgb_dropped.get("rgb_without_x", 0)
+        self._looks.append((counts.paired, without_x, drops.get(SUPERSEDED, 0), made))
+        new = [now - then for then, now in zip(self._looks[0], self._looks[-1], strict=True)]
         spreads = {stage: recent.spread() for stage, recent in self._stage_ms.items()}
         return RunHealth(
             enabled=self.enabled,
             inputs=[source.health() for source in self.inputs],
             defects=self.worker.defects,
             pairs_hz=self._pair_rate.hz(),
-            new_paired=paired_now - paired,
-            new_without_x=without_x_now - without_x,
+            new_paired=new[0],
+            new_without_x=new[1],
+            new_superseded=new[2],
+            new_segmented=new[3],
             skew_ms=self._skew_ms.spread(),
             age_ms=self._age_ms.spread(),
             stage_ms={stage: spread for stage, spread in spreads.items() if spread is not None},
             x_state=self.x_state(),
-            drops=self.dropped(),
+            drops=drops,
             x_drops=self.x_dropped(),
-            frames_segmented=self.pipeline.segmented,
+            frames_segmented=made,
             restarts=self.matching.restarts,
             refusal=self.refusal(),
             doubt=self._doubt,

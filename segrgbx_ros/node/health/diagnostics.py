@@ -3,9 +3,10 @@
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from diagnostic_updater import Updater
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -19,12 +20,34 @@ LEVELS = {OK: DiagnosticStatus.OK, WARN: DiagnosticStatus.WARN, ERROR: Diagnosti
 AREAS = ("inputs", "pairing", "model", "outputs")
 
 
+class NamedUpdater(Updater):  # type: ignore[misc]
+    """Names each status after the node with its namespace, so that several can be told apart."""
+
+    def publish(self, statuses: Any) -> None:
+        """Publishes one or several statuses."""
+        listed = statuses if isinstance(statuses, list) else [statuses]
+        array = DiagnosticArray()
+        array.header.stamp = self.node.get_clock().now().to_msg()
+        name = self.node.get_fully_qualified_name().lstrip("/")
+        for own in listed:
+            array.status.append(
+                DiagnosticStatus(
+                    level=own.level,
+                    name=f"{name}: {own.name}",
+                    message=own.message,
+                    hardware_id=own.hardware_id,
+                    values=own.values,
+                )
+            )
+        self.publisher.publish(array)
+
+
 class Diagnostics:
     """Updates once per second, on a steady clock: it also runs while simulated time rests."""
 
     def __init__(self, node: Node, report: Callable[[], Health]) -> None:
         self._report = report
-        self._updater = Updater(node)
+        self._updater = NamedUpdater(node)
         self._updater.setHardwareID("none")
         for area in AREAS:
             self._updater.add(area, lambda stat, area=area: self._fill(stat, area))
@@ -108,6 +131,8 @@ def _inputs(health: Health) -> dict[str, str]:
         values[f"{source.name} rate [Hz]"] = f"{source.hz:.2f}"
         values[f"{source.name} messages"] = str(source.count)
         values[f"{source.name} publishers"] = str(len(source.publishers))
+        values[f"{source.name} asked for"] = "reliable" if source.reliable else "best effort"
+        values[f"{source.name} lost"] = str(source.lost)
         lag = source.stamp_lag_s
         values[f"{source.name} arrival minus stamp [s]"] = "-" if lag is None else f"{lag:.3f}"
     values["x state"] = health.run.x_state
@@ -119,6 +144,7 @@ def _pairing(health: Health) -> dict[str, str]:
         "pairs [Hz]": f"{health.run.pairs_hz:.2f}",
         **_spread("skew", health.run.skew_ms),
         "time jumps": str(health.run.restarts),
+        "counted since": _since(health),
     }
     values.update({f"dropped: {r}": str(n) for r, n in sorted(health.run.drops.items())})
     values.update({f"x dropped: {r}": str(n) for r, n in sorted(health.run.x_drops.items())})
@@ -142,6 +168,7 @@ def _model(health: Health) -> dict[str, str]:
 def _outputs(health: Health) -> dict[str, str]:
     values = {
         "masks": str(health.run.frames_segmented),
+        "counted since": _since(health),
         **_spread("age of masks", health.run.age_ms),
     }
     if health.outputs is not None:
@@ -149,6 +176,14 @@ def _outputs(health: Health) -> dict[str, str]:
         for name, count in health.outputs.subscribers.items():
             values[f"subscribers of {name}"] = str(count)
     return values
+
+
+def _since(health: Health) -> str:
+    """When the counters began: the activation, in local time."""
+    if health.state != "active":
+        return "-"
+    began = datetime.now().astimezone() - timedelta(seconds=health.state_s)
+    return began.isoformat(timespec="seconds")
 
 
 def _spread(name: str, spread: Spread | None) -> dict[str, str]:

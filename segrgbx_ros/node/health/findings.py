@@ -19,6 +19,12 @@ GRACE_S = 3.0
 SILENT_S = 2.0
 CLOCK_LAG_S = 5.0
 LISTED = 6
+MOST_SUPERSEDED = 0.5
+LOST_SHARE = 0.1
+_RAISE = (
+    "let the driver publish reliably, raise the system's receive buffer (sysctl -w "
+    "net.core.rmem_max=33554432, and the middleware's own setting), or use a compressed transport"
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ def findings(health: Health) -> list[NodeFinding]:
         for source in health.run.inputs:
             current += _of_input(source, health)
         current += [*_of_pairing(health), *_of_frames(health), *_of_outputs(health)]
+        current += _of_speed(health)
     current += _of_callbacks(health)
     order = (ERROR, WARN, OK)
     return sorted(current, key=lambda f: order.index(f.level))
@@ -114,10 +121,18 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[NodeFinding]:
                 f"{source.name}_silent",
                 level,
                 f"{fitting[0]} publishes {source.topic}, but {last}: check that the sensor runs "
-                f"(ros2 topic hz {source.topic}).",
+                f"(ros2 topic hz {source.topic}){_fragments(source)}.",
             )
     elif source.incompatible:
         yield _incompatible(source, WARN)
+    if not silent and source.lost_hz > LOST_SHARE * source.hz:
+        yield NodeFinding(
+            "inputs",
+            f"{source.name}_lost",
+            WARN,
+            f"Of {source.topic}, {source.lost_hz:.1f} messages a second are lost on the way and "
+            f"{source.hz:.1f} arrive: {_RAISE}.",
+        )
     if source.zero_stamps:
         yield NodeFinding(
             "inputs",
@@ -137,6 +152,14 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[NodeFinding]:
             "masks have the same stamps, so TF lookups of their consumers will fail: play bags "
             "with --clock and launch with use_sim_time:=true, or synchronise the clocks.",
         )
+
+
+def _fragments(source: InputHealth) -> str:
+    if source.reliable:
+        return ""
+    return (
+        f"; large raw images hardly arrive best effort, for a fragment of each is lost: {_RAISE}"
+    )
 
 
 def _incompatible(source: InputHealth, level: str) -> NodeFinding:
@@ -217,6 +240,23 @@ def _of_callbacks(health: Health) -> Iterator[NodeFinding]:
             f"{health.callback_defects} callbacks ended with an unexpected error, and the node "
             "went on; the log has the trace: please report it.",
         )
+
+
+def _of_speed(health: Health) -> Iterator[NodeFinding]:
+    given_up, made = health.run.new_superseded, health.run.new_segmented
+    if not made or given_up < MOST_SUPERSEDED * (given_up + made) or health.state_s < GRACE_S:
+        return
+    hz = 0.0 if health.outputs is None else health.outputs.hz
+    yield NodeFinding(
+        "pairing",
+        "superseded",
+        WARN,
+        f"{given_up / (given_up + made):.0%} of the pairs are given up for newer ones: this "
+        f"computer makes {hz:.1f} masks a second of {health.run.pairs_hz:.1f} pairs. Masks are of "
+        f"the newest pair all the same; to spare the rest, set max_rate to {max(0.1, hz):.1f} or "
+        "lower the cameras' rate, and for more masks take a faster backend, a GPU or a smaller "
+        "model.",
+    )
 
 
 def _of_outputs(health: Health) -> Iterator[NodeFinding]:

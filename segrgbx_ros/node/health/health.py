@@ -71,9 +71,10 @@ class InputHealth:
     topic, type_name: of the subscription. argument: the launch argument that sets the topic.
     transport: the parameter that sets its form. publishers: node and type of each publisher of the
     topic. incompatible: node and policy of each publisher with incompatible QoS. others: other
-    topics of the type. since_last_s: None before the first message. stamp_lag_s: median of the
-    node's time at arrival minus stamp. zero_stamps: messages without a stamp; 0 after ten seconds
-    without one.
+    topics of the type. reliable: the QoS that was asked for. lost: messages that the middleware
+    reports as lost, lost_hz in the last five seconds. since_last_s: None before the first message.
+    stamp_lag_s: median of the node's time at arrival minus stamp. zero_stamps: messages without a
+    stamp; 0 after ten seconds without one.
     """
 
     name: str
@@ -87,6 +88,9 @@ class InputHealth:
     publishers: Sequence[tuple[str, str]]
     incompatible: Sequence[tuple[str, str]]
     others: Sequence[str]
+    reliable: bool
+    lost: int
+    lost_hz: float
     stamp_lag_s: float | None
     zero_stamps: int
 
@@ -122,10 +126,11 @@ class RunHealth:
     """The facts of an active node; the defaults are those of an idle one.
 
     pairs_hz: matches passed to the model. new_paired, new_without_x: RGB images of the last five
-    seconds with and without an X, regardless of missing_x. x_state: state of the second sensor, in
-    a few words. drops: RGB images without a mask, by reason. x_drops: unused X readings, by
-    reason. refusal: the latest sentence on an unusable frame; None after ten seconds without one.
-    doubt: why X's values look wrong. restarts: how often stamps jumped back.
+    seconds with and without an X, regardless of missing_x. new_superseded, new_segmented: pairs of
+    that time that a newer one replaced, and that became masks. x_state: state of the second
+    sensor, in a few words. drops: RGB images without a mask, by reason. x_drops: unused X
+    readings, by reason. refusal: the latest sentence on an unusable frame; None after ten seconds
+    without one. doubt: why X's values look wrong. restarts: how often stamps jumped back.
     """
 
     enabled: bool = True
@@ -134,6 +139,8 @@ class RunHealth:
     pairs_hz: float = 0.0
     new_paired: int = 0
     new_without_x: int = 0
+    new_superseded: int = 0
+    new_segmented: int = 0
     skew_ms: Spread | None = None
     age_ms: Spread | None = None
     stage_ms: Mapping[str, Spread] = field(default_factory=dict)

@@ -22,7 +22,8 @@ class Parameter:
     """One parameter of the node in ROS.
 
     low, high: inclusive bounds. choices: the accepted words, empty for any. dynamic: may be set
-    while the node runs. A default of NaN means "not set"; then NaN is accepted.
+    while the node runs; others only while it is unconfigured. fixed: only at the start. A default
+    of NaN means "not set"; then NaN is accepted.
     """
 
     name: str
@@ -33,11 +34,19 @@ class Parameter:
     high: float = inf
     choices: tuple[str, ...] = ()
     dynamic: bool = False
+    fixed: bool = False
 
     @property
     def kind(self) -> str:
         """The name of the type in ROS."""
         return KINDS[type(self.default)]
+
+    @property
+    def when(self) -> str:
+        """When it may be set, in words of the documentation."""
+        if self.fixed:
+            return "start"
+        return "any time" if self.dynamic else "unconfigured"
 
     @property
     def optional(self) -> bool:
@@ -92,6 +101,7 @@ def parameter(
     high: float = inf,
     choices: Iterable[str] = (),
     dynamic: bool = False,
+    fixed: bool = False,
 ) -> V:
     """A dataclass field that carries its specification."""
     spec = Parameter(
@@ -103,6 +113,7 @@ def parameter(
         high=high,
         choices=tuple(choices),
         dynamic=dynamic,
+        fixed=fixed,
     )
     declared: V = field(default=default, metadata={"spec": spec})
     return declared

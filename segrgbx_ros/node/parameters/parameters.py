@@ -80,6 +80,7 @@ class NodeSettings:
         "",
         "Namespaces such as front,left: a node in each, in one process and with one model in "
         "memory; empty: one node, here",
+        fixed=True,
     )
     modality: str = parameter(
         "modality",
@@ -88,7 +89,10 @@ class NodeSettings:
         choices=("", *MODALITIES, NO_X),
     )
     autostart: bool = parameter(
-        "autostart", True, "Configure and activate at the start; false waits for the transitions"
+        "autostart",
+        True,
+        "Configure and activate at the start; false waits for the transitions",
+        fixed=True,
     )
     rgb_transport: str = parameter(
         "rgb_transport",
@@ -102,6 +106,19 @@ class NodeSettings:
         "As rgb_transport, of x/image_raw; for depth also compressedDepth, and points: a "
         "PointCloud2 on x/points, with rgb/camera_info and TF",
         choices=("raw", "compressed", "compressedDepth", "points"),
+    )
+    rgb_reliability: str = parameter(
+        "rgb_reliability",
+        "auto",
+        "QoS asked of RGB's publisher; auto: reliable if every publisher offers it, which large "
+        "raw images need",
+        choices=("auto", "best_effort", "reliable"),
+    )
+    x_reliability: str = parameter(
+        "x_reliability",
+        "auto",
+        "As rgb_reliability, for X",
+        choices=("auto", "best_effort", "reliable"),
     )
     sync_policy: str = parameter(
         "sync.policy",
@@ -334,10 +351,9 @@ def parameter_table() -> str:
         "|---|---|---|---|---|---|",
     ]
     for spec in PARAMETERS.values():
-        when = "any time" if spec.dynamic else "start"
         lines.append(
-            f"| `{spec.name}` | {spec.kind} | {_shown(spec.default)} | {_accepts(spec)} | {when} "
-            f"| {spec.text} |"
+            f"| `{spec.name}` | {spec.kind} | {_shown(spec.default)} | {_accepts(spec)} "
+            f"| {spec.when} | {spec.text} |"
         )
     return "\n".join(lines) + "\n"
 

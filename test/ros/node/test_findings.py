@@ -33,6 +33,9 @@ def source(name: str, **changed: Any) -> InputHealth:
         publishers=[("/camera", IMAGE)],
         incompatible=[],
         others=[],
+        reliable=False,
+        lost=0,
+        lost_hz=0.0,
         stamp_lag_s=0.01,
         zero_stamps=0,
     )
@@ -75,6 +78,43 @@ def said(**changed: Any) -> list[NodeFinding]:
 
 def test_all_well_says_nothing() -> None:
     assert said() == []
+    # A pair in five is given up; a message in twenty is lost.
+    assert said(new_superseded=10, new_segmented=40) == []
+    assert said(inputs=[source("rgb", lost=9, lost_hz=0.5), source("x")]) == []
+
+
+def test_a_slow_model_says_what_this_computer_sustains() -> None:
+    (finding,) = said(
+        new_superseded=120,
+        new_segmented=30,
+        pairs_hz=30.0,
+        outputs=OutputHealth("/segrgbx/mask", {"mask": 1}, [], 6.0),
+    )
+    assert (finding.area, finding.level) == ("pairing", "warn")
+    assert "80% of the pairs" in finding.words
+    assert "6.0 masks a second of 30.0 pairs" in finding.words
+    assert "set max_rate to 6.0" in finding.words
+
+
+def test_lost_messages_are_counted_and_say_what_to_raise() -> None:
+    (finding,) = said(inputs=[source("rgb", lost=90, lost_hz=9.0), source("x")])
+    assert finding.level == "warn"
+    assert "/rgb/image_raw, 9.0 messages a second are lost on the way and 10.0" in finding.words
+    assert "net.core.rmem_max" in finding.words
+
+
+@pytest.mark.parametrize(("reliable", "hinted"), [(True, False), (False, True)])
+def test_silence_of_a_publisher_may_be_lost_fragments(reliable: bool, hinted: bool) -> None:
+    silent = source("rgb", since_last_s=None, hz=0.0, reliable=reliable)
+    (finding,) = said(inputs=[silent, source("x")])
+    assert "nothing has come yet: check that the sensor runs" in finding.words
+    assert ("net.core.rmem_max" in finding.words) == hinted
+
+
+def test_callbacks_that_failed_are_said_in_any_state() -> None:
+    for state in ("active", "inactive"):
+        words = [f.words for f in said(callback_defects=3, state=state)]
+        assert any(w.startswith("3 callbacks ended with an unexpected error") for w in words)
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,14 @@ def test_all_well_with_figures(model: str) -> None:
         assert float(listener.values("outputs")["age of masks p95 [ms]"]) < 1000
 
 
+def test_two_nodes_are_told_apart(model: str) -> None:
+    with stage("front", model=model, autostart=False) as played:
+        listener = Listener(played)
+        listener.wait_for("model", "Not configured")
+        assert listener.areas["model"].name == "front/segrgbx: model"
+        assert listener.values("outputs")["counted since"] == "-"
+
+
 def test_incompatible_qos_names_the_policy(model: str) -> None:
     from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 

@@ -3,6 +3,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,69 @@ def test_best_effort_and_reliable_publishers(model: str) -> None:
             introduce(played, "mask", qos=qos)
             send_pair(played, START_NS)
             assert played.spin_until(lambda p=played: bool(p.heard["mask"])), reliability
+
+
+def test_auto_reliability_follows_the_publishers(model: str) -> None:
+    from rclpy.qos import QoSProfile, QoSReliabilityPolicy
+
+    reliable, loose = QoSReliabilityPolicy.RELIABLE, QoSReliabilityPolicy.BEST_EFFORT
+
+    def asked(played: Stage) -> list[Any]:
+        sources = played.node.run.inputs
+        return [source._subscriber.sub.qos_profile.reliability for source in sources]
+
+    with stage(model=model, x_reliability="best_effort") as played:
+        played.listen("mask")
+        played.publish("rgb/image_raw", rgb_message(1), QoSProfile(depth=1, reliability=reliable))
+        played.publish("x/image_raw", x_message(1), QoSProfile(depth=1, reliability=reliable))
+        played.ready()
+        assert played.spin_until(lambda: asked(played) == [reliable, loose])
+        send_pair(played, START_NS)
+        assert played.spin_until(lambda: bool(played.heard["mask"]))
+        second = QoSProfile(depth=1, reliability=loose)
+        played.driver.create_publisher(type(rgb_message(1)), "rgb/image_raw", second)
+        assert played.spin_until(lambda: asked(played) == [loose, loose])
+        played.connect("rgb/image_raw")
+        send_pair(played, START_NS + 100 * MS)
+        assert played.spin_until(lambda: len(played.heard["mask"]) == 2)
+
+
+def test_a_large_raw_image_gives_a_mask(tmp_path: Path) -> None:
+    """RGB of 3.7 MB and a polarization mosaic of 5 MB, as their drivers publish them."""
+    model = str(write_tiny_model(tmp_path / "m", ("polarization",), short_side=64))
+    told = {"polarization__layout": "0,45,90,135", "sync__x_timeout": 5.0}
+    rgb = rgb_message(START_NS, (1024, 1224))
+    values = np.random.default_rng(1).integers(10, 200, (2048, 2448)).astype(np.uint8)
+    x = ros_image_of(values)
+    with stage(model=model, modality="polarization", **told) as played:
+        played.listen("mask")
+        for topic, message in (("rgb/image_raw", rgb), ("x/image_raw", x)):
+            made = played.driver.create_publisher(type(message), topic, 10)
+            played._publishers[topic] = made
+        played.ready()
+        reliable = [s._subscriber.sub.qos_profile.reliability for s in played.node.run.inputs]
+        assert {one.name for one in reliable} == {"RELIABLE"}
+        played.publish("x/image_raw", x)
+        played.publish("rgb/image_raw", rgb)
+        assert played.spin_until(lambda: bool(played.heard["mask"])), played.node.run.dropped()
+        assert (played.heard["mask"][0].width, played.heard["mask"][0].height) == (1224, 1024)
+
+
+def ros_image_of(values: np.ndarray) -> Any:
+    from segrgbx_ros.node.outputs import ros_image
+
+    return ros_image(values, "mono8", rgb_message(START_NS).header)
+
+
+def test_a_topic_that_names_the_transport_too_is_understood(model: str) -> None:
+    """As the launch files remap rgb_topic:=.../compressed."""
+    from segrgbx_ros.node.inputs import RGB, Asked, image_input
+
+    with stage(model=model, autostart=False) as played:
+        source = replace(RGB, relative="cam/image_raw/compressed")
+        made = image_input(played.node, source, "compressed", Asked(1))
+        assert made.topic == "/cam/image_raw/compressed"
+        made.close()
 
 
 def test_compressed_transports(model: str) -> None:
@@ -210,7 +274,7 @@ def test_missing_x(model: str, policy: str) -> None:
         status = played.heard["status"][1]
     assert stamps([status]) == [START_NS + 200 * MS]
     if policy == "rgb_only":
-        assert (status.x_used, status.x_held, status.modality) == (False, False, "none")
+        assert (status.x_used, status.x_held, status.modality) == (False, False, "thermal")
         assert "no thermal reading" in status.x_reason
     else:
         assert (status.x_used, status.x_held) == (True, True)
