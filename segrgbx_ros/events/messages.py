@@ -85,6 +85,15 @@ class _Cdr:
         return np.frombuffer(self._body, np.uint8)[self._at :]
 
 
+def raw_stamp_ns(message: bytes) -> int:
+    """The header's stamp of a serialised message, in nanoseconds; 0 for bytes without one."""
+    try:
+        cdr = _Cdr(message)
+        return cdr.read("i") * NS_PER_S + cdr.read("I")
+    except struct.error:
+        return 0
+
+
 def raw_packet(message: EventMessage, msgtype: str, topic: str) -> RawPacket:
     """The fields of the message; the bytes of its events are not copied.
 

@@ -2,10 +2,11 @@
 """The node's inputs: subscriptions and their health."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from message_filters import SimpleFilter, Subscriber
+from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import (
@@ -20,10 +21,12 @@ from rosidl_runtime_py.utilities import get_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from segrgbx_core.errors import BagError, InputError
-from segrgbx_ros.events.packets import TOGETHER, EventDecoder
+from segrgbx_ros.events.messages import raw_stamp_ns
+from segrgbx_ros.events.packets import TOGETHER, EventChunk, EventDecoder
 from segrgbx_ros.messages.images import stamp_ns
 from segrgbx_ros.messages.sensors import is_windowed
-from segrgbx_ros.node.health.health import InputHealth, Rate, Recent
+from segrgbx_ros.messages.types import NS_PER_S
+from segrgbx_ros.node.health.health import LAG_S, InputHealth, Rate, Recent
 from segrgbx_ros.node.parameters.parameter_server import given_parameters
 from segrgbx_ros.node.parameters.parameters import NodeSettings
 
@@ -83,6 +86,7 @@ POINTS = InputSource("x", "x/points", "x_topic", "x_transport")
 EVENT_PACKETS_KEPT = 1000
 DECODE_EVERY_S = 0.01
 FOLLOW_EVERY_S = 0.5
+LONGEST_BEHIND_S = 0.25
 ZERO_STAMPS_SHOWN_S = 10.0
 
 
@@ -104,11 +108,18 @@ class Input:
     lost: number of messages that the middleware reports as lost.
     """
 
+    _group: CallbackGroup | None = None
+
     def __init__(
         self, node: Node, source: InputSource, topic: str, kind: Any, asked: Asked
     ) -> None:
         self.source, self.topic, self.message_type = source, topic, kind
-        self.rate, self.zero_rate, self.lost_rate, self.lag_s = Rate(), Rate(), Rate(), Recent()
+        self.rate, self.zero_rate, self.lost_rate, self.lag_s = (
+            Rate(),
+            Rate(),
+            Rate(),
+            Recent(LAG_S),
+        )
         self.count = self.zero_stamps = self.lost = 0
         self._node, self._asked = node, asked
         self.filter = SimpleFilter()
@@ -156,6 +167,7 @@ class Input:
             qos_profile=sensor_qos(self._asked.depth, reliability),
             qos_overriding_options=QoSOverridingOptions(kinds),
             raw=self._asked.raw,
+            callback_group=self._group,
             event_callbacks=SubscriptionEventCallbacks(message_lost=self._on_lost),
         )
         self._subscriber.registerCallback(self.filter.signalMessage)
@@ -202,6 +214,7 @@ class Input:
             reliable=requested.reliability == QoSReliabilityPolicy.RELIABLE,
             lost=self.lost,
             lost_hz=self.lost_rate.hz(),
+            given_up_hz=0.0,
             stamp_lag_s=None if lag is None else lag.p50,
             zero_stamps=0 if zero_s is None or zero_s > ZERO_STAMPS_SHOWN_S else self.zero_stamps,
         )
@@ -234,51 +247,93 @@ def image_input(node: Node, source: InputSource, transport: str, asked: Asked) -
     return made
 
 
+class _Polled(CallbackGroup):
+    """Of subscriptions that the executor does not wait for."""
+
+    def can_execute(self, _entity: Any) -> bool:
+        """Never."""
+        return False
+
+    def beginning_execution(self, _entity: Any) -> bool:
+        """Never."""
+        return False
+
+    def ending_execution(self, _entity: Any) -> None:
+        """Nothing has begun."""
+
+
 class EventInput(Input):
     """A topic of event packets; `events` signals them decoded.
 
-    Packets wait for each other, at most DECODE_EVERY_S or until there are TOGETHER: many small
-    ones take a third of the time together. undecodable: number of packets that could not be read.
-    problem: monotonic time in seconds of the latest one, and its sentence. Raises InputError if
-    the message type is not installed.
+    Every DECODE_EVERY_S it takes all packets that have come: a wake-up for each would cost more
+    than decoding it, and many small ones take a third of the time together. Where decoding falls
+    behind, packets older than the newest by more than LONGEST_BEHIND_S are given up, and those
+    that follow are in time again. given_up: their number. undecodable: number of packets that
+    could not be read. problem: monotonic time in seconds of the latest one, and its sentence.
+    Raises InputError if the message type is not installed.
     """
 
     def __init__(self, node: Node, type_name: str, reliability: str = "auto") -> None:
         topic = node.resolve_topic_name(EVENTS.relative)
         asked = Asked(EVENT_PACKETS_KEPT, reliability, raw=True)
+        self._group = _Polled()
         super().__init__(node, EVENTS, topic, installed_type(type_name), asked)
         self.events = SimpleFilter()
-        self.undecodable = 0
+        self.undecodable = self.given_up = 0
+        self.given_up_rate = Rate()
         self.problem: tuple[float, str] | None = None
         self._decoder = EventDecoder(topic, type_name)
-        self._waiting: list[bytes] = []
         # Simulated time may stand still, and the packets would wait for ever.
         self._timer = node.create_timer(
-            DECODE_EVERY_S, self._decode, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            DECODE_EVERY_S, self._take, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
-        self.filter.registerCallback(self._keep)
 
     def close(self) -> None:
         """Unsubscribes; what waits is decoded before."""
         self._node.destroy_timer(self._timer)
-        self._decode()
+        self._take()
         super().close()
 
-    def _keep(self, packet: bytes) -> None:
-        self._waiting.append(packet)
-        if len(self._waiting) >= TOGETHER:
-            self._decode()
+    def health(self) -> InputHealth:
+        """See Input; with the packets that were given up."""
+        return replace(super().health(), given_up_hz=self.given_up_rate.hz())
 
-    def _decode(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for chunk in self._decoder.decode_all(waiting):
-            if isinstance(chunk, BagError):
-                self.undecodable += 1
-                self.problem = (time.monotonic(), str(chunk))
-                self.measure(1)
-            else:
-                self.measure(chunk.stamp_ns)
-                self.events.signalMessage(chunk)
+    def _take(self) -> None:
+        waiting = self._in_time(self._drained())
+        for first in range(0, len(waiting), TOGETHER):
+            for chunk in self._decoder.decode_all(waiting[first : first + TOGETHER]):
+                self._pass_on(chunk)
+
+    def _drained(self) -> list[bytes]:
+        """All packets that have come, in their order."""
+        taken: list[bytes] = []
+        subscription = self._subscriber.sub
+        with subscription.handle:
+            while len(taken) < EVENT_PACKETS_KEPT:
+                found = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+                if found is None:
+                    break
+                taken.append(found[0])
+        return taken
+
+    def _in_time(self, packets: list[bytes]) -> list[bytes]:
+        if len(packets) < 2:
+            return packets
+        oldest = raw_stamp_ns(packets[-1]) - round(LONGEST_BEHIND_S * NS_PER_S)
+        kept = [packet for packet in packets if raw_stamp_ns(packet) >= oldest]
+        for _ in range(len(packets) - len(kept)):
+            self.given_up_rate.mark()
+        self.given_up += len(packets) - len(kept)
+        return kept
+
+    def _pass_on(self, chunk: EventChunk | BagError) -> None:
+        if isinstance(chunk, BagError):
+            self.undecodable += 1
+            self.problem = (time.monotonic(), str(chunk))
+            self.measure(1)
+        else:
+            self.measure(chunk.stamp_ns)
+            self.events.signalMessage(chunk)
 
 
 def installed_type(type_name: str) -> Any:

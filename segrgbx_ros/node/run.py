@@ -76,7 +76,7 @@ class LiveRun:
         self._set_aside: Counter[str] = Counter()
         self._limit = RateLimit()
         self._told_restarts = self._forgotten_restarts = 0
-        self._looks: deque[tuple[int, int, int, int]] = deque(maxlen=LOOKS_BACK + 1)
+        self._looks: deque[tuple[int, ...]] = deque(maxlen=LOOKS_BACK + 1)
         sensor = sensor_settings(settings)
         every = settings.scheduling == "all"
         depth = ALL_DEPTH if every else 1
@@ -299,7 +299,9 @@ class LiveRun:
         """The current figures. Called about once per second; compares with its last calls."""
         counts, drops, made = self.matching.counts, self.dropped(), self.pipeline.segmented
         without_x = counts.rgb_dropped.get("rgb_without_x", 0)
-        self._looks.append((counts.paired, without_x, drops.get(SUPERSEDED, 0), made))
+        late = sorted(self.matching.late_ns)
+        superseded = drops.get(SUPERSEDED, 0)
+        self._looks.append((counts.paired, without_x, superseded, made, self.matching.late))
         new = [now - then for then, now in zip(self._looks[0], self._looks[-1], strict=True)]
         spreads = {stage: recent.spread() for stage, recent in self._stage_ms.items()}
         return RunHealth(
@@ -311,6 +313,8 @@ class LiveRun:
             new_without_x=new[1],
             new_superseded=new[2],
             new_segmented=new[3],
+            new_late=new[4],
+            late_s=late[len(late) // 2] / 1e9 if late else None,
             skew_ms=self._skew_ms.spread(),
             age_ms=self._age_ms.spread(),
             stage_ms={stage: spread for stage, spread in spreads.items() if spread is not None},

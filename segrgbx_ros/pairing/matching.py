@@ -7,7 +7,7 @@ node's clock, or a recording's log times.
 """
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
@@ -31,6 +31,7 @@ MISSING_X: tuple[MissingX, ...] = get_args(MissingX)
 NO_JUMP_NS = 2**62
 SILENT_NS = 1_000_000_000
 SILENT_TIMEOUTS = 10
+GIVEN_UP_KEPT = 100
 NO_X_ASKED = "modality none: RGB alone was asked for"
 
 
@@ -149,7 +150,8 @@ class Matching(Generic[R, X]):
     """Turns arriving messages into matches, and emits them in the order of their stamps.
 
     Every RGB image is emitted, waits, or is counted in `rgb_dropped`. One thread may feed it while
-    others read the counts.
+    others read the counts. late, late_ns: readings whose image had been given up, and how long
+    after it the last ones arrived.
     """
 
     def __init__(
@@ -176,6 +178,9 @@ class Matching(Generic[R, X]):
         self._began_ns: int | None = None
         self._now_ns = 0
         self._without_x: list[Match[R, X]] = []
+        self._given_up: deque[tuple[int, int]] = deque(maxlen=GIVEN_UP_KEPT)
+        self.late = 0
+        self.late_ns: deque[int] = deque(maxlen=GIVEN_UP_KEPT)
         self._rescued: Counter[str] = Counter()
 
     @property
@@ -238,6 +243,7 @@ class Matching(Generic[R, X]):
             assert self._nearest is not None
             nearest = self._nearest
             self._now_ns = self._x_arrived_ns = now_ns
+            self._note_late(stamp_ns, now_ns, nanoseconds(self._settings.slop_s))
             pairs = self._forget_if_jumped(lambda: nearest.add_x(stamp_ns, x))
             if stamp_ns > 0:
                 self._last_x = (stamp_ns + nanoseconds(self._settings.x_time_offset_s), x)
@@ -249,6 +255,7 @@ class Matching(Generic[R, X]):
             assert self._windows is not None
             windows = self._windows
             self._now_ns = self._x_arrived_ns = now_ns
+            self._note_late(chunk.stamp_ns, now_ns, round(self._settings.window_ms * 1e6))
             pairs = self._forget_if_jumped(lambda: windows.add_packet(chunk))
             for pair in pairs:
                 if pair.x is not None and pair.x_stamp_ns is not None:
@@ -265,10 +272,10 @@ class Matching(Generic[R, X]):
             waited = self._arrived_ns.items()
             over = sorted((at, s) for s, at in waited if not 0 <= now_ns - at < timeout)
             for at, stamp in over:
-                self._arrived_ns.pop(stamp, None)
                 # A replay hears of the timeout only with the recording's next message.
                 self._now_ns = min(now_ns, at + timeout)
                 self._settle_until(stamp)
+                self._arrived_ns.pop(stamp, None)
             self._now_ns = now_ns
 
     def flush(self) -> None:
@@ -303,14 +310,29 @@ class Matching(Generic[R, X]):
         if self._matcher.restarts != before:
             self._last_x = None
             self._arrived_ns.clear()
+            self._given_up.clear()
         return pairs
 
     def _on_unpaired(self, stamp_ns: int, rgb: R, reason: str) -> None:
-        self._arrived_ns.pop(stamp_ns, None)
+        arrived_ns = self._arrived_ns.pop(stamp_ns, None)
+        if arrived_ns is not None:
+            self._given_up.append((stamp_ns, arrived_ns))
         match = self._match_without_x(stamp_ns, rgb, reason)
         if match is not None:
             self._rescued[reason] += 1
             self._without_x.append(match)
+
+    def _note_late(self, x_stamp_ns: int, now_ns: int, near_ns: int) -> None:
+        """Counts a reading whose image has been given up, and how long after that it came."""
+        stamp = x_stamp_ns + nanoseconds(self._settings.x_time_offset_s)
+        for given_up in reversed(self._given_up):
+            if given_up[0] < stamp - near_ns:
+                return
+            if given_up[0] <= stamp + near_ns and now_ns >= given_up[1]:
+                self._given_up.remove(given_up)
+                self.late += 1
+                self.late_ns.append(now_ns - given_up[1])
+                return
 
     def _match_without_x(self, stamp_ns: int, rgb: R, reason: str) -> Match[R, X] | None:
         """Applies `missing_x` to an RGB image; None drops it, and the pairing counts it."""

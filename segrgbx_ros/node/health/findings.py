@@ -4,6 +4,7 @@
 One function per area; each depends only on the facts in Health.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -133,6 +134,15 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[NodeFinding]:
             f"Of {source.topic}, {source.lost_hz:.1f} messages a second are lost on the way and "
             f"{source.hz:.1f} arrive: {_RAISE}.",
         )
+    if source.given_up_hz:
+        yield NodeFinding(
+            "inputs",
+            f"{source.name}_too_slow",
+            WARN,
+            f"This computer is too slow for {source.topic}: {source.given_up_hz:.0f} packets a "
+            "second are given up, so that the others are in time: lower the camera's event rate "
+            "(its bias or rate controller), or leave more of a core to this node.",
+        )
     if source.zero_stamps:
         yield NodeFinding(
             "inputs",
@@ -193,7 +203,12 @@ def _of_pairing(health: Health) -> Iterator[NodeFinding]:
         return
     both = all(source.hz > 0 for source in health.run.inputs)
     none_pairs = health.run.new_without_x and not health.run.new_paired
-    if not both or health.state_s < GRACE_S or not none_pairs:
+    if health.run.new_late > health.run.new_paired and health.run.late_s is not None:
+        yield _late(health, health.run.late_s)
+        return
+    unstamped = any(source.zero_stamps for source in health.run.inputs)
+    behind = any(source.given_up_hz for source in health.run.inputs)
+    if not both or health.state_s < GRACE_S or not none_pairs or unstamped or behind:
         return
     apart = health.run.clock_apart_s
     if apart is not None and abs(apart) > max(health.slop_s, 0.02):
@@ -214,6 +229,19 @@ def _of_pairing(health: Health) -> Iterator[NodeFinding]:
             f"RGB and {health.modality} both arrive, but no two stamps lie within sync.slop "
             f"{health.slop_s:g} s of each other: raise sync.slop, or use sync.policy approximate.",
         )
+
+
+def _late(health: Health, late_s: float) -> NodeFinding:
+    enough = math.ceil((late_s * 1.5 + 0.02) * 100) / 100
+    return NodeFinding(
+        "pairing",
+        "late",
+        ERROR,
+        f"{health.modality} with the stamps of RGB images arrives {_seconds(late_s)} after them, "
+        f"later than sync.x_timeout {health.x_timeout_s:g} s, when they have been given up: set "
+        f"sync.x_timeout to {enough:g} (masks will be older by that wait), or make the sensor's "
+        "driver faster. If its clock is behind by that time, synchronise it instead.",
+    )
 
 
 def _of_frames(health: Health) -> Iterator[NodeFinding]:

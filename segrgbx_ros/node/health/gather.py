@@ -44,6 +44,7 @@ class HealthReport:
             missing_x=state.settings.missing_x,
             slop_s=state.settings.sync_slop,
             x_time_offset_s=state.settings.sync_x_time_offset,
+            x_timeout_s=state.settings.sync_x_timeout,
             sim_time_missing=self._sim_time_missing(),
             failure=state.failure,
             callback_defects=state.callback_defects,

@@ -14,6 +14,8 @@ from segrgbx_ros.pipeline import Spread
 RATE_WINDOW_S = 5.0
 KEPT_MARKS = 2048
 KEPT_VALUES = 300
+LAG_S = 2.0
+FEWEST = 3
 
 
 class Rate:
@@ -45,23 +47,32 @@ class Rate:
 
 
 class Recent:
-    """The last 300 values of one quantity."""
+    """The last 300 values of one quantity; with `seconds`, of these the values of that time.
 
-    def __init__(self) -> None:
-        self._values: deque[float] = deque(maxlen=KEPT_VALUES)
+    Without a value in that time, the last three are taken.
+    """
+
+    def __init__(
+        self, seconds: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._values: deque[tuple[float, float]] = deque(maxlen=KEPT_VALUES)
         self._lock = threading.Lock()
 
     def add(self, value: float) -> None:
         """Adds a value; values that are not finite are ignored."""
         if np.isfinite(value):
             with self._lock:
-                self._values.append(value)
+                self._values.append((self._clock(), value))
 
     def spread(self) -> Spread | None:
         """Median, 95th percentile and maximum; None before the first value."""
         with self._lock:
-            values = list(self._values)
-        return Spread.of(values) if values else None
+            kept = list(self._values)
+        if self._seconds is not None:
+            since = self._clock() - self._seconds
+            kept = [each for each in kept if each[0] >= since] or kept[-FEWEST:]
+        return Spread.of([value for _, value in kept]) if kept else None
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,8 @@ class InputHealth:
     transport: the parameter that sets its form. publishers: node and type of each publisher of the
     topic. incompatible: node and policy of each publisher with incompatible QoS. others: other
     topics of the type. reliable: the QoS that was asked for. lost: messages that the middleware
-    reports as lost, lost_hz in the last five seconds. since_last_s: None before the first message.
+    reports as lost, lost_hz in the last five seconds. given_up_hz: event packets that came faster
+    than they could be decoded. since_last_s: None before the first message.
     stamp_lag_s: median of the node's time at arrival minus stamp. zero_stamps: messages without a
     stamp; 0 after ten seconds without one.
     """
@@ -91,6 +103,7 @@ class InputHealth:
     reliable: bool
     lost: int
     lost_hz: float
+    given_up_hz: float
     stamp_lag_s: float | None
     zero_stamps: int
 
@@ -127,10 +140,11 @@ class RunHealth:
 
     pairs_hz: matches passed to the model. new_paired, new_without_x: RGB images of the last five
     seconds with and without an X, regardless of missing_x. new_superseded, new_segmented: pairs of
-    that time that a newer one replaced, and that became masks. x_state: state of the second
-    sensor, in a few words. drops: RGB images without a mask, by reason. x_drops: unused X
-    readings, by reason. refusal: the latest sentence on an unusable frame; None after ten seconds
-    without one. doubt: why X's values look wrong. restarts: how often stamps jumped back.
+    that time that a newer one replaced, and that became masks. new_late: readings of that time
+    whose image had been given up; late_s: median of how long after it they came. x_state: state of
+    the second sensor, in a few words. drops: RGB images without a mask, by reason. x_drops: unused
+    X readings, by reason. refusal: the latest sentence on an unusable frame; None after ten
+    seconds without one. doubt: why X's values look wrong. restarts: how often stamps jumped back.
     """
 
     enabled: bool = True
@@ -139,6 +153,8 @@ class RunHealth:
     pairs_hz: float = 0.0
     new_paired: int = 0
     new_without_x: int = 0
+    new_late: int = 0
+    late_s: float | None = None
     new_superseded: int = 0
     new_segmented: int = 0
     skew_ms: Spread | None = None
@@ -176,6 +192,7 @@ class Health:
     missing_x: str
     slop_s: float
     x_time_offset_s: float
+    x_timeout_s: float
     sim_time_missing: bool
     failure: str | None
     outputs: OutputHealth | None

@@ -36,6 +36,7 @@ def source(name: str, **changed: Any) -> InputHealth:
         reliable=False,
         lost=0,
         lost_hz=0.0,
+        given_up_hz=0.0,
         stamp_lag_s=0.01,
         zero_stamps=0,
     )
@@ -55,6 +56,7 @@ def health(**changed: Any) -> Health:
         missing_x="drop",
         slop_s=0.03,
         x_time_offset_s=0.0,
+        x_timeout_s=0.1,
         sim_time_missing=False,
         failure=None,
         outputs=OutputHealth("/segrgbx/mask", {"mask": 1}, [], 10.0),
@@ -169,6 +171,45 @@ def test_clocks_apart_are_said_whatever_missing_x_makes_of_them() -> None:
     )
     assert "2.000 s behind" in finding.words
     assert said(inputs=apart(0.01), new_paired=3, new_without_x=47) == []
+
+
+def test_late_is_not_offset() -> None:
+    """X with RGB's own stamps, 0.3 s late: another offset would pair wrong frames."""
+    (finding,) = said(inputs=apart(-0.3), new_paired=0, new_without_x=50, new_late=50, late_s=0.3)
+    assert finding.key == "late"
+    assert "arrives 0.300 s after them, later than sync.x_timeout 0.1 s" in finding.words
+    assert "set sync.x_timeout to 0.47 " in finding.words
+    assert "x_time_offset" not in finding.words
+    assert said(new_paired=49, new_without_x=1, new_late=1, late_s=0.12) == []
+
+
+def test_zero_stamps_are_one_sentence() -> None:
+    (finding,) = said(
+        inputs=[source("rgb"), source("x", zero_stamps=50)], new_paired=0, new_without_x=50
+    )
+    assert "had a stamp of zero" in finding.words
+
+
+def test_a_computer_too_slow_for_the_events_is_no_clock_offset() -> None:
+    behind = replace(apart(-4.0)[1], given_up_hz=120.0)
+    (finding,) = said(inputs=[apart(-4.0)[0], behind], new_paired=0, new_without_x=50)
+    assert "too slow for /x/image_raw: 120 packets a second are given up" in finding.words
+
+
+def test_the_estimate_of_a_lag_follows_a_step_within_two_seconds() -> None:
+    now = [0.0]
+    lag = Recent(2.0, lambda: now[0])
+    for tenth in range(300):
+        now[0] = tenth / 10
+        lag.add(0.05)
+    for tenth in range(300, 312):
+        now[0] = tenth / 10
+        lag.add(3.25)
+    spread = lag.spread()
+    assert spread is not None
+    assert spread.p50 == 3.25
+    now[0] += 60.0
+    assert lag.spread() is not None
 
 
 def test_stamps_beyond_the_slop() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """/diagnostics of a genuine node: its findings and its figures."""
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -154,6 +155,32 @@ def test_clocks_apart_and_the_offset_heals_it(model: str, policy: str) -> None:
         played.node.set_parameters([Parameter("sync.x_time_offset", value=-3.25)])
         listener.wait_for("pairing", "pairs a second", feed)
         assert played.spin_until(lambda: bool(played.heard["mask"]))
+
+
+def test_late_x_is_told_from_clocks_apart_and_the_advice_heals_it(model: str) -> None:
+    """X has RGB's stamps and comes 0.3 s after it."""
+    from rclpy.parameter import Parameter
+
+    with stage(model=model) as played:
+        listener = Listener(played)
+        publishers(played)
+        played.listen("status")
+        played.ready()
+        clock, kept = played.driver.get_clock(), list[int]()
+
+        def feed() -> None:
+            kept.append(clock.now().nanoseconds)
+            played.publish("rgb/image_raw", rgb_message(kept[-1]))
+            if len(kept) > 3:
+                played.publish("x/image_raw", x_message(kept[-4]))
+
+        listener.wait_for("pairing", "later than sync.x_timeout 0.1 s", feed)
+        assert "x_time_offset" not in listener.message("pairing")
+        advised = re.search(r"set sync.x_timeout to ([0-9.]+) ", listener.message("pairing"))
+        assert advised is not None
+        played.node.set_parameters([Parameter("sync.x_timeout", value=float(advised[1]))])
+        listener.wait_for("pairing", "pairs a second", feed)
+        assert played.heard["status"][-1].skew_ms == 0.0
 
 
 def test_wrong_size_of_x(model: str) -> None:

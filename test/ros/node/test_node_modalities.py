@@ -124,6 +124,29 @@ def test_events_up_to_the_rgb_stamp(model: str) -> None:
         assert played.heard["status"][0].skew_ms == 0.0
 
 
+@needs_events
+def test_packets_that_came_faster_than_they_are_decoded_are_given_up(model: str) -> None:
+    from event_camera_msgs.msg import EventPacket
+
+    rng = np.random.default_rng(1)
+    with stage(model=model, modality="event") as played:
+        begin(played, "x/events", EventPacket)
+        source = played.node.run.inputs[1]
+        # Half a second of packets waits, as after a starved moment.
+        waiting = [packet(START_NS + number * 10 * MS, 10 * MS, rng) for number in range(50)]
+        source._timer.cancel()
+        for message in waiting:
+            played.publish("x/events", message)
+        played.spin(1.0)
+        source._take()
+        assert source.given_up == 24
+        assert source.count == 26
+        assert source.health().given_up_hz > 0
+        source._timer.reset()
+        played.publish("rgb/image_raw", rgb_message(START_NS + 480 * MS))
+        check_mask(played, "event")
+
+
 def stamps_of(played: Stage) -> list[int]:
     return [m.header.stamp.sec * 10**9 + m.header.stamp.nanosec for m in played.heard["mask"]]
 

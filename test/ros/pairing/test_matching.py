@@ -61,6 +61,28 @@ def test_a_pair_comes_at_once() -> None:
     assert live.matching.rgb_dropped == {}
 
 
+def test_x_that_comes_after_its_image_was_given_up_is_late_and_by_how_much() -> None:
+    live = fed(slop_s=0.03)
+    for number in range(4):
+        ms = 100 * number
+        live.add_rgb(ms, ms)
+        live.tick(ms + 100)
+        # Stamps 15 ms from an image of three images ago.
+        live.add_x(ms - 290 + 5, ms + 1)
+    assert live.rgb_ms == []
+    assert (live.matching.late, list(live.matching.late_ns)) == (1, [301 * MS])
+
+
+def test_x_in_time_is_never_late() -> None:
+    live = fed()
+    live.add_x(0, 0)
+    live.add_rgb(0, 1)
+    live.add_rgb(100, 101)
+    live.tick(300)
+    live.add_x(150, 301)
+    assert live.matching.late == 0
+
+
 @pytest.mark.parametrize("policy", ["drop", "rgb_only", "hold_last"])
 def test_timeout_applies_the_policy(policy: str) -> None:
     live = fed(missing_x=policy, x_timeout_s=0.1)
