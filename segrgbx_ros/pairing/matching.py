@@ -256,11 +256,7 @@ class Matching(Generic[R, X]):
             windows = self._windows
             self._now_ns = self._x_arrived_ns = now_ns
             self._note_late(chunk.stamp_ns, now_ns, round(self._settings.window_ms * 1e6))
-            pairs = self._forget_if_jumped(lambda: windows.add_packet(chunk))
-            for pair in pairs:
-                if pair.x is not None and pair.x_stamp_ns is not None:
-                    self._last_x = (pair.x_stamp_ns, pair.x)
-            self._send(pairs)
+            self._send(self._forget_if_jumped(lambda: windows.add_packet(chunk)))
 
     def tick(self, now_ns: int) -> None:
         """Settles the RGB images that have waited longer than the timeout."""
@@ -292,7 +288,9 @@ class Matching(Generic[R, X]):
         return since is not None and now_ns - since > after
 
     def _settle_until(self, stamp_ns: int) -> None:
-        self._send(self._matcher.settle_until(stamp_ns))
+        pairs = self._matcher.settle_until(stamp_ns)
+        self._hold_window(pairs)
+        self._send(pairs)
 
     def _set_clock(self, now_ns: int) -> None:
         """Sets the time; if simulated time has jumped back, earlier arrivals count as now."""
@@ -307,11 +305,18 @@ class Matching(Generic[R, X]):
     ) -> Sequence[Pair[R, Any]]:
         before = self._matcher.restarts
         pairs = add()
+        self._hold_window(pairs)
         if self._matcher.restarts != before:
             self._last_x = None
             self._arrived_ns.clear()
             self._given_up.clear()
         return pairs
+
+    def _hold_window(self, pairs: Sequence[Pair[R, Any]]) -> None:
+        """Keeps the latest window of events; of images `add_x` keeps each reading."""
+        for pair in pairs:
+            if self._windows is not None and pair.x is not None and pair.x_stamp_ns is not None:
+                self._last_x = (pair.x_stamp_ns, pair.x)
 
     def _on_unpaired(self, stamp_ns: int, rgb: R, reason: str) -> None:
         arrived_ns = self._arrived_ns.pop(stamp_ns, None)

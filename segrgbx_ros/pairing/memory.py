@@ -174,5 +174,5 @@ class EventMemory:
         """Drops the oldest packet; returns whether it was never used."""
         held = self._held.popleft()
         self.events -= len(held.chunk)
-        self.start_ns = max(self.start_ns or held.last_ns, held.last_ns)
+        self.start_ns = max(self.start_ns or 0, held.last_ns + 1)
         return not held.used
