@@ -131,6 +131,21 @@ def test_relief_shows_the_box_and_tilt_the_floor(representation: str) -> None:
     assert tilt[200, 20:300].mean() == pytest.approx(0.875, abs=0.01)
 
 
+@pytest.mark.parametrize(("representation", "gain"), [("log", 6.0), ("inverse", 3.0)])
+def test_relief_by_hand(representation: str, gain: float) -> None:
+    """Beside a step, 15 of 31 columns around are beyond it: a sixteenth of the height each way."""
+    depth = np.full((240, 320), 3.0, np.float32)
+    depth[:, 160:] = 2.8
+    planes = encode("depth", depth, DepthSettings(representation))
+    closeness, relief = planes.data[0, 120].astype(float), planes.data[1, 120]
+    step = closeness[160] - closeness[159]
+    assert step > 0.005
+    assert relief[160] == pytest.approx(0.5 + gain * step * 15 / 31, abs=1e-4)
+    assert relief[159] == pytest.approx(0.5 - gain * step * 15 / 31, abs=1e-4)
+    assert relief[[144, 175]] == pytest.approx([0.5, 0.5], abs=1e-4)
+    assert relief[145] == pytest.approx(0.5 - gain * step / 31, abs=1e-4)
+
+
 @pytest.mark.parametrize("representation", ["log", "inverse"])
 def test_holes_do_not_change_the_tilt_of_a_floor(representation: str) -> None:
     floor = room(0, 240, 320)

@@ -243,6 +243,45 @@ def test_reading_is_left_as_it_is() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
+def in_nanoseconds(*times: int) -> Events:
+    """A window of 10 ns with one brighter event per time, each at a pixel of its own."""
+    rows: list[Row] = [(x, 0, True, t) for x, t in enumerate(times)]
+    return events(rows, length_ms=10 / MS)
+
+
+def test_the_first_and_the_last_nanosecond_are_in_the_window() -> None:
+    counts = EventSettings(representation="polarity_counts")
+    planes = encode("event", in_nanoseconds(0, 4, 9), counts)
+    assert planes.data[2, 0, :4] == pytest.approx([0.1, 0.5, 1.0, 0.0], abs=1e-6)
+    grid = voxel_grid(in_nanoseconds(0, 4, 9), pixel_index(in_nanoseconds(0, 4, 9)))
+    expected = [[1, 0, 0], [0.2, 0.8, 0], [0, 0.2, 0.8]]
+    assert np.allclose(grid[:, 0, :3].T, expected, atol=1e-4)
+    surface = EventSettings(representation="time_surface", decay_ms=10 / MS)
+    planes = encode("event", in_nanoseconds(0, 4, 9), surface)
+    assert planes.data[0, 0, :3] == pytest.approx(np.exp([-1.0, -0.6, -0.1]), abs=1e-6)
+    for outside in (-1, 10):
+        with pytest.raises(InputError, match="ms after the window's start"):
+            encode("event", in_nanoseconds(0, outside))
+
+
+@pytest.mark.parametrize(
+    ("fired", "around", "hot"), [(8, 0, True), (7, 0, False), (10, 2, False), (11, 2, True)]
+)
+def test_hot_is_eight_events_and_more_than_five_times_the_neighbours(
+    fired: int, around: int, hot: bool
+) -> None:
+    """At 200 Hz of 40 ms, which is 8."""
+    rows: list[Row] = [(3, 3, True, 0)] * fired + [(4, 4, False, 0)] * around
+    planes = encode("event", events(rows, length_ms=40))
+    assert np.argwhere(~planes.valid).tolist() == ([[3, 3]] if hot else [])
+
+
+def test_hot_is_a_rate_where_the_window_is_long() -> None:
+    for fired, hot in ((19, False), (20, True)):
+        planes = encode("event", events([(3, 3, True, 0)] * fired, length_ms=100))
+        assert planes.valid.all() != hot
+
+
 def test_window_without_events() -> None:
     with pytest.raises(InputError, match=r"50 ms .*no event"):
         encode("event", events([]))

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segrgbx_core.encoding import PolarizationSettings, encode
+from segrgbx_core.encoding.polarization.stokes import linear_polarization
 from segrgbx_core.errors import InputError
 from segrgbx_core.readings import Planes, PolarizationState, PolarizerImages
 
@@ -199,6 +200,49 @@ def test_noise_is_filtered_by_the_valid_pixels_alone() -> None:
     measured = dolp_of(planes)[planes.valid]
     assert measured.mean() == pytest.approx(0.4, abs=0.005)
     assert measured.std() < 0.03
+
+
+def stokes_by_hand(images: Floats, valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """(3, H, W) DoLP, S1 and S2 over their length: the module's formulas, pixel by pixel."""
+    height, width = valid.shape
+    share = np.where(valid, 2 / images.sum(axis=0, dtype=np.float64), 0)
+    i0, i45, i90, i135 = images.astype(np.float64) * share
+    s = np.stack([i0 - i90, i45 - i135], -1)
+    redundant = (i0 + i90 - i45 - i135) ** 2
+    made = np.zeros((3, height, width))
+    for row, column in np.argwhere(valid):
+        rows = [mirrored(row + k, height) for k in range(-2, 3)]
+        columns = [mirrored(column + k, width) for k in range(-2, 3)]
+        around = [(r, c) for r in rows for c in columns if valid[r, c]]
+        noise = np.mean([redundant[at] for at in around])
+        mean = np.mean([s[at] for at in around], axis=0)
+        variance = np.mean([((s[at] - mean) ** 2).sum() for at in around])
+        kept = max(variance - noise, 0) / max(variance, 1e-9)
+        left = mean + kept * (s[row, column] - mean)
+        power = left @ left
+        dolp = np.sqrt(max(power - noise * (kept**2 + 1 / len(around)), 0))
+        made[:, row, column] = [min(dolp, 1), *left / np.sqrt(power)]
+    return made
+
+
+def mirrored(at: int, size: int) -> int:
+    return size - 1 - abs(size - 1 - abs(at))
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.5])
+def test_noise_is_removed_as_the_formulas_say(missing: float) -> None:
+    rng = np.random.default_rng(9)
+    dolp = np.where(np.arange(16) < 8, 0.1, 0.5) * np.ones((12, 16))
+    images = light(dolp.astype(np.float32), np.full_like(dolp, 0.7, np.float32), 60)
+    images += rng.normal(0, 2, images.shape).astype(np.float32)
+    valid = rng.random(dolp.shape) >= missing
+    images[:, ~valid] = 1e-3
+    made = linear_polarization(images, images.sum(axis=0) / 2, valid)
+    expected = stokes_by_hand(images, valid)
+    assert expected[0, valid].std() > 0.05
+    assert made.dolp[valid] == pytest.approx(expected[0, valid], abs=2e-4)
+    assert made.cos2a[valid] == pytest.approx(expected[1, valid], abs=2e-4)
+    assert made.sin2a[valid] == pytest.approx(expected[2, valid], abs=2e-4)
 
 
 def test_polarized_light_stands_out_of_the_noise_with_its_edges() -> None:
