@@ -153,6 +153,32 @@ def test_a_timeout_settles_older_images_with_it() -> None:
     assert len(live.matches) == 2
 
 
+def test_two_timeouts_in_one_tick_settle_each_image_once() -> None:
+    live = Fed(missing_x="rgb_only")
+    live.rgb(33, 0)
+    live.rgb(0, 1)
+    live.tick(150)
+    assert live.emitted == [(0, None), (33, None)]
+
+
+def test_a_flush_after_a_tick_knows_the_time() -> None:
+    recorded = Fed(missing_x="rgb_only")
+    recorded.x(0, 0)
+    recorded.rgb(200, 210)
+    recorded.tick(250)
+    recorded.matching.flush()
+    assert recorded.reasons == ["no thermal reading has come for 0.2 s"]
+
+
+def test_of_a_dropped_image_nothing_is_kept() -> None:
+    live = Fed(slop_s=0.001)
+    for ms in range(0, 500, 50):
+        live.rgb(ms, ms)
+        live.x(ms + 40, ms)
+    assert live.matching.rgb_dropped == {"rgb_without_x": 10}
+    assert not live.matching._arrived_ns
+
+
 def test_each_image_has_its_own_timeout() -> None:
     live = Fed(missing_x="rgb_only")
     live.rgb(0, 0)
@@ -307,15 +333,15 @@ def test_another_offset_holds_for_the_next_x() -> None:
 
 
 def test_drops_are_less_what_missing_x_kept() -> None:
-    """Three images without X; the limit lets the first be held, the others go."""
+    """Of four images without X the first two are near enough to the last one."""
     live = Fed(missing_x="hold_last", hold_limit_s=0.05)
     live.x(0, 0)
-    for ms in (0, 40, 70, 90):
+    for ms in (0, 40, 50, 70, 90):
         live.rgb(ms, ms)
     live.matching.flush()
-    assert [rgb for rgb, _ in live.emitted] == [0, 40]
+    assert [rgb for rgb, _ in live.emitted] == [0, 40, 50]
     assert live.matching.rgb_dropped == {"rgb_without_x": 2}
-    assert live.matching.counts.rgb_dropped == {"rgb_without_x": 3}
+    assert live.matching.counts.rgb_dropped == {"rgb_without_x": 4}
     assert live.matching.event_counts is None
 
 
