@@ -16,7 +16,7 @@ def check(repository: Path, **given: str) -> "subprocess.CompletedProcess[str]":
         env={**kept, **given},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
 

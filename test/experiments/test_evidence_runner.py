@@ -41,9 +41,11 @@ if "slow" in folder.name and "--resume" not in sys.argv:
         sys.exit(130)
     signal.signal(signal.SIGTERM, save)
     (folder / "waiting").touch()
-    time.sleep(60)
+    time.sleep(600)
 if "long" in folder.name:
-    time.sleep(1.5)
+    end = time.monotonic() + 60
+    while len(list(folder.parent.glob("long_?"))) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
 sum(range(5_000_000))
 """
 

@@ -552,12 +552,17 @@ def test_a_signal_to_the_whole_group_spares_the_workers_until_the_checkpoint(
 
 
 def _wait_for_workers(leader: int) -> None:
-    """Until the process has spawned its readers and they have had time to start."""
+    """Until two readers and multiprocessing's tracker ignore signals: the first thing they do."""
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         children = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
-        if len(children) >= 3:  # two readers and multiprocessing's tracker
-            time.sleep(20)
+        if sum(_ignores(child, signal.SIGTERM) for child in children) >= 3:
             return
-        time.sleep(0.5)
+        time.sleep(0.1)
     raise AssertionError("no readers were started")
+
+
+def _ignores(process: str, number: int) -> bool:
+    status = Path(f"/proc/{process}/status").read_text()
+    ignored = next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn"))
+    return bool(int(ignored, 16) >> (number - 1) & 1)

@@ -10,6 +10,7 @@ import pytest
 from segrgbx_ros.node.worker import RateLimit, Turns, Worker
 
 MS = 1_000_000
+PATIENCE_S = 60.0
 
 
 class Gate:
@@ -21,13 +22,13 @@ class Gate:
 
     def work(self, job: int) -> None:
         self.begun.set()
-        assert self.open.acquire(timeout=5)
+        assert self.open.acquire(timeout=PATIENCE_S)
         self.done.append(job)
 
 
 def _idle(worker: Worker[int]) -> bool:
-    """Whether no job waits or runs within five seconds."""
-    until = time.monotonic() + 5
+    """Whether no job waits or runs within PATIENCE_S."""
+    until = time.monotonic() + PATIENCE_S
     while worker.pending and time.monotonic() < until:
         time.sleep(0.001)
     return worker.pending == 0
@@ -38,7 +39,7 @@ def test_the_newest_waiting_job_wins() -> None:
     worker = Worker(gate.work)
     worker.start()
     worker.submit(1)
-    assert gate.begun.wait(5)
+    assert gate.begun.wait(PATIENCE_S)
     for job in (2, 3, 4):
         worker.submit(job)
     assert worker.pending == 2
@@ -54,7 +55,7 @@ def test_with_room_all_are_done_in_order_and_the_rest_is_counted() -> None:
     worker = Worker(gate.work, capacity=3)
     worker.start()
     worker.submit(0)
-    assert gate.begun.wait(5)
+    assert gate.begun.wait(PATIENCE_S)
     for job in range(1, 6):
         worker.submit(job)
     gate.open.release(6)
@@ -70,7 +71,7 @@ def test_stop_lets_the_running_job_end_and_start_works_again() -> None:
     worker.submit(0)
     worker.start()
     worker.submit(1)
-    assert gate.begun.wait(5)
+    assert gate.begun.wait(PATIENCE_S)
     worker.submit(2)
     gate.open.release()
     assert worker.stop(5)
@@ -127,9 +128,9 @@ def test_workers_take_turns_and_choose_their_job_when_it_comes() -> None:
     for worker in (first, second):
         worker.start()
     first.submit(1)
-    assert gate.begun.wait(5)
+    assert gate.begun.wait(PATIENCE_S)
     second.submit(10)
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE_S
     while len(turns._waiting) < 2 and time.monotonic() < until:
         time.sleep(0.001)
     first.submit(2)
@@ -149,7 +150,7 @@ def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
     queued = threading.Barrier(2)
 
     def take(number: int) -> None:
-        queued.wait(5)
+        queued.wait(PATIENCE_S)
         with turns:
             order.append(number)
 
@@ -157,10 +158,10 @@ def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
         threads = [threading.Thread(target=take, args=(number,)) for number in range(4)]
         for number, thread in enumerate(threads, 1):
             thread.start()
-            queued.wait(5)
-            until = time.monotonic() + 5
+            queued.wait(PATIENCE_S)
+            until = time.monotonic() + PATIENCE_S
             while len(turns._waiting) <= number and time.monotonic() < until:
                 time.sleep(0.001)
     for thread in threads:
-        thread.join(5)
+        thread.join(PATIENCE_S)
     assert order == [0, 1, 2, 3]
