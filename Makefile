@@ -6,6 +6,8 @@ PIP_ARGS ?=
 ROS_SETUP ?=
 ROS_VENV ?=
 ARGS     ?=
+JOBS     ?= 2
+CELLS    ?=
 MFNET    ?=
 NYU      ?=
 
@@ -22,14 +24,18 @@ DEMO_DONE  := out/.demo-complete
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint test-ros results clean
+.PHONY: help setup demo test test-all coverage lint test-ros test-matrix mutants results clean
 
 help:
 	@echo "make demo      make a drive of synthetic scenes, segment it, leave a report in $(DEMO)"
 	@echo "make test      the tests, without the slow ones"
 	@echo "make test-all  the tests, the slow ones too"
+	@echo "make coverage  the tests as make test, with the lines and branches they reach"
 	@echo "make lint      ruff and mypy"
 	@echo "make test-ros  colcon build and colcon test in build/ros, where ROS 2 is installed"
+	@echo "make test-matrix  the tests with each Python and the oldest and newest packages: hours,"
+	@echo "               and 12 GB of disk for one cell at a time; the table is in build/matrix"
+	@echo "make mutants   changes signs, borders and names, and says what no test notices: hours"
 	@echo "make results   train and score what docs/results.md reports, in $(RESULTS): hours, resumable"
 	@echo "make setup     only what the targets above do first: $(VENV) with everything in it"
 	@echo "make clean     remove build/, caches and the demo's results; $(VENV) stays"
@@ -37,8 +43,11 @@ help:
 	@echo "PYTHON=python3.12         the interpreter $(VENV) is made from (3.10 to 3.12)"
 	@echo "PIP_ARGS='...'            goes to pip; for a smaller install without CUDA:"
 	@echo "                          --extra-index-url https://download.pytorch.org/whl/cpu"
+	@echo "JOBS=2                    tests that run at a time; each takes a core and 1 to 2 GB"
 	@echo "ARGS='-k pairing'         goes to pytest; of test-ros, to colcon test:"
-	@echo "                          ARGS='--ctest-args -R test_launch'"
+	@echo "                          ARGS='--ctest-args -R test_launch'; of mutants:"
+	@echo "                          ARGS='segrgbx_core.encoding.* --sample 200 --seed 1 --show'"
+	@echo "CELLS='3.10-lowest'       only these cells of test-matrix"
 	@echo "MFNET=/path, NYU=/path    the real pairs, MFNet and NYUDepthV2, for those parts of results;"
 	@echo "                          ARGS='--list' shows what is done and what is left"
 	@echo "ROS_SETUP=/path/setup.bash, ROS_VENV=/path    the ROS 2 that test-ros takes, and a"
@@ -86,11 +95,26 @@ $(DEMO_DONE): $(DRIVE_DONE) $(wildcard models/demo/*) | $(READY)
 	@$(BIN)/segrgbx replay $(DRIVE) --modality thermal --slop 0.05 --out $(DEMO) --force
 	@touch $@
 
+# A file's tests stay together, because they share rendered scenes and models. One thread each:
+# several would only wait for one another.
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(PARALLEL) $(ARGS)
 
 test-all: $(READY)
-	$(BIN)/python -m pytest --run-slow $(ARGS)
+	$(PARALLEL) --run-slow $(ARGS)
+
+coverage: $(READY)
+	$(PARALLEL) --cov --cov-report= $(ARGS)
+	$(BIN)/coverage report --include='segrgbx_core/*' --fail-under=90 --skip-covered --sort=cover
+	$(BIN)/coverage report --include='segrgbx_ros/*' --fail-under=90 --skip-covered --sort=cover
+
+test-matrix:
+	@CELLS="$(CELLS)" JOBS="$(JOBS)" ARGS="$(ARGS)" PYTHON="$(PYTHON)" .ci/test-matrix
+
+mutants: $(READY)
+	@OMP_NUM_THREADS=1 nice -n 5 $(BIN)/python .ci/mutants $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -107,4 +131,4 @@ results: $(READY)
 
 clean:
 	rm -rf build $(DRIVE) $(DEMO) $(DRIVE_DONE) $(DEMO_DONE) *.egg-info
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* mutants

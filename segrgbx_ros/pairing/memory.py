@@ -39,8 +39,6 @@ class SensorClock:
     def forget(self) -> None:
         """Starts again, for a new start of time."""
         self._offset = None
-        self._at = 0
-        self._is_host = False
 
     def offset_ns(self, stamp_ns: int, first_ns: int, host_clock: bool) -> int:
         """The nanoseconds to add to the sensor times of this packet.

@@ -251,8 +251,11 @@ def test_without_a_timeout_an_image_waits_for_the_end() -> None:
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ({"policy": "nearest"}, "'nearest'; expected approximate or exact"),
-        ({"missing_x": "wait"}, "'wait'; expected drop or rgb_only"),
+        (
+            {"policy": "nearest"},
+            "^The synchronisation policy is 'nearest'; expected approximate or exact",
+        ),
+        ({"missing_x": "wait"}, "^The answer to a missing X is 'wait'; expected drop or rgb_only"),
         ({"slop_s": -0.1}, "slop is -0.1 s; .*0 to 10"),
         ({"slop_s": float("nan")}, "slop is nan s"),
         ({"hold_limit_s": 4000.0}, "hold limit is 4000.0 s; .*0 to 3600"),

@@ -98,7 +98,7 @@ def test_seconds_become_the_settings_of_events() -> None:
         ({"hold_limit_s": 0.0}, {"hold_limit_s": 3600.0}, {"hold_limit_s": -0.1}),
         ({"x_timeout_s": 0.001}, {"x_timeout_s": 60.0}, {"x_timeout_s": 60.1}),
         ({"x_timeout_s": 0.001}, {"x_timeout_s": 60.0}, {"x_timeout_s": 0.0009}),
-        ({"x_time_offset_s": -1e10}, {"x_time_offset_s": 1e10}, {"x_time_offset_s": -1.1e10}),
+        ({"x_time_offset_s": -1e10}, {"x_time_offset_s": 1e10}, {"x_time_offset_s": 1e10 + 1}),
         ({"queue_size": 1}, {"queue_size": 1000}, {"queue_size": 1001}),
         ({"window_ms": 1e-5}, {"window_ms": 10_000.0}, {"window_ms": 10_000.1}),
         ({"window_events": 1}, {"window_events": 10**9}, {"window_events": -1}),
@@ -168,6 +168,17 @@ def test_a_flush_after_a_tick_knows_the_time() -> None:
     recorded.tick(250)
     recorded.matching.flush()
     assert recorded.reasons == ["no thermal reading has come for 0.2 s"]
+
+
+def test_of_a_paired_image_nothing_is_kept() -> None:
+    live = Fed()
+    for ms in (0, 50):
+        live.rgb(ms)
+        live.x(ms)
+    live.x(100)
+    live.rgb(100)
+    assert len(live.matches) == 3
+    assert not live.matching._arrived_ns
 
 
 def test_of_a_dropped_image_nothing_is_kept() -> None:
@@ -271,6 +282,16 @@ def test_only_an_x_with_a_stamp_is_held() -> None:
     live.matching.add_rgb(40 * MS, 2.0, 0)
     live.matching.flush()
     assert live.emitted == [(2.0, "first")]
+
+
+def test_the_newest_reading_is_held_not_that_of_the_last_pair() -> None:
+    live = Fed(missing_x="hold_last", hold_limit_s=0.17)
+    live.x(0)
+    live.x(40)
+    live.rgb(0)
+    live.rgb(200)
+    live.tick(400)
+    assert live.emitted == [(0, 0), (200, 40)]
 
 
 def test_the_latest_window_is_held_of_events() -> None:
