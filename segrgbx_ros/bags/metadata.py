@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recorded messages, and the checked content of `metadata.yaml`."""
+"""Recorded messages and topics, and the checked content of `metadata.yaml`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ import yaml
 from segrgbx_core.errors import BagError
 
 METADATA_FILE = "metadata.yaml"
-DATA_SUFFIXES = (".mcap", ".db3")
+MOST_BYTES = 1 << 22
+COMPRESSION = "zstd"
+_Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 @dataclass(frozen=True)
@@ -24,16 +26,32 @@ class BagMessage:
 
 
 @dataclass(frozen=True)
-class BagMetadata:
-    """The content of `metadata.yaml`.
+class BagTopic:
+    """One topic of a recording; count: number of readable messages."""
 
-    files: the data files in the order of recording. counts: number of recorded messages by topic.
-    messages_compressed: each message is a separate zstd frame.
+    name: str
+    msgtype: str
+    count: int
+
+
+@dataclass(frozen=True)
+class BagMetadata:
+    """The content of `metadata.yaml` that the data files do not say themselves.
+
+    files: names of the data files in the order of recording. topics: as listed there, with the
+    number of messages recorded.
     """
 
-    files: tuple[Path, ...]
-    counts: Mapping[str, int]
-    messages_compressed: bool
+    files: tuple[str, ...]
+    topics: tuple[BagTopic, ...]
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Number of recorded messages by topic."""
+        counts: dict[str, int] = {}
+        for topic in self.topics:
+            counts[topic.name] = counts.get(topic.name, 0) + topic.count
+        return counts
 
 
 def _refused(path: Path, why: str) -> BagError:
@@ -43,40 +61,54 @@ def _refused(path: Path, why: str) -> BagError:
     )
 
 
-def read_metadata(folder: Path) -> BagMetadata:
-    """The checked content of the folder's `metadata.yaml`.
+def read_metadata(path: Path) -> BagMetadata:
+    """The checked content of a `metadata.yaml`.
 
-    Raises BagError if the file is missing or invalid, or lists a data file that does not exist.
+    QoS, hashes and the storage's name are left out: the data files have them, and hold their
+    messages whether or not the two agree. Raises BagError if the file is invalid or larger than
+    4 MiB, and for a compression other than zstd.
     """
-    path = folder / METADATA_FILE
-    if not path.is_file():
-        held = sorted(p.name for p in folder.iterdir() if p.suffix in DATA_SUFFIXES)
-        way_out = (
-            f"give its data file instead ({', '.join(held)}) or run 'ros2 bag reindex'"
-            if held
-            else "a recording is a folder with metadata.yaml, or one .mcap or .db3 file"
-        )
-        raise BagError(f"{folder} has no {METADATA_FILE}, so it is not a recording; {way_out}.")
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
-        raise _refused(path, "it is not readable YAML") from err
-    try:
-        info = content["rosbag2_bagfile_information"]
-        files = tuple(folder / PurePath(name).name for name in info["relative_file_paths"])
-        counts: dict[str, int] = {}
-        for topic in info["topics_with_message_count"]:
-            name = str(topic["topic_metadata"]["name"])
-            counts[name] = counts.get(name, 0) + int(topic["message_count"])
-        compressed = str(info.get("compression_mode") or "").lower() == "message"
+        info = _content(path)["rosbag2_bagfile_information"]
+        files = tuple(PurePath(_text(name)).name for name in info["relative_file_paths"])
+        topics = tuple(_topic(each) for each in info["topics_with_message_count"])
+        mode, packed = (str(info.get(f"compression_{key}") or "") for key in ("mode", "format"))
     except (KeyError, TypeError, ValueError, AttributeError) as err:
-        raise _refused(path, f"missing or invalid: {err}") from err
+        raise _refused(path, f"missing or invalid: {str(err)[:200]}") from err
     if not files:
         raise _refused(path, "it names no data file")
-    missing = [file.name for file in files if not file.is_file()]
-    if missing:
+    if mode.lower() in ("file", "message") and packed != COMPRESSION:
         raise BagError(
-            f"{path} names {', '.join(missing)}, which is not in the folder; copy the recording "
-            "again, with all its files."
+            f"{path.parent} is compressed with '{packed[:40]}'; expected {COMPRESSION}: write it "
+            "again with 'ros2 bag convert', without compression."
         )
-    return BagMetadata(files, counts, compressed)
+    return BagMetadata(files, topics)
+
+
+def _content(path: Path) -> dict[str, dict[str, list[object]]]:
+    """The YAML with every scalar as text, so that dates and tags are nothing special."""
+    if path.stat().st_size > MOST_BYTES:
+        raise _refused(path, f"it has more than {MOST_BYTES >> 20} MiB")
+    try:
+        content: dict[str, dict[str, list[object]]] = yaml.load(path.read_bytes(), _Loader)
+    except PermissionError as err:
+        raise BagError(f"{path} cannot be read: permission is denied.") from err
+    except Exception as err:
+        raise _refused(path, "it is not readable YAML") from err
+    return content
+
+
+def _topic(listed: object) -> BagTopic:
+    if not isinstance(listed, dict):
+        raise TypeError("a topic is no mapping")
+    topic = listed["topic_metadata"]
+    count = int(_text(listed["message_count"]))
+    if not 0 <= count < 1 << 63:
+        raise ValueError(f"a message count of {str(count)[:40]}")
+    return BagTopic(_text(topic["name"]), _text(topic["type"]), count)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a list or mapping where a word is expected")
+    return value

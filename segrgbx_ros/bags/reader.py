@@ -1,92 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads recordings: sqlite3 and MCAP, a folder or a single file, complete or truncated.
 
-Yields messages one at a time in log-time order; only the current chunk is held in memory.
+Yields messages one at a time in log-time order. What `metadata.yaml` says is used for the names of
+the files and the number of messages alone; the files' content decides what is read.
 """
 
-import sqlite3
-import struct
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-import apsw
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, ReaderError
-
 from segrgbx_core.errors import BagError
-from segrgbx_ros.bags.metadata import DATA_SUFFIXES, BagMessage, BagMetadata, read_metadata
-from segrgbx_ros.bags.salvage import (
-    McapSalvage,
-    SqliteSalvage,
-    is_mcap,
-    is_sqlite,
-    mcap_is_cut,
-    sqlite_is_cut,
+from segrgbx_core.wording import counted
+from segrgbx_ros.bags.files import DataFile, located, nothing_left, opened
+from segrgbx_ros.bags.metadata import (
+    METADATA_FILE,
+    BagMessage,
+    BagMetadata,
+    BagTopic,
+    read_metadata,
 )
-
-if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdError, decompress
-else:
-    from backports.zstd import ZstdError, decompress
-
-# Raised by rosbags and its decoders for damaged recordings.
-DAMAGE = (
-    ReaderError,
-    apsw.Error,
-    sqlite3.Error,
-    struct.error,
-    ZstdError,
-    EOFError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
-
-@dataclass(frozen=True)
-class BagTopic:
-    """One topic of a recording; count: number of readable messages."""
-
-    name: str
-    msgtype: str
-    count: int
+from segrgbx_ros.bags.order import Damage, Part, in_time_order
+from segrgbx_ros.bags.unpack import ZSTD_MAGIC, unpacked
 
 
 class BagReader:
     """A recording, open for reading.
 
     Raises BagError if the path does not exist or is not a recording, and for invalid metadata. A
-    truncated file is read up to its last complete message; `loss` then reports it.
+    truncated file is read up to its last complete message, and what is damaged is passed over;
+    `loss` then reports it.
     """
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
             raise BagError(f"{path} does not exist; check the path of the recording.")
         self.path = path
-        self.metadata: BagMetadata | None = read_metadata(path) if path.is_dir() else None
-        self.files = self.metadata.files if self.metadata else (path,)
-        self.cut = tuple(file for file in self.files if _is_cut(file))
-        self._stack = ExitStack()
-        self._reader: Reader | None = None
-        self._damage: str | None = None
+        listed = path / METADATA_FILE
+        self.metadata: BagMetadata | None = read_metadata(listed) if listed.is_file() else None
+        place = located(path, self.metadata)
+        self._missing_files = place.missing
+        self._damage = Damage()
         self._read: Counter[str] = Counter()
         self._asked: frozenset[str] = frozenset()
         self._ended = False
-        self._salvaged_ns = 0
-        if self.cut:
-            self.topics = self._salvaged_topics()
-        else:
-            self._reader = self._open()
-            self.topics = _topics_of(self._reader.connections)
+        with ExitStack() as stack:
+            self._files = [opened(file, stack) for file in place.files]
+            self.cut = tuple(file.path for file in self._files if file.cut)
+            self.topics = self._topics()
+            if self.cut and not any(topic.count for topic in self.topics):
+                raise nothing_left(self.cut[0])
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> "BagReader":
         return self
@@ -104,31 +70,29 @@ class BagReader:
         return next((t for t in self.topics if t.name == name), None)
 
     def messages(self, topics: Collection[str]) -> Iterator[BagMessage]:
-        """The messages of these topics in log-time order, up to the end or the first damage."""
+        """The messages of these topics in log-time order; `loss` tells what could not be read."""
         self._asked = frozenset(topics)
         self._read.clear()
-        self._damage = None
+        self._damage = Damage()
         self._ended = False
-        source = self._salvaged() if self._reader is None else self._logged(self._reader)
-        for message in source:
-            if message.topic in self._asked:
-                self._read[message.topic] += 1
-                yield message
+        for message in self._stream(self._asked, self._damage):
+            self._read[message.topic] += 1
+            yield message
         self._ended = True
 
     def first(self, topic: str) -> BagMessage | None:
         """The topic's first message; None if there is none."""
-        source = self._salvaged() if self._reader is None else self._logged(self._reader, topic)
-        message = next((m for m in source if m.topic == topic), None)
-        self._damage = None
-        return message
+        held = self.topic(topic)
+        if held is None or not held.count:
+            return None
+        return next(self._stream({topic}, Damage()), None)
 
     @property
     def duration_s(self) -> float:
         """Seconds from the first to the last message; of the readable part if a file is cut."""
-        if self._reader is not None:
-            return max(0, self._reader.duration - 1) / 1e9
-        return self._salvaged_ns / 1e9
+        first = [f.data.first_ns for f in self._files if f.data.first_ns is not None]
+        last = [f.data.last_ns for f in self._files if f.data.last_ns is not None]
+        return max(0, max(last) - min(first)) / 1e9 if first and last else 0.0
 
     @property
     def loss(self) -> str | None:
@@ -136,114 +100,76 @@ class BagReader:
 
         Refers to the last call of `messages`. Lost messages are counted only after its end.
         """
-        lost, expected = self._missing()
+        lost, expected = self._lost()
+        read = self._read.total()
         share = f"{lost} of the {expected} messages on the topics used are lost"
+        known = share if lost else f"{counted(read, 'message')} can be read"
         if self.cut:
-            place = f"{self.cut[0].name} breaks off after {self.cut[0].stat().st_size} bytes"
-            known = (
-                share if lost else f"the {sum(self._read.values())} messages before it are read"
-            )
-            return f"{place}; {known}."
-        if self._damage is not None:
-            return f"The recording is damaged ({self._damage}); {share}."
-        return f"{share}: metadata.yaml lists more than the file holds." if lost else None
+            whole = f"the {read} messages before it are read"
+            before = share if lost and self.metadata is not None else whole
+            place = self.cut[0]
+            return f"{place.name} breaks off after {place.stat().st_size} bytes; {before}."
+        if self._missing_files:
+            more = len(self._missing_files) - 1
+            named = self._missing_files[0] + (f" and {counted(more, 'more file')}" if more else "")
+            return f"{METADATA_FILE} names {named}, not in the folder; {known}."
+        if self._damage.places:
+            more = self._damage.places - 1
+            further = f", and {counted(more, 'further fault')}" if more else ""
+            return f"The recording is damaged ({self._damage.first}{further}); {known}."
+        if not lost:
+            return None
+        lists = METADATA_FILE if self.metadata is not None else "its own index"
+        return f"{share}: {lists} lists more than the file holds."
 
-    def _missing(self) -> tuple[int, int]:
+    def _lost(self) -> tuple[int, int]:
         """Number of lost and of expected messages on the requested topics, as recorded."""
         if not self._ended:
             return 0, 0
-        held = {t.name: t.count for t in self.topics}
+        held: Counter[str] = Counter()
+        for topic in self.topics:
+            held[topic.name] += topic.count
         counts = self.metadata.counts if self.metadata else held
-        expected = sum(counts.get(name, 0) for name in self._asked)
-        return max(0, expected - sum(self._read.values())), expected
+        lost = sum(max(0, counts.get(name, 0) - self._read[name]) for name in self._asked)
+        return lost, sum(counts.get(name, 0) for name in self._asked)
 
-    def _open(self) -> Reader:
-        if not self.path.is_dir() and self.path.suffix not in DATA_SUFFIXES:
-            raise _no_recording(self.path)
-        try:
-            reader = Reader(self.path)
-            reader.open()
-        except DAMAGE as err:
-            raise BagError(
-                f"{self.path} cannot be read as a recording ({str(err).rstrip('.')}); check that "
-                "it is whole, or record it again."
-            ) from err
-        except PermissionError as err:
-            raise BagError(f"{self.path} cannot be read: permission is denied.") from err
-        self._stack.callback(reader.close)
-        return reader
-
-    def _logged(self, reader: Reader, only: str | None = None) -> Iterator[BagMessage]:
-        wanted = self._asked if only is None else {only}
-        connections = [c for c in reader.connections if c.topic in wanted]
-        if not connections:
-            return
-        try:
-            for connection, log_time, data in reader.messages(connections):
-                yield BagMessage(connection.topic, connection.msgtype, log_time, bytes(data))
-        except DAMAGE as err:
-            self._damage = f"{type(err).__name__}: {err}".rstrip(".")
-
-    def _salvaged(self) -> Iterator[BagMessage]:
-        for file in self.files:
-            messages: Iterator[BagMessage] = (
-                McapSalvage(file).messages() if is_mcap(file) else SqliteSalvage(file).messages()
-            )
-            for m in messages:
-                data = m.data
-                if self.metadata is not None and self.metadata.messages_compressed:
-                    data = decompress(data)
-                yield BagMessage(m.topic, m.msgtype, m.log_time_ns, data)
-
-    def _salvaged_topics(self) -> tuple[BagTopic, ...]:
-        """Topics and message counts, from a first pass over the truncated recording."""
+    def _topics(self) -> tuple[BagTopic, ...]:
+        """One entry a topic and type, of all files; those only listed have no message."""
         counts: Counter[tuple[str, str]] = Counter()
-        first, last = sys.maxsize, 0
-        for m in self._salvaged():
-            counts[m.topic, m.msgtype] += 1
-            first, last = min(first, m.log_time_ns), max(last, m.log_time_ns)
-        self._salvaged_ns = max(0, last - first)
-        if not counts:
-            raise _nothing_left(self.cut[0])
+        for file in self._files:
+            for topic in file.data.topics:
+                counts[topic.name, topic.msgtype] += topic.count
+        names = {name for name, _ in counts}
+        listed = () if self.metadata is None else self.metadata.topics
+        counts.update({(t.name, t.msgtype): 0 for t in listed if t.name not in names})
         return tuple(BagTopic(name, kind, n) for (name, kind), n in sorted(counts.items()))
 
-
-def _no_recording(path: Path) -> BagError:
-    way_out = (
-        "convert a ROS 1 bag with 'rosbags-convert'"
-        if path.suffix == ".bag"
-        else "expected a folder with metadata.yaml, or one .mcap or .db3 file"
-    )
-    return BagError(f"{path} is not a ROS 2 recording; {way_out}.")
+    def _stream(self, topics: Collection[str], damage: Damage) -> Iterator[BagMessage]:
+        """The messages of all files, unpacked; a fault of any kind ends a file, never the run."""
+        for message in in_time_order(_part(file.data, topics, damage) for file in self._files):
+            whole = _unpacked(message, damage)
+            if whole is not None:
+                yield whole
 
 
-def _nothing_left(file: Path) -> BagError:
-    repair = ", or try SQLite's '.recover'" if is_sqlite(file) else ""
-    return BagError(
-        f"{file} breaks off after {file.stat().st_size} bytes, and no message can be read "
-        f"without the rest; copy or record it again{repair}."
-    )
+def _part(data: DataFile, topics: Collection[str], damage: Damage) -> Part:
+    return Part(data.first_ns or 0, lambda: _guarded(data.messages(topics, damage), damage))
 
 
-def _is_cut(file: Path) -> bool:
-    """Whether the data file is truncated. Raises BagError if it is not a recording."""
-    if file.suffix not in DATA_SUFFIXES:
-        return False
-    if file.stat().st_size == 0:
-        raise BagError(f"{file} is empty, 0 bytes; copy or record it again.")
-    if is_mcap(file):
-        return mcap_is_cut(file)
-    if is_sqlite(file):
-        return sqlite_is_cut(file)
-    raise BagError(
-        f"{file} has the name of a recording, but its content is neither MCAP nor sqlite3; check "
-        "the file."
-    )
+def _guarded(messages: Iterator[BagMessage], damage: Damage) -> Iterator[BagMessage]:
+    """The messages up to whatever a parser throws, which is counted."""
+    try:
+        yield from messages
+    except Exception as err:  # noqa: BLE001
+        damage.add(f"{type(err).__name__}: {err}")
 
 
-def _topics_of(connections: Collection[Connection]) -> tuple[BagTopic, ...]:
-    """One entry per topic; the messages of all connections of a topic are counted together."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for c in connections:
-        counts[c.topic, c.msgtype] += c.msgcount
-    return tuple(BagTopic(name, kind, n) for (name, kind), n in sorted(counts.items()))
+def _unpacked(message: BagMessage, damage: Damage) -> BagMessage | None:
+    """The message's CDR bytes; a recorder may compress each. CDR never starts as zstd does."""
+    if not message.data.startswith(ZSTD_MAGIC):
+        return message
+    content = unpacked(message.data, "zstd")
+    if content.fault is not None:
+        damage.add(f"a message on {message.topic}: {content.fault}")
+        return None
+    return replace(message, data=content.data)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from segrgbx_core.errors import BagError
 from segrgbx_core.modality import MODALITIES, NO_X, modality_named
 from segrgbx_core.wording import spoken
-from segrgbx_ros.bags.reader import BagReader, BagTopic
+from segrgbx_ros.bags.metadata import BagTopic
+from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.messages.sensors import IMAGE_TYPES, messages_of
 from segrgbx_ros.messages.types import (
     CAMERA_INFO,

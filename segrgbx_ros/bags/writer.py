@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
+from urllib.parse import quote
 
 from rosbags.interfaces import (
     Connection,
@@ -18,6 +19,8 @@ from rosbags.interfaces import (
     QosTime,
 )
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+from rosbags.rosbag2.enums import CompressionMode
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 
 from segrgbx_core.errors import BagError, OutputError
 from segrgbx_core.files.disk import disk_errors
@@ -59,6 +62,18 @@ STREAM_QOS = _qos(QosDurability.VOLATILE, 10)
 LATCHED_QOS = _qos(QosDurability.TRANSIENT_LOCAL, 1)
 
 
+class _SqliteWriter(Sqlite3Writer):
+    """rosbags puts the path into a URI as it is, where #, ? and % have meanings of their own."""
+
+    def __init__(self, path: Path, compression: CompressionMode) -> None:
+        super().__init__(Path(quote(str(path))), compression)
+        self.path = path / f"{path.name}.db3"
+
+
+class _Writer(Writer):
+    STORAGE_PLUGINS = {**Writer.STORAGE_PLUGINS, StoragePlugin.SQLITE3: _SqliteWriter}  # noqa: RUF012
+
+
 class BagWriter:
     """A new recording in a folder that does not exist yet.
 
@@ -72,7 +87,7 @@ class BagWriter:
         self.folder = folder
         self._connections: dict[str, Connection] = {}
         try:
-            self._writer = Writer(
+            self._writer = _Writer(
                 folder, version=METADATA_VERSION, storage_plugin=STORAGES[storage]
             )
             with disk_errors(folder):

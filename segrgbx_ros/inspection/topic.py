@@ -13,8 +13,7 @@ from rosbags.serde import SerdeError
 
 from segrgbx_core.errors import BagError, SegRgbxError
 from segrgbx_core.wording import counted
-from segrgbx_ros.bags.metadata import BagMessage
-from segrgbx_ros.bags.reader import BagTopic
+from segrgbx_ros.bags.metadata import BagMessage, BagTopic
 from segrgbx_ros.events.packets import TOGETHER, EventChunk, EventCounts, EventDecoder
 from segrgbx_ros.inspection.roles import Roles, event_roles, roles_of, roles_of_type
 from segrgbx_ros.inspection.timing import TimeLog, Times, Timing, timing_problems
