@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,8 +65,9 @@ def located(path: Path, metadata: BagMetadata | None) -> Located:
         else:
             files.append(file)
     if not files:
+        named = ", ".join(name[:80] for name in missing[:3])
         raise BagError(
-            f"{path / METADATA_FILE} names {', '.join(missing[:3])}, which is not in the folder; "
+            f"{path / METADATA_FILE} names {named}, which is not in the folder; "
             "copy the recording again, with all its files."
         )
     return Located(tuple(files), tuple(missing))
@@ -75,8 +76,9 @@ def located(path: Path, metadata: BagMetadata | None) -> Located:
 def _existing(folder: Path, name: str) -> Path | None:
     """The file, or the same one unpacked or packed: recorders and people change that later."""
     for candidate in (name.removesuffix(PACKED), name, name + PACKED):
-        if candidate and (folder / candidate).is_file():
-            return folder / candidate
+        with suppress(OSError, ValueError):
+            if candidate and (folder / candidate).is_file():
+                return folder / candidate
     return None
 
 

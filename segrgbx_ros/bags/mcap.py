@@ -16,6 +16,7 @@ from segrgbx_core.errors import BagError
 from segrgbx_ros.bags.mcap_blocks import Blocks
 from segrgbx_ros.bags.mcap_records import (
     CHANNEL,
+    CHUNK,
     HEADER,
     MCAP_MAGIC,
     MESSAGE,
@@ -143,6 +144,8 @@ class McapFile:
         for record in records(source, start, end):
             if not (record.whole and record.opcode) and not self.cut:
                 damage.add(f"a record of the block at byte {block.start} is not whole")
+            elif record.opcode == CHUNK:
+                damage.add(f"the chunk at byte {block.start} has a chunk within")
             elif record.opcode == MESSAGE and record.length < MESSAGE_HEADER.size:
                 damage.add(f"a message of {record.length} bytes has no head")
             elif record.opcode == MESSAGE and record.whole:

@@ -86,7 +86,9 @@ class Blocks:
         if record.opcode == CHUNK:
             yield from self._plain_gathered(record.start)
             yield from self._chunk(record)
-        elif record.opcode == MESSAGE and record.length >= MESSAGE_HEADER.size:
+        elif record.opcode == MESSAGE and record.length < MESSAGE_HEADER.size:
+            self.damage.add(f"a message of {record.length} bytes has no head")
+        elif record.opcode == MESSAGE:
             head = self._source.read(record.at, MESSAGE_HEADER.size)
             log_ns = MESSAGE_HEADER.unpack(head)[2]
             before = self._plain or Block(record.start, 0, log_ns, False)

@@ -51,13 +51,13 @@ class FileBytes:
 class MemoryBytes:
     """Bytes in memory."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(self, data: bytes | bytearray) -> None:
+        self._data = memoryview(data)
         self.size = len(data)
 
     def read(self, at: int, count: int) -> bytes:
         """See Bytes."""
-        return self._data[at : at + count]
+        return bytes(self._data[at : at + count])
 
 
 class Record(NamedTuple):

@@ -70,8 +70,8 @@ def read_metadata(path: Path) -> BagMetadata:
     """
     try:
         info = _content(path)["rosbag2_bagfile_information"]
-        files = tuple(PurePath(_text(name)).name for name in info["relative_file_paths"])
-        topics = tuple(_topic(each) for each in info["topics_with_message_count"])
+        files = tuple(PurePath(_text(name)).name for name in _list(info["relative_file_paths"]))
+        topics = tuple(_topic(each) for each in _list(info["topics_with_message_count"]))
         mode, packed = (str(info.get(f"compression_{key}") or "") for key in ("mode", "format"))
     except (KeyError, TypeError, ValueError, AttributeError) as err:
         raise _refused(path, f"missing or invalid: {str(err)[:200]}") from err
@@ -85,12 +85,12 @@ def read_metadata(path: Path) -> BagMetadata:
     return BagMetadata(files, topics)
 
 
-def _content(path: Path) -> dict[str, dict[str, list[object]]]:
+def _content(path: Path) -> dict[str, dict[str, object]]:
     """The YAML with every scalar as text, so that dates and tags are nothing special."""
     if path.stat().st_size > MOST_BYTES:
         raise _refused(path, f"it has more than {MOST_BYTES >> 20} MiB")
     try:
-        content: dict[str, dict[str, list[object]]] = yaml.load(path.read_bytes(), _Loader)
+        content: dict[str, dict[str, object]] = yaml.load(path.read_bytes(), _Loader)
     except PermissionError as err:
         raise BagError(f"{path} cannot be read: permission is denied.") from err
     except Exception as err:
@@ -106,6 +106,12 @@ def _topic(listed: object) -> BagTopic:
     if not 0 <= count < 1 << 63:
         raise ValueError(f"a message count of {str(count)[:40]}")
     return BagTopic(_text(topic["name"]), _text(topic["type"]), count)
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError("a word or mapping where a list is expected")
+    return value
 
 
 def _text(value: object) -> str:

@@ -172,4 +172,4 @@ def _unpacked(message: BagMessage, damage: Damage) -> BagMessage | None:
     if content.fault is not None:
         damage.add(f"a message on {message.topic}: {content.fault}")
         return None
-    return replace(message, data=content.data)
+    return replace(message, data=bytes(content.data))

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import quote
 
 import apsw
@@ -138,27 +139,35 @@ class SqliteFile:
             after = self._read_heads(after)
 
     def _read_heads(self, after: int) -> int | None:
-        """Reads heads from there to the first damage; the row before the next, None if done."""
-        row = after
+        """Reads heads from behind that row to the first damage; the next row, None if done."""
         try:
-            for row, topic, log_ns, good in self._database.execute(f"{HEADS} > ?", (after,)):
-                if good:
-                    self._ids.append(row)
-                    self._topic_ids.append(topic)
-                    self._times.append(log_ns)
-                else:
-                    self._faults.add(f"message {row} is no row of numbers and bytes")
+            for head in self._database.execute(f"{HEADS} > ?", (after,)):
+                if head[0] <= after:
+                    raise apsw.CorruptError(f"row {head[0]} stands behind row {after}")
+                self._note(*head)
+                after = head[0]
         except (apsw.Error, MemoryError) as err:
             if not self.cut:
-                self._faults.add(f"behind message {row}: {err}")
-            return self._next_there(row)
+                self._faults.add(f"behind message {after}: {err}")
+            return self._next_there(after)
         return None
 
+    def _note(self, row: Any, topic: Any, log_ns: Any, good: Any) -> None:
+        """Takes one head; a table may hold values of any type."""
+        if good:
+            self._ids.append(row)
+            self._topic_ids.append(topic)
+            self._times.append(log_ns)
+        else:
+            self._faults.add(f"message {row} is no row of numbers and bytes")
+
     def _next_there(self, row: int) -> int | None:
+        """Takes the next row that can be found by its number; None if there is none."""
         for number in range(row + 1, row + MOST_ROWS_LOST):
             try:
-                if self._database.execute(f"{HEADS} = ?", (number,)).fetchall():
-                    return number - 1
+                for head in self._database.execute(f"{HEADS} = ?", (number,)).fetchall():
+                    self._note(*head)
+                    return number
             except (apsw.Error, MemoryError):
                 continue
         return None

@@ -46,7 +46,7 @@ _MAGIC = {"zstd": ZSTD_MAGIC, "lz4": b"\x04\x22\x4d\x18"}
 class Unpacked:
     """data: as far as it could be unpacked. fault: why not all of it, None if complete."""
 
-    data: bytes
+    data: bytes | bytearray
     fault: str | None
 
 
@@ -67,17 +67,16 @@ def unpacked(packed: bytes, compression: str) -> Unpacked:
         return Unpacked(packed, None)
     if compression not in ("zstd", "lz4"):
         return Unpacked(b"", f"its compression '{compression[:40]}' is unknown")
-    most, parts, size = most_unpacked(len(packed)), list[bytes](), 0
+    most, data = most_unpacked(len(packed)), bytearray()
     pieces = (packed[at : at + PIECE] for at in range(0, len(packed), PIECE))
     try:
         for part in _stream(pieces, compression):
-            parts.append(part)
-            size += len(part)
-            if size > most:
+            data += part
+            if len(data) > most:
                 return Unpacked(b"", f"{len(packed)} bytes unpack to more than {most >> 20} MiB")
     except Exception as err:  # noqa: BLE001
-        return Unpacked(b"".join(parts), f"its {compression} data is damaged: {err}")
-    return Unpacked(b"".join(parts), None)
+        return Unpacked(data, f"its {compression} data is damaged: {err}")
+    return Unpacked(data, None)
 
 
 def unpack_file(packed: Path, to: Path) -> str | None:
@@ -94,7 +93,7 @@ def unpack_file(packed: Path, to: Path) -> str | None:
                 sink.write(part)
                 if sink.tell() > most or shutil.disk_usage(to.parent).free < DISK_LEFT:
                     raise BagError(
-                        f"{packed} ({size} bytes) unpacks to more than {sink.tell() >> 20} MiB, "
+                        f"{packed} ({size} bytes) unpacks to {sink.tell() >> 20} MiB or more, "
                         f"too much for {to.parent}; unpack it with 'zstd -d' where there is room, "
                         "and give that file."
                     )
