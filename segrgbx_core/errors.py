@@ -49,9 +49,32 @@ def memory_errors(where: str, way_out: str) -> Iterator[None]:
         raise SegRgbxError(f"Memory ran out {where} {way_out}.") from err
 
 
+@contextmanager
+def guarded(what: str, error: type[SegRgbxError], sentence: str) -> Iterator[None]:
+    """Turns whatever a parser throws in the block into `error`; errors of ours pass unchanged.
+
+    The one guard at each border where foreign bytes are parsed. what: the thing that is read, if
+    memory runs out for it. sentence: the message, with the remedy; "{}" in it becomes the name
+    and the text of what was thrown.
+    """
+    try:
+        yield
+    except SegRgbxError:
+        raise
+    except Exception as err:
+        if _is_out_of_memory(err):
+            raise error(f"Memory ran out while {what} was read; free some, or give less.") from err
+        cause = f"{type(err).__name__}: {err}".partition("\n")[0][:_LONGEST_CAUSE].rstrip(".: ")
+        raise error(sentence.replace("{}", cause)) from err
+
+
+_LONGEST_CAUSE = 200
+
+
 def _is_out_of_memory(err: BaseException) -> bool:
-    """Whether memory ran out; torch on the CPU shows this only in a RuntimeError's message."""
-    if isinstance(err, MemoryError) or "can't allocate memory" in str(err):
+    """Whether memory ran out; torch on the CPU and OpenCV show this only in their messages."""
+    said = ("can't allocate memory", "Insufficient memory")
+    if isinstance(err, MemoryError) or any(words in str(err) for words in said):
         return True
     # torch's own error class exists only if torch is loaded; the scenes work without it.
     torch = sys.modules.get("torch")

@@ -188,7 +188,8 @@ class Pipeline:
         x: Reading | None = None
         message, decode = pair.x, self._decode_x
         if message is not None and decode is not None:
-            x = self._try(lambda: decode(message), "undecodable_x")
+            size = rgb.shape[0], rgb.shape[1]
+            x = self._try(lambda: decode(message, size), "undecodable_x")
             if x is None:
                 return None
         frame_id = pair.rgb.header.frame_id

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from segrgbx_core.errors import InputError, OutputError
+from segrgbx_core.errors import InputError, OutputError, SegRgbxError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = {
@@ -97,7 +97,8 @@ def write_whole(path: Path, data: bytes) -> None:
 def input_bytes(path: Path, what: str) -> bytes:
     """The file's content; what: the expected kind of file, for the error.
 
-    Raises InputError for a path that does not exist, is a folder, may not be read or is empty.
+    Raises InputError for a path that does not exist, is a folder, may not be read, is empty or
+    holds a Git LFS pointer.
     """
     if not path.exists():
         raise InputError(f"{path} does not exist; check the path.")
@@ -109,4 +110,20 @@ def input_bytes(path: Path, what: str) -> bytes:
         raise InputError(f"{path} cannot be read: permission is denied.") from err
     if not data:
         raise InputError(f"{path} is empty; record or copy it again.")
+    refuse_pointer(path, data, InputError)
     return data
+
+
+def refuse_pointer(path: Path, start: bytes, error: type[SegRgbxError]) -> None:
+    """Raises `error` where a file begins as the text that Git LFS leaves in its place."""
+    if start.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise error(
+            f"{path} is a Git LFS pointer, the text that stands in for a large file; run 'git lfs "
+            "pull' in its repository."
+        )
+
+
+def refuse_pointer_file(path: Path, error: type[SegRgbxError]) -> None:
+    """`refuse_pointer` for a file that is not read yet; one that cannot be read passes."""
+    with suppress(OSError), path.open("rb") as file:
+        refuse_pointer(path, file.read(64), error)

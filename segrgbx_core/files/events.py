@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads and writes one window of events as a `.npz` file."""
 
-import zipfile
-import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
+from segrgbx_core.files.arrays import arrays_from
 from segrgbx_core.files.disk import input_bytes, write_whole
 from segrgbx_core.readings import Events
 
@@ -18,6 +17,7 @@ EVENT_SUFFIX = ".npz"
 _COLUMNS = ("x", "y", "polarity", "t_ns")
 _NUMBERS = ("width", "height", "start_ns", "end_ns")
 _OPTIONAL = ("complete",)
+_FARTHEST_NS = 1 << 62
 _Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -33,10 +33,10 @@ def read_events(path: Path) -> Events:
     for name in (*_COLUMNS, *_NUMBERS, *(n for n in _OPTIONAL if n in arrays)):
         _check(path, name, arrays[name], scalar=name not in _COLUMNS)
     width, height, start, end = (int(arrays[name]) for name in _NUMBERS)
-    if end <= start:
+    if not -_FARTHEST_NS <= start < end <= _FARTHEST_NS:
         raise InputError(
             f"{path} holds a window from start_ns {start} to end_ns {end}; expected an end after "
-            "its start."
+            "its start, both in nanoseconds."
         )
     _check_within(path, arrays["x"], "x", 0, width)
     _check_within(path, arrays["y"], "y", 0, height)
@@ -77,14 +77,8 @@ def write_events(path: Path, events: Events) -> None:
 
 def _loaded(path: Path) -> _Arrays:
     data = input_bytes(path, f"a {EVENT_SUFFIX} file of events")
-    try:
-        archive = np.load(BytesIO(data), allow_pickle=False)
-        arrays = {} if isinstance(archive, np.ndarray) else {n: archive[n] for n in archive.files}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as err:
-        raise InputError(
-            f"{path} is not a whole {EVENT_SUFFIX} archive of arrays, the format of events; "
-            "save it again with numpy.savez."
-        ) from err
+    wanted = (*_COLUMNS, *_NUMBERS, *_OPTIONAL)
+    arrays = arrays_from(data, wanted, str(path), InputError)
     missing = [name for name in (*_COLUMNS, *_NUMBERS) if name not in arrays]
     if missing:
         raise InputError(

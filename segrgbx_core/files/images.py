@@ -9,8 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.errors import InputError
+from segrgbx_core.errors import InputError, guarded
+from segrgbx_core.files.arrays import array_from
 from segrgbx_core.files.disk import input_bytes, write_whole
+from segrgbx_core.files.headers import check_image, png_is_cut
 from segrgbx_core.readings import (
     ImageReading,
     LightFieldViews,
@@ -213,18 +215,18 @@ def _decoded(path: Path) -> Pixels:
             f"{path} has the ending '{path.suffix}'; expected an image: "
             f"{', '.join(IMAGE_SUFFIXES)} (or .npy for the X reading)."
         )
-    try:
+    check_image(data, str(path), InputError)
+    refusal = (
+        f"{path} cannot be decoded as an image; it is truncated, damaged or of another format."
+    )
+    with guarded(str(path), InputError, refusal):
         image = (
             None
             if is_cut(data)
             else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         )
-    except cv2.error:
-        image = None
     if image is None:
-        raise InputError(
-            f"{path} cannot be decoded as an image; it is truncated, damaged or of another format."
-        )
+        raise InputError(refusal)
     if image.ndim == 3 and image.shape[2] in (3, 4):
         code = cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
         return cv2.cvtColor(image, code) if image.dtype in READING_TYPES else image[..., ::-1]
@@ -234,21 +236,12 @@ def _decoded(path: Path) -> Pixels:
 def is_cut(data: bytes) -> bool:
     """Whether a PNG or JPEG is truncated; some decoders fill the missing part with grey."""
     if data.startswith(b"\x89PNG"):
-        return b"IEND" not in data
+        return png_is_cut(data)
     return data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
 
 
 def _decoded_npy(path: Path) -> Pixels:
-    input_bytes(path, "an image file")
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as err:
-        raise InputError(
-            f"{path} is not a whole .npy file of numbers; save the array again with numpy.save."
-        ) from err
-    if not isinstance(values, np.ndarray):
-        raise InputError(f"{path} is an archive of arrays; save one array with numpy.save.")
-    return values
+    return array_from(input_bytes(path, "an image file"), str(path), InputError)
 
 
 def _need_bytes(path: Path, image: Pixels) -> None:

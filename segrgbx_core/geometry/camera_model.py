@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segrgbx_core.bounds import MOST_CAMERA_PIXELS
 from segrgbx_core.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -52,6 +53,11 @@ class CameraModel:
             raise InputError(
                 f"The camera's image size is {self.width}x{self.height}; expected at least 1x1: "
                 "its CameraInfo is not filled in."
+            )
+        if self.width * self.height > MOST_CAMERA_PIXELS:
+            raise InputError(
+                f"The camera's image size is {self.width}x{self.height}, more pixels than any "
+                "camera has; correct its CameraInfo."
             )
         if self.k.size != 9 or not np.isfinite(self.k).all() or min(self.k[0], self.k[4]) <= 0:
             raise InputError(

@@ -4,6 +4,7 @@
 A lookup table maps one numbering to another: no arithmetic that can wrap around.
 """
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from segrgbx_core.errors import InputError, LabelError
+from segrgbx_core.errors import InputError, LabelError, guarded
+from segrgbx_core.files.disk import input_bytes
+from segrgbx_core.files.headers import check_image
 from segrgbx_core.files.images import read_pixels
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
 
@@ -71,13 +74,11 @@ def _indices(path: Path) -> npt.NDArray[np.integer] | None:
         start = file.read(_PALETTE_AT + 1)
     if not start.startswith(b"\x89PNG") or start[_PALETTE_AT:] != _PALETTE:
         return None
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image)
-    except (OSError, SyntaxError) as err:
-        raise InputError(
-            f"{path} cannot be decoded as an image; it is truncated or damaged."
-        ) from err
+    refusal = f"{path} cannot be decoded as an image; it is truncated or damaged."
+    data = input_bytes(path, "a label image")
+    check_image(data, str(path), InputError)
+    with guarded(str(path), InputError, refusal), Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
 
 
 def ids_of_numbers(

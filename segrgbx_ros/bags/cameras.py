@@ -7,7 +7,6 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from rosbags.serde import SerdeError
 
 from segrgbx_core.geometry.calibration import rotation_matrix
 from segrgbx_core.geometry.camera_model import CameraModel
@@ -16,7 +15,7 @@ from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.messages.cameras import CameraInfoMessage, camera_from_info, is_rectified
 from segrgbx_ros.messages.images import AnyImage
-from segrgbx_ros.messages.types import Header, deserialized
+from segrgbx_ros.messages.types import Header, UnreadableMessageError, deserialized
 
 TF_STATIC, TF_TYPE = "/tf_static", "tf2_msgs/msg/TFMessage"
 
@@ -59,7 +58,7 @@ def recorded_transforms(bag: BagReader) -> list[TransformStamped]:
     for message in bag.messages([TF_STATIC]):
         try:
             msg: _TFMessage = deserialized(message.data, TF_TYPE)
-        except SerdeError:
+        except UnreadableMessageError:
             continue
         transforms += msg.transforms
     return transforms
@@ -172,5 +171,5 @@ def _first(bag: BagReader, topic: str) -> Any:
         return None
     try:
         return deserialized(first.data, first.msgtype)
-    except SerdeError:
+    except UnreadableMessageError:
         return None

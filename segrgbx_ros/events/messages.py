@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.errors import BagError
+from segrgbx_core.errors import BagError, guarded
 from segrgbx_ros.events.event_array import LAST_BYTES, STRIDE
 from segrgbx_ros.messages.images import stamp_ns
 from segrgbx_ros.messages.types import DVS_EVENTS, NS_PER_S, PROPHESEE_EVENTS, Header
@@ -102,13 +102,12 @@ def raw_packet(message: EventMessage, msgtype: str, topic: str) -> RawPacket:
     """
     if not isinstance(message, bytes):
         return _from_object(message, topic)
-    try:
+    refusal = (
+        f"A message on topic {topic} of {len(message)} bytes ends within its header or is not a "
+        f"{msgtype}; check the type, or record it again."
+    )
+    with guarded("an event message", BagError, refusal):
         return _from_bytes(message, msgtype, topic)
-    except (struct.error, IndexError) as err:
-        raise BagError(
-            f"A message on topic {topic} of {len(message)} bytes ends within its header or is "
-            f"not a {msgtype}; check the type, or record it again."
-        ) from err
 
 
 def _from_object(message: EventPacketMessage, topic: str) -> RawPacket:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.errors import BagError
+from segrgbx_core.errors import BagError, guarded
 from segrgbx_core.readings import MOST_EVENT_PIXELS
 from segrgbx_ros.events import FORMATS, NO_TRIGGERS, Decoded, PacketFormat, Triggers
 from segrgbx_ros.events.evt3 import Evt3
@@ -18,6 +18,9 @@ __all__ = ["TOGETHER", "EventChunk", "EventCounts", "EventDecoder", "EventMessag
 
 TOGETHER = 32
 """Number of messages per call of `EventDecoder.decode_all`; more would exceed the CPU's caches."""
+
+LATEST_NS = 1 << 62
+"""Time bases from here on, in the year 2116, would overflow 64 bits with the events' own times."""
 
 
 @dataclass(frozen=True)
@@ -136,26 +139,37 @@ class EventDecoder:
                 f"A message on topic {self.topic} states a sensor of {raw.width}x{raw.height}; "
                 "expected its true size: check the driver."
             )
+        if not 0 <= raw.time_base_ns < LATEST_NS:
+            raise BagError(
+                f"A message on topic {self.topic} has the time base {raw.time_base_ns} ns, after "
+                "the year 2116; it is damaged, or its driver's clock is wrong."
+            )
         packet_format = self._format(raw.encoding)
         return _Arrived(raw, packet_format, self._count_lost(raw.seq))
 
-    def _decoded(self, together: Sequence[_Arrived]) -> list[EventChunk]:
+    def _decoded(self, together: Sequence[_Arrived]) -> list[EventChunk | BagError]:
         """Decodes messages of one format without a loss between them."""
         if not together:
             return []
         first = together[0]
-        decoder, big_endian = first.format, first.raw.big_endian
         if first.after_loss:
-            decoder.resume()
-        if isinstance(decoder, Evt3):
-            contents = decoder.decode_all([each.raw.payload for each in together], big_endian)
-        else:
-            raws = [each.raw for each in together]
-            contents = [decoder.decode(r.payload, r.time_base_ns, r.big_endian) for r in raws]
-        return [
-            self._chunk(each.raw, content, decoder.host_clock, each.after_loss)
-            for each, content in zip(together, contents, strict=True)
-        ]
+            first.format.resume()
+        if isinstance(first.format, Evt3):
+            payloads = [each.raw.payload for each in together]
+            contents = first.format.decode_all(payloads, first.raw.big_endian)
+            pairs = zip(together, contents, strict=True)
+            return [self._chunk(each, content) for each, content in pairs]
+        return [self._alone(each) for each in together]
+
+    def _alone(self, arrived: _Arrived) -> EventChunk | BagError:
+        raw = arrived.raw
+        refusal = f"A message on topic {self.topic} cannot be decoded ({{}}); record it again."
+        try:
+            with guarded("an event message", BagError, refusal):
+                content = arrived.format.decode(raw.payload, raw.time_base_ns, raw.big_endian)
+                return self._chunk(arrived, content)
+        except BagError as err:
+            return err
 
     def _format(self, encoding: str | None) -> PacketFormat:
         if encoding not in self._formats:
@@ -176,9 +190,8 @@ class EventDecoder:
         self.counts.lost_packets += max(0, seq - before - 1)
         return True
 
-    def _chunk(
-        self, raw: RawPacket, content: Decoded, host_clock: bool, after_loss: bool
-    ) -> EventChunk:
+    def _chunk(self, arrived: _Arrived, content: Decoded) -> EventChunk:
+        raw = arrived.raw
         truncated = raw.truncated or content.truncated
         x, y, polarity, t_ns = content.x, content.y, content.polarity, content.t_ns
         if len(x) and (x.max() >= raw.width or y.max() >= raw.height):
@@ -203,9 +216,9 @@ class EventDecoder:
             height=raw.height,
             first_ns=first_ns,
             last_ns=last_ns,
-            host_clock=host_clock,
+            host_clock=arrived.format.host_clock,
             seq=raw.seq,
-            after_loss=after_loss,
+            after_loss=arrived.after_loss,
             truncated=truncated,
             triggers=content.triggers,
         )

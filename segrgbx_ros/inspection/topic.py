@@ -9,7 +9,6 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 from rosbags.interfaces import Nodetype
-from rosbags.serde import SerdeError
 
 from segrgbx_core.errors import BagError, SegRgbxError
 from segrgbx_core.wording import counted
@@ -25,6 +24,7 @@ from segrgbx_ros.messages.types import (
     IMAGE,
     NS_PER_S,
     POINT_CLOUD,
+    UnreadableMessageError,
     deserialized,
     typestore,
 )
@@ -141,7 +141,7 @@ class TopicWatch:
         try:
             if self._msgtype in LOOKED_INTO:
                 self._look_into(message)
-        except SerdeError:
+        except UnreadableMessageError:
             self._refuse("damaged", f"A message is not a whole {self._msgtype}; it is cut short.")
         except SegRgbxError as err:
             self._refuse("unusable", str(err))

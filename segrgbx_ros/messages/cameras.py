@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.camera_model import CameraModel
+from segrgbx_ros.messages.guard import guarded_message
 from segrgbx_ros.messages.types import Header
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -38,6 +39,7 @@ class CameraInfoMessage(Protocol):
     roi: RegionOfInterest
 
 
+@guarded_message
 def camera_from_info(info: CameraInfoMessage, topic: str, rectified: bool = False) -> CameraModel:
     """The camera of the images that belong to this CameraInfo.
 

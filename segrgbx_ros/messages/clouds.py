@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from segrgbx_core.errors import BagError, InputError
 from segrgbx_core.geometry.camera_model import CameraModel
+from segrgbx_ros.messages.guard import guarded_message
 from segrgbx_ros.messages.types import Header
 
 # sensor_msgs/PointField: INT8, UINT8, INT16, UINT16, INT32, UINT32, FLOAT32, FLOAT64.
@@ -57,6 +58,7 @@ ReadPoints: TypeAlias = Callable[[PointCloudMessage, str], Points]
 """Reads (N, 3) points in metres from a cloud and its topic, also those without a measurement."""
 
 
+@guarded_message
 def read_points(msg: PointCloudMessage, topic: str) -> Points:
     """(N, 3) float64 metres in the cloud's frame, row by row, NaN without a measurement.
 
@@ -64,7 +66,6 @@ def read_points(msg: PointCloudMessage, topic: str) -> Points:
     orders are supported. Raises BagError if a field is missing or does not fit, or if the data has
     the wrong length.
     """
-    layout = _layout(msg, topic)
     data = np.frombuffer(msg.data, np.uint8)
     row = msg.width * msg.point_step
     if msg.row_step < row or data.size != msg.row_step * msg.height:
@@ -73,13 +74,15 @@ def read_points(msg: PointCloudMessage, topic: str) -> Points:
             f"{msg.width}x{msg.height} points of {msg.point_step} bytes in rows of "
             f"{msg.row_step}; it is cut short or its header is wrong."
         )
+    _check_fields(msg, topic)
+    if not row * msg.height:
+        return np.empty((0, len(AXES)))
     rows = np.ascontiguousarray(data.reshape(msg.height, msg.row_step)[:, :row])
-    points = rows.reshape(-1).view(layout)
+    points = rows.reshape(-1).view(_layout(msg))
     return np.stack([points[axis].astype(np.float64) for axis in AXES], axis=1)
 
 
-def _layout(msg: PointCloudMessage, topic: str) -> np.dtype[np.void]:
-    """The structured type of one point, with only x, y and z."""
+def _check_fields(msg: PointCloudMessage, topic: str) -> None:
     fields = {field.name: field for field in msg.fields}
     missing = [axis for axis in AXES if axis not in fields]
     if missing:
@@ -87,8 +90,6 @@ def _layout(msg: PointCloudMessage, topic: str) -> np.dtype[np.void]:
             f"The clouds on topic {topic} have the fields {', '.join(fields) or 'none'}, without "
             f"{', '.join(missing)}; expected points with x, y and z in metres."
         )
-    order = ">" if msg.is_bigendian else "<"
-    kinds = []
     for axis in AXES:
         field = fields[axis]
         if field.datatype not in FIELD_TYPES or field.count > 1:
@@ -96,17 +97,22 @@ def _layout(msg: PointCloudMessage, topic: str) -> np.dtype[np.void]:
                 f"Field {axis} of the clouds on topic {topic} has datatype {field.datatype} and "
                 f"count {field.count}; expected one number of a type 1 to 8 of PointField."
             )
-        kinds.append(np.dtype(order + FIELD_TYPES[field.datatype]))
-        if field.offset + kinds[-1].itemsize > msg.point_step:
+        end = field.offset + np.dtype(FIELD_TYPES[field.datatype]).itemsize
+        if end > msg.point_step:
             raise BagError(
-                f"Field {axis} of the clouds on topic {topic} ends at byte "
-                f"{field.offset + kinds[-1].itemsize} of points of {msg.point_step} bytes; the "
-                "message's point_step or offset is wrong."
+                f"Field {axis} of the clouds on topic {topic} ends at byte {end} of points of "
+                f"{msg.point_step} bytes; the message's point_step or offset is wrong."
             )
+
+
+def _layout(msg: PointCloudMessage) -> np.dtype[np.void]:
+    """The structured type of one point, with only x, y and z."""
+    fields = {field.name: field for field in msg.fields}
+    order = ">" if msg.is_bigendian else "<"
     return np.dtype(
         {
             "names": list(AXES),
-            "formats": kinds,
+            "formats": [order + FIELD_TYPES[fields[axis].datatype] for axis in AXES],
             "offsets": [fields[axis].offset for axis in AXES],
             "itemsize": msg.point_step,
         }

@@ -12,11 +12,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.errors import BagError
+from segrgbx_core.bounds import most_x_pixels
+from segrgbx_core.errors import BagError, guarded
+from segrgbx_core.files.headers import check_image
+from segrgbx_core.files.images import is_cut
 
 HEADER_BYTES = 12
 RVL_SIZE_BYTES = 8
-MOST_PIXELS = 1 << 28
+# A difference of 16 bits takes 6 groups and a run over MOST_PIXELS 9; 21 would overflow 63 bits.
+MOST_GROUPS = 10
 
 Quantised = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -27,13 +31,14 @@ def is_compressed_depth(form: str) -> bool:
 
 
 def decode_compressed_depth(
-    data: npt.NDArray[np.uint8], form: str, topic: str
+    data: npt.NDArray[np.uint8], form: str, topic: str, rgb_size: tuple[int, int] | None = None
 ) -> npt.NDArray[np.uint16] | npt.NDArray[np.float32]:
     """(H, W) uint16 as recorded, or float32 metres with NaN without a measurement.
 
     data: (N,) uint8, the message's bytes. form: its format, such as "16UC1; compressedDepth rvl";
-    without a name at the end it is PNG, as from older publishers. Raises BagError for another
-    name, and for truncated or damaged data.
+    without a name at the end it is PNG, as from older publishers. rgb_size: (height, width) of the
+    RGB image, which bounds the size that RVL data may state. Raises BagError for another name, and
+    for truncated or damaged data.
     """
     packing = form.partition("compressedDepth")[2].strip() or "png"
     if packing not in ("png", "rvl"):
@@ -42,50 +47,66 @@ def decode_compressed_depth(
             "png and rvl are known: set the publisher's format to one of them."
         )
     body = data[HEADER_BYTES:]
-    quantised = _from_png(body) if packing == "png" else _from_rvl(body)
+    refusal = (
+        f"A compressedDepth picture on topic {topic} (format '{form}', {data.size} bytes) cannot "
+        f"be decoded; expected whole {packing.upper()} data of one channel with 16 bits."
+    )
+    with guarded("a compressedDepth picture", BagError, refusal):
+        quantised = _from_png(body) if packing == "png" else _from_rvl(body, topic, rgb_size)
     if quantised is None:
-        raise BagError(
-            f"A compressedDepth picture on topic {topic} (format '{form}', {data.size} bytes) "
-            f"cannot be decoded; expected whole {packing.upper()} data of one channel with 16 "
-            "bits."
-        )
+        raise BagError(refusal)
     if not re.match(r"\s*32FC1", form):
         return quantised
     return _metres(data, quantised)
 
 
 def _from_png(body: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16] | None:
-    image = cv2.imdecode(body, cv2.IMREAD_UNCHANGED) if body.size else None
+    data = body.tobytes()
+    check_image(data, "A compressedDepth picture", BagError)
+    image = None if not data or is_cut(data) else cv2.imdecode(body, cv2.IMREAD_UNCHANGED)
     if image is None or image.ndim != 2 or image.dtype != np.uint16:
         return None
     return np.asarray(image, np.uint16)
 
 
-def _from_rvl(body: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16] | None:
+def _from_rvl(
+    body: npt.NDArray[np.uint8], topic: str, rgb_size: tuple[int, int] | None
+) -> npt.NDArray[np.uint16] | None:
     """Columns and rows as two little-endian words, then the code; None if it is truncated."""
     if body.size < RVL_SIZE_BYTES:
         return None
     columns, rows = (int(n) for n in body[:RVL_SIZE_BYTES].view("<u4"))
-    if not 0 < columns * rows <= MOST_PIXELS:
+    if columns * rows > most_x_pixels(rgb_size):
+        raise BagError(
+            f"A compressedDepth picture on topic {topic} states {columns}x{rows} pixels in "
+            f"{body.size} bytes; expected at most {most_x_pixels(rgb_size)}"
+            f"{' beside an RGB image of its size' if rgb_size else ''}: it is damaged."
+        )
+    numbers = _rvl_numbers(body[RVL_SIZE_BYTES:])
+    if not columns * rows or numbers is None:
         return None
-    flat = _rvl_pixels(_rvl_numbers(body[RVL_SIZE_BYTES:]), columns * rows)
+    flat = _rvl_pixels(numbers, columns * rows)
     return None if flat is None else flat.reshape(rows, columns)
 
 
-def _rvl_numbers(code: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+def _rvl_numbers(code: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64] | None:
     """The numbers of the code: groups of four bits, most significant group of a word first.
+
+    None for a number longer than any can be.
 
     A group holds three bits of the number, lowest first; its top bit is set if more follow.
     """
     swapped = code[: code.size // 4 * 4].reshape(-1, 4)[:, ::-1].reshape(-1)
     groups = np.stack([swapped >> 4, swapped & 15], axis=1).reshape(-1)
     last = np.flatnonzero(groups < 8)
-    first = np.concatenate([[0], last[:-1] + 1])
     if not last.size:
         return np.empty(0, np.int64)
+    first = np.concatenate([[0], last[:-1] + 1])
+    if (last - first).max() >= MOST_GROUPS:
+        return None
     groups = groups[: last[-1] + 1]
     place = np.arange(groups.size) - np.repeat(first, last - first + 1)
-    parts = (groups & 7).astype(np.int64) << np.minimum(3 * place, 60)
+    parts = (groups & 7).astype(np.int64) << 3 * place
     return np.add.reduceat(parts, first)
 
 
@@ -122,7 +143,7 @@ def _metres(
 ) -> npt.NDArray[np.float32]:
     """z = a / (q - b), with q = 0 for no measurement."""
     a, b = data[4:HEADER_BYTES].view("<f4")
-    with np.errstate(divide="ignore"):
+    with np.errstate(all="ignore"):
         metres: npt.NDArray[np.float32] = a / (quantised.astype(np.float32) - b)
     metres[quantised == 0] = np.nan
     return metres

@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from rosbags.image import ImageError, message_to_cvimage
 
-from segrgbx_core.errors import BagError
+from segrgbx_core.errors import BagError, guarded
+from segrgbx_core.files.headers import check_image
 from segrgbx_core.files.images import is_cut
 from segrgbx_core.readings import ImageReading, RgbImage
 from segrgbx_ros.messages.compressed_depth import decode_compressed_depth, is_compressed_depth
+from segrgbx_ros.messages.guard import guarded_message
 from segrgbx_ros.messages.types import IMAGE, NS_PER_S, Header, message
 
 if TYPE_CHECKING:
@@ -128,6 +130,7 @@ def stamp_ns(header: Header) -> int:
     return int(header.stamp.sec) * NS_PER_S + int(header.stamp.nanosec)
 
 
+@guarded_message
 def rgb_from_message(msg: AnyImage, topic: str, convert: Convert = convert_offline) -> RgbImage:
     """(H, W, 3) uint8, red first, from any colour encoding; 16 bits are scaled to 8.
 
@@ -152,21 +155,24 @@ def rgb_from_message(msg: AnyImage, topic: str, convert: Convert = convert_offli
     return cast(RgbImage, np.ascontiguousarray(image))
 
 
+@guarded_message
 def reading_from_message(
     msg: AnyImage,
     topic: str,
     convert: Convert = convert_offline,
     accepted: Mapping[str, int] = READING_PIXEL_BYTES,
     colour: bool = False,
+    rgb_size: tuple[int, int] | None = None,
 ) -> ImageReading:
     """The second sensor's values as recorded: (h, w) uint8, uint16 or float32.
 
     accepted: accepted encodings of one channel, with their bytes per pixel. colour: accept colour
-    images too, as (h, w, 3) uint8, red first. Raises BagError for another encoding, data of the
-    wrong length, or an undecodable image.
+    images too, as (h, w, 3) uint8, red first. rgb_size: (height, width) of the RGB image, which
+    bounds a size that no data are behind. Raises BagError for another encoding, data of the wrong
+    length, or an undecodable image.
     """
     if is_compressed(msg):
-        return _compressed_reading(msg, topic, colour)
+        return _compressed_reading(msg, topic, colour, rgb_size)
     raw = cast(ImageMessage, msg)
     if colour and raw.encoding in RGB_PIXEL_BYTES:
         return rgb_from_message(msg, topic, convert)
@@ -175,6 +181,7 @@ def reading_from_message(
     return cast(ImageReading, np.ascontiguousarray(convert(packed, None)))
 
 
+@guarded_message
 def labels_from_message(msg: AnyImage, topic: str) -> npt.NDArray[np.uint8]:
     """(H, W) uint8 class ids from mono8. Raises BagError for anything else."""
     if is_compressed(msg):
@@ -212,6 +219,7 @@ def image_message(
     return image
 
 
+@guarded_message
 def check_whole(msg: AnyImage, topic: str) -> str:
     """The encoding and size of an image; for compressed images, only the format.
 
@@ -274,7 +282,10 @@ def _rows(msg: ImageMessage, topic: str, pixel_bytes: int) -> npt.NDArray[np.uin
 
 def _decompressed(msg: CompressedImageMessage, topic: str, flags: int) -> npt.NDArray[Any]:
     data = np.frombuffer(msg.data, np.uint8)
-    image = cv2.imdecode(data, flags) if data.size and not is_cut(data.tobytes()) else None
+    whole = data.tobytes()
+    check_image(whole, f"A compressed image on topic {topic}", BagError)
+    with guarded("a compressed image", BagError, str(_undecodable(msg, topic, data.size))):
+        image = cv2.imdecode(data, flags) if whole and not is_cut(whole) else None
     if image is None:
         raise _undecodable(msg, topic, data.size)
     return image
@@ -287,10 +298,13 @@ def _undecodable(msg: CompressedImageMessage, topic: str, size: int) -> BagError
     )
 
 
-def _compressed_reading(msg: CompressedImageMessage, topic: str, colour: bool) -> ImageReading:
+def _compressed_reading(
+    msg: CompressedImageMessage, topic: str, colour: bool, rgb_size: tuple[int, int] | None
+) -> ImageReading:
     """Decodes image_transport's `compressed` and `compressedDepth` at full bit depth."""
     if is_compressed_depth(msg.format):
-        return decode_compressed_depth(np.frombuffer(msg.data, np.uint8), msg.format, topic)
+        data = np.frombuffer(msg.data, np.uint8)
+        return decode_compressed_depth(data, msg.format, topic, rgb_size)
     image = _decompressed(msg, topic, cv2.IMREAD_UNCHANGED)
     if colour and image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8:
         return cast(ImageReading, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))

@@ -3,6 +3,7 @@
 
 from typing import TypeAlias, TypeGuard, cast
 
+from segrgbx_core.bounds import most_x_pixels
 from segrgbx_core.errors import BagError, InputError
 from segrgbx_core.readings import Events, Reading
 from segrgbx_ros.messages.clouds import (
@@ -45,16 +46,17 @@ class XDecoder:
         self._convert, self._read_points = convert, read_points
         self._cloud_view = cloud_view
 
-    def __call__(self, x: XInput) -> Reading:
+    def __call__(self, x: XInput, rgb_size: tuple[int, int] | None = None) -> Reading:
         """The reading for the modality's encoding; events are returned unchanged.
 
+        rgb_size: (height, width) of the RGB image; it bounds sizes that no data are behind.
         Raises BagError for a message that cannot be decoded, and InputError for a cloud if the RGB
         camera is unknown or does not see it.
         """
         if isinstance(x, Events):
             return x
         if is_cloud(x):
-            return self._depth(x)
+            return self._depth(x, rgb_size)
         image = cast(AnyImage, x)
         sensor = messages_of(self._modality)
         if sensor.windowed:
@@ -69,9 +71,11 @@ class XDecoder:
             )
         bayer = BAYER_PIXEL_BYTES if sensor.bayer else {}
         pixel_bytes = {**READING_PIXEL_BYTES, **bayer}
-        return reading_from_message(image, self._topic, self._convert, pixel_bytes, sensor.color)
+        return reading_from_message(
+            image, self._topic, self._convert, pixel_bytes, sensor.color, rgb_size
+        )
 
-    def _depth(self, cloud: PointCloudMessage) -> Reading:
+    def _depth(self, cloud: PointCloudMessage, rgb_size: tuple[int, int] | None) -> Reading:
         if not messages_of(self._modality).clouds:
             raise BagError(
                 f"Topic {self._topic} holds point clouds, which serve as depth; modality "
@@ -81,6 +85,12 @@ class XDecoder:
             raise InputError(
                 f"Topic {self._topic} holds point clouds; to see them from the RGB camera, its "
                 "CameraInfo and the extrinsic from the cloud's frame to it are needed."
+            )
+        camera = self._cloud_view.camera
+        if camera.width * camera.height > most_x_pixels(rgb_size):
+            raise InputError(
+                f"The RGB camera's calibration is for images of {camera.width}x{camera.height}, "
+                "far larger than the RGB image; give the CameraInfo of the image as published."
             )
         return depth_from_points(self._read_points(cloud, self._topic), self._cloud_view)
 

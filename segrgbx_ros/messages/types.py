@@ -8,7 +8,7 @@ registered from their definitions.
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.errors import BagError, SegRgbxError, guarded
 from segrgbx_core.files.resources import share_dir
 
 if TYPE_CHECKING:
@@ -109,9 +109,15 @@ def message(type_name: str, **fields: object) -> Any:
     return typestore().types[type_name](**cast("dict[str, Msgarg]", fields))
 
 
+class UnreadableMessageError(BagError):
+    """Bytes that are no message of the type that they are recorded as."""
+
+
 def deserialized(data: bytes, type_name: str) -> Any:
-    """The message in these CDR bytes. Raises rosbags' SerdeError for other bytes."""
-    return typestore().deserialize_cdr(data, type_name)
+    """The message in these CDR bytes. Raises UnreadableMessageError for other bytes."""
+    refusal = f"A message of {len(data)} bytes is no whole {type_name} ({{}}); it is cut short."
+    with guarded(f"a {type_name}", UnreadableMessageError, refusal):
+        return typestore().deserialize_cdr(data, type_name)
 
 
 def header(stamp_ns: int, frame_id: str) -> Header:

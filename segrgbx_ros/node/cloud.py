@@ -63,15 +63,16 @@ class CloudMaker:
 
     def _rays_of(self, rgb_info: Any, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
         now = (rgb_info.width, rgb_info.height, *rgb_info.k, *rgb_info.d)
-        if now != self._of:
-            camera = camera_from_info(rgb_info, "rgb/camera_info")
-            self._rays, self._of = camera.rays.astype(np.float32), now
-        if self._rays.shape[:2] != shape:
+        if now == self._of and self._rays.shape[:2] == shape:
+            return self._rays
+        camera = camera_from_info(rgb_info, "rgb/camera_info")
+        if (camera.height, camera.width) != shape:
             raise InputError(
-                f"rgb/camera_info is of images of {self._rays.shape[1]}x{self._rays.shape[0]}, "
-                f"but the masks are {shape[1]}x{shape[0]}; ~/cloud needs the calibration of "
-                "the images themselves."
+                f"rgb/camera_info is of images of {camera.width}x{camera.height}, but the masks "
+                f"are {shape[1]}x{shape[0]}; ~/cloud needs the calibration of the images "
+                "themselves."
             )
+        self._rays, self._of = camera.rays.astype(np.float32), now
         return self._rays
 
 

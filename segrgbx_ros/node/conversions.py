@@ -15,6 +15,7 @@ from cv_bridge import CvBridge
 from sensor_msgs_py import point_cloud2
 
 from segrgbx_ros.messages.clouds import AXES, PointCloudMessage, Points, read_points
+from segrgbx_ros.messages.guard import guarded_message
 from segrgbx_ros.messages.images import PackedImage, convert_offline
 
 # Names missing from Jazzy's cv_bridge, and its names for the same layout.
@@ -36,6 +37,7 @@ def convert_live(image: PackedImage, encoding: str | None) -> npt.NDArray[Any]:
     return np.asarray(_BRIDGE.imgmsg_to_cv2(image, encoding or "passthrough"))
 
 
+@guarded_message
 def read_points_live(msg: PointCloudMessage, topic: str) -> Points:
     """Like `segrgbx_ros.messages.clouds.read_points`, with sensor_msgs_py.
 

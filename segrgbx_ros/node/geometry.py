@@ -139,7 +139,7 @@ class CloudDecoder(XDecoder):
         super().__init__(modality, topic, convert_live, read_points_live)
         self._cameras = cameras
 
-    def __call__(self, x: XInput) -> Reading:
+    def __call__(self, x: XInput, rgb_size: tuple[int, int] | None = None) -> Reading:
         """Like XDecoder; raises InputError also if a calibration is still missing."""
         if self._cloud_view is None and is_cloud(x):
             purpose = "Seeing point clouds from the RGB camera"
@@ -147,7 +147,7 @@ class CloudDecoder(XDecoder):
             self._cloud_view = CloudView(
                 camera, self._cameras.rgb_from(x.header.frame_id, purpose)
             )
-        return super().__call__(x)
+        return super().__call__(x, rgb_size)
 
 
 def live_cameras(

@@ -12,7 +12,12 @@ from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.messages.images import AnyImage, labels_from_message
-from segrgbx_ros.messages.types import LABEL_INFO, LabelInfoMessage, deserialized
+from segrgbx_ros.messages.types import (
+    LABEL_INFO,
+    LabelInfoMessage,
+    UnreadableMessageError,
+    deserialized,
+)
 
 Labels = npt.NDArray[np.uint8]
 KEPT = 64
@@ -41,13 +46,20 @@ def class_map(bag: BagReader, topics: TopicsTaken, label_set: LabelSet) -> Class
             f"The recording does not name its ground-truth classes; its ids are taken to be those "
             f"of label set '{label_set.name}'.",
         )
-    info: LabelInfoMessage = deserialized(first.data, LABEL_INFO)
+    try:
+        info: LabelInfoMessage = deserialized(first.data, LABEL_INFO)
+    except UnreadableMessageError as err:
+        return ClassMap(
+            same,
+            f"The class names on {topic} cannot be read, so its ids are taken to be those of "
+            f"label set '{label_set.name}': {err}",
+        )
     names = {int(c.class_id): c.class_name for c in info.class_map}
     if names == dict(enumerate(label_set.names)):
         return ClassMap(same, None)
     table = np.full(256, UNLABELLED, np.uint8)
     for number, name in names.items():
-        if name in label_set.names and number < UNLABELLED:
+        if name in label_set.names and 0 <= number < UNLABELLED:
             table[number] = label_set.id_of(name)
     unknown = sorted(name for name in names.values() if name not in label_set.names)
     left_out = f"; left out of the scores: {', '.join(unknown)}" if unknown else ""
@@ -88,7 +100,7 @@ class GroundTruth:
         if msg is None:
             return None
         try:
-            truth = self._classes.table[labels_from_message(msg, self._topic)]
+            truth: Labels = self._classes.table[labels_from_message(msg, self._topic)]
             self._meter.update(predicted, truth)
         except SegRgbxError as err:
             self.problem = self.problem or str(err)

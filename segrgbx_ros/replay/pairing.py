@@ -5,15 +5,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from rosbags.serde import SerdeError
-
 from segrgbx_core.errors import BagError
 from segrgbx_core.wording import counted
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.events.packets import TOGETHER, EventDecoder
 from segrgbx_ros.messages.images import AnyImage, stamp_ns
 from segrgbx_ros.messages.readings import XInput
-from segrgbx_ros.messages.types import deserialized
+from segrgbx_ros.messages.types import UnreadableMessageError, deserialized
 from segrgbx_ros.pairing.matching import Match, Matching, SyncSettings
 
 
@@ -74,7 +72,7 @@ class RecordedImages:
         """See RecordedX."""
         try:
             x: AnyImage = deserialized(message.data, message.msgtype)
-        except SerdeError:
+        except UnreadableMessageError:
             self.unreadable["unreadable_x_message"] += 1
             return
         stamp = stamp_ns(x.header)

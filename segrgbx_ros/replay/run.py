@@ -4,8 +4,6 @@
 from collections import Counter, deque
 from collections.abc import Callable
 
-from rosbags.serde import SerdeError
-
 from segrgbx_core import Segmenter
 from segrgbx_core.errors import BagError, InputError
 from segrgbx_core.files.disk import write_whole
@@ -17,7 +15,7 @@ from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken, find_topics
 from segrgbx_ros.messages.cameras import CameraInfoMessage
 from segrgbx_ros.messages.images import AnyImage, stamp_ns
-from segrgbx_ros.messages.types import deserialized
+from segrgbx_ros.messages.types import UnreadableMessageError, deserialized
 from segrgbx_ros.pairing.nearest import Pair
 from segrgbx_ros.pipeline import MessagePair, Pipeline
 from segrgbx_ros.replay.ground_truth import GroundTruth, class_map
@@ -108,7 +106,7 @@ class ReplayRun:
         role = self._role(message.topic)
         try:
             msg = deserialized(message.data, message.msgtype)
-        except SerdeError:
+        except UnreadableMessageError:
             self._unreadable[f"unreadable_{role}_message"] += 1
             return
         if role == "camera_info":
@@ -267,7 +265,7 @@ class ReplayRun:
             return None
         try:
             info: CameraInfoMessage = deserialized(first.data, first.msgtype)
-        except SerdeError:
+        except UnreadableMessageError:
             return None
         return info
 
