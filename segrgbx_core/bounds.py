@@ -22,14 +22,23 @@ X_PER_RGB = 64
 LEAST_X_PIXELS = 1 << 22
 """Pixels of a reading that are always believed, however small the RGB image."""
 
+MOST_ELONGATED = 16
+"""Ratio of an image's sides up to which its shorter one is enlarged to a model's size."""
+
 MOST_UNPACKED = 1 << 29
 """Bytes that a compressed file may unpack to."""
 
-MOST_VALUES = 1_000_000
-"""Values of a YAML or JSON file, aliases counted each time."""
+MOST_YAML_BYTES = 1 << 20
+MOST_JSON_BYTES = 1 << 24
+
+MOST_VALUES = 100_000
+"""Values of a YAML file, those of an alias counted each time, which PyYAML reads in seconds."""
 
 MOST_DEPTH = 64
-"""Levels of nesting in a YAML or JSON file."""
+"""Levels of nesting in a YAML file."""
+
+LARGEST_INTEGER = (1 << 128) - 1
+"""Of whole numbers in YAML and JSON files; far larger ones cannot even be written out."""
 
 
 def check_stated_pixels(

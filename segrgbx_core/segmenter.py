@@ -31,6 +31,7 @@ from segrgbx_core.weights.store import LoadedModel, load_model
 log = logging.getLogger("segrgbx")
 
 OUTPUT_SIZES = ("image", "network")
+_PLANE_SLACK = 1e-3
 
 
 class Segmenter:
@@ -298,12 +299,19 @@ def _check_planes(planes: Planes, modality: str) -> None:
             f"The {modality} planes hold {data.dtype} and validity {valid.dtype}; expected "
             "float32 in 0..1 and bool."
         )
+    low, high = float(data.min()), float(data.max())
+    if low >= -_PLANE_SLACK and high <= 1 + _PLANE_SLACK:
+        return
     bad = int(data.size - np.isfinite(data).sum())
     if bad:
         raise InputError(
             f"The {modality} planes hold {bad} values that are not finite; mark such pixels "
             "invalid, with 0 in the planes, or leave the frame out."
         )
+    raise InputError(
+        f"The {modality} planes hold values from {low:g} to {high:g}; expected 0..1: encode the "
+        "reading with `encode`, or scale them."
+    )
 
 
 def _check_aspect(rgb: tuple[int, ...], x: tuple[int, ...], modality: str) -> None:

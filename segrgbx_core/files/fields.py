@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Convert the content of YAML or JSON files to dataclasses; errors name the place in the file."""
 
+import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from segrgbx_core.bounds import LARGEST_INTEGER
 from segrgbx_core.errors import SegRgbxError
 
 T = TypeVar("T")
@@ -46,7 +49,7 @@ class _Filler:
         unknown = [name for name in content if name not in known]
         if unknown and not self.further:
             raise self.error(
-                f"{place} has unknown keys {', '.join(unknown)}; known: {', '.join(known)}."
+                f"{place} has unknown keys {_names(unknown)}; known: {', '.join(known)}."
             )
         missing = [name for name, f in known.items() if name not in content and self._owed(f)]
         if missing:
@@ -128,16 +131,19 @@ class _Filler:
 
     def _scalar(self, kind: Any, given: object, place: str) -> Any:
         if kind is float and type(given) is int:
-            return self._float(given, place)
+            return float(self._scalar(int, given, place))
         if not isinstance(given, kind) or (kind is not bool and isinstance(given, bool)):
             raise self.error(f"{place} is {_short(given)}; expected {_in_words(kind)}.")
+        if isinstance(given, int) and abs(given) > LARGEST_INTEGER:
+            raise self.error(f"{place} is too large a number.")
+        if isinstance(given, float) and not math.isfinite(given):
+            raise self.error(f"{place} is {given}; expected a finite number.")
         return given
 
-    def _float(self, given: int, place: str) -> float:
-        try:
-            return float(given)
-        except OverflowError as err:
-            raise self.error(f"{place} is too large a number.") from err
+
+def _names(names: list[str]) -> str:
+    shown = ", ".join(name if len(name) <= _LONGEST else _short(name) for name in names[:10])
+    return shown + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def _in_words(kind: Any) -> str:
@@ -149,6 +155,25 @@ def _in_words(kind: Any) -> str:
     return _SPOKEN.get(kind, getattr(kind, "__name__", str(kind)))
 
 
+class _Short(reprlib.Repr):
+    """A repr that takes no more time and room than it shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = _LONGEST
+        self.maxlist = self.maxdict = self.maxtuple = self.maxset = 20
+        self.maxlevel = 4
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Python refuses to write out thousands of digits."""
+        if abs(x) > LARGEST_INTEGER:
+            return f"a number of {x.bit_length()} bits"
+        return super().repr_int(x, level)
+
+
 def _short(given: object) -> str:
-    text = repr(given)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    text = _Short().repr(given)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+_LONGEST = 80

@@ -12,28 +12,65 @@ from typing import Any
 
 import yaml
 
-from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.bounds import MOST_DEPTH, MOST_JSON_BYTES, MOST_VALUES, MOST_YAML_BYTES
+from segrgbx_core.errors import SegRgbxError, guarded
+from segrgbx_core.files.disk import refuse_pointer
 
-MOST_BYTES = 1 << 24
 _NUMBER = re.compile(r"[-+]?(\d[\d_]*)(\.\d*)?[eE][-+]?\d+$")
+_LETTERS_PER_VALUE = 100
 
 
-class _RefusedKeyError(yaml.constructor.ConstructorError):
-    """Well-formed YAML that a parser would not read as intended."""
+class _RefusedError(yaml.constructor.ConstructorError):
+    """Well-formed YAML that a parser would not read as intended, or not in bounded memory."""
 
 
 class _Loader(yaml.SafeLoader):
+    """Counts values as they are met, those of an alias each time, and levels of nesting."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._sizes: dict[int, int] = {}
+        self._depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        start = self.peek_event().start_mark
+        is_alias = self.check_event(yaml.AliasEvent)
+        self._depth += 1
+        if self._depth > MOST_DEPTH:
+            raise _RefusedError(problem=f"more than {MOST_DEPTH} levels", problem_mark=start)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if node is None:
+            return node
+        if is_alias and id(node) not in self._sizes:
+            raise _RefusedError(problem="an alias contains itself", problem_mark=start)
+        if not is_alias:
+            self._sizes[id(node)] = self._size(node)
+        if self._sizes[id(node)] > MOST_VALUES:
+            raise _RefusedError(
+                problem=f"more than {MOST_VALUES} values, aliases counted", problem_mark=start
+            )
+        return node
+
+    def _size(self, node: yaml.Node) -> int:
+        if isinstance(node, yaml.ScalarNode):
+            return 1 + len(node.value) // _LETTERS_PER_VALUE
+        inner = node.value
+        if isinstance(node, yaml.MappingNode):
+            inner = [each for pair in inner for each in pair]
+        return 1 + sum(self._sizes[id(each)] for each in inner)
+
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """The mapping as written, before merge keys (<<) add to it."""
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen = set[str]()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise _RefusedKeyError(
+                raise _RefusedError(
                     problem="a key is a list or a mapping", problem_mark=key.start_mark
                 )
             if key.value in seen:
-                raise _RefusedKeyError(
+                raise _RefusedError(
                     problem=f"key '{key.value}' is given twice", problem_mark=key.start_mark
                 )
             seen.add(key.value)
@@ -60,30 +97,26 @@ def read_yaml(path: Path, error: type[SegRgbxError]) -> object:
     """The content of the file: mappings, lists and scalars.
 
     Raises `error`, with the line number if known, for a file that cannot be read or is not YAML,
-    for a duplicate key, and for a file of more than 16 MiB.
+    for a duplicate key, and for a file of more than 1 MiB, 100,000 values or 64 levels.
     """
-    text = _text(path, error)
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.MarkedYAMLError as err:
-        line = "" if err.problem_mark is None else f", line {err.problem_mark.line + 1}"
-        fault = "" if isinstance(err, _RefusedKeyError) else " not readable YAML,"
-        raise error(f"{path}{line}:{fault} {err.problem or 'a syntax error'}.") from err
-    except yaml.YAMLError as err:
-        raise error(f"{path} is not readable YAML: it holds control characters.") from err
-    except RecursionError as err:
-        raise error(f"{path} is not readable YAML: it is nested too deeply.") from err
-    except (ValueError, LookupError, AttributeError) as err:
-        raise error(f"{path} is not readable YAML: a value is out of range ({err}).") from err
+    text = _text(path, error, MOST_YAML_BYTES)
+    refusal = f"{path} is not readable YAML: a value is out of range ({{}})."
+    with guarded(str(path), error, refusal):
+        try:
+            return yaml.load(text, _Loader)
+        except yaml.MarkedYAMLError as err:
+            line = "" if err.problem_mark is None else f", line {err.problem_mark.line + 1}"
+            fault = "" if isinstance(err, _RefusedError) else " not readable YAML,"
+            raise error(f"{path}{line}:{fault} {err.problem or 'a syntax error'}.") from err
+        except yaml.YAMLError as err:
+            raise error(f"{path} is not readable YAML: it holds control characters.") from err
 
 
 def read_json(path: Path, error: type[SegRgbxError]) -> object:
-    """The content of the file. Raises `error` in the cases of `read_yaml`."""
-    text = _text(path, error)
-    try:
+    """The content of the file, at most 16 MiB. Raises `error` in the cases of `read_yaml`."""
+    text = _text(path, error, MOST_JSON_BYTES)
+    with guarded(str(path), error, f"{path} is not readable JSON: {{}}."):
         return json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as err:
-        raise error(f"{path} is not readable JSON: {err}.") from err
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -94,12 +127,14 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return mapping
 
 
-def _text(path: Path, error: type[SegRgbxError]) -> str:
+def _text(path: Path, error: type[SegRgbxError], most: int) -> str:
     try:
         size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise error(f"{path} has {size} bytes; expected at most {MOST_BYTES}: is it the file?")
-        return path.read_text("utf-8")
+        if size > most:
+            raise error(f"{path} has {size} bytes; expected at most {most}: is it the file?")
+        text = path.read_text("utf-8")
+        refuse_pointer(path, text.encode()[:64], error)
+        return text
     except UnicodeDecodeError as err:
         raise error(f"{path} is not text in UTF-8; save it in UTF-8.") from err
     except OSError as err:

@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 
 DISTORTION_COUNTS: dict[str, tuple[int, ...]] = {
     "plumb_bob": (0, 4, 5),
-    "rational_polynomial": (0, 4, 5, 8),
+    "rational_polynomial": (0, 4, 5, 8, 12, 14),
     "equidistant": (0, 4),
 }
 _EDGE_POINTS = 33
@@ -29,9 +29,10 @@ _EDGE_SLACK = 1.05
 class CameraModel:
     """The intrinsics of sensor_msgs/CameraInfo, for the image as published.
 
-    width, height: pixels. k: (3, 3) camera matrix in pixels. d: (n,) distortion coefficients, none
-    for an undistorted image. model: "plumb_bob", "rational_polynomial" or "equidistant", as in
-    sensor_msgs/distortion_models.
+    width, height: pixels. k: (3, 3) camera matrix in pixels. d: (n,) distortion coefficients in
+    OpenCV's order, none for an undistorted image; "rational_polynomial" has up to 14, with thin
+    prism and tilt. Zeros behind the last that a model has are dropped. model: "plumb_bob",
+    "rational_polynomial" or "equidistant", as in sensor_msgs/distortion_models.
     Raises InputError for invalid sizes, camera matrix or number of coefficients.
     """
 
@@ -48,7 +49,8 @@ class CameraModel:
                 f"{', '.join(DISTORTION_COUNTS)}, or an undistorted image without coefficients."
             )
         object.__setattr__(self, "k", np.asarray(self.k, np.float64).reshape(-1))
-        object.__setattr__(self, "d", np.asarray(self.d, np.float64).reshape(-1))
+        d = np.asarray(self.d, np.float64).reshape(-1)
+        object.__setattr__(self, "d", _without_unused(d, DISTORTION_COUNTS[self.model]))
         if self.width < 1 or self.height < 1:
             raise InputError(
                 f"The camera's image size is {self.width}x{self.height}; expected at least 1x1: "
@@ -69,7 +71,8 @@ class CameraModel:
             known = ", ".join(str(n) for n in DISTORTION_COUNTS[self.model])
             raise InputError(
                 f"The camera has {self.d.size} distortion coefficients {self.d.tolist()}; model "
-                f"'{self.model}' has {known} finite ones."
+                f"'{self.model}' has {known} finite ones: calibrate it with that model, or "
+                "correct the model's name."
             )
 
     @cached_property
@@ -135,16 +138,20 @@ class CameraModel:
             shown = angle * (1 + s * (k1 + s * (k2 + s * (k3 + s * k4))))
             grown = np.divide(shown, length, out=np.ones_like(length), where=length > 0)
             return np.asarray(rays * grown)
-        k1, k2, p1, p2, k3, k4, k5, k6 = np.pad(self.d, (0, 8 - self.d.size)).tolist()
+        d = np.pad(self.d, (0, 14 - self.d.size))
+        k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4 = d[:12].tolist()
         radial = 1 + squared * (k1 + squared * (k2 + squared * k3))
         radial /= 1 + squared * (k4 + squared * (k5 + squared * k6))
         x, y = rays
-        return np.stack(
+        bent = np.stack(
             [
                 x * radial + 2 * p1 * x * y + p2 * (squared + 2 * x * x),
                 y * radial + p1 * (squared + 2 * y * y) + 2 * p2 * x * y,
             ]
         )
+        if d[8:12].any():
+            bent += squared * np.stack([s1 + s2 * squared, s3 + s4 * squared])
+        return _tilted(bent, d[12], d[13]) if d[12:].any() else bent
 
     @property
     def _fisheye(self) -> Floats:
@@ -163,3 +170,22 @@ class CameraModel:
         if np.isnan(lengths).any():
             return float("inf")
         return float(lengths.max()) * _EDGE_SLACK**2
+
+
+def _tilted(rays: npt.NDArray[np.floating], x: float, y: float) -> npt.NDArray[np.floating]:
+    """(2, N) slopes seen on a sensor turned by the angles x, then y, in radians, about its axes.
+
+    The matrix of OpenCV's calib3d: a rotation, then a projection back along the optical axis.
+    """
+    about_x = np.array([[1, 0, 0], [0, np.cos(x), np.sin(x)], [0, -np.sin(x), np.cos(x)]])
+    about_y = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
+    turn = about_y @ about_x
+    back = np.array([[turn[2, 2], 0, -turn[0, 2]], [0, turn[2, 2], -turn[1, 2]], [0, 0, 1]])
+    seen = (back @ turn).astype(rays.dtype) @ np.concatenate([rays, np.ones_like(rays[:1])])
+    return np.asarray(seen[:2] / seen[2])
+
+
+def _without_unused(d: Floats, counts: tuple[int, ...]) -> Floats:
+    """The coefficients without zeros behind the most that the model has."""
+    most = max(counts)
+    return d[:most] if d.size > most and not d[most:].any() else d

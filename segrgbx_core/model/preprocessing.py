@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """From image bytes and encoded planes to the network's input, in inference and training alike."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segrgbx_core.errors import ModelError
+from segrgbx_core.bounds import MOST_ELONGATED
+from segrgbx_core.errors import InputError, ModelError
 
 Triple = tuple[float, float, float]
+
+# Far beyond what values in 0..1 have, and within what float32 can divide by.
+_LEAST_STD, _LARGEST = 1e-6, 1e6
+_LONGEST_SIDE = 8192
 
 
 @dataclass(frozen=True)
@@ -33,19 +37,37 @@ class Preprocessing:
         if self.channel_order != "rgb":
             raise ModelError(f"Channel order is '{self.channel_order}'; expected 'rgb'.")
         for name, deviation in (("rgb_std", self.rgb_std), ("x_std", self.x_std)):
-            if not all(math.isfinite(v) and v > 0 for v in deviation):
-                raise ModelError(f"{name} is {deviation}; expected three numbers above 0.")
-        if not all(math.isfinite(v) for v in (*self.rgb_mean, *self.x_mean)):
-            raise ModelError(f"Means are {self.rgb_mean} and {self.x_mean}; expected numbers.")
-        if self.short_side is not None and self.short_side < 32:
-            raise ModelError(f"short_side is {self.short_side}; expected 32 or more, or none.")
+            if not all(_LEAST_STD <= v <= _LARGEST for v in deviation):
+                raise ModelError(
+                    f"{name} is {deviation}; expected three numbers above 0, of values in 0..1."
+                )
+        if not all(abs(v) <= _LARGEST for v in (*self.rgb_mean, *self.x_mean)):
+            raise ModelError(
+                f"Means are {self.rgb_mean} and {self.x_mean}; expected three numbers each, of "
+                "values in 0..1."
+            )
+        if self.short_side is not None and not 32 <= self.short_side <= _LONGEST_SIDE:
+            raise ModelError(
+                f"short_side is {self.short_side}; expected 32 or more, up to {_LONGEST_SIDE}, or "
+                "none."
+            )
 
     def inference_size(self, height: int, width: int) -> tuple[int, int]:
-        """The (height, width) the network sees for an image of that size."""
+        """The (height, width) the network sees for an image of that size.
+
+        Raises InputError for an elongated image that would be enlarged without bound.
+        """
         if self.short_side is None:
             return height, width
         scale = self.short_side / min(height, width)
-        return round(height * scale), round(width * scale)
+        size = round(height * scale), round(width * scale)
+        if size[0] * size[1] > max(height * width, MOST_ELONGATED * self.short_side**2):
+            raise InputError(
+                f"The RGB image is {width}x{height}, more than {MOST_ELONGATED} times as long as "
+                f"it is wide, which the model would enlarge to {size[1]}x{size[0]}; crop it, or "
+                "cut it into parts."
+            )
+        return size
 
     def normalise_rgb(self, rgb: Tensor) -> Tensor:
         """(B, 3, H, W) in 0..255 of any type, red first, to the network's float32 input."""

@@ -5,7 +5,6 @@ import io
 import logging
 import math
 import os
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -15,11 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from segrgbx_core.errors import RecipeError
+from segrgbx_core.errors import RecipeError, guarded
 from segrgbx_core.files.disk import disk_errors
 from segrgbx_core.model import SegRgbX
 from segrgbx_core.model.encoders.efficient_net import EfficientTower
 from segrgbx_core.training.recipe import Recipe
+from segrgbx_core.weights.checkpoint_file import torch_content
 
 
 def plain(value: object) -> Any:
@@ -253,6 +253,16 @@ def restore(state: TrainingState, path: Path, rank: int = 0) -> tuple[str, ...]:
     """
     need_checkpoint(path)
     content = _read(path)
+    refusal = (
+        f"{path} does not hold the whole state of a training ({{}}); begin again with --force."
+    )
+    with guarded(str(path), RecipeError, refusal):
+        return _restored(state, content, path, rank)
+
+
+def _restored(
+    state: TrainingState, content: dict[str, Any], path: Path, rank: int
+) -> tuple[str, ...]:
     changed = changes(content.get("recipe", {}), plain(state.recipe))
     if content.get("recipe"):
         _refuse_what_is_too_late(changed, path)
@@ -310,13 +320,8 @@ def _set_random_state(rng: Tensor, device: torch.device) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as err:
-        raise RecipeError(
-            f"{path} cannot be read as a checkpoint ({type(err).__name__}); begin again with "
-            "--force."
-        ) from err
+    refusal = f"{path} cannot be read as a checkpoint ({{}}); begin again with --force."
+    content = torch_content(path, RecipeError, refusal, sums=True)
     if not isinstance(content, dict) or not content.keys() >= _NAMES:
         raise RecipeError(_of_another_version(path))
     return content

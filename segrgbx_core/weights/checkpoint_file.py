@@ -2,16 +2,18 @@
 """Reads tensors from another project's checkpoint file without running code from it."""
 
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from segrgbx_core.errors import ModelError
+from segrgbx_core.errors import ModelError, SegRgbxError, guarded
+from segrgbx_core.files.disk import refuse_pointer_file
 
+_NESTED = 10
 WRAPPERS = ("state_dict", "model", "model_state_dict")
 
 
@@ -25,6 +27,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         what = "is a folder; give the file in it" if path.is_dir() else "does not exist"
         raise ModelError(f"Checkpoint {path} {what}; expected a .safetensors, .pth or .bin file.")
+    refuse_pointer_file(path, ModelError)
     content = _safetensors(path) if path.suffix == ".safetensors" else _pickled(path)
     tensors = _named_tensors(content)
     if tensors is None:
@@ -36,30 +39,64 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 
 def _safetensors(path: Path) -> object:
-    try:
+    refusal = f"Checkpoint {path} is not a safetensors file ({{}}); download it again."
+    with guarded(str(path), ModelError, refusal):
         return load_file(path)
-    except (SafetensorError, OSError) as err:
-        raise ModelError(
-            f"Checkpoint {path} is not a safetensors file ({err}); download it again."
-        ) from err
 
 
 def _pickled(path: Path) -> object:
+    refusal = f"Checkpoint {path} cannot be read by torch ({{}}); download it again."
     try:
-        content: object = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as err:
+        return torch_content(path, ModelError, refusal)
+    except ModelError as err:
+        if not isinstance(err.__cause__, pickle.UnpicklingError):
+            raise
         raise ModelError(
             f"Checkpoint {path} is damaged, or holds Python objects besides tensors, which can "
             "run code as they load; if you trust it, load it in Python and save its "
             "state_dict() alone."
         ) from err
-    except (
-        RuntimeError, EOFError, OSError, LookupError, ValueError, TypeError, AttributeError
-    ) as err:  # fmt: skip
-        raise ModelError(
-            f"Checkpoint {path} cannot be read by torch ({type(err).__name__}); download it again."
-        ) from err
+
+
+def torch_content(
+    path: Path, error: type[SegRgbxError], refusal: str, sums: bool = False
+) -> object:
+    """What `torch.save` wrote to the file: tensors on the CPU, plain values, and no code.
+
+    refusal: for `guarded`. sums: hold the entries to their checksums, which torch writes unless
+    told otherwise, and never reads.
+    Raises `error` for a file that cannot be read, a Git LFS pointer, and an archive or a tensor
+    that states more than the file holds.
+    """
+    refuse_pointer_file(path, error)
+    with guarded(str(path), error, refusal):
+        _check_archive(path, sums)
+        content: object = torch.load(path, map_location="cpu", weights_only=True)
+        _check_tensors(content)
     return content
+
+
+def _check_archive(path: Path, sums: bool) -> None:
+    """torch stores without compression, so that more than the file's size is damage."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        stated = sum(entry.file_size for entry in archive.infolist())
+        if stated > path.stat().st_size:
+            raise ValueError(f"its entries state {stated} bytes")
+        damaged = archive.testzip() if sums else None
+    if damaged is not None:
+        raise ValueError(f"{damaged} in it differs from its checksum")
+
+
+def _check_tensors(content: object, depth: int = 0) -> None:
+    """A tensor that repeats its storage (stride 0) takes memory when it is copied."""
+    if isinstance(content, Tensor):
+        if content.numel() * content.element_size() > content.untyped_storage().nbytes():
+            raise ValueError(f"a tensor states shape {tuple(content.shape)}")
+    elif depth < _NESTED and isinstance(content, Mapping | list | tuple):
+        for each in content.values() if isinstance(content, Mapping) else content:
+            _check_tensors(each, depth + 1)
 
 
 def _named_tensors(content: object) -> dict[str, Tensor] | None:

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as tensors_from_bytes
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
-from segrgbx_core.errors import ModelError
-from segrgbx_core.files.disk import disk_errors, write_whole
+from segrgbx_core.errors import ModelError, guarded
+from segrgbx_core.files.disk import disk_errors, refuse_pointer, write_whole
 from segrgbx_core.files.resources import share_dir
 from segrgbx_core.model.encoders.mix_transformer import PRESETS
 from segrgbx_core.model.encoders.pyramid_transformer import PYRAMID_PRESETS
@@ -148,7 +147,8 @@ def load_model(name_or_folder: str | Path) -> LoadedModel:
     folder = model_folder(name_or_folder)
     card = load_card(folder)
     tensors = _read_tensors(folder, card)
-    with torch.device("meta"):
+    refusal = f"The architecture in {folder / CARD_FILE} cannot be built ({{}}); restore the file."
+    with guarded(str(folder), ModelError, refusal), torch.device("meta"):
         model = SegRgbX(card.architecture)
     expected = {k: v for k, v in model.state_dict().items() if _is_stored(k)}
     _check_tensors(expected, tensors, folder, card.architecture.preset)
@@ -200,18 +200,16 @@ def _read_tensors(folder: Path, card: ModelCard) -> dict[str, Tensor]:
         data = path.read_bytes()
     except OSError as err:
         raise ModelError(f"{path} cannot be read ({err.strerror}); restore the file.") from err
+    refuse_pointer(path, data, ModelError)
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != entry.sha256:
         raise ModelError(
             f"{path} has sha256 {sha256[:12]}..., but the card says {entry.sha256[:12]}...; the "
             "file is damaged or another model's: copy the folder again."
         )
-    try:
+    refusal = f"{path} is not a safetensors file ({{}}); copy the model folder again."
+    with guarded(str(path), ModelError, refusal):
         return tensors_from_bytes(data)
-    except SafetensorError as err:
-        raise ModelError(
-            f"{path} is not a safetensors file ({err}); copy the model folder again."
-        ) from err
 
 
 def _check_tensors(

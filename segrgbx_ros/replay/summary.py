@@ -15,6 +15,7 @@ from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.pipeline import Percentiles, Spread, mean_confidence
+from segrgbx_ros.replay.summary_check import UNLABELLED_SHARE, check_summary
 
 STAGES = ("decode", "encode", "model", "output")
 
@@ -139,7 +140,7 @@ class FrameStatistics:
             name: round(float(self._pixels[i] / total), 6)
             for i, name in enumerate(self._label_set.names)
         }
-        shares["unlabelled"] = round(float(self._pixels[UNLABELLED] / total), 6)
+        shares[UNLABELLED_SHARE] = round(float(self._pixels[UNLABELLED] / total), 6)
         return shares
 
 
@@ -149,7 +150,8 @@ SUMMARY_FILE = "summary.json"
 def read_summary(folder: Path) -> ReplaySummary:
     """The summary of a replay from its output folder.
 
-    Raises InputError if there is none, or if this version did not write it.
+    Raises InputError if there is none, if this version did not write it, or if a figure in it
+    cannot be.
     """
     path = folder / SUMMARY_FILE
     if not path.is_file():
@@ -158,6 +160,8 @@ def read_summary(folder: Path) -> ReplaySummary:
         )
     try:
         content = read_json(path, InputError)
-        return filled(ReplaySummary, content, str(path), InputError, whole=True)
+        summary = filled(ReplaySummary, content, str(path), InputError, whole=True)
+        check_summary(summary, str(path))
+        return summary
     except InputError as err:
         raise InputError(f"{str(err).removesuffix('.')}; run `segrgbx replay` again.") from err

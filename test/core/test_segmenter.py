@@ -261,6 +261,9 @@ ONES = np.ones((64, 96), np.bool_)
             Planes(np.full((3, 64, 96), np.nan, np.float32), ONES),
             "18432 values .*not finite; .*invalid",
         ),
+        (Planes(np.full((3, 64, 96), 255, np.float32), ONES), "from 255 to 255; expected 0..1"),
+        (Planes(np.full((3, 64, 96), -0.1, np.float32), ONES), "from -0.1 to -0.1; expected 0..1"),
+        (Planes(np.full((3, 64, 96), np.inf, np.float32), ONES), "18432 values .*not finite"),
         (Planes(np.zeros((3, 64, 64), np.float32), ONES[:, :64]), "64x64 .* crop or register"),
     ],
 )

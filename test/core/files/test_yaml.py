@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from segrgbx_core.bounds import MOST_JSON_BYTES
 from segrgbx_core.datasets.folder import read_manifest
 from segrgbx_core.errors import InputError, SegRgbxError
-from segrgbx_core.files.yaml import MOST_BYTES, read_json, read_yaml, yaml_text
+from segrgbx_core.files.yaml import read_json, read_yaml, yaml_text
 from segrgbx_core.geometry.calibration import read_camera, read_extrinsic, read_homography
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.labels.union import load_membership
@@ -47,7 +48,7 @@ def test_a_key_given_twice_in_json_is_refused(tmp_path: Path) -> None:
     [
         (b"a: [", "not readable YAML"),
         (b"\xff\xfe\xff", "not text in UTF-8"),
-        (b"[" * 5000, "nested too deeply"),
+        (b"[" * 5000, "more than 64 levels"),
         (b"a: 2024-13-01", "out of range"),
     ],
 )
@@ -61,7 +62,7 @@ def test_what_is_not_yaml_is_said(tmp_path: Path, content: bytes, words: str) ->
 def test_a_file_too_large_for_settings_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with path.open("wb") as file:
-        file.truncate(MOST_BYTES + 1)
+        file.truncate(MOST_JSON_BYTES + 1)
     with pytest.raises(InputError, match="at most"):
         read_json(path, InputError)
 
@@ -92,3 +93,52 @@ def test_a_value_that_is_not_of_its_tag_is_one_sentence(tmp_path: Path, text: st
     path.write_text(text)
     with pytest.raises(InputError, match="not readable YAML"):
         read_yaml(path, InputError)
+
+
+def billion_laughs(levels: int) -> str:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, levels)]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        billion_laughs(9),
+        "classes: &a [" + "x, " * 900 + "x]\nmatrix: [" + "*a, " * 900 + "*a]\n",
+        "classes: &a [*a]\n",
+        "matrix: &a {b: *a}\n",
+        "matrix: " + "[" * 100 + "]" * 100 + "\n",
+        "- " * 100_000 + "x\n",
+        "name: 2024-13-45\n",
+        "name: !!timestamp never\n",
+        "name: !!python/object/apply:os.system [x]\n",
+        "name: !!binary '*'\n",
+        f"matrix: 0x{'f' * 10_000}\n",
+        f"matrix: {'9' * 10_000}\n",
+        f"name: {'x' * 500_000}\nclasses: 1\nmatrix: 1\n",
+        f"{'k' * 500_000}: 1\n",
+        "matrix: [.nan, 1, 1, 1, 1, 1, 1, 1, 1]\n",
+        "",
+        "null\n",
+        "--- a\n--- b\n",
+    ],
+    ids=range(18),
+)
+def test_every_kind_of_file_refuses_what_yaml_allows_in_a_short_sentence(
+    tmp_path: Path, kind: str, text: str
+) -> None:
+    name, read = READERS[kind]
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SegRgbxError) as caught:
+        read(tmp_path / name)
+    assert len(str(caught.value)) < 1000
+
+
+def test_aliases_within_reason_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(billion_laughs(3))
+    content = read_yaml(path, InputError)
+    assert isinstance(content, dict)
+    assert len(content["a2"]) == 10

@@ -14,6 +14,15 @@ LENSES = {
     "four": ("plumb_bob", [-0.2, 0.05, 0.001, -0.002]),
     "five": ("plumb_bob", [-0.2, 0.05, 0.001, -0.002, 0.01]),
     "rational": ("rational_polynomial", [0.3, 0.1, 0.001, -0.002, 0.01, 0.2, 0.05, 0.02]),
+    "thin prism": (
+        "rational_polynomial",
+        [0.3, 0.1, 0.001, -0.002, 0.01, 0.2, 0.05, 0.02, 0.004, -0.002, 0.003, 0.001],
+    ),
+    "tilted": (
+        "rational_polynomial",
+        [0.3, 0.1, 0.001, -0.002, 0.01, 0.2, 0.05, 0.02, 0.004, -0.002, 0.003, 0.001, 0.02, -0.03],
+    ),
+    "only tilted": ("rational_polynomial", [0.0] * 12 + [0.05, 0.0]),
     "fisheye": ("equidistant", [0.02, -0.01, 0.003, 0.001]),
     "pure fisheye": ("equidistant", []),
 }
@@ -64,6 +73,17 @@ def test_the_matrix_may_come_flat_as_in_camera_info() -> None:
     assert CameraModel(640, 480, K.ravel()).k.tolist() == K.tolist()
 
 
+@pytest.mark.parametrize(("model", "kept"), [("plumb_bob", 5), ("equidistant", 4)])
+def test_zeros_behind_a_models_last_coefficient_are_none(model: str, kept: int) -> None:
+    given = np.array([0.1, 0.02, 0.001, 0.002, 0.0, 0.0, 0.0, 0.0])
+    assert CameraModel(640, 480, K, given, model).d.tolist() == given[:kept].tolist()
+
+
+def test_coefficients_of_another_number_are_refused_where_they_are_not_zero() -> None:
+    with pytest.raises(InputError, match=r"8 distortion .*calibrate it with that model"):
+        CameraModel(640, 480, K, np.array([0.1, 0, 0, 0, 0, 0, 0, 0.1]))
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -73,7 +93,8 @@ def test_the_matrix_may_come_flat_as_in_camera_info() -> None:
         ((640, 480, np.ones(6)), "expected 3x3 numbers"),
         ((640, 480, K, np.zeros(3)), "3 distortion coefficients .*0, 4, 5 finite"),
         ((640, 480, K, np.full(4, np.nan)), "4 distortion coefficients .*nan"),
-        ((640, 480, K, np.zeros(5), "equidistant"), "'equidistant' has 0, 4 finite"),
+        ((640, 480, K, np.full(5, 0.01), "equidistant"), "'equidistant' has 0, 4 finite"),
+        ((640, 480, K, np.full(14, 0.01)), "'plumb_bob' has 0, 4, 5 finite ones: calibrate"),
     ],
 )
 def test_cameras_that_cannot_be_are_refused(arguments: tuple[object, ...], words: str) -> None:

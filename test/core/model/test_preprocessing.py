@@ -4,7 +4,7 @@
 import pytest
 import torch
 
-from segrgbx_core.errors import ModelError
+from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.model import Preprocessing, resize_rgb, resize_x
 
 PLAIN = Preprocessing(
@@ -54,6 +54,35 @@ def test_inference_size_keeps_the_aspect_ratio(
     short_side: int | None, expected: tuple[int, int]
 ) -> None:
     assert Preprocessing(short_side=short_side).inference_size(480, 640) == expected
+
+
+@pytest.mark.parametrize(("height", "width"), [(2, 160), (160, 2), (1, 20000), (30, 500)])
+def test_an_elongated_image_is_not_enlarged_without_bound(height: int, width: int) -> None:
+    words = rf"is {width}x{height}, more than 16 times as long as it is wide"
+    with pytest.raises(InputError, match=words):
+        Preprocessing(short_side=480).inference_size(height, width)
+    assert Preprocessing().inference_size(height, width) == (height, width)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((1, 1), (480, 480)), ((17, 31), (480, 875)), ((30, 480), (480, 7680)),
+     ((1000, 40000), (480, 19200))],
+)  # fmt: skip
+def test_an_image_up_to_the_bound_or_shrunk_keeps_its_size(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert Preprocessing(short_side=480).inference_size(*size) == expected
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e300, 1e38])
+def test_figures_that_no_input_has_are_refused(value: float) -> None:
+    for name in ("rgb_mean", "x_mean"):
+        with pytest.raises(ModelError, match="Means are"):
+            Preprocessing(**{name: (0.5, value, 0.5)})
+    for name in ("rgb_std", "x_std"):
+        with pytest.raises(ModelError, match=f"{name} is"):
+            Preprocessing(**{name: (0.5, value, 0.5)})
 
 
 def test_wrong_values_are_refused_in_words() -> None:

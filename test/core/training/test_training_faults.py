@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,48 @@ def test_the_last_checkpoint_survives_a_full_disk(
     assert sorted(p.name for p in tmp_path.glob("checkpoint*")) == ["checkpoint.pt"]
     restore(parts.state, path)
     assert parts.state.step == 0
+
+
+def _flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 0x10]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda d: d[: len(d) // 2], "cannot be read as a checkpoint"),
+        (lambda d: _flipped(d, len(d) // 2), "differs from its checksum"),
+        (lambda d: _flipped(d, 40), "cannot be read|differs from its checksum"),
+        (lambda _: b"version https://git-lfs.github.com/spec/v1\noid x\n", "a Git LFS pointer"),
+        (lambda _: b"\x80\x02}q\x00.", "cannot be read|no checkpoint of this version"),
+        (lambda d: d.replace(b"param_groups", b"param_graves"), "cannot be read|checksum"),
+    ],
+)
+def test_a_damaged_checkpoint_is_one_sentence(
+    tmp_path: Path, data: Path, damage: Callable[[bytes], bytes], words: str
+) -> None:
+    parts = _parts(_recipe(tmp_path, data))
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(parts.state, path, [torch.get_rng_state()])
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(RecipeError, match=words):
+        restore(parts.state, path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("step", "many"), ("rng", 5), ("optimiser", {}), ("model", [1]), ("norm_epsilons", [1.0])],
+)
+def test_a_checkpoint_of_other_content_is_one_sentence(
+    tmp_path: Path, data: Path, key: str, value: object
+) -> None:
+    parts = _parts(_recipe(tmp_path, data))
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(parts.state, path, [torch.get_rng_state()])
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, key: value}, path)
+    with pytest.raises(RecipeError, match="does not hold the whole state of a training"):
+        restore(parts.state, path)
 
 
 def test_a_disk_that_refuses_in_the_middle_of_a_real_write(tmp_path: Path, data: Path) -> None:

@@ -221,7 +221,12 @@ def test_wrong_sha256(folder: Path) -> None:
     assert "damaged" in text
 
 
-@pytest.mark.parametrize("data", [b"", b"version https://git-lfs.github.com/spec/v1\n"])
+def test_a_git_lfs_pointer_in_place_of_weights(folder: Path) -> None:
+    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
+    assert "is a Git LFS pointer" in _refusal(folder)
+
+
+@pytest.mark.parametrize("data", [b"", b"no tensors at all"])
 def test_file_that_is_no_safetensors(folder: Path, data: bytes) -> None:
     (folder / "model.safetensors").write_bytes(data)
     _edit_card(folder, "weights", "sha256", value=hashlib.sha256(data).hexdigest())

@@ -48,7 +48,7 @@ WHOLE = ReplaySummary(
     topic_messages={"/rgb/image_raw": 50, "/thermal/image_raw": 45, "/ground_truth/mask": 50},
     recording=Recording("out/drive", 5.0, True, None),
     mean_confidence=0.83,
-    class_fractions=dict.fromkeys(STREET.names, 0.1),
+    class_fractions={**dict.fromkeys(STREET.names, 0.09), "unlabelled": 0.01},
     class_colors={c.name: c.color for c in STREET.classes},
     card=ModelFacts("Trained on <synthetic> scenes", "Apache-2.0", ("thermal",), {"epochs": 40}),
     problems={},
@@ -176,6 +176,46 @@ def test_a_summary_reads_back_as_it_was(tmp_path: Path) -> None:
         WHOLE.stage_ms,
         WHOLE.topics,
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (("frames", "rgb_in"), -5, "rgb_in -5"),
+        (("frames", "dropped", "no_x"), -1, "no_x -1"),
+        (("frames", "segmented"), 51, "43 masks scored of 51 of 50 images"),
+        (("miou",), 7.3, "miou 7.3"),
+        (("miou",), None, "miou None beside"),
+        (("per_class_iou", "pole"), -0.1, "IoU of pole -0.1"),
+        (("pixel_accuracy",), 1.5, "pixel_accuracy 1.5"),
+        (("mean_confidence",), 30, "mean_confidence 30"),
+        (("class_fractions", "unlabelled"), 0.9, "class_fractions of "),
+        (("class_fractions", "other"), 0.0, "class_fractions of other classes"),
+        (("class_colors", "pole"), [0, 0, 256], "the colour [0, 0, 256] of pole"),
+        (("stage_ms", "model", "p50"), 1e9, "stage_ms.model"),
+        (("skew_ms", "max"), 0.0, "skew_ms"),
+        (("recording", "duration_s"), -1.0, "duration_s -1.0"),
+        (("recording", "complete"), False, "complete False beside lost data of None"),
+        (("modality",), "sonar", "modality 'sonar'"),
+        (("topic_messages", "/rgb/image_raw"), -2, "/rgb/image_raw -2"),
+        (("frames", "rgb_in"), 50.0, "rgb_in is 50.0; expected a whole number"),
+        (("miou",), float("nan"), "miou is nan; expected a finite number"),
+        (("topics",), [], "topics is []; expected a mapping"),
+        (("class_colors", "pole"), [[]], "class_colors.pole has 1 values; expected 3"),
+    ],
+)
+def test_a_figure_that_cannot_be_is_refused(
+    tmp_path: Path, place: tuple[str, ...], value: object, words: str
+) -> None:
+    content = json.loads(WHOLE.to_json())
+    inner = content
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    (tmp_path / "summary.json").write_text(json.dumps(content))
+    with pytest.raises(InputError) as caught:
+        read_summary(tmp_path)
+    assert words in str(caught.value)
 
 
 def test_summary_command_prints_it_again(
