@@ -14,6 +14,8 @@ from typing import Protocol, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from segrgbx_core.doubts import DoubtLog, doubts_about
+from segrgbx_core.encoding import EncodingSettings
 from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.labels.label_set import UNLABELLED
@@ -23,6 +25,7 @@ from segrgbx_core.segmentation import Segmentation
 from segrgbx_core.wording import spoken
 from segrgbx_ros.messages.images import AnyImage, Convert, convert_offline, rgb_from_message
 from segrgbx_ros.messages.readings import XDecoder, XInput
+from segrgbx_ros.messages.rgb_words import RgbSettings, RgbWords
 from segrgbx_ros.pairing.matching import NO_X_ASKED
 from segrgbx_ros.pairing.nearest import Pair
 
@@ -120,7 +123,9 @@ class Pipeline:
 
     encoder, decode_x: encoding and alignment of X, and the decoder of its messages; None means
     those of the modality with default settings. convert: how RGB images are read, offline or in
-    the live node. A step back in time of more than a second resets the encoder.
+    the live node. rgb: what the user says of them. settings: of X's encoding. look_every: the
+    first of how many frames is looked at for `doubts`. A step back in time of more than a second
+    resets the encoder.
     """
 
     def __init__(
@@ -132,6 +137,9 @@ class Pipeline:
         encoder: XEncoder | None = None,
         decode_x: XDecoder | None = None,
         convert: Convert = convert_offline,
+        rgb: RgbSettings | None = None,
+        settings: EncodingSettings | None = None,
+        look_every: int = 1,
     ) -> None:
         self._segmenter = segmenter
         self._modality = modality
@@ -142,6 +150,9 @@ class Pipeline:
             decode_x = decode_x or XDecoder(modality, x_topic or "", convert)
         self._encoder, self._decode_x = encoder, decode_x
         self._last_ns = 0
+        self._words, self._settings = RgbWords(rgb), settings
+        self._look_every, self._frames = look_every, 0
+        self.doubts = DoubtLog()
         self.refusals = Refusals()
         self.segmented = 0
 
@@ -151,6 +162,7 @@ class Pipeline:
         frame = self._decoded(pair)
         if frame is None:
             return None
+        self._look(frame)
         decoded = time.perf_counter()
         planes = self._try(lambda: self._encoded(frame), "refused_by_encoding")
         if planes is None and frame.x is not None:
@@ -167,6 +179,21 @@ class Pipeline:
         timings["encode"] = (encoded - decoded) * 1e3 + timings.get("encode", 0.0)
         return SegmentedFrame(frame, result, timings, planes)
 
+    def doubted(self) -> list[str]:
+        """A sentence on each doubt about the frames so far."""
+        return [*self.doubts.sentences(), *self._words.notes(self._rgb_topic)]
+
+    def doubted_now(self) -> list[str]:
+        """A sentence on each doubt about the frame that was looked at last."""
+        now = (doubt.words for doubt in self.doubts.latest)
+        return [*now, *self._words.notes(self._rgb_topic)]
+
+    def _look(self, frame: Frame) -> None:
+        if self._frames % self._look_every == 0:
+            found = doubts_about(self._modality, frame.rgb, frame.x, self._settings)
+            self.doubts.add(found)
+        self._frames += 1
+
     def reset(self) -> None:
         """Forgets earlier frames, before the first one of another recording."""
         if self._encoder is not None:
@@ -181,7 +208,8 @@ class Pipeline:
 
     def _decoded(self, pair: MessagePair) -> Frame | None:
         rgb = self._try(
-            lambda: rgb_from_message(pair.rgb, self._rgb_topic, self._convert), "undecodable_rgb"
+            lambda: rgb_from_message(pair.rgb, self._rgb_topic, self._convert, self._words),
+            "undecodable_rgb",
         )
         if rgb is None:
             return None

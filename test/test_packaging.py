@@ -186,7 +186,17 @@ def test_the_wheel_says_what_the_repository_says(
 
 def test_the_extra_dev_is_all_the_others(distribution: metadata.PathDistribution) -> None:
     extras = set(distribution.metadata.get_all("Provides-Extra") or [])
-    known = {"clip", "dev", "lint", "onnx", "pretrained", "teacher", "tensorboard", "test"}
+    known = {
+        "clip",
+        "dev",
+        "formats",
+        "lint",
+        "onnx",
+        "pretrained",
+        "teacher",
+        "tensorboard",
+        "test",
+    }
     assert extras == known
     own = [line for line in distribution.requires or [] if line.startswith("segrgbx_ros[")]
     assert [Requirement(line).extras for line in own] == [extras - {"dev"}]

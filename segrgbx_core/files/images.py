@@ -2,8 +2,10 @@
 """Read and write images and readings: pixels as stored, red first, without orientation tags."""
 
 import re
+import struct
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -12,7 +14,9 @@ import numpy.typing as npt
 from segrgbx_core.errors import InputError, guarded
 from segrgbx_core.files.arrays import array_from
 from segrgbx_core.files.disk import input_bytes, write_whole
+from segrgbx_core.files.extras import package_for
 from segrgbx_core.files.headers import check_image, png_is_cut
+from segrgbx_core.plausible import plain_numbers
 from segrgbx_core.readings import (
     ImageReading,
     LightFieldViews,
@@ -22,11 +26,15 @@ from segrgbx_core.readings import (
 )
 from segrgbx_core.tiles import views_from_tiles
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pgm", ".ppm", ".webp")
 READING_SUFFIXES = (*IMAGE_SUFFIXES, ".npy")
 READING_TYPES = (np.uint8, np.uint16, np.float32)
 _PLACE = re.compile(r"(\d+)_(\d+)$")
 _ANGLES = ("0", "45", "90", "135")
+_TIFF_BITS, _TIFF_KIND = 258, 339
+# Sample format (1 unsigned, 2 signed, 3 float) and bits.
+_ODD_TIFFS = ((3, 16), (1, 32), (1, 64), (2, 64))
+_TIFF_READER = ("tifffile", "formats")
 
 Pixels = npt.NDArray[Any]
 
@@ -56,29 +64,60 @@ def read_rgb(path: Path) -> RgbImage:
 def read_reading(path: Path) -> ImageReading:
     """Reads the second sensor's raw values: (h, w), or (h, w, 3) for a file with colours.
 
-    Files: 8 and 16 bit PNG, JPEG, TIFF (also 32-bit float) and `.npy`. Returns uint8, uint16 or
-    float32, in the sensor's unit. Three equal channels become one; float64 becomes float32.
+    Files: IMAGE_SUFFIXES and `.npy`, of whole numbers or floats. Returns uint8, uint16 or float32,
+    in the sensor's unit: whole numbers of other types as the first of these that holds them
+    exactly, other floats as float32. Three equal channels, with or without an opaque alpha
+    channel, become one.
     Raises InputError for a file that is missing or unreadable, and for other types.
     """
     values = read_pixels(path)
-    if values.ndim == 3 and values.shape[2] == 4:
+    one = one_channel(values)
+    if one is None and values.ndim == 3 and values.shape[2] == 4:
+        raise InputError(_why_not_four(path, values))
+    numbers = values if one is None else one
+    plain = plain_numbers(numbers)
+    if plain is None:
+        beyond = f", up to {numbers.max()}" if numbers.dtype.kind in "iu" else ""
         raise InputError(
-            f"{path} has four channels; give it as --rgbx if it holds RGB and X together, or "
-            "store the X reading alone."
+            f"{path} holds values of type {numbers.dtype}{beyond}; expected whole numbers of 0 to "
+            "65535, or floats: convert them with astype, to the sensor's unit."
         )
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[..., 0]
-    if values.ndim == 3 and values.shape[2] == 3 and (values == values[..., :1]).all():
-        values = values[..., 0]
-    if values.dtype == np.float64:
-        values = values.astype(np.float32)
-    if values.dtype not in READING_TYPES:
-        raise InputError(
-            f"{path} holds values of type {values.dtype}; expected uint8, uint16 or float32."
+    if plain.ndim not in (2, 3) or 0 in plain.shape:
+        raise InputError(f"{path} holds an array of shape {plain.shape}; expected one image.")
+    return cast(ImageReading, np.ascontiguousarray(plain))
+
+
+def one_channel(values: Pixels) -> Pixels | None:
+    """The one channel (H, W) that an image holds, perhaps three times and with an opaque alpha.
+
+    None for an image with different channels. values: (H, W) or (H, W, C).
+    """
+    if values.ndim == 2:
+        return values
+    if values.ndim != 3 or values.shape[2] not in (1, 3, 4):
+        return None
+    if values.shape[2] == 4 and not _is_opaque(values[..., 3]):
+        return None
+    first = values[..., 0]
+    same = (values[..., :3] == first[..., None]).all()
+    return np.ascontiguousarray(first) if same else None
+
+
+def _is_opaque(alpha: Pixels) -> bool:
+    most = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "iu" else 1.0
+    return bool((alpha == most).all())
+
+
+def _why_not_four(path: Path, values: Pixels) -> str:
+    if (values[..., :3] == values[..., :1]).all():
+        return (
+            f"{path} is grey with an alpha channel that is not plain opacity; store the X reading "
+            "alone, or give the file as --rgbx if X is the alpha channel."
         )
-    if values.ndim not in (2, 3) or 0 in values.shape:
-        raise InputError(f"{path} holds an array of shape {values.shape}; expected one image.")
-    return np.ascontiguousarray(values)
+    return (
+        f"{path} has four channels; give it as --rgbx if it holds RGB and X together, or store "
+        "the X reading alone."
+    )
 
 
 def read_pixels(path: Path) -> Pixels:
@@ -216,6 +255,8 @@ def _decoded(path: Path) -> Pixels:
             f"{', '.join(IMAGE_SUFFIXES)} (or .npy for the X reading)."
         )
     check_image(data, str(path), InputError)
+    if _is_odd_tiff(data):
+        return _odd_tiff(path, data)
     refusal = (
         f"{path} cannot be decoded as an image; it is truncated, damaged or of another format."
     )
@@ -230,6 +271,36 @@ def _decoded(path: Path) -> Pixels:
     if image.ndim == 3 and image.shape[2] in (3, 4):
         code = cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
         return cv2.cvtColor(image, code) if image.dtype in READING_TYPES else image[..., ::-1]
+    return image
+
+
+def _is_odd_tiff(data: bytes) -> bool:
+    """Whether a TIFF holds one channel of numbers that OpenCV does not read, such as float16."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    if order is None:
+        return False
+    found = {_TIFF_BITS: 1, _TIFF_KIND: 1}
+    try:
+        (at,) = struct.unpack_from(f"{order}I", data, 4)
+        (entries,) = struct.unpack_from(f"{order}H", data, at)
+        for i in range(entries):
+            tag, _, count, value = struct.unpack_from(f"{order}HHIH", data, at + 2 + 12 * i)
+            if tag in found and count == 1:
+                found[tag] = value
+    except struct.error:
+        return False
+    return (found[_TIFF_KIND], found[_TIFF_BITS]) in _ODD_TIFFS
+
+
+def _odd_tiff(path: Path, data: bytes) -> Pixels:
+    tifffile = package_for(f"{path}, a TIFF of numbers that OpenCV does not read,", *_TIFF_READER)
+    try:
+        image: Pixels = tifffile.imread(BytesIO(data))
+    except Exception as err:  # the library has no base class of its errors
+        raise InputError(
+            f"{path} cannot be decoded as a TIFF ({err}); save it uncompressed, as uint16 or "
+            "float32."
+        ) from err
     return image
 
 

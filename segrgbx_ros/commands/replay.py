@@ -10,6 +10,7 @@ from segrgbx_core.modality import MODALITIES, NO_X
 
 if TYPE_CHECKING:
     from segrgbx_ros.bags.topics import TopicsTaken
+    from segrgbx_ros.messages.rgb_words import RgbSettings
     from segrgbx_ros.pairing.matching import SyncSettings
     from segrgbx_ros.replay.options import ReplayOptions
     from segrgbx_ros.replay.summary import ReplaySummary
@@ -41,10 +42,44 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     arguments.add_backend(parser)
     arguments.add_label_set(parser)
     arguments.add_sensor(parser)
+    _add_rgb(parser)
     _add_sync(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     arguments.add_force(parser)
     parser.set_defaults(run=run)
+
+
+def _add_rgb(parser: argparse.ArgumentParser) -> None:
+    """Adds what the RGB messages do not say, as the live node's rgb.* parameters."""
+    group = parser.add_argument_group(
+        "the RGB images", "What their messages do not say, as the live node's rgb.* parameters."
+    )
+    group.add_argument(
+        "--rgb-encoding",
+        default="",
+        metavar="NAME",
+        help="what raw images are, whatever their messages say, such as bgr8 for 8UC3",
+    )
+    group.add_argument(
+        "--rgb-bits",
+        type=int,
+        default=0,
+        choices=(0, 8, 10, 12, 14, 16),
+        help="bits of 16-bit images (default: 0, found from their values)",
+    )
+    group.add_argument(
+        "--rgb-byte-order",
+        default="as_stored",
+        choices=("as_stored", "swapped"),
+        help="swapped: the other order than is_bigendian says (default: as_stored)",
+    )
+
+
+def rgb_from(args: argparse.Namespace) -> "RgbSettings":
+    """What the RGB messages do not say, from the options. Raises InputError for bad values."""
+    from segrgbx_ros.messages.rgb_words import RgbSettings
+
+    return RgbSettings(args.rgb_encoding, args.rgb_bits, args.rgb_byte_order)
 
 
 def _add_sync(parser: argparse.ArgumentParser) -> None:
@@ -164,6 +199,7 @@ def run(args: argparse.Namespace) -> int:
             sync=sync_from(args),
             sensor=arguments.sensor_from(args),
             cameras=arguments.cameras_from(args),
+            rgb=rgb_from(args),
         )
     )
     write_report(args.out)

@@ -26,6 +26,7 @@ from segrgbx_ros.messages.types import (
 )
 
 RGB = "RGB"
+GREY = ("mono8", "mono16")
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,15 @@ def _image_roles(name: str, msg: AnyImage) -> Roles:
         refusal = _refusal(role, name, msg)
         if refusal is not None:
             refusals[role] = refusal
-    can = [role for role in (RGB, *sensors_of_type(IMAGE)) if role not in refusals]
     said = named_modality(name)
-    if said is None and (RGB in can or any(w in name.lower() for w in COLOR_WORDS)):
+    grey = content in GREY
+    if grey and said is not None:
+        refusals[RGB] = f"{name} is grey, and its name says {said}."
+    can = [role for role in (RGB, *sensors_of_type(IMAGE)) if role not in refusals]
+    if said is None and ((RGB in can and not grey) or any(w in name.lower() for w in COLOR_WORDS)):
         said = RGB
     likely = said if said in can else None
-    can.sort(key=lambda role: role != likely)
+    can.sort(key=lambda role: (role != likely, role == RGB and grey))
     why_not = refusals.get(said) if said is not None else None
     if not can and why_not is None:
         why_not = next(iter(refusals.values()))

@@ -14,6 +14,7 @@ from segrgbx_core.errors import BagError, SegRgbxError
 from segrgbx_core.wording import counted
 from segrgbx_ros.bags.metadata import BagMessage, BagTopic
 from segrgbx_ros.events.packets import TOGETHER, EventChunk, EventCounts, EventDecoder
+from segrgbx_ros.inspection.doubts import TopicDoubts
 from segrgbx_ros.inspection.roles import Roles, event_roles, roles_of, roles_of_type
 from segrgbx_ros.inspection.timing import TimeLog, Times, Timing, timing_problems
 from segrgbx_ros.messages.images import check_whole
@@ -119,6 +120,7 @@ class TopicWatch:
         self._refused: Counter[str] = Counter()
         self._first_refusal = ""
         self._layouts: Counter[str] = Counter()
+        self._doubts = TopicDoubts(topic.name)
         self._decoder = (
             EventDecoder(topic.name, topic.msgtype) if topic.msgtype in EVENT_TYPES else None
         )
@@ -181,6 +183,7 @@ class TopicWatch:
         if self._roles is None:
             self._roles = roles_of(message.topic, message.msgtype, msg)
         if message.msgtype in IMAGES:
+            self._doubts.look(msg, self._roles.likely)
             self._layouts[check_whole(msg, message.topic)] += 1
 
     def _refuse(self, kind: str, sentence: str) -> None:
@@ -209,7 +212,7 @@ class TopicWatch:
             and roles.why_not != self._first_refusal
         ):
             said.append(roles.why_not)
-        return said + self._event_problems()
+        return said + self._doubts.sentences() + self._event_problems()
 
     def _event_problems(self) -> list[str]:
         if self._decoder is None:

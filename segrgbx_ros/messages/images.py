@@ -6,9 +6,10 @@ module first does what neither supports: it removes row padding, converts to the
 and decodes compressed images at full bit depth.
 """
 
+import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, cast
 
 import cv2
@@ -18,10 +19,12 @@ from rosbags.image import ImageError, message_to_cvimage
 
 from segrgbx_core.errors import BagError, guarded
 from segrgbx_core.files.headers import check_image
-from segrgbx_core.files.images import is_cut
+from segrgbx_core.files.images import is_cut, one_channel
+from segrgbx_core.plausible import plain_numbers
 from segrgbx_core.readings import ImageReading, RgbImage
 from segrgbx_ros.messages.compressed_depth import decode_compressed_depth, is_compressed_depth
 from segrgbx_ros.messages.guard import guarded_message
+from segrgbx_ros.messages.rgb_words import NAMELESS, RgbWords
 from segrgbx_ros.messages.types import IMAGE, NS_PER_S, Header, message
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ BAYER_PIXEL_BYTES: Mapping[str, int] = {
     "bayer_gbrg16": 2,
     "bayer_grbg16": 2,
 }
-RGB_PIXEL_BYTES: Mapping[str, int] = {
+COLOUR_PIXEL_BYTES: Mapping[str, int] = {
     "rgb8": 3,
     "bgr8": 3,
     "rgba8": 4,
@@ -54,23 +57,38 @@ RGB_PIXEL_BYTES: Mapping[str, int] = {
     "nv12": 1,
     "nv21": 1,
 }
-READING_PIXEL_BYTES: Mapping[str, int] = {
+RGB_PIXEL_BYTES: Mapping[str, int] = {**COLOUR_PIXEL_BYTES, "mono8": 1, "mono16": 2}
+WHOLE_PIXEL_BYTES: Mapping[str, int] = {
     "mono8": 1,
     "8UC1": 1,
     "mono16": 2,
     "16UC1": 2,
-    "32FC1": 4,
+    "16SC1": 2,
+    "32SC1": 4,
 }
-LABEL_PIXEL_BYTES: Mapping[str, int] = {"mono8": 1, "8UC1": 1}
+READING_PIXEL_BYTES: Mapping[str, int] = {**WHOLE_PIXEL_BYTES, "32FC1": 4, "64FC1": 8}
+# Encodings of one channel that some programs write three times, or with opacity.
+THREEFOLD_PIXEL_BYTES: Mapping[str, int] = {
+    "rgb8": 3,
+    "bgr8": 3,
+    "8UC3": 3,
+    "rgba8": 4,
+    "bgra8": 4,
+    "8UC4": 4,
+}
+LABEL_PIXEL_BYTES: Mapping[str, int] = {**WHOLE_PIXEL_BYTES, **THREEFOLD_PIXEL_BYTES}
+# image_transport names the encoding that was compressed first.
+_DEEP_SOURCE = re.compile(r"\s*(mono16|16[US]C1|32[FS]C1|64FC1)\b")
 # A plane of luma, then chroma at half the resolution: 1.5 times the rows of the image.
 PLANAR = ("nv12", "nv21")
 
 
 def value_bytes(encoding: str) -> int:
     """Bytes per channel value."""
-    if encoding.startswith("32F"):
-        return 4
-    return 2 if "16" in encoding else 1
+    for bits, size in (("64", 8), ("32", 4), ("16", 2)):
+        if bits in encoding:
+            return size
+    return 1
 
 
 class ImageMessage(Protocol):
@@ -131,20 +149,22 @@ def stamp_ns(header: Header) -> int:
 
 
 @guarded_message
-def rgb_from_message(msg: AnyImage, topic: str, convert: Convert = convert_offline) -> RgbImage:
-    """(H, W, 3) uint8, red first, from any colour encoding; 16 bits are scaled to 8.
+def rgb_from_message(
+    msg: AnyImage,
+    topic: str,
+    convert: Convert = convert_offline,
+    words: RgbWords | None = None,
+) -> RgbImage:
+    """(H, W, 3) uint8, red first, from any colour or grey encoding.
 
-    Raises BagError for another encoding, data of the wrong length, or an undecodable image.
+    Grey has three equal channels; 16 bits are scaled to 8. words: of the topic's images so far,
+    with what the user says of them. Raises BagError for another encoding, data of the wrong
+    length, or an undecodable image.
     """
+    words = words or RgbWords()
     if is_compressed(msg):
-        image = _decompressed(msg, topic, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        if image.ndim != 3:
-            raise BagError(
-                f"Topic {topic} holds grey compressed pictures ('{msg.format}'); the RGB topic "
-                "must have colour: choose another with --rgb-topic."
-            )
-        return cast(RgbImage, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-    packed = _packed(cast(ImageMessage, msg), topic, RGB_PIXEL_BYTES, "an RGB image")
+        return _compressed_rgb(msg, topic, words)
+    packed = _rgb_packed(cast(ImageMessage, msg), topic, words)
     try:
         image = convert(packed, "rgb8")
     except (ImageError, cv2.error) as err:
@@ -174,26 +194,67 @@ def reading_from_message(
     if is_compressed(msg):
         return _compressed_reading(msg, topic, colour, rgb_size)
     raw = cast(ImageMessage, msg)
-    if colour and raw.encoding in RGB_PIXEL_BYTES:
+    if raw.encoding in THREEFOLD_PIXEL_BYTES and raw.encoding not in accepted:
+        channels = _packed(raw, topic, THREEFOLD_PIXEL_BYTES, "an X reading")
+        one = one_channel(_channels(channels))
+        if one is not None:
+            return cast(ImageReading, one)
+    if colour and raw.encoding in COLOUR_PIXEL_BYTES:
         return rgb_from_message(msg, topic, convert)
-    taken = {**accepted, **RGB_PIXEL_BYTES} if colour else accepted
+    taken = {**accepted, **COLOUR_PIXEL_BYTES} if colour else accepted
     packed = _packed(raw, topic, taken, "an X reading")
-    return cast(ImageReading, np.ascontiguousarray(convert(packed, None)))
+    return _plain(convert(packed, None), topic, raw.encoding)
 
 
 @guarded_message
 def labels_from_message(msg: AnyImage, topic: str) -> npt.NDArray[np.uint8]:
-    """(H, W) uint8 class ids from mono8. Raises BagError for anything else."""
+    """(H, W) uint8 class ids from whole numbers of one channel, or of three equal ones.
+
+    Raises BagError for anything else, and for numbers above 255.
+    """
     if is_compressed(msg):
         image = _decompressed(msg, topic, cv2.IMREAD_UNCHANGED)
-        if image.ndim != 2 or image.dtype != np.uint8 or "jp" in msg.format.lower():
-            raise BagError(
-                f"Topic {topic} holds '{msg.format}' pictures, which are no class ids; ground "
-                "truth must be mono8, raw or PNG."
-            )
-        return cast("npt.NDArray[np.uint8]", image)
+        if is_jpeg(msg):
+            raise _no_ids(msg.format, topic)
+        return _ids(image, msg.format, topic)
     packed = _packed(cast(ImageMessage, msg), topic, LABEL_PIXEL_BYTES, "a label image")
-    return cast("npt.NDArray[np.uint8]", np.ascontiguousarray(convert_offline(packed, None)))
+    if packed.encoding in THREEFOLD_PIXEL_BYTES:
+        return _ids(_channels(packed), packed.encoding, topic)
+    return _ids(convert_offline(packed, None), packed.encoding, topic)
+
+
+def _ids(values: npt.NDArray[Any], kind: str, topic: str) -> npt.NDArray[np.uint8]:
+    one = one_channel(values)
+    if one is None or one.dtype.kind not in "iu":
+        raise _no_ids(kind, topic)
+    low, high = int(one.min(initial=0)), int(one.max(initial=0))
+    if low < -1 or high > 255:
+        raise BagError(
+            f"Topic {topic} has the label {high if high > 255 else low}; expected class ids "
+            "of 0 to 254, and 255 or -1 for unlabelled."
+        )
+    return np.ascontiguousarray(one.astype(np.uint8))
+
+
+def _no_ids(kind: str, topic: str) -> BagError:
+    return BagError(
+        f"Topic {topic} holds '{kind.strip()}' pictures, which are no class ids; ground truth "
+        "must be whole numbers of one channel, or of three equal ones: mono8, raw or PNG."
+    )
+
+
+def _channels(packed: PackedImage) -> npt.NDArray[np.uint8]:
+    return packed.data.reshape(packed.height, packed.width, -1)
+
+
+def _plain(values: npt.NDArray[Any], topic: str, kind: str) -> ImageReading:
+    plain = plain_numbers(values)
+    if plain is None:
+        raise BagError(
+            f"Topic {topic} ({kind.strip()}) has numbers of type {values.dtype} that an X reading "
+            "cannot have; expected whole numbers of 0 to 65535, or floats."
+        )
+    return cast(ImageReading, np.ascontiguousarray(plain))
 
 
 def image_message(
@@ -231,10 +292,16 @@ def check_whole(msg: AnyImage, topic: str) -> str:
             raise _undecodable(msg, topic, len(data))
         return msg.format.strip()
     raw = cast(ImageMessage, msg)
-    known = {**READING_PIXEL_BYTES, **RGB_PIXEL_BYTES}
+    known = {**LABEL_PIXEL_BYTES, **READING_PIXEL_BYTES, **RGB_PIXEL_BYTES}
     if raw.encoding in known:
         _rows(raw, topic, known[raw.encoding])
     return f"{raw.encoding} {raw.width}x{raw.height}"
+
+
+def is_jpeg(msg: CompressedImageMessage) -> bool:
+    """Whether the picture is a JPEG, by its first bytes or, without them, by its name."""
+    start = bytes(np.frombuffer(msg.data, np.uint8)[:3])
+    return start == b"\xff\xd8\xff" or (start[:2] != b"\x89P" and "jp" in msg.format.lower())
 
 
 def is_compressed(msg: AnyImage) -> TypeGuard[CompressedImageMessage]:
@@ -242,35 +309,74 @@ def is_compressed(msg: AnyImage) -> TypeGuard[CompressedImageMessage]:
     return hasattr(msg, "format")
 
 
-def _packed(msg: ImageMessage, topic: str, accepted: Mapping[str, int], what: str) -> PackedImage:
+def _compressed_rgb(msg: CompressedImageMessage, topic: str, words: RgbWords) -> RgbImage:
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    image = _decompressed(msg, topic, flags)
+    if image.dtype == np.uint16:
+        deep = words.full_range(image).astype(np.uint32)
+        image = ((deep * 255 + 32767) // 65535).astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise BagError(
+            f"Topic {topic} has compressed pictures of type {image.dtype} (format "
+            f"'{msg.format}'); an RGB image needs 8 or 16 bits: choose another with --rgb-topic."
+        )
+    code = cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB
+    return cast(RgbImage, cv2.cvtColor(image, code))
+
+
+def _rgb_packed(msg: ImageMessage, topic: str, words: RgbWords) -> PackedImage:
+    """The packed image under its true encoding, with words of 16 bits stretched to all of them."""
+    told = words.settings.encoding
+    if not told and msg.encoding in NAMELESS:
+        raise BagError(
+            f"Topic {topic} has encoding '{msg.encoding}', which does not say what its channels "
+            f"are: set rgb.encoding (--rgb-encoding) to {NAMELESS[msg.encoding]}, or publish it "
+            "under that name."
+        )
+    packed = _packed(msg, topic, RGB_PIXEL_BYTES, "an RGB image", told)
+    if not packed.encoding.endswith("16"):
+        return packed
+    stored = packed.data.view(np.uint16).reshape(packed.height, packed.width, -1)
+    data = words.full_range(stored).reshape(-1).view(np.uint8)
+    return replace(packed, data=data)
+
+
+def _packed(
+    msg: ImageMessage, topic: str, accepted: Mapping[str, int], what: str, told: str = ""
+) -> PackedImage:
     """The checked message without row padding, in native byte order.
 
-    For 8-bit encodings is_bigendian is ignored, because drivers set it arbitrarily.
+    told: the encoding that it has, whatever it says. For 8-bit encodings is_bigendian is ignored,
+    because drivers set it arbitrarily.
     """
-    if msg.encoding not in accepted:
+    encoding = told or msg.encoding
+    if encoding not in accepted:
         raise BagError(
-            f"Topic {topic} has encoding '{msg.encoding}', which {what} cannot have; accepted: "
+            f"Topic {topic} has encoding '{encoding}', which {what} cannot have; accepted: "
             f"{', '.join(accepted)}."
         )
-    row = msg.width * accepted[msg.encoding]
-    rows = _rows(msg, topic, accepted[msg.encoding])
+    row = msg.width * accepted[encoding]
+    rows = _rows(msg, topic, accepted[encoding], encoding)
     tight = np.ascontiguousarray(rows[:, :row]).reshape(-1)
     native_big = sys.byteorder == "big"
     if bool(msg.is_bigendian) != native_big:
-        tight = tight.view(f"u{value_bytes(msg.encoding)}").byteswap().view(np.uint8)
-    return PackedImage(len(rows), msg.width, msg.encoding, int(native_big), row, tight)
+        tight = tight.view(f"u{value_bytes(encoding)}").byteswap().view(np.uint8)
+    return PackedImage(len(rows), msg.width, encoding, int(native_big), row, tight)
 
 
-def _rows(msg: ImageMessage, topic: str, pixel_bytes: int) -> npt.NDArray[np.uint8]:
+def _rows(
+    msg: ImageMessage, topic: str, pixel_bytes: int, encoding: str = ""
+) -> npt.NDArray[np.uint8]:
     """(rows, step) uint8 as stored. Raises BagError if size, step and data are inconsistent."""
+    encoding = encoding or msg.encoding
     row = msg.width * pixel_bytes
     if msg.width < 1 or msg.height < 1 or msg.step < row:
         raise BagError(
-            f"An image on topic {topic} states {msg.width}x{msg.height} {msg.encoding} with step "
+            f"An image on topic {topic} states {msg.width}x{msg.height} {encoding} with step "
             f"{msg.step}; expected a size of at least 1x1 and a step of at least {row} bytes."
         )
     data = np.frombuffer(msg.data, np.uint8)
-    rows = msg.height * 3 // 2 if msg.encoding in PLANAR else msg.height
+    rows = msg.height * 3 // 2 if encoding in PLANAR else msg.height
     if data.size != msg.step * rows:
         raise BagError(
             f"An image on topic {topic} has {data.size} bytes of data, but its step {msg.step} "
@@ -305,13 +411,21 @@ def _compressed_reading(
     if is_compressed_depth(msg.format):
         data = np.frombuffer(msg.data, np.uint8)
         return decode_compressed_depth(data, msg.format, topic, rgb_size)
+    source = _DEEP_SOURCE.match(msg.format)
+    if source is not None and is_jpeg(msg):
+        raise BagError(
+            f"Topic {topic} holds '{msg.format.strip()}' pictures: JPEG has 8 bits, so what the "
+            f"{source[1]} readings held is lost; record it raw, as PNG, "
+            "or as compressedDepth."
+        )
     image = _decompressed(msg, topic, cv2.IMREAD_UNCHANGED)
-    if colour and image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8:
+    one = one_channel(image)
+    if one is None and colour and image.shape[2] == 3 and image.dtype == np.uint8:
         return cast(ImageReading, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-    if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
+    if one is None:
         raise BagError(
             f"Topic {topic} has compressed pictures of shape {image.shape} and type {image.dtype} "
-            f"(format '{msg.format}'), which an X reading cannot have; expected one channel of 8 "
-            "or 16 bits: a coloured picture has lost its readings, record the raw topic."
+            f"(format '{msg.format}'), which an X reading cannot have; expected one channel: a "
+            "coloured picture has lost its readings, record the raw topic."
         )
-    return cast(ImageReading, image)
+    return _plain(one, topic, msg.format)

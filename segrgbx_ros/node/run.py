@@ -14,7 +14,7 @@ from segrgbx_core import Segmenter
 from segrgbx_core.encoding import DepthSettings
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import NO_X
-from segrgbx_core.sensor import SeenFromRgb, check_sensor
+from segrgbx_core.sensor import SeenFromRgb
 from segrgbx_ros.messages.images import AnyImage, stamp_ns
 from segrgbx_ros.messages.readings import XDecoder, XInput
 from segrgbx_ros.messages.sensors import is_windowed
@@ -22,7 +22,6 @@ from segrgbx_ros.messages.types import Header
 from segrgbx_ros.node.cloud import CloudMaker
 from segrgbx_ros.node.conversions import convert_live
 from segrgbx_ros.node.geometry import CloudDecoder, LateEncoder, live_cameras
-from segrgbx_ros.node.health.findings import doubt
 from segrgbx_ros.node.health.health import Rate, Recent, RunHealth
 from segrgbx_ros.node.inputs import (
     RGB,
@@ -35,7 +34,13 @@ from segrgbx_ros.node.inputs import (
 )
 from segrgbx_ros.node.outputs import NodeOutputs, camera_info_message, status_message
 from segrgbx_ros.node.parameters.parameters import NodeSettings
-from segrgbx_ros.node.parameters.sensor import check_tiles, sensor_settings, sync_settings
+from segrgbx_ros.node.parameters.sensor import (
+    check_tiles,
+    encoding_settings,
+    rgb_settings,
+    sensor_settings,
+    sync_settings,
+)
 from segrgbx_ros.node.worker import SUPERSEDED, RateLimit, Turns, Worker
 from segrgbx_ros.pairing.matching import Match, Matching
 from segrgbx_ros.pipeline import Pipeline, SegmentedFrame, frame_status
@@ -71,7 +76,6 @@ class LiveRun:
         self._node, self._outputs, self._segmenter = node, outputs, segmenter
         self._pair_rate, self._age_ms, self._skew_ms = Rate(), Recent(), Recent()
         self._stage_ms = {stage: Recent() for stage in STAGES}
-        self._doubt: str | None = None
         self._refusal: tuple[float, str] | None = None
         self._set_aside: Counter[str] = Counter()
         self._limit = RateLimit()
@@ -121,6 +125,9 @@ class LiveRun:
                 encoder=self._encoder,
                 decode_x=decoder,
                 convert=convert_live,
+                rgb=rgb_settings(settings),
+                settings=encoding_settings(settings),
+                look_every=DOUBT_EVERY,
             )
             tick_s = min(settings.sync_x_timeout / TICKS_PER_TIMEOUT, LONGEST_TICK_S)
             steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -142,9 +149,8 @@ class LiveRun:
     @staticmethod
     def check(settings: NodeSettings) -> None:
         """Raises InputError for settings that cannot run."""
-        sensor = sensor_settings(settings)
-        if settings.modality != NO_X:
-            check_sensor(settings.modality, sensor)
+        rgb_settings(settings)
+        encoding_settings(settings)
         if is_windowed(settings.modality):
             installed_type(settings.event_message)
         check_tiles(settings)
@@ -254,8 +260,6 @@ class LiveRun:
         self._age_ms.add(age_ms)
         if done.frame.skew_ns is not None:
             self._skew_ms.add(abs(done.frame.skew_ns) / 1e6)
-        if done.frame.x is not None and self.pipeline.segmented % DOUBT_EVERY == 1:
-            self._doubt = doubt(done.frame.modality, done.frame.x)
 
     def _note_refusal(self, before: Mapping[str, int]) -> None:
         for reason, count in self.pipeline.refusals.counts.items():
@@ -324,12 +328,10 @@ class LiveRun:
             frames_segmented=made,
             restarts=self.matching.restarts,
             refusal=self.refusal(),
-            doubt=self._doubt,
+            doubt=" ".join(self.pipeline.doubted_now()) or None,
         )
 
 
 def _depth_settings(settings: NodeSettings) -> DepthSettings | None:
-    if settings.modality == NO_X:
-        return None
-    made = check_sensor(settings.modality, sensor_settings(settings))
+    made = encoding_settings(settings)
     return made if isinstance(made, DepthSettings) else None

@@ -8,6 +8,8 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.modality import NO_X, modality_named
 from segrgbx_core.sensor import CameraFiles, SensorSettings
 from segrgbx_ros.bags.topics import TopicsTaken
+from segrgbx_ros.messages.images import RGB_PIXEL_BYTES
+from segrgbx_ros.messages.rgb_words import RgbSettings
 from segrgbx_ros.pairing.matching import SyncSettings
 
 
@@ -18,9 +20,9 @@ class ReplayOptions:
     modality: a name of the modality table, or "none" for RGB alone. Topics that are None are
     chosen by type and name; gt_topic "none" leaves ground truth out. sync: the pairing of X with
     RGB images. sensor: the encoding and alignment of X. cameras: calibration files, which take
-    precedence over the recording. force: the output folder may hold files. max_frames: stop after
-    this number of masks. label_set: for a model over a union, the one to answer in. Raises
-    InputError for a value out of range.
+    precedence over the recording. rgb: what the RGB messages do not say. force: the output folder
+    may hold files. max_frames: stop after this number of masks. label_set: for a model over a
+    union, the one to answer in. Raises InputError for a value out of range.
     """
 
     bag: Path
@@ -39,6 +41,7 @@ class ReplayOptions:
     sync: SyncSettings = field(default_factory=SyncSettings)
     sensor: SensorSettings = field(default_factory=SensorSettings)
     cameras: CameraFiles = field(default_factory=CameraFiles)
+    rgb: RgbSettings = field(default_factory=RgbSettings)
 
     def __post_init__(self) -> None:
         if self.modality != NO_X:
@@ -47,6 +50,11 @@ class ReplayOptions:
             raise InputError(
                 f"Modality 'none' segments RGB alone, but X topic {self.x_topic} was given; name "
                 "its modality, or leave the topic out."
+            )
+        if self.rgb.encoding and self.rgb.encoding not in RGB_PIXEL_BYTES:
+            raise InputError(
+                f"RGB encoding '{self.rgb.encoding}' is unknown; expected one of "
+                f"{', '.join(RGB_PIXEL_BYTES)}."
             )
         if self.max_frames is not None and self.max_frames < 1:
             raise InputError(f"The number of frames is {self.max_frames}; expected 1 or more.")

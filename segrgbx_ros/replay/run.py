@@ -3,8 +3,10 @@
 
 from collections import Counter, deque
 from collections.abc import Callable
+from statistics import median
 
 from segrgbx_core import Segmenter
+from segrgbx_core.doubts import doubt_about_clock
 from segrgbx_core.errors import BagError, InputError
 from segrgbx_core.files.disk import write_whole
 from segrgbx_core.files.resources import versions
@@ -13,6 +15,7 @@ from segrgbx_core.wording import counted
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken, find_topics
+from segrgbx_ros.inspection.topic import header_stamp_ns
 from segrgbx_ros.messages.cameras import CameraInfoMessage
 from segrgbx_ros.messages.images import AnyImage, stamp_ns
 from segrgbx_ros.messages.types import UnreadableMessageError, deserialized
@@ -32,6 +35,8 @@ from segrgbx_ros.replay.summary import (
 )
 
 TRUTH_WAIT_NS = 1_000_000_000
+LAGS_KEPT = 1000
+OTHER_CLOCK = "the sensor stamps by another clock, or an old recording was recorded again."
 
 
 class ReplayRun:
@@ -59,6 +64,7 @@ class ReplayRun:
         self._camera_info = self._first_camera_info()
         self._unreadable: Counter[str] = Counter()
         self._first_rgb_ns: int | None = None
+        self._lags: dict[str, list[int]] = {}
         self._without_x = self._held = self._alone = 0
         self._rgb_total = self._count(topics.rgb)
 
@@ -100,6 +106,7 @@ class ReplayRun:
     def _take(self, message: BagMessage) -> None:
         """Passes one message to its consumer."""
         self._matching.tick(message.log_time_ns)
+        self._note_lag(message)
         if message.topic == self._topics.x:
             self._x.add(message)
             return
@@ -122,6 +129,13 @@ class ReplayRun:
             self._x.hand_over()
             self._matching.add_rgb(stamp, arrived, message.log_time_ns)
             self._tell()
+
+    def _note_lag(self, message: BagMessage) -> None:
+        stamp = header_stamp_ns(message)
+        if message.topic in (self._topics.rgb, self._topics.x) and stamp is not None and stamp > 0:
+            lags = self._lags.setdefault(message.topic, [])
+            if len(lags) < LAGS_KEPT:
+                lags.append(message.log_time_ns - stamp)
 
     def _release(self, output: ReplayOutput, before_ns: int | None) -> None:
         """Segments the decided pairs whose ground truth is present or no longer expected."""
@@ -210,7 +224,7 @@ class ReplayRun:
         return self._unreadable + self._x.unreadable
 
     def _notes(self) -> list[str]:
-        said = self._x.notes()
+        said = [*self._pipeline.doubted(), *self._clock_doubts(), *self._x.notes()]
         if self._without_x:
             said.append(
                 f"{self._without_x} of {counted(self._pipeline.segmented, 'mask')} are from RGB "
@@ -228,6 +242,13 @@ class ReplayRun:
                 "was near enough in time (missing_x hold_last)."
             )
         return [*said, *(self._truth.notes() if self._truth is not None else [])]
+
+    def _clock_doubts(self) -> list[str]:
+        found = (
+            doubt_about_clock(topic, median(lags) / 1e9, "the recorder's clock", OTHER_CLOCK)
+            for topic, lags in self._lags.items()
+        )
+        return [words for words in found if words is not None]
 
     def _nothing_segmented(self) -> BagError | InputError:
         """The error of a replay that ends without a mask."""

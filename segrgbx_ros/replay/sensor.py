@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from segrgbx_core.modality import NO_X
-from segrgbx_core.sensor import Cameras, SeenFromRgb, make_encoder
+from segrgbx_core.sensor import Cameras, SeenFromRgb, check_sensor, make_encoder
 from segrgbx_ros.bags.cameras import RecordedCameras
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken
@@ -49,16 +49,24 @@ def make_pipeline(
     """
     modality = options.modality
     if modality == NO_X or topics.x is None:
-        return Pipeline(segmenter, NO_X, topics.rgb, None)
+        return Pipeline(segmenter, NO_X, topics.rgb, None, rgb=options.rgb)
     x = bag.topic(topics.x)
     cameras = RecordedCameras(bag, topics, options.cameras)
     if x is None or x.msgtype != POINT_CLOUD:
         encoder = make_encoder(modality, options.sensor, cameras)
-        return Pipeline(segmenter, modality, topics.rgb, topics.x, encoder)
+        return Pipeline(
+            segmenter,
+            modality,
+            topics.rgb,
+            topics.x,
+            encoder,
+            rgb=options.rgb,
+            settings=check_sensor(modality, options.sensor),
+        )
     # A cloud seen from the RGB camera is already on its grid.
     encoder = make_encoder(modality, replace(options.sensor, align="none"), SeenFromRgb(cameras))
     decoder = XDecoder(modality, topics.x, cloud_view=cloud_view(topics.x, cameras))
-    return Pipeline(segmenter, modality, topics.rgb, topics.x, encoder, decoder)
+    return Pipeline(segmenter, modality, topics.rgb, topics.x, encoder, decoder, rgb=options.rgb)
 
 
 def cloud_view(topic: str, cameras: Cameras) -> CloudView:

@@ -85,12 +85,12 @@ def test_rgb_alone() -> None:
 def test_a_bad_frame_is_counted_and_the_next_one_works() -> None:
     head = header(1_000, "f")
     pipeline = Pipeline(ThresholdSegmenter(), "thermal", "/rgb", "/x")
-    grey = image_message(X, "mono16", head)
+    floats = image_message(X.astype(np.float32), "32FC1", head)
     colour = image_message(RGB, "rgb8", head)
-    signed = image_message(X.astype(np.int16), "16SC1", head)
+    twofold = image_message(np.dstack([X, X]), "16UC2", head)
     poison = image_message(np.full((2, 4, 3), 99, np.uint8), "rgb8", head)
-    assert pipeline.process(pair(rgb=grey)) is None
-    assert pipeline.process(pair(x=signed)) is None
+    assert pipeline.process(pair(rgb=floats)) is None
+    assert pipeline.process(pair(x=twofold)) is None
     assert pipeline.process(pair(x=colour)) is None
     assert pipeline.process(pair(rgb=poison)) is None
     assert pipeline.process(pair(rgb=poison)) is None
@@ -102,8 +102,8 @@ def test_a_bad_frame_is_counted_and_the_next_one_works() -> None:
         "refused_by_encoding": 1,
         "refused_by_segmenter": 2,
     }
-    assert "Topic /rgb has encoding 'mono16'" in pipeline.refusals.first["undecodable_rgb"]
-    assert "Topic /x has encoding '16SC1'" in pipeline.refusals.first["undecodable_x"]
+    assert "Topic /rgb has encoding '32FC1'" in pipeline.refusals.first["undecodable_rgb"]
+    assert "Topic /x has encoding '16UC2'" in pipeline.refusals.first["undecodable_x"]
     assert "color_map" in pipeline.refusals.first["refused_by_encoding"]
     assert "holds 99" in pipeline.refusals.first["refused_by_segmenter"]
 

@@ -16,11 +16,13 @@ import pytest
 from segrgbx_core.commands import arguments
 from segrgbx_core.encoding import encoding_of
 from segrgbx_core.modality import MODALITIES
+from segrgbx_core.plausible import BIT_DEPTHS, BYTE_ORDERS
 from segrgbx_core.readings import LightFieldViews, Reading
 from segrgbx_core.scenes import Drive, DriveSettings
 from segrgbx_core.sensor import ALIGNMENTS, CameraFiles, check_sensor, make_encoder
 from segrgbx_core.tiles import tiled
-from segrgbx_ros.commands.replay import add_parser, sync_from
+from segrgbx_ros.commands.replay import add_parser, rgb_from, sync_from
+from segrgbx_ros.messages.rgb_words import RgbSettings
 from segrgbx_ros.messages.sensors import SENSORS
 from segrgbx_ros.node import sensor as node_sensor
 from segrgbx_ros.node.parameters.parameters import PARAMETERS, settings_from
@@ -38,6 +40,11 @@ SYNC: tuple[tuple[str, object, tuple[str, ...]], ...] = (
     ("reset_on_time_jump", False, ("--no-reset-on-time-jump",)),
     ("event.window_ms", 20.0, ("--window-ms", "20")),
     ("event.window_events", 500, ("--window-events", "500")),
+)
+RGB: tuple[tuple[str, object, tuple[str, ...]], ...] = (
+    ("rgb.encoding", "bgr8", ("--rgb-encoding", "bgr8")),
+    ("rgb.bits", 12, ("--rgb-bits", "12")),
+    ("rgb.byte_order", "swapped", ("--rgb-byte-order", "swapped")),
 )
 # Modality, parameters, arguments of the replay.
 SENSOR: tuple[tuple[str, dict[str, object], tuple[str, ...]], ...] = (
@@ -71,11 +78,12 @@ FURTHER = {
               "hot_pixel_ratio": "2", "hot_pixel_rate_hz": "5"},
     "thermal": {"low_percentile": "5", "high_percentile": "90", "unit": "celsius",
                 "range_memory": "0.5", "saturation": "250", "dead_pixels": "[[1, 2]]",
-                "telemetry_rows": "2", "telemetry_at": "top", "color_map": "gray"},
+                "telemetry_rows": "2", "telemetry_at": "top", "color_map": "gray",
+                "byte_order": "swapped"},
     "depth": {"representation": "inverse", "unit": "mm", "focal_px": "500", "baseline_m": "0.1",
-              "gravity": "[0, 1, 0]", "height_limit_m": "2"},
+              "gravity": "[0, 1, 0]", "height_limit_m": "2", "byte_order": "swapped"},
     "polarization": {"demosaic": "superpixel", "saturation": "250", "black_level": "1",
-                     "dark": "3"},
+                     "dark": "3", "byte_order": "swapped"},
     "light_field": {"views": "8", "numbering": "right,down", "disparity_min": "-2",
                     "disparity_max": "3", "scaling": "range"},
 }  # fmt: skip
@@ -110,6 +118,21 @@ def test_every_pairing_setting_is_in_the_table() -> None:
     assert len(SYNC) == len(fields(SyncSettings))
     kinds = ("sync.", "event.window", "missing_x", "hold_limit", "reset_on")
     assert alone == {name for name in PARAMETERS if name.startswith(kinds)}
+
+
+@pytest.mark.parametrize(("name", "value", "given"), RGB, ids=[row[0] for row in RGB])
+def test_what_the_rgb_messages_do_not_say(
+    name: str, value: object, given: tuple[str, ...]
+) -> None:
+    live = node_sensor.rgb_settings(node_settings("thermal", {name: value}))
+    assert live == rgb_from(replay_arguments("thermal", *given))
+    assert live != RgbSettings()
+
+
+def test_every_rgb_setting_is_in_the_table() -> None:
+    named = {name for name, _, _ in RGB}
+    assert named == {name for name in PARAMETERS if name.startswith("rgb.")}
+    assert named == {f"rgb.{f.name}" for f in fields(RgbSettings)}
 
 
 def both(modality: str, told: dict[str, object], texts: tuple[str, ...]) -> tuple[Any, Any]:
@@ -165,6 +188,8 @@ def test_the_options_offer_what_the_settings_take() -> None:
     assert tuple(offered["sync_policy"] or ()) == SYNC_POLICIES
     assert tuple(offered["missing_x"] or ()) == MISSING_X
     assert tuple(offered["align"] or ()) == ALIGNMENTS
+    assert tuple(offered["rgb_byte_order"] or ()) == BYTE_ORDERS
+    assert tuple(offered["rgb_bits"] or ()) == (0, *BIT_DEPTHS)
 
 
 @pytest.mark.parametrize("align", ["none", "resize", "homography", "reproject"])

@@ -12,6 +12,13 @@ from segrgbx_core.encoding.contract import EncodingSettings, setting
 from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.camera_model import CameraModel
 from segrgbx_core.geometry.reprojection import Metres
+from segrgbx_core.plausible import (
+    AS_STORED,
+    BYTE_ORDERS,
+    PLAUSIBLE_M,
+    check_byte_order,
+    in_order,
+)
 from segrgbx_core.readings import ImageReading
 
 REPRESENTATIONS = ("log", "inverse", "hha")
@@ -68,10 +75,17 @@ class DepthSettings(EncodingSettings):
     height_limit_m: float = setting(
         3.0, "For hha: height above the lowest surface that becomes 1", "m", "above 0"
     )
+    byte_order: str = setting(
+        AS_STORED,
+        "swapped: the two or four bytes of each reading are in the other order than stated",
+        "",
+        ", ".join(BYTE_ORDERS),
+    )
 
     def __post_init__(self) -> None:
         _check_known("representation", self.representation, REPRESENTATIONS)
         _check_known("unit", self.unit, UNITS)
+        check_byte_order("Depth", self.byte_order)
         if not 0.0 < self.near_m < self.far_m < float("inf"):
             raise InputError(
                 f"Depth near_m is {self.near_m} and far_m {self.far_m}; expected 0 < near_m < "
@@ -119,7 +133,6 @@ def _check_known(what: str, value: str, known: tuple[str, ...]) -> None:
         raise InputError(f"Depth {what} '{value}' is unknown; expected one of {', '.join(known)}.")
 
 
-PLAUSIBLE_M = (0.05, 200.0)
 _SAMPLE_ROWS = 60
 _UNIT_NAMES = {"m": "metres", "mm": "millimetres"}
 _METRES = {"m": 1.0, "mm": 1e-3}
@@ -132,6 +145,7 @@ def depth_in_metres(reading: ImageReading, settings: DepthSettings) -> Metres:
     no camera measures, which indicate a wrong unit.
     """
     unit = _unit(reading, settings)
+    reading = in_order(reading, settings.byte_order)
     if reading.dtype == np.float32:
         metres = _metres(np.asarray(reading, np.float32), unit, settings)
     else:

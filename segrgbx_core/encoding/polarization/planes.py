@@ -15,7 +15,7 @@ depend on it.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,14 @@ from segrgbx_core.encoding.polarization import mosaic
 from segrgbx_core.encoding.polarization.stokes import Linear, linear_polarization
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.images import read_polarizer_images, read_reading
+from segrgbx_core.plausible import (
+    AS_STORED,
+    BYTE_ORDERS,
+    Words,
+    check_byte_order,
+    full_scale,
+    in_order,
+)
 from segrgbx_core.readings import (
     ImageReading,
     Planes,
@@ -42,7 +50,6 @@ from segrgbx_core.readings import (
 )
 
 _DTYPES = (np.uint8, np.uint16, np.float32)
-_BIT_DEPTHS = (8, 10, 12, 14, 16)
 _DARK_COUNTS = 2.0
 _MOST_DOLP = 2.0
 _MOST_RADIANS = 4 * np.pi
@@ -77,8 +84,15 @@ class PolarizationSettings(EncodingSettings):
         "counts",
         "0 or more",
     )
+    byte_order: str = setting(
+        AS_STORED,
+        "swapped: the two or four bytes of each count are in the other order than stated",
+        "",
+        ", ".join(BYTE_ORDERS),
+    )
 
     def __post_init__(self) -> None:
+        check_byte_order("Polarization", self.byte_order)
         mosaic.parse_layout(self.layout)
         if self.demosaic not in get_args(mosaic.Demosaic):
             raise InputError(
@@ -116,11 +130,13 @@ def encode_polarization(
         return _from_state(reading)
     if isinstance(reading, PolarizerImages):
         _check_dtype(reading.intensity)
-        bad = _bad(reading.intensity, settings)
-        images = _without(reading.intensity, bad).astype(np.float32)
+        intensity = in_order(reading.intensity, settings.byte_order)
+        bad = _bad(intensity, settings)
+        images = _without(intensity, bad).astype(np.float32)
         valid = np.logical_not(bad.any(axis=0))
-        return _from_images(images, valid, settings, _is_count(reading.intensity))
+        return _from_images(images, valid, settings, _is_count(intensity))
     _check_dtype(reading)
+    reading = in_order(reading, settings.byte_order)
     mosaic.check_mosaic(reading)
     bad = _bad(reading, settings)
     layout = mosaic.parse_layout(settings.layout)
@@ -145,7 +161,7 @@ def _bad(samples: ImageReading, settings: PolarizationSettings) -> npt.NDArray[n
     """True for samples without a measurement: saturated, or not a number."""
     limit = settings.saturation
     if limit is None and _is_count(samples):
-        limit = 255 if samples.dtype == np.uint8 else _full_scale(samples)
+        limit = 255 if samples.dtype == np.uint8 else full_scale(cast(Words, samples))
     bad = np.zeros(samples.shape, np.bool_) if limit is None else samples >= limit
     return bad if _is_count(samples) else bad | ~np.isfinite(samples)
 
@@ -156,18 +172,6 @@ def _without(samples: ImageReading, bad: npt.NDArray[np.bool_]) -> ImageReading:
     kept: ImageReading = samples.copy()
     kept[bad] = 0
     return kept
-
-
-def _full_scale(samples: ImageReading) -> int | None:
-    """The full scale of 16-bit words if a sample reaches it, else None.
-
-    A saturated sample has all bits of the converter set: every bit that any sample has, and these
-    are 8, 10, 12, 14 or 16 consecutive bits.
-    """
-    bits = int(np.bitwise_or.reduce(samples, axis=None))
-    depth = bits.bit_count()
-    at_an_end = bits in ((1 << depth) - 1, ((1 << depth) - 1) << (16 - depth))
-    return bits if depth in _BIT_DEPTHS and at_an_end else None
 
 
 def _from_images(

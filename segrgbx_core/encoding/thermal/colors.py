@@ -10,7 +10,7 @@ import numpy.typing as npt
 from segrgbx_core.errors import InputError
 
 _PREFIX = "COLORMAP_"
-_GREY = "gray"
+GREY = "gray"
 _FARTHEST = 24.0
 _SAME_COLOR = 4.0
 _FAR_APART = 12
@@ -21,7 +21,7 @@ _Colors = npt.NDArray[np.float32]
 def color_map_names() -> tuple[str, ...]:
     """The names of OpenCV's colour maps in lower case, and gray."""
     known = {name[len(_PREFIX) :].lower() for name in dir(cv2) if name.startswith(_PREFIX)}
-    return tuple(sorted(known | {_GREY}))
+    return tuple(sorted(known | {GREY}))
 
 
 @cache
@@ -35,7 +35,7 @@ def palette(name: str) -> _Colors:
             f"Colour map '{name}' is unknown; expected one of {', '.join(color_map_names())}."
         )
     steps = np.arange(256, dtype=np.uint8)[:, None]
-    if name == _GREY:
+    if name == GREY:
         return np.repeat(steps, 3, 1).astype(np.float32)
     code = int(getattr(cv2, f"{_PREFIX}{name.upper()}"))
     colors = cv2.applyColorMap(steps, code)[:, 0, ::-1].astype(np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.encoding.surroundings import Mask
-from segrgbx_core.encoding.thermal.colors import levels_of
+from segrgbx_core.encoding.thermal.colors import GREY, levels_of
 from segrgbx_core.encoding.thermal.settings import (
     COLDEST_CELSIUS,
     RAW,
@@ -18,6 +18,7 @@ from segrgbx_core.encoding.thermal.settings import (
 )
 from segrgbx_core.encoding.thermal.tone import Values
 from segrgbx_core.errors import InputError
+from segrgbx_core.plausible import in_order
 from segrgbx_core.readings import ImageReading
 
 _MEDIAN_STEP = 4
@@ -36,7 +37,7 @@ def thermal_image(reading: ImageReading, settings: ThermalSettings) -> ImageRead
         return levels_of(picture, settings.color_map)
     if reading.ndim != 2 or 0 in reading.shape:
         raise InputError(f"The thermal image has shape {reading.shape}; expected (height, width).")
-    if settings.color_map is not None:
+    if settings.color_map not in (None, GREY):
         raise InputError(
             f"The thermal image has one channel, shape {reading.shape}, but the settings name the "
             f"colour map '{settings.color_map}'; leave it out."
@@ -46,7 +47,7 @@ def thermal_image(reading: ImageReading, settings: ThermalSettings) -> ImageRead
             f"The thermal image has values of type {reading.dtype}; expected uint8, uint16 or "
             "float32."
         )
-    return _cut(reading, settings)
+    return in_order(_cut(reading, settings), settings.byte_order)
 
 
 def _why_not_colored(reading: ImageReading) -> str:

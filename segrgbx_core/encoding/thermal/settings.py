@@ -8,8 +8,8 @@ import numpy as np
 from segrgbx_core.encoding.contract import EncodingSettings, setting
 from segrgbx_core.encoding.thermal.colors import palette
 from segrgbx_core.errors import InputError
+from segrgbx_core.plausible import AS_STORED, BYTE_ORDERS, PLAUSIBLE_CELSIUS, check_byte_order
 
-PLAUSIBLE_CELSIUS = (-100.0, 200.0)
 COLDEST_CELSIUS = -150.0
 _FAR_RANGES = 10.0
 
@@ -155,8 +155,16 @@ class ThermalSettings(EncodingSettings):
         "The colour map of a coloured picture, one of OpenCV's by name (inferno) or gray",
     )
 
+    byte_order: str = setting(
+        AS_STORED,
+        "swapped: the two or four bytes of each reading are in the other order than stated",
+        "",
+        ", ".join(BYTE_ORDERS),
+    )
+
     def __post_init__(self) -> None:
         check_unit(self.unit)
+        check_byte_order("Thermal", self.byte_order)
         self._check_range()
         if not np.isfinite([self.scale, self.offset]).all() or self.scale == 0:
             raise InputError(

@@ -8,23 +8,23 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
+from segrgbx_core.doubts import doubt_about_clock, seconds_in_words
 from segrgbx_core.modality import NO_X
-from segrgbx_core.readings import Reading
-from segrgbx_core.wording import spoken
 from segrgbx_ros.node.health.health import Health, InputHealth
 
 ERROR, WARN, OK = "error", "warn", "ok"
 GRACE_S = 3.0
 SILENT_S = 2.0
-CLOCK_LAG_S = 5.0
 LISTED = 6
 MOST_SUPERSEDED = 0.5
 LOST_SHARE = 0.1
 _RAISE = (
     "let the driver publish reliably, raise the system's receive buffer (sysctl -w "
     "net.core.rmem_max=33554432, and the middleware's own setting), or use a compressed transport"
+)
+OTHER_CLOCK = (
+    "masks have the same stamps, so TF lookups of their consumers will fail: play bags with "
+    "--clock and launch with use_sim_time:=true, or synchronise the clocks."
 )
 
 
@@ -151,17 +151,12 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[NodeFinding]:
             f"{source.zero_stamps} messages on {source.topic} had a stamp of zero and "
             "cannot be paired: make the driver stamp its images.",
         )
-    lag = source.stamp_lag_s
-    if lag is not None and not silent and abs(lag) > CLOCK_LAG_S:
-        where = "behind" if lag > 0 else "ahead of"
-        yield NodeFinding(
-            "inputs",
-            f"{source.name}_clock",
-            WARN,
-            f"Stamps on {source.topic} are {_seconds(abs(lag))} {where} this machine's clock; "
-            "masks have the same stamps, so TF lookups of their consumers will fail: play bags "
-            "with --clock and launch with use_sim_time:=true, or synchronise the clocks.",
-        )
+    lag = None if silent else source.stamp_lag_s
+    clock = None
+    if lag is not None:
+        clock = doubt_about_clock(source.topic, lag, "this machine's clock", OTHER_CLOCK)
+    if clock is not None:
+        yield NodeFinding("inputs", f"{source.name}_clock", WARN, clock)
 
 
 def _fragments(source: InputHealth) -> str:
@@ -218,7 +213,8 @@ def _of_pairing(health: Health) -> Iterator[NodeFinding]:
             "clocks_apart",
             ERROR,
             f"RGB and {health.modality} arrive together, but the stamps of {health.modality} are "
-            f"{_seconds(abs(apart))} {'ahead' if apart > 0 else 'behind'}, so nothing pairs: "
+            f"{seconds_in_words(abs(apart))} {'ahead' if apart > 0 else 'behind'}, so nothing "
+            f"pairs: "
             f"synchronise the two clocks, or set sync.x_time_offset to {rounded}.",
         )
     else:
@@ -237,7 +233,7 @@ def _late(health: Health, late_s: float) -> NodeFinding:
         "pairing",
         "late",
         ERROR,
-        f"{health.modality} with the stamps of RGB images arrives {_seconds(late_s)} after them, "
+        f"{health.modality} with the stamps of RGB images arrives {seconds_in_words(late_s)} after them, "
         f"later than sync.x_timeout {health.x_timeout_s:g} s, when they have been given up: set "
         f"sync.x_timeout to {enough:g} (masks will be older by that wait), or make the sensor's "
         "driver faster. If its clock is behind by that time, synchronise it instead.",
@@ -307,32 +303,3 @@ def _of_outputs(health: Health) -> Iterator[NodeFinding]:
             f"Nobody subscribes to any output, so nothing is segmented: subscribe to "
             f"{outputs.mask_topic}, or look at it with rqt_image_view.",
         )
-
-
-def _seconds(value: float) -> str:
-    if value >= 2 * 86400:
-        return f"{value / 86400:.0f} days"
-    return f"{value:.1f} s" if value >= 10 else f"{value:.3f} s"
-
-
-STRIDE = 8
-
-
-def doubt(modality: str, reading: Reading) -> str | None:
-    """One sentence if the values carry no information; None otherwise.
-
-    Checks every eighth pixel of an image; other readings are not checked. The encodings themselves
-    refuse impossible units.
-    """
-    if not isinstance(reading, np.ndarray):
-        return None
-    seen = reading[::STRIDE, ::STRIDE].astype(np.float64)
-    seen = seen[np.isfinite(seen)]
-    if not seen.size:
-        return f"The {spoken(modality)} images have almost no pixels with a reading."
-    if seen.size > 1 and seen.min() == seen.max():
-        return (
-            f"The {spoken(modality)} images are {seen[0]:g} everywhere: check that the lens is "
-            "open and the driver's range fits."
-        )
-    return None

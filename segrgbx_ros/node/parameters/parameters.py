@@ -13,7 +13,9 @@ from typing import Any
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import MODALITIES, NO_X
+from segrgbx_core.plausible import AS_STORED, BYTE_ORDERS
 from segrgbx_core.sensor import ALIGNMENTS
+from segrgbx_ros.messages.images import RGB_PIXEL_BYTES
 from segrgbx_ros.messages.sensors import sensors_of_type
 from segrgbx_ros.messages.types import EVENT_TYPES, POINT_CLOUD
 from segrgbx_ros.node.parameters.parameter_spec import Parameter, Value, parameter
@@ -119,6 +121,27 @@ class NodeSettings:
         "auto",
         "As rgb_reliability, for X",
         choices=("auto", "best_effort", "reliable"),
+    )
+    rgb_encoding: str = parameter(
+        "rgb.encoding",
+        "",
+        "What raw RGB images are, whatever their messages say, such as bgr8 for 8UC3; empty: as "
+        "they say",
+        choices=("", *RGB_PIXEL_BYTES),
+    )
+    rgb_bits: int = parameter(
+        "rgb.bits",
+        0,
+        "Bits of 16-bit RGB images: 8, 10, 12, 14 or 16; 0: found from their values",
+        "bits",
+        0,
+        16,
+    )
+    rgb_byte_order: str = parameter(
+        "rgb.byte_order",
+        AS_STORED,
+        "swapped: the bytes of 16-bit RGB images are in the other order than is_bigendian says",
+        choices=BYTE_ORDERS,
     )
     sync_policy: str = parameter(
         "sync.policy",

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from math import isnan
 from typing import cast
 
+from segrgbx_core.encoding import EncodingSettings
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import NO_X
-from segrgbx_core.sensor import SensorSettings
+from segrgbx_core.sensor import SensorSettings, check_sensor
+from segrgbx_ros.messages.rgb_words import RgbSettings
 from segrgbx_ros.messages.sensors import SENSORS, messages_of
 from segrgbx_ros.node.parameters.parameters import NodeSettings, attribute
 from segrgbx_ros.pairing.matching import MissingX, SyncPolicy, SyncSettings
@@ -50,6 +52,21 @@ def check_tiles(settings: NodeSettings) -> None:
             f"and {settings.light_field_columns}; expected how many rows and columns of views one "
             "image holds, such as 5 and 5."
         )
+
+
+def encoding_settings(settings: NodeSettings) -> EncodingSettings | None:
+    """The settings of X's encoding; None for the defaults, and without X.
+
+    Raises InputError as `sensor_settings` and `check_sensor` do.
+    """
+    if settings.modality == NO_X:
+        return None
+    return check_sensor(settings.modality, sensor_settings(settings))
+
+
+def rgb_settings(settings: NodeSettings) -> RgbSettings:
+    """What the RGB messages do not say. Raises InputError for invalid values."""
+    return RgbSettings(settings.rgb_encoding, settings.rgb_bits, settings.rgb_byte_order)
 
 
 def sync_settings(settings: NodeSettings) -> SyncSettings:

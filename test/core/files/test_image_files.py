@@ -111,7 +111,7 @@ def test_missing_folder_empty_and_foreign_files(tmp_path: Path) -> None:
         "none.png": "does not exist",
         "": "is a folder",
         "empty.png": "is empty",
-        "notes.txt": ".*'.txt'; .* .png, .jpg, .jpeg, .tif, .tiff .*.npy",
+        "notes.txt": ".*'.txt'; .* .png, .jpg, .jpeg, .tif, .tiff, .*.npy",
         "text.png": "cannot be decoded",
     }.items():
         path = tmp_path / name
@@ -146,14 +146,14 @@ def test_rgbx_with_three_channels(tmp_path: Path) -> None:
 
 
 def test_npy_of_other_things(tmp_path: Path) -> None:
-    np.save(tmp_path / "int.npy", np.zeros((2, 2), np.int32))
+    np.save(tmp_path / "int.npy", np.full((2, 2), 1 << 30, np.int32))
     np.save(tmp_path / "flat.npy", np.zeros(4, np.uint8))
     np.save(tmp_path / "object.npy", np.array([{}], dtype=object), allow_pickle=True)
     (tmp_path / "cut.npy").write_bytes((tmp_path / "int.npy").read_bytes()[:-3])
     with (tmp_path / "zip.npy").open("wb") as file:
         np.savez(file, a=np.zeros(2))
     for name, words in {
-        "int": "int32; expected uint8, uint16 or float32",
+        "int": "int32, up to 1073741824; expected whole numbers of 0 to 65535, or floats",
         "flat": r"shape \(4,\)",
         "object": "not a whole .npy",
         "cut": "not a whole .npy",

@@ -23,8 +23,9 @@ def made(path: Path, zero_stamps: bool = False) -> Path:
         for k in range(5):
             stamp = 10_000_000_000 + k * 100_000_000
             head = header(0 if zero_stamps else stamp, "c")
-            colour = image_message(np.zeros((4, 6, 3), np.uint8), "rgb8", head)
-            depth = image_message(np.full((4, 6), 900, np.uint16), "16UC1", head)
+            values = np.arange(4 * 6 * 3, dtype=np.uint16).reshape(12, 6) * 3
+            colour = image_message(values.reshape(4, 6, 3).astype(np.uint8), "rgb8", head)
+            depth = image_message(values[:4] + 900, "16UC1", head)
             packet = message(
                 EVENT_PACKET,
                 header=head,

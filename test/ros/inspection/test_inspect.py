@@ -44,7 +44,8 @@ def image(ms: float | None, pixels: npt.NDArray[np.generic], encoding: str) -> I
 
 
 def rgb(ms: float | None) -> ImageMessage:
-    return image(ms, np.zeros((48, 64, 3), np.uint8), "rgb8")
+    colours = np.arange(48 * 64 * 3, dtype=np.uint32).reshape(48, 64, 3).astype(np.uint8)
+    return image(ms, colours, "rgb8")
 
 
 def counts(ms: float | None) -> ImageMessage:

@@ -261,11 +261,11 @@ def test_labels() -> None:
 @pytest.mark.parametrize(
     ("decode", "encoding", "words"),
     [
-        (rgb_from_message, "mono16", r"/t has encoding 'mono16'.*accepted: rgb8, bgr8"),
-        (rgb_from_message, "8UC3", "'8UC3', which an RGB"),
-        (reading_from_message, "rgb8", "'rgb8'.*accepted: mono8, 8UC1, mono16"),
+        (rgb_from_message, "32FC1", r"/t has encoding '32FC1'.*accepted: rgb8, bgr8"),
+        (rgb_from_message, "8UC3", "'8UC3', which does not say .* bgr8, which is OpenCV's order"),
+        (reading_from_message, "rgb16", "'rgb16'.*accepted: mono8, 8UC1, mono16"),
         (reading_from_message, "", "encoding ''"),
-        (labels_from_message, "mono16", "'mono16', which a label"),
+        (labels_from_message, "32FC1", "'32FC1', which a label"),
     ],
 )
 def test_unknown_encoding_is_named(
@@ -296,9 +296,9 @@ def test_undecodable_compressed_data_is_named(data: bytes) -> None:
 
 
 def test_compressed_channels_are_checked() -> None:
-    colour = cv2.imencode(".png", np.zeros((2, 2, 3), np.uint8))[1].tobytes()
+    colour = cv2.imencode(".png", np.full((2, 2, 3), [1, 2, 3], np.uint8))[1].tobytes()
     with pytest.raises(BagError, match=r"/thermal .*coloured picture"):
         reading_from_message(compressed(colour, "png"), "/thermal")
-    grey = cv2.imencode(".png", np.zeros((2, 2), np.uint8))[1].tobytes()
-    with pytest.raises(BagError, match=r"/rgb .*grey .*--rgb-topic"):
-        rgb_from_message(compressed(grey, "png"), "/rgb")
+    floats = cv2.imencode(".tiff", np.ones((2, 2), np.float32))[1].tobytes()
+    with pytest.raises(BagError, match=r"/rgb .*float32 .*--rgb-topic"):
+        rgb_from_message(compressed(floats, "tiff"), "/rgb")

@@ -58,7 +58,7 @@ def test_a_mosaic_may_be_called_bayer() -> None:
         ("depth", compressed(COLOUR, "png"), "coloured picture"),
         ("polarization", image(COLOUR, "rgb8"), "accepted: mono8,.*bayer_rggb8"),
         ("polarization", compressed(GREY, "jpg"), "JPEG mixes the angles"),
-        ("thermal", image(GREY.astype(np.int16), "16SC1"), r"'16SC1'.*accepted: mono8"),
+        ("thermal", image(np.dstack([GREY] * 2), "8UC2"), r"'8UC2'.*accepted: mono8"),
         ("event", image(GREY, "mono8"), "'event' needs EventPacket"),
     ],
 )

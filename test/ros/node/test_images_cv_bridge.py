@@ -32,6 +32,10 @@ def ros_image(encoding: str, pixel_bytes: int, padding: int, big: bool) -> AnyIm
     pixels: npt.NDArray[np.generic] = rng.integers(0, 256, (rows, row)).astype(np.uint8)
     if encoding == "32FC1":
         pixels = rng.normal(size=(rows, WIDTH)).astype(">f4" if big else "<f4").view(np.uint8)
+    if encoding in ("32SC1", "64FC1"):
+        kind = {"32SC1": "i4", "64FC1": "f8"}[encoding]
+        numbers = rng.integers(0, 60_000, (rows, WIDTH)).astype((">" if big else "<") + kind)
+        pixels = numbers.view(np.uint8)
     padded = np.pad(pixels, ((0, 0), (0, padding)), constant_values=0xEE)
     msg = Image(
         height=HEIGHT,

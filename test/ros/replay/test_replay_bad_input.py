@@ -167,9 +167,9 @@ def test_clocks_apart(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("topic", "msg", "reason", "words"),
     [
-        (RGB, image(300, (48, 64), np.uint16, "mono16"), "undecodable_rgb", "accepted: rgb8,"),
-        (RGB, image(300, (48, 64), np.uint8, "mono8"), "undecodable_rgb", "encoding 'mono8'"),
-        (X, image(300, (24, 32), np.int32, "32SC1"), "undecodable_x", "'32SC1', which an X"),
+        (RGB, image(300, (48, 64), np.float32, "32FC1"), "undecodable_rgb", "accepted: rgb8,"),
+        (RGB, image(300, (48, 64, 3), np.uint8, "8UC3"), "undecodable_rgb", "'8UC3', which does"),
+        (X, image(300, (24, 32, 2), np.uint8, "8UC2"), "undecodable_x", "'8UC2', which an X"),
         (X, image(300, (24, 32, 3), np.uint8, "bgr8"), "refused_by_encoding", "color_map"),
         (X, x_at(300, (24, 64)), "refused_by_segmenter", "aspect ratios differ"),
     ],
@@ -191,7 +191,7 @@ def test_a_frame_that_cannot_be_used(
     ("rgb", "x", "words"),
     [
         (image(0, (48, 64), np.uint8, "8UC4"), x_at(0), f"Topic {RGB} has encoding '8UC4'"),
-        (rgb_at(0), image(0, (24, 32), np.float64, "64FC1"), f"Topic {X} has encoding '64FC1'"),
+        (rgb_at(0), image(0, (24, 32, 2), np.uint8, "8UC2"), f"Topic {X} has encoding '8UC2'"),
         (rgb_at(0), x_at(0, (64, 48)), "48x64 and the RGB image 64x48"),
     ],
 )

@@ -356,9 +356,9 @@ MILLIMETRES = np.full((48, 64), 1800, np.uint16)
         (
             "depth",
             (MILLIMETRES, "16UC1"),
-            (MILLIMETRES.astype(np.int32), "32SC1"),
+            (np.dstack([MILLIMETRES] * 2), "16UC2"),
             "undecodable_x",
-            "encoding '32SC1', which an X",
+            "encoding '16UC2', which an X",
         ),
         (
             "depth",
