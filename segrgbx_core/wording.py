@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text for numbers and reasons, shared by the terminal output and the reports."""
+"""Text for numbers, reasons and foreign names, shared by terminal, log and reports."""
 
 REASONS = {
     "rgb_without_x": "RGB without an X near enough in time",
@@ -54,3 +54,15 @@ def milliseconds(value: float) -> str:
 def spoken(name: str) -> str:
     """A class or modality name with spaces."""
     return name.replace("_", " ")
+
+
+def printable(text: str) -> str:
+    """The text on one line, with escapes such as \\x1b and \\n for what would not show as itself.
+
+    For everything that is printed, logged or put on a page and holds a name from a file, a
+    recording or another node: control characters, line breaks, marks that reverse the writing
+    direction, and bytes that are no text. Markup stays as it is written.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -3,9 +3,12 @@
 
 import argparse
 import errno
+import io
+import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from segrgbx_core.commands import (
@@ -22,6 +25,8 @@ from segrgbx_core.commands import (
 from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.files.disk import DiskFullError
 from segrgbx_core.files.resources import version
+from segrgbx_core.stopping import sigterm_interrupts
+from segrgbx_core.wording import printable
 from segrgbx_ros.commands import bench, inspect, replay, scenes
 
 # Sorted as in the help text.
@@ -69,10 +74,17 @@ def build_parser() -> Parser:
 def main(argv: list[str] | None = None) -> int:
     """Runs one command and returns its exit status.
 
-    0: done, 1: partly done, 2: user error, 130: interrupted. `--help` and `--version` raise
-    SystemExit, as in argparse.
+    0: done, 1: partly done, 2: user error, 130: interrupted, by SIGINT or SIGTERM. `--help` and
+    `--version` raise SystemExit, as in argparse.
     """
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
+    with sigterm_interrupts(), _warnings_said():
+        return _run(argv)
+
+
+def _run(argv: list[str] | None) -> int:
     try:
         args = build_parser().parse_args(argv)
         status: int = args.run(args)
@@ -81,8 +93,8 @@ def main(argv: list[str] | None = None) -> int:
         return _say(str(err), INCOMPLETE)
     except SegRgbxError as err:
         return _say(str(err), USER_MISTAKE)
-    except KeyboardInterrupt:
-        return _say("interrupted; files that were finished are kept.", INTERRUPTED)
+    except KeyboardInterrupt as err:
+        return _say(str(err) or "interrupted; files that were finished are kept.", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INCOMPLETE
@@ -95,5 +107,22 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _say(sentence: str, status: int) -> int:
-    print(f"segrgbx: {sentence}", file=sys.stderr)
+    print(f"segrgbx: {printable(sentence)}", file=sys.stderr)
     return status
+
+
+class _Said(logging.Handler):
+    """The core's warnings as lines on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"segrgbx: {printable(record.getMessage())}", file=sys.stderr)
+
+
+@contextmanager
+def _warnings_said() -> Iterator[None]:
+    log, said = logging.getLogger("segrgbx"), _Said(logging.WARNING)
+    log.addHandler(said)
+    try:
+        yield
+    finally:
+        log.removeHandler(said)

@@ -14,8 +14,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
+
+from segrgbx_core.console import PlainConsole
 
 ROOT = Path(__file__).resolve().parents[2]
 WARM_UP = 3
@@ -126,7 +127,7 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def show(title: str, timings: Sequence[Timing], console: Console | None = None) -> None:
+def show(title: str, timings: Sequence[Timing], console: PlainConsole | None = None) -> None:
     """Prints one section as a table."""
     table = Table(title=title, title_justify="left")
     rates, goals = any(t.rate is not None for t in timings), any(t.goal for t in timings)
@@ -143,7 +144,7 @@ def show(title: str, timings: Sequence[Timing], console: Console | None = None) 
         wall = f"{t.wall_ms:.2f} ({low:.2f} to {high:.2f})"
         figures = [t.name, wall, f"{t.cpu_ms:.2f}", f"{t.ratio:.2f}"]
         table.add_row(*figures, *[rate] * rates, *[goal] * goals)
-    (console or Console(width=110)).print(table)
+    (console or PlainConsole(width=110)).print(table)
 
 
 def write(path: Path, where: Mapping[str, str], timings: Mapping[str, Sequence[Timing]]) -> None:

@@ -107,7 +107,7 @@ def run_check(args: argparse.Namespace) -> int:
     else:
         print_check(output(), check)
         if drawn:
-            output().print(f"pictures in {args.out}", markup=False, soft_wrap=True)
+            output().print(f"pictures in {args.out}", soft_wrap=True)
     return 0 if check.clean else 1
 
 

@@ -20,31 +20,33 @@ def print_check(console: "Console", check: "DatasetCheck") -> None:
     x = "alone" if check.modality == NO_X else f"with {spoken(check.modality)}"
     x += f" ({check.x})" if check.x else ""
     sizes = ", ".join(f"{size} ({count})" for size, count in list(check.sizes.items())[:4])
-    console.print(f"{check.dataset} in {check.folder}: RGB {x}", markup=False)
-    console.print(f"sizes: {sizes or 'none could be read'}", markup=False)
+    console.print(f"{check.dataset} in {check.folder}: RGB {x}")
+    console.print(f"sizes: {sizes or 'none could be read'}")
     console.print()
     console.print(_splits(check))
     console.print()
     if check.sizes:
         console.print(_classes(check))
-        console.print(f"unlabelled: {check.unlabelled:.1%} of all pixels", markup=False)
+        console.print(f"unlabelled: {check.unlabelled:.1%} of all pixels")
     for finding in check.notes:
         _print_finding(console, "note", finding)
     for finding in check.problems:
         _print_finding(console, "odd", finding)
     if check.stopped is not None:
-        console.print(f"\nstopped: {check.stopped}", markup=False, soft_wrap=True)
+        console.print()
+        console.print(f"stopped: {check.stopped}", soft_wrap=True)
     console.print()
     verdict = "nothing is missing or odd" if check.clean else "see the lines marked odd"
-    console.print("stopped early" if check.stopped else verdict, markup=False)
+    console.print("stopped early" if check.stopped else verdict)
 
 
 def _print_finding(console: "Console", kind: str, finding: "DatasetFinding") -> None:
-    console.print(f"\n{kind}: {finding.what}: {finding.count}", markup=False, soft_wrap=True)
+    console.print()
+    console.print(f"{kind}: {finding.what}: {finding.count}", soft_wrap=True)
     for example in finding.examples:
-        console.print(f"  {example}", markup=False, soft_wrap=True)
+        console.print(f"  {example}", soft_wrap=True)
     if finding.count > SHOWN and len(finding.examples) == SHOWN:
-        console.print(f"  and {finding.count - len(finding.examples)} more", markup=False)
+        console.print(f"  and {finding.count - len(finding.examples)} more")
 
 
 def _splits(check: "DatasetCheck") -> "Table":

@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     pictures = write_embeddings(args.out, summary)
     output().print(_table(summary))
     for picture in pictures:
-        output().print(f"look at {picture}", markup=False, soft_wrap=True)
+        output().print(f"look at {picture}", soft_wrap=True)
     return 0
 
 

@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         except InputError as err:
             if len(places) == 1:
                 raise
-            notices().print(f"segrgbx: skipped {file}: {err}", markup=False)
+            notices().print(f"segrgbx: skipped {file}: {err}")
     if not done:
         raise InputError(f"None of the {len(places)} files could be encoded; see the lines above.")
     _print_table(done, names, args.out)
@@ -162,9 +162,9 @@ def _print_table(done: list[Encoded], names: tuple[str, str, str], out: Path) ->
         ms = f"{item.milliseconds:.1f}"
         table.add_row(item.name, item.reading, valid, *_medians(item.planes), ms)
     console = output()
-    console.print(table, markup=False)
-    console.print(f"plane 0, 1, 2: medians of {'; '.join(names)}", markup=False, soft_wrap=True)
-    console.print(f"{len(done)} shown in {out}", markup=False, soft_wrap=True)
+    console.print(table)
+    console.print(f"plane 0, 1, 2: medians of {'; '.join(names)}", soft_wrap=True)
+    console.print(f"{len(done)} shown in {out}", soft_wrap=True)
 
 
 def _medians(planes: "Planes") -> list[str]:

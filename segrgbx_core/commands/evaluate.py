@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print_scores(output(), done, args.model)
     if args.out is not None:
-        output().print(f"look at {args.out / 'report.html'}", markup=False, soft_wrap=True)
+        output().print(f"look at {args.out / 'report.html'}", soft_wrap=True)
     return 0
 
 

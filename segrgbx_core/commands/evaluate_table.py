@@ -32,12 +32,12 @@ def print_scores(console: Console, done: Evaluated, model: str) -> None:
     """Prints what was scored, the scores, a table for each curve, and the protocol."""
     with_what = done.pairs.modality if done.use_x else "nothing else"
     words = f"model {model}, RGB with {with_what}, {len(done.pairs)} samples"
-    console.print(words, markup=False)
+    console.print(words)
     console.print(score_table(done.scores))
     for curve in done.curves:
         console.print(curve_table(curve))
     for sentence in protocol_words(done.protocol, grouped(done.scores)[ALL]):
-        console.print(sentence, style="dim", markup=False)
+        console.print(sentence, style="dim")
 
 
 def score_table(scores: DatasetScores) -> Table:

@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from segrgbx_core.commands.terminal import output
+    from segrgbx_core.console import lines
     from segrgbx_core.files.disk import claim_output
     from segrgbx_core.labels.label_set import load_label_set
     from segrgbx_core.weights.foreign import About, foreign_model
@@ -70,6 +71,6 @@ def run(args: argparse.Namespace) -> int:
     made = foreign_model(args.checkpoint, about, args.layout)
     claim_output(args.out, args.force)
     save_model(args.out, made.model, made.card, torch.float32)
-    output().print(made.report.text(), markup=False, soft_wrap=True)
-    output().print(f"The model is in {args.out}", markup=False, soft_wrap=True)
+    output().print(lines(*made.report.text().splitlines()), soft_wrap=True)
+    output().print(f"The model is in {args.out}", soft_wrap=True)
     return 0

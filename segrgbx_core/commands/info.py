@@ -109,13 +109,14 @@ def _as_json(
 
 
 def _print_facts(console: "Console", title: str, facts: list[tuple[str, str]]) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
-    console.print(f"[bold]{escape(title)}[/bold]")
+    from segrgbx_core.console import styled
+
+    console.print(styled(title, "bold"))
     table = Table.grid(padding=(0, 2))
     for name, value in facts:
-        table.add_row(f"  [dim]{escape(name)}[/dim]", escape(value))
+        table.add_row(styled(f"  {name}", "dim"), value)
     console.print(table)
     console.print()
 
@@ -141,13 +142,14 @@ def _print_card(console: "Console", card: "ModelCard") -> None:
 def _print_cost(console: "Console", cost: "ModelSummary") -> None:
     from rich.table import Table
 
+    from segrgbx_core.console import styled
+
     config = cost.config
     encoder = f"MiT-{config.preset}" if config.preset.startswith("b") else config.preset
     blocks = "shared blocks" if config.shared_blocks else "unshared blocks"
     parts = ", ".join(config.components) or "no further components"
-    console.print(
-        f"[bold]Cost[/bold] of one {cost.width}x{cost.height} pair ({encoder}, {blocks}, {parts})"
-    )
+    said = f" of one {cost.width}x{cost.height} pair ({encoder}, {blocks}, {parts})"
+    console.print(styled("Cost", "bold").append(said))
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("  part")
     table.add_column("parameters", justify="right")

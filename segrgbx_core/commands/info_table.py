@@ -33,16 +33,16 @@ def table_as_json(rows: "tuple[SizeRow, ...]") -> dict[str, object]:
 
 def print_table(console: "Console", rows: "tuple[SizeRow, ...]") -> None:
     """Prints two tables, parameters and operations: one row per preset, one column per part."""
+    from segrgbx_core.console import styled
+
     first = rows[0].shared
     components = ", ".join(first.config.components) or "no further components"
-    console.print(
-        f"[bold]Model sizes[/bold]: {first.config.num_classes} classes, shared blocks, "
-        f"{components}"
-    )
+    said = f": {first.config.num_classes} classes, shared blocks, {components}"
+    console.print(styled("Model sizes", "bold").append(said))
     _print_parts(console, "parameters, M", rows, "parameters", 1e6)
     what = f"multiply-adds of one {first.width}x{first.height} pair, G"
     _print_parts(console, what, rows, "macs", 1e9)
-    console.print(_notes(), style="dim", highlight=False)
+    console.print(_notes(), style="dim")
 
 
 def _notes() -> str:
@@ -89,10 +89,12 @@ def _sums(summary: "ModelSummary") -> dict[str, object]:
 
 def print_settings(console: "Console", modality: str, lines: tuple[SettingLine, ...]) -> None:
     """Prints each setting's name, type, default, unit, accepted values and meaning."""
-    from rich.markup import escape
     from rich.table import Table
 
-    console.print(f"[bold]Settings of {spoken(modality)}[/bold], given as --set name=value")
+    from segrgbx_core.console import styled
+
+    heading = styled(f"Settings of {spoken(modality)}", "bold")
+    console.print(heading.append(", given as --set name=value"))
     console.print()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 1, 0))
     for title in ("name", "value", "default", "meaning"):
@@ -100,6 +102,5 @@ def print_settings(console: "Console", modality: str, lines: tuple[SettingLine, 
     for line in lines:
         value = line.accepts or line.kind
         unit = f" ({line.unit})" if line.unit else ""
-        cells = (line.name, value + unit, line.default, line.meaning)
-        table.add_row(*(escape(cell) for cell in cells))
+        table.add_row(line.name, value + unit, line.default, line.meaning)
     console.print(table)

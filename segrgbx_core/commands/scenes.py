@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     with progress() as bar, disk_errors(args.out), short:
         task = bar.add_task("making scenes", total=None)
         what = _write(args, settings, lambda total: bar.update(task, advance=1, total=total))
-    output().print(f"{what} in {args.out}", markup=False, soft_wrap=True)
+    output().print(f"{what} in {args.out}", soft_wrap=True)
     return 0
 
 

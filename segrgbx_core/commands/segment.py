@@ -12,6 +12,7 @@ import numpy as np
 from segrgbx_core.commands import arguments
 from segrgbx_core.errors import InputError
 from segrgbx_core.readings import Reading, RgbImage
+from segrgbx_core.wording import spoken
 
 if TYPE_CHECKING:
     from segrgbx_core.commands.pairs import FilePair
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     _need_modality_with_x(args)
     matched = find_pairs(args.rgb, args.x, args.rgbx, args.modality)
     for sentence in matched.remarks:
-        notices().print(sentence, markup=False)
+        notices().print(sentence)
     encoder = _encoder(args)
     segmenter = Segmenter(
         args.model,
@@ -97,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
                 if not matched.several:
                     raise
                 failed += 1
-                notices().print(f"segrgbx: skipped {pair.stem}: {err}", markup=False)
+                notices().print(f"segrgbx: skipped {pair.stem}: {err}")
     if not done:
         raise InputError(f"None of the {failed} files could be segmented; see the lines above.")
     _print_table(done, failed, args.out)
@@ -183,7 +184,7 @@ def _shares(result: "Segmentation") -> tuple[tuple[str, float], ...]:
 
 def _spoken(shares: tuple[tuple[str, float], ...]) -> str:
     """The names of classes of at least 1 %, and the number of others."""
-    named = [f"{name.replace('_', ' ')} {share:.0%}" for name, share in shares if share >= 0.01]
+    named = [f"{spoken(name)} {share:.0%}" for name, share in shares if share >= 0.01]
     traces = len(shares) - len(named)
     if traces:
         named.append(f"{traces} below 1%")
@@ -215,11 +216,10 @@ def _print_table(done: list[Done], failed: int, out: Path) -> None:
             f"{item.milliseconds:.0f}",
         )
     console = output()
-    console.print(table, markup=False)
+    console.print(table)
     more = f" ({len(done) - ROWS} not listed)" if len(done) > ROWS else ""
     lost = f", {failed} skipped" if failed else ""
     console.print(
         f"{len(done)} segmented{more}{lost}; masks, confidences and overlays are in {out}",
-        markup=False,
         soft_wrap=True,
     )

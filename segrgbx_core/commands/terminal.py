@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Terminal output of the commands: progress on stderr, results on stdout."""
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -11,25 +10,27 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from segrgbx_core.console import PlainConsole
+
 PLAIN_WIDTH = 100
 
 
-def output() -> Console:
+def output() -> PlainConsole:
     """The console for results; in a pipe or file, lines have a fixed width and no colours."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+    console = PlainConsole()
+    return console if console.is_terminal else PlainConsole(width=PLAIN_WIDTH)
 
 
-def notices() -> Console:
+def notices() -> PlainConsole:
     """The console for messages that are not results."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return PlainConsole(stderr=True, soft_wrap=True)
 
 
 def progress() -> Progress:
     """A progress bar on stderr, removed at the end; silent if stderr is not a terminal."""
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.check:
         check = check_recipe(args.recipe, args.device)
-        output().print(check.text, markup=False, highlight=False, soft_wrap=True)
+        output().print(check.text, soft_wrap=True)
         return 0 if check.learnt else 1
     if args.out is None:
         raise InputError("The training has no output folder; give one with --out DIR.")
@@ -61,5 +61,5 @@ def run(args: argparse.Namespace) -> int:
     folder = train(args.recipe, args.out, args.resume, args.force, machine)
     if int(os.environ.get("RANK", "0")) > 0:
         return 0
-    output().print(f"The model is in {folder}", markup=False, soft_wrap=True)
+    output().print(f"The model is in {folder}", soft_wrap=True)
     return 0

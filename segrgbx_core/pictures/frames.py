@@ -14,7 +14,7 @@ from segrgbx_core.labels.images import LabelImage
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.readings import RgbImage
 from segrgbx_core.segmentation import Segmentation, color_mask
-from segrgbx_core.wording import spoken
+from segrgbx_core.wording import printable, spoken
 
 INVALID = (38, 42, 51)
 
@@ -92,10 +92,11 @@ def legend(label_set: LabelSet, width: int, ids: tuple[int, ...] | None = None) 
     face = font(size)
     chip, pad = round(size * 0.95), round(size * 0.8)
     chosen = range(len(label_set)) if ids is None else ids
+    names = [printable(spoken(name)) for name in label_set.names]
     places: list[tuple[int, int, int]] = []
     x, y = pad, pad
     for i in chosen:
-        across = chip + pad // 2 + round(face.getlength(spoken(label_set.names[i])))
+        across = chip + pad // 2 + round(face.getlength(names[i]))
         if x > pad and x + across > width - pad:
             x, y = pad, y + round(size * 1.75)
         places.append((i, x, y))
@@ -108,7 +109,7 @@ def legend(label_set: LabelSet, width: int, ids: tuple[int, ...] | None = None) 
         box = (left, up, left + chip, up + chip)
         draw.rounded_rectangle(box, chip // 4, fill=color, outline=FAINT)
         at = (left + chip + pad // 2, up + chip // 2)
-        draw.text(at, spoken(label_set.names[i]), INK, face, anchor="lm")
+        draw.text(at, names[i], INK, face, anchor="lm")
     return np.array(picture)
 
 
@@ -161,7 +162,7 @@ def captioned(tile: RgbImage, words: str) -> RgbImage:
     size = _text_size(tile.shape[1])
     band = Image.new("RGB", (tile.shape[1], round(size * 1.8)), BAND)
     draw = ImageDraw.Draw(band)
-    draw.text((size // 2, band.height // 2), words, INK, font(size), anchor="lm")
+    draw.text((size // 2, band.height // 2), printable(words), INK, font(size), anchor="lm")
     return np.vstack([np.array(band), tile])
 
 

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw
 
 from segrgbx_core.pictures.frames import font
 from segrgbx_core.readings import RgbImage
+from segrgbx_core.wording import printable
 
 Color = tuple[int, int, int]
 Point = tuple[float, float]
@@ -71,11 +72,11 @@ class Sheet:
         self, at: Point, words: str, size: int = 14, color: Color = TEXT, anchor: str = "lm"
     ) -> None:
         """Draws text with Pillow's anchor, such as lm: left end, middle of the line's height."""
-        self._draw.text(_finer(at), words, color, font(size * _FINER), anchor=anchor)
+        self._draw.text(_finer(at), printable(words), color, font(size * _FINER), anchor=anchor)
 
     def text_upwards(self, at: Point, words: str, size: int = 14, color: Color = TEXT) -> None:
         """Draws text that reads from bottom to top; its start is centred on the position."""
-        face = font(size * _FINER)
+        face, words = font(size * _FINER), printable(words)
         length, tall = round(face.getlength(words)) + 2, round(size * _FINER * 1.5)
         strip = Image.new("RGB", (length, tall), PAPER)
         ImageDraw.Draw(strip).text((0, tall / 2), words, color, face, anchor="lm")
@@ -90,7 +91,7 @@ class Sheet:
 
 def length_of(words: str, size: int = 14) -> int:
     """The length of the text on a sheet, in pixels."""
-    return round(font(size).getlength(words))
+    return round(font(size).getlength(printable(words)))
 
 
 def _finer(at: Point) -> Point:

@@ -9,6 +9,7 @@ import cv2
 from jinja2 import Environment, FileSystemLoader
 
 from segrgbx_core.files.images import read_rgb
+from segrgbx_core.wording import printable
 
 REPORT_FILE = "report.html"
 JPEG_QUALITY = 85
@@ -82,7 +83,13 @@ def render_page(template: Path, **content: object) -> bytes:
     environment = Environment(
         loader=FileSystemLoader((template.parent, Path(__file__).parent)),
         autoescape=True,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template(template.name).render(**content).encode()
+
+
+def _shown(value: object) -> object:
+    """Text of a template's expression, before HTML's own characters are escaped."""
+    return printable(value) if isinstance(value, str) else value

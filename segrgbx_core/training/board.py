@@ -21,11 +21,11 @@ _LONG_MINUTES = 90
 def training_progress(console: Console) -> Progress:
     """A progress bar with counts, remaining time, and each task's field `note`."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         console=console,
     )
 

@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop: AdamW, averaged weights, selection by validation, resumable."""
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import torch
 from rich.console import Console
 
+from segrgbx_core.console import lines
 from segrgbx_core.errors import OutputError, memory_errors
 from segrgbx_core.files.disk import DiskFullError
+from segrgbx_core.stopping import StopRequest, sigterm_interrupts
 from segrgbx_core.training.board import (
     Board,
     log_validation,
@@ -39,55 +38,11 @@ from segrgbx_core.weights.store import load_model, save_model
 MODEL = "model"
 _BOARD_EVERY = 10
 _SAVE_AFTER_S = 300.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """A context in which SIGTERM raises KeyboardInterrupt, like SIGINT; main thread only."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
-
-
-class StopRequest:
-    """A context that records the first SIGINT or SIGTERM; a second one has its usual effect.
-
-    asked: the signal's name; None before a signal. Outside the main thread, where signal handlers
-    cannot be set, it stays None.
-    """
-
-    def __init__(self) -> None:
-        self.asked: str | None = None
-        self._before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> "StopRequest":
-        if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
-                self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._restore()
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        self.asked = signal.Signals(number).name
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before.clear()
-
-
-def say(console: Console, text: str) -> None:
-    """Prints without markup or line wrap, so that paths stay intact and commands can be copied."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+def say(console: Console, *parts: str) -> None:
+    """Prints lines without wrapping them, so that paths stay intact and commands can be copied."""
+    console.print(lines(*parts), soft_wrap=True)
 
 
 class Training:
@@ -141,7 +96,7 @@ class Training:
                         self._save()
                     self._say_where()
         board.close()
-        place.console.print(f"Best validation mIoU {state.best:.3f}.", highlight=False)
+        say(place.console, f"Best validation mIoU {state.best:.3f}.")
         if self.parts.tested:
             try:
                 with sigterm_interrupts():
@@ -210,11 +165,11 @@ class Training:
         averaged.load_state_dict(best.model.state_dict())
         scores = self._scores(self.parts.tested)
         step = best.card.training["step"]
-        lines = (
+        said = (
             f"On test, with the weights of step {step} that validation chose: mIoU {scores.text}.",
             *(f"  {name}: {value:.3f}" for name, value in scores.by_source),
         )
-        say(place.console, "\n".join(lines))
+        say(place.console, *said)
         provenance = {**best.card.training, "test_miou": round(scores.miou, 4)}
         if place.ranks.first:
             save_model(place.out / MODEL, averaged, replace(best.card, training=provenance))
@@ -274,5 +229,6 @@ class Training:
         path, out = self.parts.file.path, self._place.out
         say(
             self._place.console,
-            f"{stopped}; go on with\n  segrgbx train {path} --out {out} --resume",
+            f"{stopped}; go on with",
+            f"  segrgbx train {path} --out {out} --resume",
         )

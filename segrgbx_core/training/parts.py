@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 from rich.progress import TaskID
 
+from segrgbx_core.console import lines
 from segrgbx_core.errors import RecipeError, memory_errors
 from segrgbx_core.files.disk import disk_errors
 from segrgbx_core.files.resources import version
@@ -165,7 +166,7 @@ class TrainingParts:
         self._clip_started = not any(n.startswith("ma_clip.visual.") for n in report.missing)
         self.state.averaged.load_state_dict(self.state.model.state_dict())
         self.state.averaged.set_norm_epsilons(self.state.model.config.norm_epsilons)
-        self.place.console.print(report.text(), markup=False, highlight=False)
+        self.place.console.print(lines(*report.text().splitlines()))
 
     def fix_clip(self, tuned: bool) -> None:
         """Tunes MA-CLIP's tower if the recipe says so and it is not tuned yet, then freezes it."""

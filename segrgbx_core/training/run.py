@@ -9,13 +9,13 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from rich.console import Console
-
+from segrgbx_core.console import PlainConsole
 from segrgbx_core.files.disk import claim_output, disk_errors
 from segrgbx_core.modality import sensor_in_words
 from segrgbx_core.model.placement import choose_device
+from segrgbx_core.stopping import sigterm_interrupts
 from segrgbx_core.training.board import BOARD, LOG, Board, need_tensorboard, training_progress
-from segrgbx_core.training.loop import Training, say, sigterm_interrupts
+from segrgbx_core.training.loop import Training, say
 from segrgbx_core.training.parts import TrainingContext, TrainingParts
 from segrgbx_core.training.ranks import Ranks, local_device, process_group
 from segrgbx_core.training.recipe import Recipe, RecipeFile, Source
@@ -60,7 +60,7 @@ def train(
             out,
             local_device(choose_device(machine.device)),
             ranks,
-            Console(quiet=not ranks.first),
+            PlainConsole(quiet=not ranks.first),
         )
         try:
             with sigterm_interrupts():
@@ -106,7 +106,7 @@ def _claim(out: Path, force: bool) -> None:
 def _say_stopped_before_steps(path: Path, place: TrainingContext, resume: bool) -> None:
     say(
         place.console,
-        "Stopped before the first step; rendered scenes are kept. Begin again with\n"
+        "Stopped before the first step; rendered scenes are kept. Begin again with",
         f"  segrgbx train {path} --out {place.out} {'--resume' if resume else '--force'}",
     )
 
@@ -164,7 +164,7 @@ def check_recipe(path: Path, device: str = "auto", steps: int = CHECK_STEPS) -> 
     check_start(file)
     check_before_rendering(file)
     with TemporaryDirectory() as folder:
-        place = TrainingContext(Path(folder), chosen, Ranks(), Console(), trial=True)
+        place = TrainingContext(Path(folder), chosen, Ranks(), PlainConsole(), trial=True)
         parts = TrainingParts(replace(file, recipe=_small(file.recipe)), place)
         parts.import_start()
         parts.freeze_clip()

@@ -26,6 +26,7 @@ from segrgbx_core.weights.checkpoint_names import (
     renamed,
 )
 from segrgbx_core.weights.store import sizes_of_another
+from segrgbx_core.wording import printable
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ class ImportReport:
         lines = [f"{self.layout}: {len(self.taken)} of {count} tensors taken"]
         moved = next((entry for entry in self.taken if entry.own != (entry.name,)), None)
         if moved is not None:
-            lines.append(f"  renamed: {moved.name} -> {', '.join(moved.own)}, and so on")
+            lines.append(
+                f"  renamed: {printable(moved.name)} -> {', '.join(moved.own)}, and so on"
+            )
         for why, number in Counter(entry.why for entry in self.left_over).items():
             lines.append(f"  left over: {number} ({why})")
         for part, number in Counter(name.split(".")[0] for name in self.missing).items():

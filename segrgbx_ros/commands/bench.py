@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from segrgbx_core.commands import arguments
 from segrgbx_core.errors import InputError
+from segrgbx_core.wording import printable
 
 if TYPE_CHECKING:
     import torch
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     with TemporaryDirectory() as folder:
         for section in _sections(args, device, Path(folder)):
             with progress() as bar:
-                task = bar.add_task(section.title, total=args.rounds + WARM_UP)
+                task = bar.add_task(printable(section.title), total=args.rounds + WARM_UP)
                 step = partial(bar.advance, task)
                 timings[section.title] = timed(section.cases, args.rounds, step)
             show(section.title, timings[section.title], output())

@@ -2,10 +2,10 @@
 """Console output of `segrgbx inspect`: topics, events, pairings and problems."""
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from segrgbx_core.console import lines, styled
 from segrgbx_core.wording import counted, milliseconds, spoken
 from segrgbx_ros.inspection.inspect import Inspection
 from segrgbx_ros.inspection.timing import Timing
@@ -15,11 +15,11 @@ from segrgbx_ros.inspection.topic import TopicReport
 def print_inspection(console: Console, inspection: Inspection) -> None:
     """Prints the whole inspection, laid out for 100 columns."""
     total = sum(topic.count for topic in inspection.topics)
-    console.print(
-        f"[bold]{escape(inspection.path)}[/bold]: {inspection.duration_s:.1f} s, "
-        f"{counted(len(inspection.topics), 'topic')}, {counted(total, 'message')}",
-        soft_wrap=True,
+    said = (
+        f": {inspection.duration_s:.1f} s, {counted(len(inspection.topics), 'topic')}, "
+        f"{counted(total, 'message')}"
     )
+    console.print(styled(inspection.path, "bold").append(said), soft_wrap=True)
     console.print()
     console.print(_topics(inspection.topics))
     with_events = [topic for topic in inspection.topics if topic.events is not None]
@@ -43,7 +43,7 @@ def _topics(topics: tuple[TopicReport, ...]) -> Table:
     for topic in topics:
         timing = topic.timing
         table.add_row(
-            Text.assemble(topic.name, "\n", (topic.msgtype.replace("/msg/", "/"), "dim")),
+            lines(topic.name, styled(topic.msgtype.replace("/msg/", "/"), "dim")),
             str(topic.count),
             _number(timing.rate_hz, "{:.1f}"),
             _ms(timing.jitter_ms),
@@ -54,10 +54,10 @@ def _topics(topics: tuple[TopicReport, ...]) -> Table:
     return table
 
 
-def _content(topic: TopicReport) -> str:
+def _content(topic: TopicReport) -> Text:
     roles = topic.roles
-    size = "" if roles.width is None else f"\n{roles.width}x{roles.height}"
-    return f"{roles.content or '-'}{size}"
+    size = [] if roles.width is None else [f"{roles.width}x{roles.height}"]
+    return lines(roles.content or "-", *size)
 
 
 def _serves(topic: TopicReport) -> Text:
@@ -65,10 +65,10 @@ def _serves(topic: TopicReport) -> Text:
     roles = topic.roles
     names = [spoken(role) for role in roles.can]
     if not names:
-        return Text("-", style="dim")
+        return styled("-", "dim")
     if roles.likely is None:
-        return Text("could be " + ", ".join(names), style="dim")
-    return Text(names[0], style="bold")
+        return styled("could be " + ", ".join(names), "dim")
+    return styled(names[0], "bold")
 
 
 def _events(topics: list[TopicReport]) -> Table:
@@ -135,12 +135,12 @@ def _pairs(inspection: Inspection) -> Table:
 
 def _print_problems(console: Console, problems: tuple[str, ...]) -> None:
     if not problems:
-        console.print("[green]Nothing wrong was found.[/green]")
+        console.print(styled("Nothing wrong was found.", "green"))
         return
-    console.print(f"[bold yellow]{counted(len(problems), 'thing')} to look at[/bold yellow]")
+    console.print(styled(f"{counted(len(problems), 'thing')} to look at", "bold yellow"))
     table = Table.grid(padding=(0, 1))
     for problem in problems:
-        table.add_row("  -", Text(problem))
+        table.add_row("  -", problem)
     console.print(table)
 
 

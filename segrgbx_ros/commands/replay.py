@@ -214,7 +214,7 @@ def _print_remarks(summary: "ReplaySummary") -> None:
 
     remarks = [*summary.problems.values(), *summary.notes]
     for sentence in (*remarks, *filter(None, [summary.recording.lost])):
-        notices().print(f"segrgbx: {sentence}", markup=False)
+        notices().print(f"segrgbx: {sentence}")
 
 
 def _replayed(options: "ReplayOptions") -> "ReplaySummary":
@@ -241,7 +241,7 @@ def _print_topics(topics: "TopicsTaken") -> None:
     from segrgbx_ros.commands.replay_table import topic_lines
 
     for role, name in topic_lines(topics):
-        output().print(f"{role:<13} {name}", markup=False, soft_wrap=True)
+        output().print(f"{role:<13} {name}", soft_wrap=True)
 
 
 def add_summary_parser(subparsers: "arguments.Subparsers") -> None:

@@ -5,13 +5,15 @@ from pathlib import Path
 
 from rich.columns import Columns
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from segrgbx_core.console import styled
 from segrgbx_core.modality import readings_of
 from segrgbx_core.wording import (
     counted,
     milliseconds,
+    printable,
     reason_in_words,
     share,
     spoken,
@@ -36,13 +38,13 @@ def print_summary(console: Console, summary: ReplaySummary, folder: Path) -> Non
     """Prints frames, drops, scores, times, skew, and the path of the report."""
     table = Table.grid(padding=(0, 2))
     for name, value in _lines(summary):
-        table.add_row(f"[dim]{name}[/dim]", escape(value))
+        table.add_row(styled(name, "dim"), value)
     console.print(table)
     if summary.per_class_iou is not None:
         console.print()
         console.print(Columns(_per_class(summary), padding=(0, 4)))
     console.print()
-    console.print(f"look at {folder / 'report.html'}", markup=False, soft_wrap=True)
+    console.print(f"look at {folder / 'report.html'}", soft_wrap=True)
 
 
 def _lines(summary: ReplaySummary) -> list[tuple[str, str]]:
@@ -76,11 +78,11 @@ def _scores(summary: ReplaySummary) -> str:
     return f"{share(summary.miou)} over {over}, pixel accuracy {share(summary.pixel_accuracy)}"
 
 
-def _per_class(summary: ReplaySummary) -> list[str]:
+def _per_class(summary: ReplaySummary) -> list[Text]:
     """Cells "name value" of equal width; a dash if the class does not occur."""
-    scores = summary.per_class_iou or {}
+    scores = {printable(spoken(n)): value for n, value in (summary.per_class_iou or {}).items()}
     width = max(len(name) for name in scores)
     return [
-        f"[dim]{escape(spoken(name)):<{width}}[/dim] {share(value):>5}"
+        styled(f"{name:<{width}}", "dim").append(f" {share(value):>5}", "default")
         for name, value in scores.items()
     ]

@@ -11,6 +11,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.wording import printable
 from segrgbx_ros.node.cameras import camera_names
 from segrgbx_ros.node.model import ModelPool
 from segrgbx_ros.node.node import SegmentationNode
@@ -36,7 +37,7 @@ def main(args: Sequence[str] | None = None) -> int:
             executor.add_node(node)
         spin(executor)
     except SegRgbxError as err:
-        print(f"segrgbx: {err}", file=sys.stderr)
+        print(f"segrgbx: {printable(str(err))}", file=sys.stderr)
         return USERS_MISTAKE
     except Stopped:
         pass

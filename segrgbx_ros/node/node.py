@@ -12,6 +12,7 @@ from std_srvs.srv import SetBool
 
 from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.modality import MODALITIES
+from segrgbx_core.wording import printable
 from segrgbx_ros.node.health.diagnostics import Diagnostics
 from segrgbx_ros.node.health.gather import HealthReport
 from segrgbx_ros.node.model import ModelPool, NodeModel
@@ -137,10 +138,11 @@ class SegmentationNode(LifecycleNode):
         self.run = LiveRun(self, self.settings, segmenter, self.outputs, self._pool.turns)
         self.run.enabled = self._enabled
         listed = ", ".join(source.topic for source in self.run.inputs)
-        self.get_logger().info(
+        said = (
             f"Active: {listed} -> {self.outputs.health().mask_topic} with model "
             f"'{self.model.name}' on {segmenter.device}."
         )
+        self.get_logger().info(printable(said))
 
     def _deactivate(self) -> None:
         self._stop_run()

@@ -23,6 +23,7 @@ from rosidl_runtime_py.utilities import get_message
 
 from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.scenes import Drive, DriveSettings
+from segrgbx_core.wording import printable
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.scenes import write_drive_bag
 from segrgbx_ros.bags.topics import find_topics
@@ -82,7 +83,7 @@ class BagPlayer:
             tracks = tracks_of(reader, modality)
         self._publishers = {t.recorded: _publisher(node, t) for t in tracks}
         listed = ", ".join(self._publishers[t.recorded].topic_name for t in tracks)
-        node.get_logger().info(f"Playing {bag} as {listed}.")
+        node.get_logger().info(printable(f"Playing {bag} as {listed}."))
 
     def lap(self) -> None:
         """Plays the whole recording once."""

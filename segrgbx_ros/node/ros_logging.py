@@ -5,6 +5,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from segrgbx_core.wording import printable
+
 CORE_LOGGER = "segrgbx"
 
 
@@ -26,7 +28,11 @@ class RosLogHandler(logging.Handler):
         """Logs one record; rclpy requires a separate call for each severity."""
         if not self._alive():
             return
-        text = self.format(record)
+        text = printable(record.getMessage())
+        if record.exc_info:
+            trace = logging.Formatter().formatException(record.exc_info)
+            text = "
+".join([text, *map(printable, trace.splitlines())])
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
         elif record.levelno >= logging.WARNING:

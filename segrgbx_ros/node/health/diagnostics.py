@@ -11,6 +11,7 @@ from diagnostic_updater import Updater
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from segrgbx_core.wording import printable
 from segrgbx_ros.node.health.findings import ERROR, OK, WARN, NodeFinding, findings
 from segrgbx_ros.node.health.health import Health
 from segrgbx_ros.pipeline import Spread
@@ -76,9 +77,9 @@ class Diagnostics:
         own = [f for f in self._findings if f.area == area]
         level = max((LEVELS[f.level] for f in own), default=DiagnosticStatus.OK)
         words = " ".join(f.words for f in own) or _all_well(health, area)
-        stat.summary(level, words)
+        stat.summary(level, printable(words))
         for key, value in _VALUES[area](health).items():
-            stat.add(key, value)
+            stat.add(printable(key), printable(value))
         return stat
 
 
@@ -97,19 +98,20 @@ class ThrottledFindings:
             last = self._said.get(finding.key)
             if last is not None and now - last[0] < REPEAT_S:
                 continue
-            self._said[finding.key] = (now, finding.words)
-            self._say(finding)
+            words = printable(finding.words)
+            self._said[finding.key] = (now, words)
+            self._say(finding.level, words)
         for key in [k for k in self._said if k not in keys]:
             _, words = self._said.pop(key)
             self._logger.info(f"No longer: {words}")
 
-    def _say(self, finding: NodeFinding) -> None:
-        if finding.level == ERROR:
-            self._logger.error(finding.words)
-        elif finding.level == WARN:
-            self._logger.warning(finding.words)
+    def _say(self, level: str, words: str) -> None:
+        if level == ERROR:
+            self._logger.error(words)
+        elif level == WARN:
+            self._logger.warning(words)
         else:
-            self._logger.info(finding.words)
+            self._logger.info(words)
 
 
 def _all_well(health: Health, area: str) -> str:

@@ -21,7 +21,7 @@ from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import loop, train
 from segrgbx_core.training.augment import Batch, TrainingBatches
 from segrgbx_core.training.board import Board
-from segrgbx_core.training.loop import StopRequest
+from segrgbx_core.stopping import StopRequest
 from segrgbx_core.training.mixture import Mixture
 from segrgbx_core.training.objective import class_shares, class_weights
 from segrgbx_core.training.parts import TrainingContext, TrainingParts
