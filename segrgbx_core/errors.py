@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors that a user can act on: each message is one sentence that ends with the remedy."""
 
+import errno
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class SegRgbxError(Exception):
@@ -44,7 +47,7 @@ def memory_errors(where: str, way_out: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as err:
-        if not _is_out_of_memory(err):
+        if not is_out_of_memory(err):
             raise
         raise SegRgbxError(f"Memory ran out {where} {way_out}.") from err
 
@@ -62,7 +65,7 @@ def guarded(what: str, error: type[SegRgbxError], sentence: str) -> Iterator[Non
     except SegRgbxError:
         raise
     except Exception as err:
-        if _is_out_of_memory(err):
+        if is_out_of_memory(err):
             raise error(f"Memory ran out while {what} was read; free some, or give less.") from err
         cause = f"{type(err).__name__}: {err}".partition("\n")[0][:_LONGEST_CAUSE].rstrip(".: ")
         raise error(sentence.replace("{}", cause)) from err
@@ -71,11 +74,63 @@ def guarded(what: str, error: type[SegRgbxError], sentence: str) -> Iterator[Non
 _LONGEST_CAUSE = 200
 
 
-def _is_out_of_memory(err: BaseException) -> bool:
-    """Whether memory ran out; torch on the CPU and OpenCV show this only in their messages."""
-    said = ("can't allocate memory", "Insufficient memory")
-    if isinstance(err, MemoryError) or any(words in str(err) for words in said):
+_MEMORY_WORDS = (
+    "can't allocate memory",
+    "bad_alloc",
+    "bad allocation",
+    "cannot allocate memory",
+    "insufficient memory",
+    "failed to map segment",
+    "out of memory",
+    "can't start new thread",
+)
+
+
+def is_out_of_memory(err: BaseException) -> bool:
+    """Whether memory ran out; libraries show this only in the message of another error."""
+    if isinstance(err, MemoryError) or (isinstance(err, OSError) and err.errno == errno.ENOMEM):
         return True
     # torch's own error class exists only if torch is loaded; the scenes work without it.
     torch = sys.modules.get("torch")
-    return torch is not None and isinstance(err, torch.OutOfMemoryError)
+    if torch is not None and isinstance(err, getattr(torch, "OutOfMemoryError", ())):
+        return True
+    if type(err).__name__ not in ("RuntimeError", "ImportError", "error", "RuntimeException"):
+        return False
+    return any(word in str(err).lower() for word in _MEMORY_WORDS)
+
+
+def shortage_in_words(err: Exception) -> str | None:
+    """A sentence for a lack of memory, and for a package that cannot be loaded; else None.
+
+    Too little memory shows in many ways while packages are loaded, also as names that they lack.
+    """
+    limit = _address_limit()
+    if _while_loading(err):
+        why = f"{type(err).__name__}: {str(err).splitlines()[0] if str(err) else 'no reason'}"
+        if limit is not None or is_out_of_memory(err):
+            at_most = "" if limit is None else f", of which it may take {limit / 1e9:.1f} GB here"
+            return (
+                f"Packages could not be loaded ({why}); the process needs more memory{at_most}: "
+                "free some, or raise `ulimit -v`."
+            )
+        return f"A package cannot be loaded ({why}); install the requirements again (make setup)."
+    if is_out_of_memory(err):
+        return "Memory ran out; free some, or give smaller images; files that were finished stay."
+    return None
+
+
+def _while_loading(err: BaseException) -> bool:
+    """Whether the error came from loading a package that is not ours."""
+    frames = traceback.extract_tb(err.__traceback__)
+    loading = [i for i, f in enumerate(frames) if f.filename.startswith("<frozen importlib")]
+    root, last = Path(__file__).parents[1], Path(frames[-1].filename)
+    ours = any(last.is_relative_to(root / name) for name in ("segrgbx_core", "segrgbx_ros"))
+    return bool(loading) and not ours
+
+
+def _address_limit() -> int | None:
+    """The bytes of addresses that this process may take; None without a limit."""
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit

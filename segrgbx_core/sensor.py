@@ -91,6 +91,10 @@ class CameraFiles:
             read_extrinsic(self.extrinsic)
         return self
 
+    def files(self) -> list[Path]:
+        """Those that were given."""
+        return [path for path in (self.rgb, self.x, self.extrinsic) if path is not None]
+
     def rgb_camera(self, purpose: str) -> CameraModel:
         """See Cameras."""
         if self.rgb is None:

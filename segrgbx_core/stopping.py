@@ -48,6 +48,11 @@ class StopRequest:
     def __exit__(self, *_: object) -> None:
         self._restore()
 
+    def end_after(self, done: int, total: int, what: str, kept: str) -> None:
+        """Raises StoppedError if a signal came and there is more to do; kept: a clause."""
+        if self.asked is not None and done < total:
+            raise StoppedError(f"Stopped by {self.asked} after {done} of {total} {what}; {kept}.")
+
     def _note(self, number: int, _: FrameType | None) -> None:
         self.asked = signal.Signals(number).name
         self._restore()

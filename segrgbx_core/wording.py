@@ -22,10 +22,11 @@ REASONS = {
     "refused_by_encoding": "pair whose X could not be encoded",
     "refused_by_segmenter": "pair that the model refused",
     "after_max_frames": "RGB after the asked number of frames",
+    "not_reached": "RGB read, but not segmented before the interruption",
 }
 # These are expected: a second sensor of another rate leaves some unpaired, and the user set the
 # limit.
-HARMLESS = ("x_unused", "x_without_events", "after_max_frames")
+HARMLESS = ("x_unused", "x_without_events", "after_max_frames", "not_reached")
 UNPAIRED = ("rgb_without_x", "rgb_without_events")
 
 

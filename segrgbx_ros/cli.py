@@ -22,8 +22,8 @@ from segrgbx_core.commands import (
     segment,
     train,
 )
-from segrgbx_core.errors import InputError, SegRgbxError
-from segrgbx_core.files.disk import DiskFullError
+from segrgbx_core.errors import InputError, SegRgbxError, is_out_of_memory, shortage_in_words
+from segrgbx_core.files.disk import DiskFullError, no_empty_folders
 from segrgbx_core.files.resources import version
 from segrgbx_core.stopping import sigterm_interrupts
 from segrgbx_core.wording import printable
@@ -87,7 +87,8 @@ def main(argv: list[str] | None = None) -> int:
 def _run(argv: list[str] | None) -> int:
     try:
         args = build_parser().parse_args(argv)
-        status: int = args.run(args)
+        with no_empty_folders(getattr(args, "out", None)):
+            status: int = args.run(args)
         sys.stdout.flush()
     except DiskFullError as err:
         return _say(str(err), INCOMPLETE)
@@ -99,10 +100,17 @@ def _run(argv: list[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INCOMPLETE
     except OSError as err:
+        if is_out_of_memory(err):
+            return _say(shortage_in_words(err) or str(err), USER_MISTAKE)
         if err.errno not in (errno.ENAMETOOLONG, errno.ENOENT) or err.filename is None:
             raise
         why = str(err.strerror).lower()
         return _say(f"{err.filename} cannot be used: {why}; check the path.", USER_MISTAKE)
+    except Exception as err:
+        shortage = shortage_in_words(err)
+        if shortage is None:
+            raise
+        return _say(shortage, USER_MISTAKE)
     return status
 
 

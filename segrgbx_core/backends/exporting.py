@@ -4,6 +4,7 @@
 import io
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +63,8 @@ def export_model(
     write_whole(cached, data)
     if folder is None:
         return Exported(size, cached)
-    name = f"{loaded.card.name}_{network[0]}x{network[1]}"
+    plain = re.sub(r"[^\w.-]+", "_", loaded.card.name).lstrip(".")
+    name = f"{plain}_{network[0]}x{network[1]}"
     stored = io.BytesIO()
     torch.export.save(program, stored)
     about = json.dumps(_about(loaded, network, given), indent=2) + "\n"

@@ -84,6 +84,16 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
         help="the first class's number in NYUDepthV2's label images (default: 1, with 0 for "
         "unlabelled)",
     )
+    add_allow_outside(parser)
+
+
+def add_allow_outside(parser: argparse.ArgumentParser) -> None:
+    """Adds --allow-outside."""
+    parser.add_argument(
+        "--allow-outside",
+        action="store_true",
+        help="dataset.yaml may name a label set outside the dataset's folder",
+    )
 
 
 def run_check(args: argparse.Namespace) -> int:
@@ -91,11 +101,15 @@ def run_check(args: argparse.Namespace) -> int:
     from segrgbx_core.commands.data_table import print_check
     from segrgbx_core.commands.terminal import output, progress
     from segrgbx_core.datasets.check import check_dataset, splits_for_check
+    from segrgbx_core.datasets.samples import files_of
     from segrgbx_core.datasets.table import DatasetOptions
+    from segrgbx_core.files.disk import need_no_inputs
 
     _check_place(args.out, args.force)
-    options = DatasetOptions(args.x, args.depth_scale, args.labels_from)
+    options = DatasetOptions(args.x, args.depth_scale, args.labels_from, args.allow_outside)
     splits = splits_for_check(args.dataset, args.root, args.split, options)
+    if args.out is not None:
+        need_no_inputs([args.out], (path for data in splits.values() for path in files_of(data)))
     with progress() as bar:
         task = bar.add_task("reading", total=sum(len(data) for data in splits.values()))
         check = check_dataset(

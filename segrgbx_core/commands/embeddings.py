@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from segrgbx_core.commands import arguments
+from segrgbx_core.commands.data import add_allow_outside
 from segrgbx_core.commands.evaluate import opened
 from segrgbx_core.modality import NO_X
 
@@ -57,6 +58,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         metavar="N",
         help="what depth images store for one metre; once for all roots, or once for each",
     )
+    add_allow_outside(parser)
     arguments.add_model(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     parser.add_argument(
@@ -79,14 +81,18 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Embeds the samples with a progress bar, draws them, and prints the silhouette scores."""
     from segrgbx_core.commands.terminal import output, progress
+    from segrgbx_core.datasets.samples import files_of
     from segrgbx_core.errors import InputError, memory_errors
     from segrgbx_core.evaluation.embedding_results import (
+        CONDITION_FILE,
+        JSON_FILE,
+        PICTURE_FILE,
         check_bounds,
         summarise_embeddings,
         write_embeddings,
     )
     from segrgbx_core.evaluation.embeddings import SceneEmbedder, concatenated, evenly
-    from segrgbx_core.files.disk import claim_output
+    from segrgbx_core.files.disk import claim_output, need_no_inputs
     from segrgbx_core.weights.store import load_model
 
     datasets = _datasets(args)
@@ -98,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
     chosen = [evenly(len(data), args.limit) for data in datasets]
     # Two for each sample: its RGB image and its X.
     check_bounds(2 * sum(map(len, chosen)), args.perplexity)
+    written = [args.out / name for name in (JSON_FILE, PICTURE_FILE, CONDITION_FILE)]
+    need_no_inputs(written, (path for data in datasets for path in files_of(data)))
     claim_output(args.out, args.force)
     less = "images whole; give --device cpu, or choose a model of a smaller short side"
     with progress() as bar, memory_errors("in embedding", less):
@@ -112,8 +120,8 @@ def run(args: argparse.Namespace) -> int:
         summary = summarise_embeddings(
             concatenated(parts), embed.card.name, folders, args.perplexity
         )
-    pictures = write_embeddings(args.out, summary)
     output().print(_table(summary))
+    pictures = write_embeddings(args.out, summary)
     for picture in pictures:
         output().print(f"look at {picture}", soft_wrap=True)
     return 0
@@ -127,7 +135,7 @@ def _datasets(args: argparse.Namespace) -> "list[LabelledPairs]":
     kinds = _for_each(args.x, args.roots, "--x")
     scales = _for_each(args.depth_scale, args.roots, "--depth-scale")
     return [
-        opened(root, name, split, DatasetOptions(x, scale))
+        opened(root, name, split, DatasetOptions(x, scale, allow_outside=args.allow_outside))
         for root, name, split, x, scale in zip(
             args.roots, names, splits, kinds, scales, strict=True
         )

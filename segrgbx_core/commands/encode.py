@@ -80,28 +80,35 @@ def run(args: argparse.Namespace) -> int:
     from segrgbx_core.encoding.settings_text import settings_from_text
     from segrgbx_core.encoding.table import plane_names
     from segrgbx_core.sensor import CameraFiles, SensorSettings, make_encoder
+    from segrgbx_core.stopping import StopRequest
 
     sensor = SensorSettings(tuple(args.settings))
     encoder = make_encoder(args.modality, sensor, CameraFiles(x=args.x_camera).check())
     names = plane_names(args.modality, settings_from_text(args.modality, args.settings))
     places = _places(args.files, args.out, args.force)
     done: list[Encoded] = []
-    for file, place in places.items():
-        try:
-            done.append(_encode_one(encoder, file, args.modality, names, place))
-        except InputError as err:
-            if len(places) == 1:
-                raise
-            notices().print(f"segrgbx: skipped {file}: {err}")
+    failed = 0
+    with StopRequest() as stop:
+        for file, place in places.items():
+            if stop.asked is not None and done:
+                break
+            try:
+                done.append(_encode_one(encoder, file, args.modality, names, place))
+            except InputError as err:
+                if len(places) == 1:
+                    raise
+                failed += 1
+                notices().print(f"segrgbx: skipped {file}: {err}")
     if not done:
         raise InputError(f"None of the {len(places)} files could be encoded; see the lines above.")
     _print_table(done, names, args.out)
-    return 0 if len(done) == len(places) else 1
+    stop.end_after(len(done) + failed, len(places), "files", f"their pictures are in {args.out}")
+    return 1 if failed else 0
 
 
 def _places(files: list[Path], out: Path, force: bool) -> dict[Path, Path]:
     """The output path of each file's picture."""
-    from segrgbx_core.files.disk import claim_output, disk_errors
+    from segrgbx_core.files.disk import claim_output, disk_errors, need_no_inputs
 
     if out.suffix.lower() in PICTURES:
         if len(files) > 1:
@@ -110,12 +117,14 @@ def _places(files: list[Path], out: Path, force: bool) -> dict[Path, Path]:
             )
         if out.exists() and not force:
             raise OutputError(f"{out} already exists; choose another name, or add --force.")
+        need_no_inputs([out], files)
         with disk_errors(out):
             out.parent.mkdir(parents=True, exist_ok=True)
         return {files[0]: out}
     places = {file: out / f"{file.stem}.png" for file in files}
     if len(set(places.values())) < len(files):
         raise InputError("Two files have the same name up to the ending; encode them one by one.")
+    need_no_inputs(places.values(), files)
     claim_output(out, force)
     return places
 

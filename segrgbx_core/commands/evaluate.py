@@ -4,6 +4,7 @@
 import argparse
 import json
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from segrgbx_core.commands import arguments, data
 from segrgbx_core.modality import NO_X
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from segrgbx_core.datasets import DatasetOptions, LabelledPairs
     from segrgbx_core.evaluation.protocol import Protocol
     from segrgbx_core.evaluation.results import Evaluated
@@ -79,31 +82,43 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluates with a progress bar, prints the scores, and writes the requested files."""
+    """Evaluates with a progress bar, prints the scores, and writes the requested files.
+
+    The scores are printed first, so that a disk that refuses the files takes none of them.
+    """
     from segrgbx_core.commands.evaluate_table import as_json, print_scores
     from segrgbx_core.commands.terminal import output
     from segrgbx_core.datasets import DatasetOptions
+    from segrgbx_core.datasets.samples import files_of
     from segrgbx_core.evaluation.protocol import Protocol
-    from segrgbx_core.files.disk import claim_output
+    from segrgbx_core.evaluation.results import WORST_FOLDER, result_files
+    from segrgbx_core.files.disk import claim_output, need_no_inputs, need_no_links
+    from segrgbx_core.report.page import REPORT_FILE
+    from segrgbx_core.stopping import StoppedError
 
     protocol = Protocol(args.scales, args.flip)
     _check(args)
-    options = DatasetOptions(args.x, args.depth_scale, args.labels_from)
+    options = DatasetOptions(args.x, args.depth_scale, args.labels_from, args.allow_outside)
     pairs = opened(args.root, args.dataset, args.split, options)
     segmenter = _segmenter(args, pairs)
     use_x = bool(segmenter.card.modalities) and not args.without_x and pairs.modality != NO_X
     _check_x(args, pairs, segmenter, use_x)
     if args.out is not None:
+        need_no_links([args.out / WORST_FOLDER])
+        written = [*result_files(args.out), args.out / REPORT_FILE]
+        need_no_inputs(written, files_of(pairs))
         claim_output(args.out, args.force)
     done = _evaluate(args, segmenter, pairs, protocol, use_x)
+    if args.json:
+        print(json.dumps(as_json(done, args.model), indent=2), flush=True)
+    else:
+        print_scores(output(), done, args.model)
     if args.out is not None:
         _write(args, done)
-    if args.json:
-        print(json.dumps(as_json(done, args.model), indent=2))
-        return 0
-    print_scores(output(), done, args.model)
-    if args.out is not None:
-        output().print(f"look at {args.out / 'report.html'}", soft_wrap=True)
+        if not args.json:
+            output().print(f"look at {args.out / REPORT_FILE}", soft_wrap=True)
+    if done.interrupted is not None:
+        raise StoppedError(done.interrupted)
     return 0
 
 
@@ -119,8 +134,9 @@ def opened(
     from segrgbx_core.errors import InputError
 
     several = not (root / MANIFEST).is_file() and any(root.glob(f"*/{MANIFEST}"))
-    if name is None and split is None and options == DatasetOptions() and not several:
-        return FolderDataset(root)
+    plain = replace(options, allow_outside=False) == DatasetOptions()
+    if name is None and split is None and plain and not several:
+        return FolderDataset(root, outside=options.allow_outside)
     kind = name or "folder"
     splits = (split,) if split is not None else splits_in(kind, root)
     if len(splits) > 1:
@@ -185,17 +201,30 @@ def _evaluate(
     from segrgbx_core.evaluation.dataset import evaluate
     from segrgbx_core.evaluation.degrade import kind_named
     from segrgbx_core.evaluation.results import Evaluated
+    from segrgbx_core.stopping import StoppedError, StopRequest
 
-    start = time.perf_counter()
-    with progress() as bar, memory_errors("in evaluating", _LESS_MEMORY):
-        task = bar.add_task("evaluating", total=len(pairs))
-        scores = evaluate(segmenter, pairs, use_x, partial(bar.advance, task), protocol)
-        degrader = Degrader(segmenter, pairs, protocol, scores, args.seed)
-        curves = []
-        for kind, levels in args.degrade:
-            count = len(kind_named(kind).levels if levels is None else levels)
-            task = bar.add_task(f"X by {kind}", total=len(pairs) * (count + 1))
-            curves.append(degrader.curve(kind, levels, partial(bar.advance, task)))
+    start, total, curves, stopped = time.perf_counter(), len(pairs), [], None
+    less_memory = memory_errors("in evaluating", _LESS_MEMORY)
+    with progress() as bar, less_memory, StopRequest() as stop:
+        step = partial(bar.advance, bar.add_task("evaluating", total=total))
+        asked = lambda: stop.asked is not None  # noqa: E731
+        scores = evaluate(segmenter, pairs, use_x, step, protocol, stopping=asked)
+        try:
+            scored = len(scores.frames)
+            stop.end_after(scored, total, "samples", "the scores are of those")
+            degrader = Degrader(segmenter, pairs, protocol, scores, args.seed)
+            for number, (kind, levels) in enumerate(args.degrade):
+                count = len(kind_named(kind).levels if levels is None else levels)
+                task = bar.add_task(f"X by {kind}", total=total * (count + 1))
+
+                def on_frame(task: "TaskID" = task, number: int = number) -> None:
+                    bar.advance(task)
+                    kept = "the scores are of all samples"
+                    stop.end_after(number, len(args.degrade), "curves", kept)
+
+                curves.append(degrader.curve(kind, levels, on_frame))
+        except StoppedError as err:
+            stopped = str(err)
     seconds = time.perf_counter() - start
     return Evaluated(
         segmenter=segmenter,
@@ -205,6 +234,7 @@ def _evaluate(
         scores=scores,
         curves=tuple(curves),
         seconds=seconds,
+        interrupted=stopped,
     )
 
 

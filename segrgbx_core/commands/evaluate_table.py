@@ -23,6 +23,8 @@ def as_json(done: Evaluated, model: str) -> dict[str, object]:
             "flip": done.protocol.flip,
         },
     }
+    if done.interrupted is not None:
+        content["interrupted"] = done.interrupted
     if done.curves:
         content["curves"] = [asdict(curve_facts(curve)) for curve in done.curves]
     return content | {name: asdict(group) for name, group in grouped(done.scores).items()}
@@ -31,7 +33,7 @@ def as_json(done: Evaluated, model: str) -> dict[str, object]:
 def print_scores(console: Console, done: Evaluated, model: str) -> None:
     """Prints what was scored, the scores, a table for each curve, and the protocol."""
     with_what = done.pairs.modality if done.use_x else "nothing else"
-    words = f"model {model}, RGB with {with_what}, {len(done.pairs)} samples"
+    words = f"model {model}, RGB with {with_what}, {done.scores.overall.frames} samples"
     console.print(words)
     console.print(score_table(done.scores))
     for curve in done.curves:

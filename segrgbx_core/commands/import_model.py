@@ -56,8 +56,9 @@ def run(args: argparse.Namespace) -> int:
 
     from segrgbx_core.commands.terminal import output
     from segrgbx_core.console import lines
-    from segrgbx_core.files.disk import claim_output
+    from segrgbx_core.files.disk import claim_output, need_no_inputs
     from segrgbx_core.labels.label_set import load_label_set
+    from segrgbx_core.weights.card import CARD_FILE, WEIGHTS_FILE
     from segrgbx_core.weights.foreign import About, foreign_model
     from segrgbx_core.weights.store import save_model
 
@@ -69,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
         args.short_side,
     )
     made = foreign_model(args.checkpoint, about, args.layout)
+    written = [args.out / WEIGHTS_FILE, args.out / CARD_FILE]
+    need_no_inputs(written, [args.checkpoint, Path(args.label_set)])
     claim_output(args.out, args.force)
     save_model(args.out, made.model, made.card, torch.float32)
     output().print(lines(*made.report.text().splitlines()), soft_wrap=True)

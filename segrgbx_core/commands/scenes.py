@@ -3,6 +3,7 @@
 
 import argparse
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -86,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
     from segrgbx_core.errors import InputError, memory_errors
     from segrgbx_core.files.disk import claim_output, disk_errors
     from segrgbx_core.scenes import DriveSettings
+    from segrgbx_core.stopping import StopRequest
 
     if args.streets is not None and args.format != "dataset":
         raise InputError(
@@ -99,9 +101,16 @@ def run(args: argparse.Namespace) -> int:
     claim_output(args.out, args.force)
     rendering = f"in rendering scenes of {width}x{height} into {args.out};"
     short = memory_errors(rendering, "free some, or give a smaller --size")
-    with progress() as bar, disk_errors(args.out), short:
+    made = count(1)
+    with progress() as bar, disk_errors(args.out), short, StopRequest() as stop:
         task = bar.add_task("making scenes", total=None)
-        what = _write(args, settings, lambda total: bar.update(task, advance=1, total=total))
+
+        def on_frame(total: int) -> None:
+            bar.update(task, advance=1, total=total)
+            what = "captures" if args.format == "bag" else "pairs"
+            stop.end_after(next(made), total, what, f"{args.out} holds those")
+
+        what = _write(args, settings, on_frame)
     output().print(f"{what} in {args.out}", soft_wrap=True)
     return 0
 

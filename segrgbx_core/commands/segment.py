@@ -70,8 +70,9 @@ def run(args: argparse.Namespace) -> int:
     """Segments every pair; reports and skips a bad pair among several (status 1)."""
     from segrgbx_core.commands.pairs import find_pairs
     from segrgbx_core.commands.terminal import notices, progress
-    from segrgbx_core.files.disk import claim_output
+    from segrgbx_core.files.disk import claim_output, need_no_inputs
     from segrgbx_core.segmenter import Segmenter
+    from segrgbx_core.stopping import StopRequest
 
     _need_modality_with_x(args)
     matched = find_pairs(args.rgb, args.x, args.rgbx, args.modality)
@@ -87,11 +88,14 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.modality is not None:
         segmenter.card.check_modality(args.modality)
+    need_no_inputs(*_written_and_read(matched.pairs, args.out))
     claim_output(args.out, args.force)
     done: list[Done] = []
     failed = 0
-    with progress() as bar:
+    with progress() as bar, StopRequest() as stop:
         for pair in bar.track(matched.pairs, description="segmenting"):
+            if stop.asked is not None and done:
+                break
             try:
                 done.append(_segment_one(segmenter, encoder, pair, args.modality, args.out))
             except InputError as err:
@@ -102,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
     if not done:
         raise InputError(f"None of the {failed} files could be segmented; see the lines above.")
     _print_table(done, failed, args.out)
+    seen, total = len(done) + failed, len(matched.pairs)
+    stop.end_after(seen, total, "images", f"their files are in {args.out}")
     return 1 if failed else 0
 
 
@@ -169,9 +175,18 @@ def _read(pair: "FilePair", modality: str | None) -> tuple[RgbImage, Reading | N
 def _write(result: "Segmentation", rgb: RgbImage, out: Path, stem: str) -> None:
     from segrgbx_core.files.images import write_png
 
-    write_png(out / f"{stem}_mask.png", result.labels)
-    write_png(out / f"{stem}_confidence.png", result.confidence_image())
-    write_png(out / f"{stem}_overlay.png", result.overlay(rgb))
+    pictures = (result.labels, result.confidence_image(), result.overlay(rgb))
+    for path, picture in zip(_places(out, stem), pictures, strict=True):
+        write_png(path, picture)
+
+
+def _places(out: Path, stem: str) -> list[Path]:
+    return [out / f"{stem}_{kind}.png" for kind in ("mask", "confidence", "overlay")]
+
+
+def _written_and_read(pairs: "tuple[FilePair, ...]", out: Path) -> tuple[list[Path], list[Path]]:
+    written = [path for pair in pairs for path in _places(out, pair.stem)]
+    return written, [path for pair in pairs for path in (pair.rgb, pair.x) if path is not None]
 
 
 def _shares(result: "Segmentation") -> tuple[tuple[str, float], ...]:

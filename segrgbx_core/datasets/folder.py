@@ -68,15 +68,34 @@ def read_manifest(folder: Path) -> Manifest:
     return filled(Manifest, read_yaml(path, InputError), str(path), InputError)
 
 
+def _label_set_of(manifest: Manifest, folder: Path, top: Path | None) -> str | Path:
+    """The label set's name, or its file. top: the folder below which it must lie, None for any.
+
+    A dataset comes from others, and an error may quote the file.
+    """
+    told = manifest.label_set
+    if Path(told).suffix not in (".yaml", ".yml"):
+        return told
+    path = folder / told
+    if top is not None and not path.resolve().is_relative_to(top.resolve()):
+        raise InputError(
+            f"{folder / MANIFEST} names label set '{told}', a file outside {top}; copy it there, "
+            "or add --allow-outside if you trust the dataset."
+        )
+    return path
+
+
 class FolderDataset:
     """Labelled RGB-X pairs below one folder, in the order of their stems.
 
-    The manifest holds `modality`, `label_set` (a shipped name, or a YAML file beside it) and
+    The manifest holds `modality`, `label_set` (a shipped name, or a YAML file below `root`) and
     optionally `conditions`, a mapping from stem to a word such as day or night; `video: true`
     where the stems in order are the frames of one video; `settings`, what the sensor's numbers
     mean, such as `{unit: centikelvin}`; and, for light fields whose views are tiled in one image,
     `x: {rows: 3, columns: 3}`. split: the samples' split name. incomplete: put pairs with a
     missing file into `missing` instead of refusing them. stems: the samples to use; None for all.
+    root: what the user named, the folder itself or one above it. outside: the label set's file may
+    lie anywhere.
     Files of x/ and labels/ without an image are in `strays`.
     Raises InputError where the folder, its manifest or a pair's file is missing, two files have
     the same stem, or the manifest holds an invalid value.
@@ -90,14 +109,14 @@ class FolderDataset:
         split: str = "",
         incomplete: bool = False,
         stems: Collection[str] | None = None,
+        root: Path | None = None,
+        outside: bool = False,
     ) -> None:
         self.folder = folder
         manifest = read_manifest(folder)
         self.modality = modality_named(manifest.modality).name
-        beside = folder / manifest.label_set
-        self.label_set: LabelSet = load_label_set(
-            beside if beside.is_file() else manifest.label_set
-        )
+        top = None if outside else root or folder
+        self.label_set: LabelSet = load_label_set(_label_set_of(manifest, folder, top))
         self.settings: EncodingSettings | None = self._settings(manifest.settings)
         self._grid = None if manifest.x is None else (manifest.x.rows, manifest.x.columns)
         images = self._files("rgb")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every dataset yields, and the protocol that it implements."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -90,6 +91,12 @@ class LabelledPairs(Protocol):
 
     def labels(self, index: int, /) -> Labels:
         """A sample's labels alone, without reading its X."""
+
+
+def files_of(data: LabelledPairs) -> Iterator[Path]:
+    """The files of all samples, and the folders whose files are a sample's X."""
+    for place in data.places:
+        yield from (place.rgb, *place.x, place.labels)
 
 
 def without_x(rgb: RgbImage) -> Planes:

@@ -14,6 +14,7 @@ import numpy as np
 
 from segrgbx_core.datasets.writing import finish_folder, start_folder, write_pair
 from segrgbx_core.errors import InputError, SegRgbxError, memory_errors
+from segrgbx_core.files.disk import write_whole
 from segrgbx_core.files.yaml import yaml_text
 from segrgbx_core.scenes.drive import (
     SCENES_SET,
@@ -23,6 +24,7 @@ from segrgbx_core.scenes.drive import (
 )
 from segrgbx_core.scenes.sensors.light_field import GRID
 from segrgbx_core.scenes.sensors.table import SENSORS
+from segrgbx_core.stopping import SIGNALS, StoppedError
 
 _SKEW_S = 0.012
 _KIND = "stills.yaml"
@@ -39,18 +41,22 @@ def write_dataset(drive: Drive, folder: Path, on_frame: Callable[[], None] | Non
     X is a PNG (16-bit thermal and depth, an 8-bit mosaic, a light field's tiled views), or for
     events a `.npz` of the preceding 50 ms.
 
-    on_frame: called after each frame. The manifest is written last, so that a folder with one is
-    complete.
+    on_frame: called after each frame; StoppedError from it ends the dataset there. The manifest is
+    written last, so that a folder with one is complete.
     """
     start_folder(folder)
-    conditions = {}
-    for i, seconds in enumerate(drive.rgb_times):
-        stem = f"{i:06d}"
-        rgb = drive.rgb_at(seconds)
-        write_pair(folder, stem, rgb.image, drive.x_at(seconds).reading, rgb.labels)
-        conditions[stem] = rgb.condition
-        if on_frame is not None:
-            on_frame()
+    conditions: dict[str, str] = {}
+    try:
+        for i, seconds in enumerate(drive.rgb_times):
+            stem = f"{i:06d}"
+            rgb = drive.rgb_at(seconds)
+            write_pair(folder, stem, rgb.image, drive.x_at(seconds).reading, rgb.labels)
+            conditions[stem] = rgb.condition
+            if on_frame is not None:
+                on_frame()
+    except StoppedError:
+        _finish(folder, drive.settings.modality, conditions, video=True)
+        raise
     _finish(folder, drive.settings.modality, conditions, video=True)
 
 
@@ -83,7 +89,7 @@ def _keep_to_one_kind(folder: Path, settings: DriveSettings) -> None:
     text = yaml_text(kind)
     note = folder / _KIND
     if not note.is_file():
-        note.write_text(text, "utf-8")
+        write_whole(note, text.encode())
     elif note.read_text("utf-8") != text:
         raise InputError(
             f"{folder} holds stills of other settings or of an earlier version of the scenes (see "
@@ -92,8 +98,9 @@ def _keep_to_one_kind(folder: Path, settings: DriveSettings) -> None:
 
 
 def _without_interrupts() -> None:
-    """Leaves Ctrl-C to the parent process, which reports it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leaves signals to the parent process, which reports them."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def render_stills(
@@ -123,8 +130,16 @@ def render_stills(
         raise SegRgbxError(
             f"A process that rendered {what} was killed, perhaps for lack of memory; {go_on}."
         ) from err
+    except StoppedError:
+        pool.shutdown(cancel_futures=True)
+        _finish_stills(folder, settings)
+        raise
     finally:
         # An interruption does not wait for jobs that have not started.
         pool.shutdown(cancel_futures=True)
+    _finish_stills(folder, settings)
+
+
+def _finish_stills(folder: Path, settings: DriveSettings) -> None:
     there = sorted(path.stem for path in (folder / "rgb").glob("*.png"))
     _finish(folder, settings.modality, {stem: _light(settings, int(stem)) for stem in there})

@@ -29,12 +29,14 @@ class DatasetOptions:
 
     x: which X if a set has several, None for the first. depth_scale: stored value per metre.
     labels_from: the number of the first class in label images, 0 or 1. None is the set's default.
+    allow_outside: a folder's dataset.yaml may name a label file outside it.
     Raises InputError for an invalid scale or number.
     """
 
     x: str | None = None
     depth_scale: float | None = None
     labels_from: int | None = None
+    allow_outside: bool = False
 
     def __post_init__(self) -> None:
         if self.depth_scale is not None and not 0 < self.depth_scale < float("inf"):
@@ -71,9 +73,10 @@ def _folder_splits(root: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _open_folder(root: Path, split: str, _options: DatasetOptions) -> LabelledPairs:
+def _open_folder(root: Path, split: str, options: DatasetOptions) -> LabelledPairs:
     need_split(root, split, _folder_splits(root))
-    return FolderDataset(root if split == WHOLE else root / split, split, incomplete=True)
+    folder = root if split == WHOLE else root / split
+    return FolderDataset(folder, split, incomplete=True, root=root, outside=options.allow_outside)
 
 
 def _open_deliver(root: Path, split: str, options: DatasetOptions) -> LabelledPairs:

@@ -8,7 +8,7 @@ import numpy as np
 
 from segrgbx_core.datasets.folder import MANIFEST
 from segrgbx_core.datasets.samples import Labels
-from segrgbx_core.files.disk import write_whole
+from segrgbx_core.files.disk import make_folder, write_whole
 from segrgbx_core.files.events import EVENT_SUFFIX, write_events
 from segrgbx_core.files.images import write_png
 from segrgbx_core.files.yaml import yaml_text
@@ -17,9 +17,9 @@ from segrgbx_core.tiles import tiled
 
 
 def start_folder(folder: Path) -> None:
-    """Makes the three folders."""
+    """Makes the three folders. Raises OutputError as `make_folder` does."""
     for kind in ("rgb", "x", "labels"):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
+        make_folder(folder / kind)
 
 
 def write_pair(folder: Path, stem: str, rgb: RgbImage, x: Reading, labels: Labels) -> None:

@@ -77,12 +77,14 @@ def evaluate(
     protocol: Protocol | None = None,
     x_of: XOf | None = None,
     indices: Iterable[int] | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> DatasetScores:
     """Segments samples and counts pixels at the labels' own size.
 
     use_x: False gives the model the RGB image alone. on_frame: called after each sample.
     protocol: None for one pass without scales and flip. x_of: gives the degraded X of a sample,
-    None for X as it is. indices: the samples to use, None for all.
+    None for X as it is. indices: the samples to use, None for all. stopping: asked after each
+    sample; True ends the evaluation with the scores so far.
     Raises InputError where the classes of model and dataset differ, or a sample cannot be read.
     """
     check_classes(segmenter, data)
@@ -104,6 +106,8 @@ def evaluate(
         frames.append(_frame_score(index, sample, counts, data.label_set))
         if on_frame is not None:
             on_frame()
+        if stopping():
+            break
     conditions = {name: meter.scores() for name, meter in (by_condition | by_fault).items()}
     return DatasetScores(overall.scores(), conditions, tuple(frames))
 

@@ -24,7 +24,7 @@ from segrgbx_core.evaluation.summary import (
     grouped,
     model_facts,
 )
-from segrgbx_core.files.disk import disk_errors, write_whole
+from segrgbx_core.files.disk import make_folder, write_whole
 from segrgbx_core.files.images import write_png
 from segrgbx_core.labels.label_set import UNLABELLED
 from segrgbx_core.pictures.frames import (
@@ -101,7 +101,7 @@ WORST_FOLDER = "worst"
 @dataclass(frozen=True)
 class Evaluated:
     """A finished evaluation and its inputs. use_x: False where RGB alone was given; seconds: time
-    of the evaluation."""
+    of the evaluation. interrupted: as in the summary."""
 
     segmenter: Segmenter
     pairs: LabelledPairs
@@ -110,6 +110,7 @@ class Evaluated:
     scores: DatasetScores
     curves: tuple[Curve, ...]
     seconds: float
+    interrupted: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,7 @@ def summarise_evaluation(
         precision=segmenter.precision,
         seconds=round(done.seconds, 2),
         versions=versions,
+        interrupted=done.interrupted,
     )
 
 
@@ -169,6 +171,13 @@ def write_results(folder: Path, summary: EvaluationSummary, done: Evaluated) -> 
     return Pictures(confusion, tuple(curves), worst)
 
 
+def result_files(folder: Path) -> list[Path]:
+    """The files there that an evaluation would replace."""
+    names = (SUMMARY_FILE, FRAMES_FILE, CONFUSION_FILE)
+    drawn = (*folder.glob("degrade_*.png"), *(folder / WORST_FOLDER).glob("*.png"))
+    return [*(folder / name for name in names), *drawn]
+
+
 def folder_name(data: LabelledPairs) -> str:
     """The dataset's name in titles."""
     return data.folder.resolve().name or str(data.folder)
@@ -176,8 +185,7 @@ def folder_name(data: LabelledPairs) -> str:
 
 def _write_worst(folder: Path, summary: EvaluationSummary, done: Evaluated) -> tuple[Path, ...]:
     if summary.worst:
-        with disk_errors(folder):
-            folder.mkdir(exist_ok=True)
+        make_folder(folder)
     see = ViewSegmenter(done.segmenter, done.protocol)
     paths = []
     for rank, frame in enumerate(summary.worst, 1):

@@ -78,7 +78,8 @@ class EvaluationSummary:
 
     scores: "all" first, then by condition and sensor fault. confusion: pixel counts, rows truth,
     columns prediction, in the order of the classes. worst: frames by mean IoU, lowest first.
-    seed: of the degradations' random numbers.
+    seed: of the degradations' random numbers. interrupted: what stopped the evaluation and how far
+    it came, None if it was not stopped.
     """
 
     format: int
@@ -97,6 +98,7 @@ class EvaluationSummary:
     precision: str
     seconds: float
     versions: Mapping[str, str]
+    interrupted: str | None = None
 
     def to_json(self) -> str:
         """The text of `summary.json`; keys are the fields' names."""

@@ -2,10 +2,13 @@
 """Files read whole or refused, and written whole or not at all, with disk errors explained."""
 
 import errno
+import os
+import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from segrgbx_core.errors import InputError, OutputError, SegRgbxError
 
@@ -21,6 +24,9 @@ REFUSED = {
     errno.EIO: "the disk reports an error",
     errno.EFBIG: "it is larger than a file may be here",
 }
+
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class DiskFullError(OutputError):
@@ -63,7 +69,8 @@ def claim_output(folder: Path, force: bool) -> None:
 
     Nothing in it is deleted: with `force`, files of the same names are replaced as they are
     written, and all others stay.
-    Raises OutputError for a folder that holds files, a path that is a file, or a disk error.
+    Raises OutputError for a folder that holds files, a path that is a file, or a disk error; the
+    folder itself may be a link.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; the output needs a folder.")
@@ -78,20 +85,122 @@ def claim_output(folder: Path, force: bool) -> None:
         )
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes the file complete or not at all: under a hidden name first, then renamed.
+def need_no_links(folders: Iterable[Path]) -> None:
+    """Raises OutputError if one of the folders, which lie in the output folder, is a link.
 
-    Raises OutputError as `disk_errors` does; an older file of that name is then untouched.
+    What is written or removed there would be in another place than the user named.
     """
-    part = path.with_name(f".{path.name}.part")
+    for folder in folders:
+        if folder.is_symlink():
+            raise OutputError(
+                f"{folder} is a link to another place, where results would be written or removed; "
+                "remove the link, or choose another output folder."
+            )
+
+
+def need_no_inputs(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raises OutputError if a file that would be replaced or removed is one that is read.
+
+    targets: the files that a command writes or removes, whether they exist or not. inputs: files,
+    or folders whose files are read. Links to an input count as it.
+    """
+    there = [path for path in targets if path.exists()]
+    if not there:
+        return
+    read = {_identity(path): path for path in _files_of(inputs)}
+    for path in there:
+        source = read.get(_identity(path))
+        if source is not None:
+            raise OutputError(
+                f"{source} is an input, and {path} would be written in its place; choose another "
+                "output."
+            )
+
+
+def _files_of(inputs: Iterable[Path]) -> Iterator[Path]:
+    for path in inputs:
+        if path.is_dir():
+            yield from (inner for inner in path.iterdir() if inner.exists())
+        elif path.exists():
+            yield path
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    facts = path.stat()
+    return facts.st_dev, facts.st_ino
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder inside the output folder, or takes the one that is there.
+
+    Raises OutputError for a link, and as `disk_errors` does.
+    """
+    need_no_links([folder])
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def no_empty_folders(folder: Path | None) -> Iterator[None]:
+    """Removes the folders on the path that the block made if it fails and leaves them empty."""
+    path = None if folder is None else folder.absolute()
+    missing = [] if path is None else [p for p in (path, *path.parents) if not p.exists()]
+    try:
+        yield
+    except BaseException:
+        for made in missing:
+            with suppress(OSError):
+                made.rmdir()
+        raise
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write, which takes the path's place after the block, complete or not at all.
+
+    It has a hidden random name and is made new, so that nothing is written through a link. Raises
+    OutputError as `disk_errors` does; an older file of the path's name is then untouched.
+    """
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
     with disk_errors(path):
         try:
-            part.write_bytes(data)
+            with os.fdopen(os.open(part, _NEW, 0o666), "wb") as file:
+                yield file
             part.replace(path)
-        except OSError:
+        except BaseException as err:
             with suppress(OSError):
                 part.unlink()
+            if isinstance(err, OSError) and err.filename == str(part):
+                err.filename = str(path)
             raise
+
+
+def need_room(folder: Path, size: int, what: str) -> None:
+    """Raises OutputError if a file of so many bytes does not fit into the folder.
+
+    what: the file in words. Takes the room for a moment, which also meets quotas and limits.
+    """
+    part = folder / f".{secrets.token_hex(8)}.part"
+    try:
+        number = os.open(part, _NEW, 0o666)
+        try:
+            os.posix_fallocate(number, 0, size)
+        finally:
+            os.close(number)
+            part.unlink()
+    except OSError as err:
+        if err.errno not in (*FULL, errno.EFBIG):
+            return  # a disk that cannot reserve, or one that refuses the file itself: it will say
+        raise DiskFullError(
+            f"{folder} has no room for {what} of {size / 1e6:.0f} MB; free some space, or choose "
+            "another output folder."
+        ) from err
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes the file complete or not at all; raises OutputError as `replacing` does."""
+    with replacing(path) as file:
+        file.write(data)
 
 
 def input_bytes(path: Path, what: str) -> bytes:

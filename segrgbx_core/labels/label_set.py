@@ -105,9 +105,10 @@ def read_label_file(name_or_path: str | Path) -> tuple[Path, LabelFile]:
     Raises LabelError where it is missing or malformed.
     """
     path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
+    a_name = path.suffix not in (".yaml", ".yml")
+    if a_name:
         path = share_dir() / "config" / "labels" / f"{name_or_path}.yaml"
-    if not path.is_file():
+    if not path.is_file() or (a_name and Path(name_or_path).name != str(name_or_path)):
         known = sorted(p.stem for p in (share_dir() / "config" / "labels").glob("*.yaml"))
         raise LabelError(
             f"Label set '{name_or_path}' was not found; shipped sets: {', '.join(known)}; "

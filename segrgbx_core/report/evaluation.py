@@ -105,10 +105,12 @@ def evaluation_view(summary: EvaluationSummary, protocol: Sequence[str]) -> Eval
 
 def _notices(summary: EvaluationSummary) -> tuple[str, ...]:
     left_out = summary.dataset.left_out
-    if not left_out:
-        return ()
-    verb = "lacks" if left_out == 1 else "lack"
-    return (f"{counted(left_out, 'sample')} of the split {verb} a file and had to be left out.",)
+    said = [] if summary.interrupted is None else [summary.interrupted]
+    if left_out:
+        verb = "lacks" if left_out == 1 else "lack"
+        sentence = f"of the split {verb} a file and had to be left out."
+        said.append(f"{counted(left_out, 'sample')} {sentence}")
+    return tuple(said)
 
 
 def _figures(summary: EvaluationSummary) -> tuple[Figure, ...]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segrgbx_core.errors import RecipeError
-from segrgbx_core.files.disk import disk_errors
+from segrgbx_core.files.disk import disk_errors, need_no_links
 from segrgbx_core.training.state import TrainingState
 from segrgbx_core.training.validation import ValidationScores
 
@@ -46,6 +46,7 @@ def time_left(seconds: float, done: int, to_do: int) -> str:
 
 
 LOG, BOARD = "log.csv", "tensorboard"
+BOARD_FILES = "events.out.tfevents.*"
 log = logging.getLogger("segrgbx")
 
 
@@ -55,6 +56,7 @@ def log_validation(out: Path, state: TrainingState, loss: float, scores: Validat
     Raises OutputError if the file cannot be written.
     """
     path = out / LOG
+    need_no_links([path])
     values = [f"{value:.4f}" for value in (loss, scores.miou, *scores.by_modality.values())]
     with disk_errors(path):
         fresh = not path.is_file()

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from segrgbx_core.console import lines
 from segrgbx_core.errors import OutputError, memory_errors
-from segrgbx_core.files.disk import DiskFullError
+from segrgbx_core.files.disk import DiskFullError, need_room
 from segrgbx_core.stopping import StopRequest, sigterm_interrupts
 from segrgbx_core.training.board import (
     Board,
@@ -26,6 +26,7 @@ from segrgbx_core.training.parts import TrainingParts
 from segrgbx_core.training.sources import LabelledSource
 from segrgbx_core.training.state import (
     CHECKPOINT,
+    checkpoint_bytes,
     random_state,
     restore,
     save_checkpoint,
@@ -33,6 +34,7 @@ from segrgbx_core.training.state import (
 )
 from segrgbx_core.training.step import learning_rate
 from segrgbx_core.training.validation import ValidationScores, ValidationStoppedError, validate
+from segrgbx_core.weights.card import CARD_FILE
 from segrgbx_core.weights.store import load_model, save_model
 
 MODEL = "model"
@@ -75,6 +77,8 @@ class Training:
         steps, every = self._recipe.optimiser.steps, self._recipe.optimiser.validate_every
         before = state.seconds
         self._began = (time.monotonic(), state.step)
+        if state.step < steps:
+            self._need_room()
         with training_progress(place.console) as bar, StopRequest() as stop:
             task = bar.add_task("training", total=steps, note="", completed=state.step)
             if state.validated < state.step and self._is_due(every, steps):
@@ -135,11 +139,11 @@ class Training:
         state.best = max(state.best, scores.miou)
         with self._disk_errors():
             if place.ranks.first:
+                if better:  # before the rest: the smallest file that keeps what was learnt
+                    save_model(place.out / MODEL, state.averaged, parts.card())
                 log_validation(place.out, state, state.loss, scores)
                 each = {f"validation/{name}": v for name, v in scores.by_modality.items()}
                 board.add(state.step, {"validation/mean": scores.miou, **each})
-                if better:
-                    save_model(place.out / MODEL, state.averaged, parts.card())
             self._save()
 
     def _scores(
@@ -206,9 +210,22 @@ class Training:
             ) from err
         except DiskFullError as err:
             raise DiskFullError(
-                f"The disk that holds {self._place.out} is full at step {self.state.step}; free "
-                f"some space and {way_on(self._place.out)}."
+                f"The disk that holds {self._place.out} is full at step {self.state.step}"
+                f"{self._kept()}; free some space and {way_on(self._place.out)}."
             ) from err
+
+    def _kept(self) -> str:
+        """The best model so far, where there is no checkpoint to go on from."""
+        model, checkpoint = self._place.out / MODEL, self._place.out / CHECKPOINT
+        if checkpoint.is_file() or not (model / CARD_FILE).is_file():
+            return ""
+        return f", and no checkpoint fits, but {model} holds the best weights so far"
+
+    def _need_room(self) -> None:
+        """Raises OutputError before the first step if no checkpoint would fit on the disk."""
+        place = self._place
+        size = checkpoint_bytes(self.state)
+        place.ranks.first_does(lambda: need_room(place.out, size, "a checkpoint"))
 
     def _say_changed(self, changed: Sequence[str]) -> None:
         if changed:

@@ -35,6 +35,8 @@ from segrgbx_core.training.state import TrainingState, fresh_state
 from segrgbx_core.training.step import Stepper
 from segrgbx_core.weights.card import ModelCard
 
+DATA = "data"
+
 
 @dataclass(frozen=True)
 class TrainingContext:
@@ -99,7 +101,7 @@ class TrainingParts:
             )
 
     def _opened(self, sources: tuple[Source, ...], name: str) -> list[LabelledSource]:
-        below = self.place.out / "data" / name
+        below = self.place.out / DATA / name
         self.place.ranks.first_does(lambda: self._render(sources, name, below))
         return open_sources(self.file, sources, below)
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a training from its recipe, or try the recipe on one batch before its training."""
 
-import shutil
 import time
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -10,17 +9,24 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from segrgbx_core.console import PlainConsole
-from segrgbx_core.files.disk import claim_output, disk_errors
+from segrgbx_core.files.disk import claim_output, disk_errors, need_no_inputs, need_no_links
 from segrgbx_core.modality import sensor_in_words
 from segrgbx_core.model.placement import choose_device
 from segrgbx_core.stopping import sigterm_interrupts
-from segrgbx_core.training.board import BOARD, LOG, Board, need_tensorboard, training_progress
-from segrgbx_core.training.loop import Training, say
-from segrgbx_core.training.parts import TrainingContext, TrainingParts
+from segrgbx_core.training.board import (
+    BOARD,
+    BOARD_FILES,
+    LOG,
+    Board,
+    need_tensorboard,
+    training_progress,
+)
+from segrgbx_core.training.loop import MODEL, Training, say
+from segrgbx_core.training.parts import DATA, TrainingContext, TrainingParts
 from segrgbx_core.training.ranks import Ranks, local_device, process_group
 from segrgbx_core.training.recipe import Recipe, RecipeFile, Source
 from segrgbx_core.training.sources import check_before_rendering
-from segrgbx_core.training.start import check_start
+from segrgbx_core.training.start import check_start, start_of
 from segrgbx_core.training.state import CHECKPOINT, need_checkpoint
 
 
@@ -85,22 +91,27 @@ def _begun(
         check_start(file)
     check_before_rendering(file)
     if not resume:
-        place.ranks.first_does(lambda: _claim(place.out, force))
+        place.ranks.first_does(lambda: _claim(file, place.out, force))
+    need_no_links(place.out / name for name in (MODEL, DATA, BOARD))
     training = Training(TrainingParts(file, place))
     training.begin(resume)
     return training
 
 
-def _claim(out: Path, force: bool) -> None:
+def _claim(file: RecipeFile, out: Path, force: bool) -> None:
     """Makes a new training's folder; removes the log, curves and checkpoint of an earlier one.
 
-    They would otherwise be mistaken for this training's.
+    They would otherwise be mistaken for this training's. The recipe, and the weights that it
+    starts from, must not be among what is removed or replaced.
     """
+    need_no_links(out / name for name in (MODEL, DATA, BOARD))
+    replaced = [out / LOG, out / CHECKPOINT, *(out / MODEL).glob("*")]
+    start = start_of(file)
+    need_no_inputs(replaced, [file.path, *([] if start is None else [start])])
     claim_output(out, force)
     with disk_errors(out):
-        for name in (LOG, CHECKPOINT):
-            (out / name).unlink(missing_ok=True)
-        shutil.rmtree(out / BOARD, ignore_errors=True)
+        for path in (out / LOG, out / CHECKPOINT, *(out / BOARD).glob(BOARD_FILES)):
+            path.unlink(missing_ok=True)
 
 
 def _say_stopped_before_steps(path: Path, place: TrainingContext, resume: bool) -> None:

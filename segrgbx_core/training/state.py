@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from segrgbx_core.errors import RecipeError, guarded
-from segrgbx_core.files.disk import disk_errors
+from segrgbx_core.files.disk import disk_errors, replacing
 from segrgbx_core.model import SegRgbX
 from segrgbx_core.model.encoders.efficient_net import EfficientTower
 from segrgbx_core.training.recipe import Recipe
@@ -156,12 +156,18 @@ def random_state(device: torch.device) -> Tensor:
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 
+def checkpoint_bytes(state: TrainingState) -> int:
+    """About the size of a checkpoint: the weights, their average, and AdamW's two moments."""
+    tensors = (*state.model.parameters(), *state.model.buffers())
+    learnt = sum(p.numel() * p.element_size() for p in state.model.parameters() if p.requires_grad)
+    return 2 * sum(t.numel() * t.element_size() for t in tensors) + 2 * learnt
+
+
 def save_checkpoint(state: TrainingState, path: Path, rng: Sequence[Tensor]) -> None:
     """Writes the state atomically; the last checkpoint survives a full disk.
 
     rng: `random_state` of each process. Raises OutputError if the file cannot be written.
     """
-    part = path.with_suffix(".part")
     content = {
         "recipe": plain(state.recipe),
         "model": state.model.state_dict(),
@@ -176,17 +182,12 @@ def save_checkpoint(state: TrainingState, path: Path, rng: Sequence[Tensor]) -> 
         "rng": list(rng),
         "norm_epsilons": list(state.model.config.norm_epsilons),
     }
+    with replacing(path) as file:
+        _save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
     with disk_errors(path):
-        try:
-            with part.open("wb") as file:
-                _save(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-            _keep_name(path.parent)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        _keep_name(path.parent)
 
 
 def _save(content: object, file: BinaryIO) -> None:

@@ -2,7 +2,7 @@
 """Writes recordings: a thin layer over rosbags, and the topics of a replay's result."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 from segrgbx_core.errors import BagError, OutputError
 from segrgbx_core.files.disk import disk_errors
 from segrgbx_core.labels.label_set import LabelSet
+from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.messages.cameras import CameraInfoMessage
 from segrgbx_ros.messages.images import image_message
 from segrgbx_ros.messages.types import (
@@ -125,6 +126,11 @@ class BagWriter:
         with disk_errors(self.folder):
             self._writer.write(connection, log_time_ns, data)
 
+    def write_raw(self, topic: str, log_time_ns: int, data: bytes) -> None:
+        """Appends a message that is serialised already, on a topic of its type."""
+        with disk_errors(self.folder):
+            self._writer.write(self._connections[topic], log_time_ns, data)
+
 
 @contextmanager
 def _quietly() -> Iterator[None]:
@@ -191,6 +197,12 @@ class ResultWriter:
             self._bag.write(f"/segrgbx/{name}", log_time_ns, msg)
         if camera_info is not None:
             self._bag.write(self.CAMERA_INFO_TOPIC, log_time_ns, camera_info)
+
+    def write_again(self, messages: Iterable[BagMessage]) -> None:
+        """Writes what an earlier replay wrote for a frame, label_info included, as it is."""
+        for message in messages:
+            self._bag.write_raw(message.topic, message.log_time_ns, message.data)
+        self._labels_written = True
 
     def write_status(self, log_time_ns: int, status: object) -> None:
         """Writes the status of the mask just written."""

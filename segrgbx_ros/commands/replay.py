@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from segrgbx_ros.messages.rgb_words import RgbSettings
     from segrgbx_ros.pairing.matching import SyncSettings
     from segrgbx_ros.replay.options import ReplayOptions
+    from segrgbx_ros.replay.run import Stopping
     from segrgbx_ros.replay.summary import ReplaySummary
 
 
@@ -46,6 +47,11 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     _add_sync(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     arguments.add_force(parser)
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with a replay that SIGINT or SIGTERM stopped, given the same other options",
+    )
     parser.set_defaults(run=run)
 
 
@@ -175,37 +181,56 @@ def sync_from(args: argparse.Namespace) -> "SyncSettings":
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replays, writes the report and prints the table; status 1 if the bag was incomplete."""
+    """Replays, writes the report and prints the table; status 1 if the bag was incomplete.
+
+    SIGINT and SIGTERM end it after the current message, with the page of the masks so far.
+    """
     from segrgbx_core.commands.terminal import output
+    from segrgbx_core.stopping import StoppedError, StopRequest
     from segrgbx_ros.commands.replay_table import print_summary
     from segrgbx_ros.replay.options import ReplayOptions
     from segrgbx_ros.replay.report import write_report
 
-    summary = _replayed(
-        ReplayOptions(
-            bag=args.bag,
-            modality=args.modality,
-            out=args.out,
-            rgb_topic=args.rgb_topic,
-            x_topic=args.x_topic,
-            gt_topic=args.gt_topic,
-            model=args.model,
-            device=args.device,
-            precision=args.precision,
-            backend=args.backend,
-            force=args.force,
-            max_frames=args.max_frames,
-            label_set=args.label_set,
-            sync=sync_from(args),
-            sensor=arguments.sensor_from(args),
-            cameras=arguments.cameras_from(args),
-            rgb=rgb_from(args),
-        )
+    if args.resume and _is_whole(args.out):
+        return run_summary(argparse.Namespace(folder=args.out))
+    options = ReplayOptions(
+        bag=args.bag,
+        modality=args.modality,
+        out=args.out,
+        rgb_topic=args.rgb_topic,
+        x_topic=args.x_topic,
+        gt_topic=args.gt_topic,
+        model=args.model,
+        device=args.device,
+        precision=args.precision,
+        backend=args.backend,
+        force=args.force,
+        resume=args.resume,
+        max_frames=args.max_frames,
+        label_set=args.label_set,
+        sync=sync_from(args),
+        sensor=arguments.sensor_from(args),
+        cameras=arguments.cameras_from(args),
+        rgb=rgb_from(args),
     )
-    write_report(args.out)
-    print_summary(output(), summary, args.out)
-    _print_remarks(summary)
+    with StopRequest() as stop:
+        summary = _replayed(options, lambda: stop.asked)
+        write_report(args.out)
+        print_summary(output(), summary, args.out)
+        _print_remarks(summary)
+    if summary.interrupted is not None:
+        raise StoppedError(summary.interrupted)
     return 0 if summary.complete else 1
+
+
+def _is_whole(out: Path) -> bool:
+    """Whether the folder has a replay that was not interrupted."""
+    from segrgbx_ros.replay.output import STATE_FILE
+    from segrgbx_ros.replay.summary import SUMMARY_FILE, read_summary
+
+    if (out / STATE_FILE).exists() or not (out / SUMMARY_FILE).is_file():
+        return False
+    return read_summary(out).interrupted is None
 
 
 def _print_remarks(summary: "ReplaySummary") -> None:
@@ -217,7 +242,7 @@ def _print_remarks(summary: "ReplaySummary") -> None:
         notices().print(f"segrgbx: {sentence}")
 
 
-def _replayed(options: "ReplayOptions") -> "ReplaySummary":
+def _replayed(options: "ReplayOptions", stopping: "Stopping") -> "ReplaySummary":
     from segrgbx_core.commands.terminal import progress
     from segrgbx_ros.replay.options import Progress
     from segrgbx_ros.replay.run import replay
@@ -233,7 +258,7 @@ def _replayed(options: "ReplayOptions") -> "ReplaySummary":
                 _print_topics(state.topics)
             bar.update(task, completed=state.rgb_seen, total=state.rgb_total)
 
-        return replay(options, report)
+        return replay(options, report, stopping=stopping)
 
 
 def _print_topics(topics: "TopicsTaken") -> None:
@@ -258,11 +283,13 @@ def add_summary_parser(subparsers: "arguments.Subparsers") -> None:
 
 def run_summary(args: argparse.Namespace) -> int:
     """Prints the table from DIR/summary.json; status 1 if the recording was incomplete."""
-    from segrgbx_core.commands.terminal import output
+    from segrgbx_core.commands.terminal import notices, output
     from segrgbx_ros.commands.replay_table import print_summary
     from segrgbx_ros.replay.summary import read_summary
 
     summary = read_summary(args.folder)
     print_summary(output(), summary, args.folder)
     _print_remarks(summary)
+    if summary.interrupted is not None:
+        notices().print(f"segrgbx: {summary.interrupted}")
     return 0 if summary.complete else 1

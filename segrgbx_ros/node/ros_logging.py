@@ -31,8 +31,7 @@ class RosLogHandler(logging.Handler):
         text = printable(record.getMessage())
         if record.exc_info:
             trace = logging.Formatter().formatException(record.exc_info)
-            text = "
-".join([text, *map(printable, trace.splitlines())])
+            text = "\n".join([text, *map(printable, trace.splitlines())])
         if record.levelno >= logging.ERROR:
             self._logger.error(text)
         elif record.levelno >= logging.WARNING:

@@ -21,8 +21,9 @@ class ReplayOptions:
     chosen by type and name; gt_topic "none" leaves ground truth out. sync: the pairing of X with
     RGB images. sensor: the encoding and alignment of X. cameras: calibration files, which take
     precedence over the recording. rgb: what the RGB messages do not say. force: the output folder
-    may hold files. max_frames: stop after this number of masks. label_set: for a model over a
-    union, the one to answer in. Raises InputError for a value out of range.
+    may hold files. resume: go on with the interrupted replay there. max_frames: stop after this
+    number of masks. label_set: for a model over a union, the one to answer in. Raises InputError
+    for a value out of range.
     """
 
     bag: Path
@@ -36,6 +37,7 @@ class ReplayOptions:
     precision: str = "auto"
     backend: str = "auto"
     force: bool = False
+    resume: bool = False
     max_frames: int | None = None
     label_set: str | Path | None = None
     sync: SyncSettings = field(default_factory=SyncSettings)

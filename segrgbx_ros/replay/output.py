@@ -3,7 +3,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -13,17 +13,30 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.errors import OutputError
-from segrgbx_core.files.disk import claim_output, disk_errors
+from segrgbx_core.files.disk import (
+    claim_output,
+    disk_errors,
+    make_folder,
+    need_no_inputs,
+    need_no_links,
+)
 from segrgbx_core.files.images import write_png
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.pictures.frames import four_up
+from segrgbx_core.report.page import REPORT_FILE
+from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.writer import ResultWriter
 from segrgbx_ros.messages.cameras import CameraInfoMessage
 from segrgbx_ros.messages.types import STATUS, Header, message
 from segrgbx_ros.pipeline import SegmentedFrame, frame_status, pictures_of
+from segrgbx_ros.replay.summary import SUMMARY_FILE
 
 PANELS = 12
 OWN_PICTURE = re.compile(r"\d{6}\.png")
+RESULT, OVERLAYS, PANEL_FOLDER = FOLDERS = ("result", "overlays", "panels")
+RESULT_FILES = ("result.mcap", "metadata.yaml", "metadata.yaml.tmp")
+STATE_FILE = "resume.npz"
+BEFORE = ".result-before"
 
 
 @dataclass(frozen=True)
@@ -43,28 +56,52 @@ class FrameContext:
     x_reason: str = ""
 
 
-def claim_replay_output(out: Path, force: bool) -> None:
+def claim_replay_output(out: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
     """Creates the folder; with force, removes the files of an earlier replay.
 
-    Raises OutputError as `claim_output` does, and if `result/` has files of other origin.
+    inputs: the recording, as a folder or file, and further files that are read. Everything is
+    checked before anything is removed. Raises OutputError as `claim_output` does, if a file of
+    an input would be removed, one of our folders is a link, or `result/` has files of other
+    origin.
     """
     claim_output(out, force)
+    need_no_links(out / name for name in (*FOLDERS, BEFORE))
+    result, own = out / RESULT, _own_files(out)
+    need_no_inputs(own, inputs)
+    held = sorted(p.name for p in result.iterdir() if p not in own) if result.is_dir() else []
+    if held:
+        raise OutputError(
+            f"{result} holds files of another origin ({', '.join(held[:3])}); move them, or "
+            "choose another output folder."
+        )
     with disk_errors(out):
-        for folder in (out / "overlays", out / "panels"):
-            for path in folder.glob("*.png"):
-                if OWN_PICTURE.fullmatch(path.name):
-                    path.unlink()
-        result = out / "result"
-        for name in ("result.mcap", "metadata.yaml", "metadata.yaml.tmp"):
-            (result / name).unlink(missing_ok=True)
-        if result.is_dir():
-            held = sorted(path.name for path in result.iterdir())
-            if held:
-                raise OutputError(
-                    f"{result} holds files of another origin ({', '.join(held[:3])}); move them, "
-                    "or choose another output folder."
-                )
-            result.rmdir()
+        for path in own:
+            path.unlink(missing_ok=True)
+        for folder in (result, out / BEFORE):
+            if folder.is_dir():
+                folder.rmdir()
+
+
+def reopen_replay_output(out: Path) -> None:
+    """Removes what an interrupted replay's resumption writes again, apart from its result.
+
+    Raises OutputError where one of our folders is a link, or the disk refuses.
+    """
+    need_no_links(out / name for name in FOLDERS)
+    again = [p for p in (out / PANEL_FOLDER).glob("*.png") if OWN_PICTURE.fullmatch(p.name)]
+    with disk_errors(out):
+        for path in (*again, out / SUMMARY_FILE, out / REPORT_FILE):
+            path.unlink(missing_ok=True)
+
+
+def _own_files(out: Path) -> list[Path]:
+    """The files of an earlier replay, which the next one removes."""
+    pictures = (path for name in (OVERLAYS, PANEL_FOLDER) for path in (out / name).glob("*.png"))
+    return [
+        *(out / folder / name for folder in (RESULT, BEFORE) for name in RESULT_FILES),
+        *(path for path in pictures if OWN_PICTURE.fullmatch(path.name)),
+        *(out / name for name in (SUMMARY_FILE, REPORT_FILE, STATE_FILE)),
+    ]
 
 
 class ReplayOutput:
@@ -113,12 +150,24 @@ class ReplayOutput:
         outputs = pictures_of(done)
         bag.write_outputs(context.log_time_ns, context.header, outputs, _restamped(context))
         name = f"{self._count:06d}.png"
-        write_png(self._out / "overlays" / name, outputs.overlay)
+        write_png(self._out / OVERLAYS / name, outputs.overlay)
         output_ms = (time.perf_counter() - start) * 1e3
         self._count += 1
         bag.write_status(context.log_time_ns, self._status(done, context, output_ms))
         self._show(name, done, context)
         return output_ms
+
+    def write_again(
+        self, done: SegmentedFrame, context: FrameContext, messages: Iterable[BagMessage]
+    ) -> None:
+        """Writes a frame of an interrupted replay, whose picture is there, with its messages."""
+        bag = self._opened()
+        name = f"{self._count:06d}.png"
+        bag.write_again(messages)
+        if not (self._out / OVERLAYS / name).is_file():
+            write_png(self._out / OVERLAYS / name, pictures_of(done).overlay)
+        self._count += 1
+        self._show(name, done, context)
 
     def _show(self, name: str, done: SegmentedFrame, context: FrameContext) -> None:
         """Writes some four-up pictures; of a frame without valid X only if all frames are such."""
@@ -132,10 +181,9 @@ class ReplayOutput:
 
     def _opened(self) -> ResultWriter:
         if self._bag is None:
-            with disk_errors(self._out):
-                for folder in ("overlays", "panels"):
-                    (self._out / folder).mkdir(exist_ok=True)
-            self._bag = ResultWriter(self._out / "result", self._label_set, self._with_camera_info)
+            for folder in (OVERLAYS, PANEL_FOLDER):
+                make_folder(self._out / folder)
+            self._bag = ResultWriter(self._out / RESULT, self._label_set, self._with_camera_info)
         return self._bag
 
     def _write_panel(self, name: str, done: SegmentedFrame, context: FrameContext) -> None:
@@ -147,7 +195,7 @@ class ReplayOutput:
             context.truth,
             None if planes is None else planes.valid,
         )
-        write_png(self._out / "panels" / name, picture)
+        write_png(self._out / PANEL_FOLDER / name, picture)
 
     def _status(self, done: SegmentedFrame, context: FrameContext, output_ms: float) -> object:
         status = frame_status(

@@ -113,8 +113,8 @@ def _tiles(summary: ReplaySummary) -> str:
 
 
 def _warnings(summary: ReplaySummary) -> tuple[str, ...]:
-    """Problems: lost parts of the recording, refused frames."""
-    lost = [] if summary.recording.lost is None else [summary.recording.lost]
+    """Problems: an interruption, lost parts of the recording, refused frames."""
+    lost = [said for said in (summary.interrupted, summary.recording.lost) if said is not None]
     dropped = [
         f"Dropped {n}: {reason_in_words(reason)}."
         for reason, n in summary.frames.dropped.items()

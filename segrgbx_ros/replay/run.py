@@ -2,15 +2,19 @@
 """A replay: messages to pairs, pairs to frames, frames to results and figures."""
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
+from typing import TypeAlias
 
 from segrgbx_core import Segmenter
 from segrgbx_core.doubts import doubt_about_clock
 from segrgbx_core.errors import BagError, InputError
-from segrgbx_core.files.disk import write_whole
+from segrgbx_core.files.disk import disk_errors, no_empty_folders, write_whole
 from segrgbx_core.files.resources import versions
 from segrgbx_core.modality import NO_X
+from segrgbx_core.stopping import StoppedError
 from segrgbx_core.wording import counted
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
@@ -20,13 +24,30 @@ from segrgbx_ros.messages.cameras import CameraInfoMessage
 from segrgbx_ros.messages.images import AnyImage, stamp_ns
 from segrgbx_ros.messages.types import UnreadableMessageError, deserialized
 from segrgbx_ros.pairing.nearest import Pair
-from segrgbx_ros.pipeline import MessagePair, Pipeline
+from segrgbx_ros.pipeline import MessagePair, Pipeline, SegmentedFrame, mean_confidence
 from segrgbx_ros.replay.ground_truth import GroundTruth, class_map
 from segrgbx_ros.replay.options import Progress, ReplayOptions
-from segrgbx_ros.replay.output import FrameContext, ReplayOutput, claim_replay_output
+from segrgbx_ros.replay.output import (
+    STATE_FILE,
+    FrameContext,
+    ReplayOutput,
+    claim_replay_output,
+    reopen_replay_output,
+)
 from segrgbx_ros.replay.pairing import ArrivedRgb, ReplayMatch
+from segrgbx_ros.replay.resume import (
+    EarlierResult,
+    FrameFacts,
+    RecallingSegmenter,
+    ReplayState,
+    all_that_matters,
+    another_recording,
+    need_same,
+    read_state,
+)
 from segrgbx_ros.replay.sensor import make_matching, make_pipeline
 from segrgbx_ros.replay.summary import (
+    SUMMARY_FILE,
     Frames,
     FrameStatistics,
     ModelFacts,
@@ -37,6 +58,7 @@ from segrgbx_ros.replay.summary import (
 TRUTH_WAIT_NS = 1_000_000_000
 LAGS_KEPT = 1000
 OTHER_CLOCK = "the sensor stamps by another clock, or an old recording was recorded again."
+Stopping: TypeAlias = Callable[[], str | None]
 
 
 class ReplayRun:
@@ -50,10 +72,16 @@ class ReplayRun:
         segmenter: Segmenter,
         pipeline: Pipeline,
         progress: Callable[[Progress], None] | None,
+        stopping: Stopping,
+        recall: RecallingSegmenter | None = None,
+        before: Sequence[FrameFacts] = (),
     ) -> None:
         self._options, self._bag, self._topics = options, bag, topics
         self._segmenter, self._report = segmenter, progress
-        self._pipeline = pipeline
+        self._pipeline, self._stopping, self._recall = pipeline, stopping, recall
+        self._facts: list[FrameFacts] = []
+        self._before = before
+        self._stopped: str | None = None
         self._waiting: deque[ReplayMatch] = deque()
         self._matching, self._x = make_matching(options, bag, topics, self._waiting.append)
         self._statistics = FrameStatistics(segmenter.label_set)
@@ -69,22 +97,36 @@ class ReplayRun:
         self._rgb_total = self._count(topics.rgb)
 
     def finish(self) -> ReplaySummary:
-        """Reads the recording to its end and sums up."""
+        """Reads the recording to its end, or until it is to stop, and sums up."""
         with self._output() as output:
             self._tell()
             for message in self._bag.messages(self._topics_used()):
                 self._take(message)
                 self._release(output, message.log_time_ns - TRUTH_WAIT_NS)
-                if self._enough():
+                self._stopped = self._stopping() if self._may_stop() else None
+                if self._enough() or self._stopped is not None:
                     break
             else:
                 self._x.hand_over()
                 self._matching.flush()
                 self._release(output, None)
             self._tell()
+        if self._recall is not None and self._recall.more:
+            raise another_recording(self._options.out)
         if not self._pipeline.segmented:
+            if self._stopped is not None:
+                raise StoppedError(f"stopped by {self._stopped} before the first mask.")
             raise self._nothing_segmented()
         return self._summary()
+
+    @property
+    def state(self) -> list[FrameFacts]:
+        """What a resumption needs of each frame."""
+        return self._facts
+
+    def _may_stop(self) -> bool:
+        """Not before everything from the interrupted replay is written again."""
+        return self._recall is None or not self._recall.more
 
     def _topics_used(self) -> list[str]:
         topics = self._topics
@@ -150,7 +192,11 @@ class ReplayRun:
     def _segment(self, match: ReplayMatch, output: ReplayOutput) -> None:
         pair = match.pair
         messages: MessagePair = Pair(pair.rgb_stamp_ns, pair.rgb.msg, pair.x_stamp_ns, pair.x)
+        if self._recall is not None:
+            self._recall.stamp_ns = pair.rgb_stamp_ns
         done = self._pipeline.process(messages)
+        if self._recall is not None and self._recall.contradicted:
+            raise another_recording(self._options.out)
         if done is None:
             return
         self._without_x += pair.x is not None and not done.x_used
@@ -168,9 +214,24 @@ class ReplayRun:
             x_held=match.held,
             x_reason=match.x_reason,
         )
-        output_ms = output.write(done, context)
-        timings = {**done.timings_ms, "output": output_ms}
-        self._statistics.add(done.segmentation, timings, done.frame.skew_ns)
+        facts = self._written(output, done, context)
+        self._facts.append(facts)
+        self._statistics.add(
+            done.segmentation, facts.stage_ms, done.frame.skew_ns, facts.confidence
+        )
+
+    def _written(
+        self, output: ReplayOutput, done: SegmentedFrame, context: FrameContext
+    ) -> FrameFacts:
+        """Writes a frame, computed now or taken from the interrupted replay."""
+        if self._recall is not None and self._recall.taken is not None:
+            if len(self._facts) == len(self._before):
+                raise another_recording(self._options.out)
+            output.write_again(done, context, self._recall.taken.messages)
+            return self._before[len(self._facts)]
+        timings = {**done.timings_ms, "output": output.write(done, context)}
+        confidence = mean_confidence(done.segmentation)
+        return FrameFacts(done.frame.rgb_stamp_ns, timings, confidence)
 
     def _summary(self) -> ReplaySummary:
         scores = self._truth.scores() if self._truth is not None else None
@@ -201,6 +262,16 @@ class ReplayRun:
             class_fractions=self._statistics.class_fractions(),
             problems={**self._x.first_problem, **self._pipeline.refusals.first},
             notes=self._notes(),
+            interrupted=self._interrupted(),
+        )
+
+    def _interrupted(self) -> str | None:
+        if self._stopped is None:
+            return None
+        return (
+            f"Stopped by {self._stopped} after {self._pipeline.segmented} masks, with "
+            f"{self._matching.counts.rgb_in} of {counted(self._rgb_total, 'RGB image')} read; "
+            "the same command with --resume goes on."
         )
 
     def _frames(self) -> Frames:
@@ -211,7 +282,7 @@ class ReplayRun:
         dropped.update(self._all_unreadable())
         not_reached = counts.rgb_pending + len(self._waiting)
         if not_reached:
-            dropped["after_max_frames"] = not_reached
+            dropped["not_reached" if self._stopped else "after_max_frames"] = not_reached
         return Frames(
             counts.rgb_in + self._unreadable["unreadable_rgb_message"],
             counts.x_in + self._x.unreadable["unreadable_x_message"],
@@ -320,15 +391,19 @@ def replay(
     options: ReplayOptions,
     progress: Callable[[Progress], None] | None = None,
     segmenter: Segmenter | None = None,
+    stopping: Stopping = lambda: None,
 ) -> ReplaySummary:
     """Segments every pair of the recording.
 
     Writes `result/` (a recording), `overlays/`, `panels/` and `summary.json` under options.out.
     segmenter: a loaded one, instead of the options' model, device, precision and backend. If the
     recording is truncated, the readable part is segmented and `complete` of the summary is False.
-    Raises SegRgbxError if nothing could be segmented, and for each error in the options.
+    stopping: asked after each message; the name of a signal ends the replay there, with everything
+    written that belongs to the masks so far, and `resume.npz`, from which options.resume goes on.
+    Raises SegRgbxError if nothing could be segmented, and for each error in the options;
+    StoppedError if it was stopped before the first mask.
     """
-    with BagReader(options.bag) as bag:
+    with no_empty_folders(options.out), BagReader(options.bag) as bag:
         topics = find_topics(
             bag, options.modality, options.rgb_topic, options.x_topic, options.gt_topic
         )
@@ -342,9 +417,54 @@ def replay(
             )
         if options.modality != NO_X:
             segmenter.card.check_modality(options.modality)
+        begun_with = all_that_matters(options, bag, topics, segmenter)
+        if options.resume:
+            parts = Parts(options, bag, topics, segmenter, progress, stopping)
+            return _resumed(parts, begun_with)
         pipeline = make_pipeline(options, bag, topics, segmenter)
-        claim_replay_output(options.out, options.force)
-        run = ReplayRun(options, bag, topics, segmenter, pipeline, progress)
-        summary = run.finish()
-    write_whole(options.out / "summary.json", summary.to_json().encode())
+        inputs = [options.bag, *options.cameras.files()]
+        claim_replay_output(options.out, options.force, inputs)
+        run = ReplayRun(options, bag, topics, segmenter, pipeline, progress, stopping)
+        return _finished(run, options.out, begun_with)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a replay is made of."""
+
+    options: ReplayOptions
+    bag: BagReader
+    topics: TopicsTaken
+    segmenter: Segmenter
+    progress: Callable[[Progress], None] | None
+    stopping: Stopping
+
+
+def _resumed(parts: Parts, begun_with: Mapping[str, str]) -> ReplaySummary:
+    out, segmenter = parts.options.out, parts.segmenter
+    state = read_state(out)
+    need_same(out, state.begun_with, begun_with)
+    reopen_replay_output(out)
+    earlier = EarlierResult(out)
+    try:
+        recall = RecallingSegmenter(segmenter, earlier.frames(segmenter.label_set))
+        pipeline = make_pipeline(parts.options, parts.bag, parts.topics, recall)
+        run = ReplayRun(**vars(parts), pipeline=pipeline, recall=recall, before=state.frames)
+        summary = _finished(run, out, begun_with)
+    except BaseException:
+        earlier.give_back()
+        raise
+    earlier.drop()
+    return summary
+
+
+def _finished(run: ReplayRun, out: Path, begun_with: Mapping[str, str]) -> ReplaySummary:
+    """Runs it, and writes the summary and, where it was stopped, what a resumption needs."""
+    summary = run.finish()
+    if summary.interrupted is not None:
+        ReplayState(begun_with, run.state).write(out)
+    write_whole(out / SUMMARY_FILE, summary.to_json().encode())
+    if summary.interrupted is None:
+        with disk_errors(out):
+            (out / STATE_FILE).unlink(missing_ok=True)
     return summary

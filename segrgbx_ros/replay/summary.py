@@ -14,7 +14,7 @@ from segrgbx_core.files.yaml import read_json
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_ros.bags.topics import TopicsTaken
-from segrgbx_ros.pipeline import Percentiles, Spread, mean_confidence
+from segrgbx_ros.pipeline import Percentiles, Spread
 from segrgbx_ros.replay.summary_check import UNLABELLED_SHARE, check_summary
 
 STAGES = ("decode", "encode", "model", "output")
@@ -60,6 +60,7 @@ class ReplaySummary:
     "unlabelled" included. class_colors: red, green, blue in 0..255, in the order of the ids.
     topic_messages: messages recorded on each topic used. problems: the first sentence for each
     reason why a frame was refused. notes: further information for readers of the figures.
+    interrupted: what stopped the replay, and how far it came; None if it was not stopped.
     """
 
     frames: Frames
@@ -84,11 +85,12 @@ class ReplaySummary:
     class_fractions: Mapping[str, float]
     problems: Mapping[str, str]
     notes: Sequence[str]
+    interrupted: str | None = None
 
     @property
     def complete(self) -> bool:
-        """Whether the whole recording could be read; a command exits with 1 if not."""
-        return self.recording.complete
+        """Whether the whole recording could be read, and was; a command exits with 1 if not."""
+        return self.recording.complete and self.interrupted is None
 
     def to_json(self) -> str:
         """The text of `summary.json`; keys are the fields' names."""
@@ -106,15 +108,21 @@ class FrameStatistics:
         self._pixels = np.zeros(256, np.int64)
 
     def add(
-        self, segmentation: Segmentation, timings_ms: Mapping[str, float], skew_ns: int | None
+        self,
+        segmentation: Segmentation,
+        timings_ms: Mapping[str, float],
+        skew_ns: int | None,
+        confidence: float,
     ) -> None:
-        """Adds a segmented frame; timings in milliseconds for each of STAGES that was measured."""
+        """Adds a segmented frame; timings in milliseconds for each of STAGES that was measured.
+
+        confidence: mean over the labelled pixels, NaN without any.
+        """
         for stage in STAGES:
             if stage in timings_ms:
                 self._stage_ms[stage].append(timings_ms[stage])
         if skew_ns is not None:
             self._skew_ms.append(abs(skew_ns) / 1e6)
-        confidence = mean_confidence(segmentation)
         if np.isfinite(confidence):
             self._confidence.append(confidence)
         self._pixels += np.bincount(segmentation.labels.ravel(), minlength=256)

@@ -313,15 +313,15 @@ def test_a_disk_that_fills_up_during_a_replay(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     room = [2]
-    really = Path.write_bytes
+    really = Path.replace
 
-    def filling(path: Path, data: bytes) -> int:
+    def filling(path: Path, target: Path) -> Path:
         room[0] -= 1
         if room[0] < 0:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return really(path, data)
+        return really(path, target)
 
-    monkeypatch.setattr(Path, "write_bytes", filling)
+    monkeypatch.setattr(Path, "replace", filling)
     assert replay(drive, model, tmp_path / "out") == 1
     assert "is full" in capsys.readouterr().err
     assert not (tmp_path / "out" / "summary.json").exists()

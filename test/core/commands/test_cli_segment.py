@@ -167,7 +167,7 @@ def test_a_full_disk_ends_it_with_status_1(
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "replace", full)
     assert segment(model, out, "--rgb", rgb) == 1
     told = capsys.readouterr().err
     assert told.startswith("segrgbx: ")

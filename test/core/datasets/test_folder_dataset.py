@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segrgbx_core.datasets import FolderDataset, Skipping, encoded
+from segrgbx_core.datasets import FolderDataset, Skipping, encoded, open_dataset
 from segrgbx_core.datasets.check import STRAY, check_dataset, splits_for_check
 from segrgbx_core.encoding import DepthSettings, encode
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.files.images import write_png
+from segrgbx_core.files.yaml import yaml_text
+from segrgbx_core.labels.label_set import load_label_set
 
 LABELS = np.arange(24, dtype=np.uint8).reshape(4, 6) % 11
 DEPTH = (5000 + 100 * np.arange(24)).astype(np.uint16).reshape(4, 6)
@@ -141,3 +143,51 @@ def test_x_and_labels_without_an_image_are_odd(root: Path) -> None:
         )
     }
     assert len(FolderDataset(root)) == 2
+
+
+SECRET = "classes: [{name: a secret, color: [999, 0, 0]}]\n"
+
+
+@pytest.mark.parametrize("told", ["{outside}/own.yaml", "../outside/own.yaml", "link.yaml"])
+def test_a_manifest_names_no_file_outside_its_folder(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, told: str
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "own.yaml").write_text(SECRET)
+    (root / "link.yaml").symlink_to(outside / "own.yaml")
+    told = told.format(outside=outside).replace("../outside", f"../{outside.name}")
+    (root.parent / outside.name).mkdir(exist_ok=True)
+    (root / "dataset.yaml").write_text(f"modality: depth\nlabel_set: {told}\n")
+    words = rf"dataset\.yaml names label set '{told}', a file outside .*--allow-outside"
+    with pytest.raises(InputError, match=words) as refusal:
+        FolderDataset(root)
+    assert "a secret" not in str(refusal.value)
+    with pytest.raises(LabelError, match="a secret"):
+        FolderDataset(root, outside=True)
+
+
+@pytest.mark.parametrize("told", ["../../../../secret", "/secret", "own"])
+def test_a_name_of_a_label_set_is_no_path(root: Path, told: str) -> None:
+    (root / "own.yaml").write_text(SECRET)
+    told = told.replace("/secret", str(root / "own")) if told == "/secret" else told
+    (root / "dataset.yaml").write_text(f"modality: depth\nlabel_set: {told}\n")
+    with pytest.raises(LabelError, match="was not found") as refusal:
+        FolderDataset(root)
+    assert "a secret" not in str(refusal.value)
+
+
+def test_splits_may_share_a_label_set_of_their_root(root: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    for kind in ("rgb", "x", "labels"):
+        (whole / "train").mkdir(exist_ok=True)
+        (root / kind).rename(whole / "train" / kind)
+    street = load_label_set("street")
+    classes = [{"name": c.name, "color": list(c.color)} for c in street.classes]
+    (whole / "own.yaml").write_text(yaml_text({"classes": classes}))
+    (whole / "train" / "dataset.yaml").write_text("modality: depth\nlabel_set: ../own.yaml\n")
+    assert open_dataset("folder", whole, "train").label_set.name == "own"
+    with pytest.raises(InputError, match="outside"):
+        FolderDataset(whole / "train")
+    data = FolderDataset(whole / "train", outside=True)
+    assert data.label_set.names == street.names

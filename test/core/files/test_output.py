@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from segrgbx_core.errors import OutputError
-from segrgbx_core.files.disk import DiskFullError, claim_output, disk_errors, write_whole
+from segrgbx_core.files.disk import (
+    DiskFullError,
+    claim_output,
+    disk_errors,
+    make_folder,
+    need_no_inputs,
+    no_empty_folders,
+    replacing,
+    write_whole,
+)
 
 
 def test_a_new_folder_is_made_with_its_parents(tmp_path: Path) -> None:
@@ -105,3 +114,95 @@ def test_a_truly_full_device_is_said() -> None:
     device = Path("/dev/full")
     with pytest.raises(DiskFullError), disk_errors(device):
         device.write_bytes(b"data")
+
+
+def test_a_part_file_is_new_and_never_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever name is tried, a link of that name is not written through."""
+    monkeypatch.setattr("secrets.token_hex", lambda _: "known")
+    (tmp_path / "victim").write_bytes(b"mine")
+    (tmp_path / ".known.part").symlink_to(tmp_path / "victim")
+    with pytest.raises(OutputError, match="a part of the path is a file"):
+        write_whole(tmp_path / "f", b"new")
+    assert (tmp_path / "victim").read_bytes() == b"mine"
+
+
+def test_part_files_of_two_writers_differ(tmp_path: Path) -> None:
+    with replacing(tmp_path / "f") as first, replacing(tmp_path / "f") as second:
+        assert len(list(tmp_path.iterdir())) == 2
+        first.write(b"first")
+        second.write(b"second")
+    assert (tmp_path / "f").read_bytes() == b"first"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_link_in_the_file_s_place_is_replaced_and_its_target_stays(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"mine")
+    (tmp_path / "f").symlink_to(tmp_path / "victim")
+    write_whole(tmp_path / "f", b"new")
+    assert (tmp_path / "victim").read_bytes() == b"mine"
+    assert not (tmp_path / "f").is_symlink()
+
+
+def test_a_file_has_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "f", b"data")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "f").stat().st_mode & 0o777 == 0o640
+
+
+def test_the_longest_name_that_a_disk_takes_is_written(tmp_path: Path) -> None:
+    write_whole(tmp_path / ("n" * 255), b"data")
+    assert (tmp_path / ("n" * 255)).read_bytes() == b"data"
+
+
+def test_a_refused_part_file_is_said_by_the_file_s_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=re.escape(f"Cannot write {tmp_path / 'file' / 'f'}")):
+        write_whole(tmp_path / "file" / "f", b"data")
+
+
+def test_folders_in_the_output_are_no_links(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "worst").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match="worst is a link to another place"):
+        make_folder(tmp_path / "worst")
+
+
+@pytest.mark.parametrize("kind", ["itself", "link", "hard link", "inside a folder"])
+def test_what_is_read_is_not_replaced(tmp_path: Path, kind: str) -> None:
+    source, target = tmp_path / "in" / "a.png", tmp_path / "out.png"
+    source.parent.mkdir()
+    source.write_bytes(b"data")
+    given = source.parent if kind == "inside a folder" else source
+    if kind == "link":
+        target.symlink_to(source)
+    elif kind == "hard link":
+        target.hardlink_to(source)
+    else:
+        target = source
+    with pytest.raises(OutputError, match=r"a\.png is an input, and .* in its place"):
+        need_no_inputs([target], [given])
+    need_no_inputs([tmp_path / "another.png"], [given])
+
+
+def fail_after_making(folder: Path, file: str | None = None) -> None:
+    with no_empty_folders(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if file is not None:
+            (folder / file).write_text("done")
+        raise KeyError
+
+
+def test_a_failure_takes_the_empty_folders_that_it_made_along(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for made in (tmp_path / "old" / "a" / "b", tmp_path / "new" / "c", tmp_path / "old"):
+        with pytest.raises(KeyError):
+            fail_after_making(made)
+    assert [p.name for p in tmp_path.rglob("*")] == ["old"]
+    with pytest.raises(KeyError):
+        fail_after_making(tmp_path / "new", "kept")
+    assert (tmp_path / "new" / "kept").read_text() == "done"

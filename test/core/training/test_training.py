@@ -18,10 +18,10 @@ from segrgbx_core.labels.label_set import LabelClass, load_label_set
 from segrgbx_core.model import SegRgbX, build_model
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.scenes import DriveSettings
+from segrgbx_core.stopping import StopRequest
 from segrgbx_core.training import loop, train
 from segrgbx_core.training.augment import Batch, TrainingBatches
 from segrgbx_core.training.board import Board
-from segrgbx_core.stopping import StopRequest
 from segrgbx_core.training.mixture import Mixture
 from segrgbx_core.training.objective import class_shares, class_weights
 from segrgbx_core.training.parts import TrainingContext, TrainingParts

@@ -25,9 +25,9 @@ from segrgbx_core.errors import InputError, OutputError, RecipeError, SegRgbxErr
 from segrgbx_core.files.images import write_png
 from segrgbx_core.model import SegRgbX
 from segrgbx_core.scenes import DriveSettings
+from segrgbx_core.stopping import StopRequest
 from segrgbx_core.training import Machine, check_recipe, loading, loop, run, train
 from segrgbx_core.training.loading import parts_of_steps
-from segrgbx_core.stopping import StopRequest
 from segrgbx_core.training.parts import TrainingContext, TrainingParts
 from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import RecipeFile
