@@ -8,11 +8,13 @@ ROS_VENV ?=
 ARGS     ?=
 JOBS     ?= 2
 CELLS    ?=
+LOCKED   ?=
 MFNET    ?=
 NYU      ?=
 
 VENV  := .venv
 BIN   := $(VENV)/bin
+PIP   := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 READY := $(VENV)/.segrgbx-ready
 DRIVE := out/drive
 DEMO  := out/demo
@@ -24,7 +26,7 @@ DEMO_DONE  := out/.demo-complete
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all coverage lint test-ros test-matrix mutants results clean
+.PHONY: help setup lock demo test test-all coverage lint test-ros test-matrix mutants results clean
 
 help:
 	@echo "make demo      make a drive of synthetic scenes, segment it, leave a report in $(DEMO)"
@@ -38,12 +40,14 @@ help:
 	@echo "make mutants   changes signs, borders and names, and says what no test notices: hours"
 	@echo "make results   train and score what docs/results.md reports, in $(RESULTS): hours, resumable"
 	@echo "make setup     only what the targets above do first: $(VENV) with everything in it"
+	@echo "make lock      resolve requirements.lock anew: every package with its hashes"
 	@echo "make clean     remove build/, caches and the demo's results; $(VENV) stays"
 	@echo
 	@echo "PYTHON=python3.12         the interpreter $(VENV) is made from (3.10 to 3.12)"
 	@echo "PIP_ARGS='...'            goes to pip; for a smaller install without CUDA:"
 	@echo "                          --extra-index-url https://download.pytorch.org/whl/cpu"
 	@echo "JOBS=2                    tests that run at a time; each takes a core and 1 to 2 GB"
+	@echo "LOCKED=1                  setup installs exactly requirements.lock, checked by its hashes"
 	@echo "ARGS='-k pairing'         goes to pytest; of test-ros, to colcon test:"
 	@echo "                          ARGS='--ctest-args -R test_launch'; of mutants:"
 	@echo "                          ARGS='segrgbx_core.encoding.* --sample 200 --seed 1 --show'"
@@ -54,6 +58,12 @@ help:
 	@echo "                          virtual environment that this ROS 2 needs"
 
 setup: $(READY)
+
+# uv resolves for all Python versions and platforms at once, which pip cannot; it is not kept.
+lock:
+	@"$(PYTHON)" -m venv build/uv && build/uv/bin/pip install --quiet 'uv>=0.9,<1'
+	build/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.10 \
+	  --generate-hashes --quiet --upgrade --no-header --no-annotate -o requirements.lock
 
 $(READY): pyproject.toml setup.py requirements.txt package.xml
 	@command -v "$(PYTHON)" >/dev/null || { \
@@ -69,7 +79,12 @@ $(READY): pyproject.toml setup.py requirements.txt package.xml
 	  echo "Making $(VENV) with $$("$(PYTHON)" --version)."; "$(PYTHON)" -m venv --clear $(VENV); }
 	@echo "Installing the package and what it needs into $(VENV)."
 	@echo "The first time this takes some minutes: PyTorch alone is several GB on Linux."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -e '.[dev]'
+	@if [ -n "$(LOCKED)" ]; then \
+	  $(PIP) --require-hashes --only-binary :all: $(PIP_ARGS) -r requirements.lock && \
+	  $(PIP) --no-deps --no-build-isolation -e . ; \
+	else \
+	  $(PIP) $(PIP_ARGS) -e '.[dev]'; \
+	fi
 	@mkdir -p out && touch $(VENV)/COLCON_IGNORE out/COLCON_IGNORE $@
 	@echo "Ready: $$($(BIN)/python --version) in $(VENV)."
 
