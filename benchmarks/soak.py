@@ -143,7 +143,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         from benchmarks.soak_feed import small_model
 
-        options.model = small_model(options.model, Path(folder))
+        options.model = small_model(options.model, Path(folder) / "tiny")
         _run(options)
 
 

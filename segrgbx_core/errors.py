@@ -121,11 +121,12 @@ def shortage_in_words(err: Exception) -> str | None:
 
 def _while_loading(err: BaseException) -> bool:
     """Whether the error came from loading a package that is not ours."""
+    root = Path(__file__).parents[1]
+    ours = tuple(str(root / name) for name in ("segrgbx_core", "segrgbx_ros"))
+    if isinstance(err, ImportError) and not (err.name or "segrgbx_").startswith("segrgbx_"):
+        return True
     frames = traceback.extract_tb(err.__traceback__)
-    loading = [i for i, f in enumerate(frames) if f.filename.startswith("<frozen importlib")]
-    root, last = Path(__file__).parents[1], Path(frames[-1].filename)
-    ours = any(last.is_relative_to(root / name) for name in ("segrgbx_core", "segrgbx_ros"))
-    return bool(loading) and not ours
+    return any(f.name == "<module>" and not f.filename.startswith(ours) for f in frames)
 
 
 def _address_limit() -> int | None:

@@ -260,3 +260,24 @@ def test_contributing_has_one_line_for_each_dependency(
             if name in requirements:
                 listed.append((name, extra.removesuffix("`)")))
     assert sorted(listed) == sorted(requirements.items())
+
+
+def test_the_lock_has_hashes_and_all_requirements(
+    repository: Path, requirements: dict[str, str]
+) -> None:
+    """What make setup LOCKED=1 installs; make lock resolves it anew."""
+    text = (repository / "requirements.lock").read_text("utf-8")
+    entries = re.split(r"\n(?=[a-zA-Z])", text.strip())
+    wanted = {}
+    for entry in entries:
+        line, *hashes = (part.strip(" \\") for part in entry.splitlines())
+        pinned = Requirement(line)
+        assert re.fullmatch(r"==[^,*]+", str(pinned.specifier)), line
+        assert hashes, line
+        assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", part) for part in hashes), line
+        wanted[canonicalize_name(pinned.name)] = pinned
+    assert set(requirements) <= set(wanted)
+    assert "LOCKED" in (repository / "Makefile").read_text("utf-8")
+    assert "pip-audit --require-hashes" in (
+        repository / ".github" / "workflows" / "ci.yml"
+    ).read_text("utf-8")

@@ -69,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
         args.license,
         args.short_side,
     )
-    made = foreign_model(args.checkpoint, about, args.layout)
     written = [args.out / WEIGHTS_FILE, args.out / CARD_FILE]
     need_no_inputs(written, [args.checkpoint, Path(args.label_set)])
+    made = foreign_model(args.checkpoint, about, args.layout)
     claim_output(args.out, args.force)
     save_model(args.out, made.model, made.card, torch.float32)
     output().print(lines(*made.report.text().splitlines()), soft_wrap=True)

@@ -171,6 +171,58 @@ def test_scenes_do_not_write_through_a_link(tmp_path: Path, capsys: Captured) ->
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_an_import_does_not_replace_its_checkpoint(
+    small_model: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(small_model, out)
+    before = contents(out)
+    argv = ["import", str(out / "model.safetensors"), "--label-set", "street", "--modality"]
+    status = cli.main([*argv, "thermal", "--out", str(out), "--force"])
+    refused(status, capsys, "model.safetensors is an input, and ")
+    assert contents(out) == before
+
+
+RECIPE = """
+data:
+  train: {folder: data}
+  validation: {folder: data}
+model: {preset: b0, num_classes: 11, head_width: 16}
+augment: {crop: 32}
+optimiser: {steps: 1, batch: 2, learning_rate: 0.001, validate_every: 1}
+"""
+
+
+@pytest.mark.parametrize("name", ["model", "data", "tensorboard"])
+def test_a_training_does_not_write_through_a_link(
+    small_dataset: Path, tmp_path: Path, capsys: Captured, name: str
+) -> None:
+    shutil.copytree(small_dataset, tmp_path / "data")
+    (tmp_path / "r.yaml").write_text(RECIPE)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).symlink_to(tmp_path / "elsewhere")
+    status = cli.main(
+        ["train", str(tmp_path / "r.yaml"), "--out", str(tmp_path / "out"), "--force"]
+    )
+    refused(status, capsys, f"{name} is a link to another place")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_training_does_not_replace_what_it_starts_from(
+    small_dataset: Path, small_model: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    shutil.copytree(small_dataset, tmp_path / "data")
+    out = tmp_path / "out"
+    shutil.copytree(small_model, out / "model")
+    (out / "checkpoint.pt").write_bytes(b"of the training before")
+    (tmp_path / "r.yaml").write_text(f"{RECIPE}start_from: out/model\n")
+    before = contents(out)
+    status = cli.main(["train", str(tmp_path / "r.yaml"), "--out", str(out), "--force"])
+    refused(status, capsys, "is an input, and ")
+    assert contents(out) == before
+
+
 def test_these_are_the_commands_with_force() -> None:
     """A further one belongs into the tests above."""
     given = {
