@@ -235,8 +235,8 @@ def _late(health: Health, late_s: float) -> NodeFinding:
         ERROR,
         f"{health.modality} with the stamps of RGB images arrives {seconds_in_words(late_s)} "
         f"after them, later than sync.x_timeout {health.x_timeout_s:g} s, when they have been "
-        f"given up: set sync.x_timeout to {enough:g} (masks will be older by that wait), or make the sensor's "
-        "driver faster. If its clock is behind by that time, synchronise it instead.",
+        f"given up: set sync.x_timeout to {enough:g} (masks will be older by that wait), or make "
+        "the sensor's driver faster. If its clock is behind by that time, synchronise it instead.",
     )
 
 
