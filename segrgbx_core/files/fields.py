@@ -91,9 +91,11 @@ class _Filler:
     def _mapping(self, given: object, place: str) -> dict[str, object]:
         if not isinstance(given, dict):
             raise self.error(f"{place} is {_short(given)}; expected a mapping.")
-        strange = next((key for key in given if not isinstance(key, str)), None)
-        if strange is not None:
-            raise self.error(f"{place} has the key {strange!r}, which is not text; quote it.")
+        strange = [key for key in given if not isinstance(key, str)]
+        if strange:
+            raise self.error(
+                f"{place} has the key {_short(strange[0])}, which is not text; quote it."
+            )
         return given
 
     def _any_of(self, options: tuple[Any, ...], given: object, place: str) -> Any:

@@ -47,14 +47,13 @@ def class_map(bag: BagReader, topics: TopicsTaken, label_set: LabelSet) -> Class
             f"of label set '{label_set.name}'.",
         )
     try:
-        info: LabelInfoMessage = deserialized(first.data, LABEL_INFO)
+        names = names_of(first.data)
     except UnreadableMessageError as err:
         return ClassMap(
             same,
             f"The class names on {topic} cannot be read, so its ids are taken to be those of "
             f"label set '{label_set.name}': {err}",
         )
-    names = {int(c.class_id): c.class_name for c in info.class_map}
     if names == dict(enumerate(label_set.names)):
         return ClassMap(same, None)
     table = np.full(256, UNLABELLED, np.uint8)
@@ -68,6 +67,12 @@ def class_map(bag: BagReader, topics: TopicsTaken, label_set: LabelSet) -> Class
         f"The classes on {topic} differ from the model's ('{label_set.name}') and were matched by "
         f"name{left_out}.",
     )
+
+
+def names_of(data: bytes) -> dict[int, str]:
+    """Class names by id, from a serialised LabelInfo. Raises UnreadableMessageError."""
+    info: LabelInfoMessage = deserialized(data, LABEL_INFO)
+    return {int(c.class_id): c.class_name for c in info.class_map}
 
 
 class GroundTruth:

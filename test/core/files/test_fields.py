@@ -55,6 +55,7 @@ def test_values_arrive_in_their_types() -> None:
         ({"wheels": [{}]}, r"cart.wheels\[0\] lacks size"),
         ({"wheels": [{"size": "2"}]}, r"cart.wheels\[0\].size is '2'; .*number"),
         ({"wheels": [{"size": True}]}, "size is True; .*number"),
+        ({None: 1}, "has the key None, which is not text"),
         ({"wheels": [{"size": float("nan")}]}, "size is nan; expected a finite number"),
         ({"wheels": [{"size": float("inf")}]}, "size is inf; expected a finite number"),
         ({"load": {"hay": 1 << 20_000}}, "load.hay is a number of 20001 bits"),
