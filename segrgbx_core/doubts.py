@@ -42,7 +42,7 @@ ONE_X, NO_READING = "one X value everywhere", "almost no X value"
 SWAPPED_X, CUT_X = "X bytes in the other order", "most X pixels at 255"
 EARLY_EVENTS = "all events at the start of their window"
 ONE_RGB, DARK_RGB, GREY_RGB = "one RGB value everywhere", "an almost black image", "a grey image"
-NOTES = (DARK_RGB, GREY_RGB)
+NOTES = (ONE_RGB, DARK_RGB, GREY_RGB)
 """Doubts about data that may be what the user wants."""
 
 

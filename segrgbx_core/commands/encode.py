@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from segrgbx_core.doubts import DoubtLog
     from segrgbx_core.encoding.stream import Encoder
     from segrgbx_core.readings import Planes, Reading
 
@@ -45,8 +46,8 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="PNG, TIFF or .npy; events .npz; a folder of <row>_<column>.png views, or of 0, 45, "
-        "90 and 135 degrees",
+        help="PNG, TIFF, PGM, BMP, WebP or .npy; events .npz; a folder of <row>_<column>.png "
+        "views, or of 0, 45, 90 and 135 degrees",
     )
     arguments.add_modality(parser, required=True)
     parser.add_argument(
@@ -76,7 +77,8 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Encodes every file; reports and skips a bad file among several (status 1)."""
-    from segrgbx_core.commands.terminal import notices
+    from segrgbx_core.commands.terminal import notices, say_doubts
+    from segrgbx_core.doubts import DoubtLog
     from segrgbx_core.encoding.settings_text import settings_from_text
     from segrgbx_core.encoding.table import plane_names
     from segrgbx_core.sensor import CameraFiles, SensorSettings, make_encoder
@@ -87,21 +89,23 @@ def run(args: argparse.Namespace) -> int:
     names = plane_names(args.modality, settings_from_text(args.modality, args.settings))
     places = _places(args.files, args.out, args.force)
     done: list[Encoded] = []
-    failed = 0
+    failed, doubts = 0, DoubtLog()
     with StopRequest() as stop:
         for file, place in places.items():
             if stop.asked is not None and done:
                 break
             try:
-                done.append(_encode_one(encoder, file, args.modality, names, place))
+                done.append(_encode_one(encoder, file, args.modality, names, place, doubts))
             except InputError as err:
                 if len(places) == 1:
+                    say_doubts(doubts.sentences())
                     raise
                 failed += 1
                 notices().print(f"segrgbx: skipped {file}: {err}")
     if not done:
         raise InputError(f"None of the {len(places)} files could be encoded; see the lines above.")
     _print_table(done, names, args.out)
+    say_doubts(doubts.sentences())
     stop.end_after(len(done) + failed, len(places), "files", f"their pictures are in {args.out}")
     return 1 if failed else 0
 
@@ -130,13 +134,20 @@ def _places(files: list[Path], out: Path, force: bool) -> dict[Path, Path]:
 
 
 def _encode_one(
-    encoder: "Encoder", file: Path, modality: str, names: tuple[str, str, str], place: Path
+    encoder: "Encoder",
+    file: Path,
+    modality: str,
+    names: tuple[str, str, str],
+    place: Path,
+    doubts: "DoubtLog",
 ) -> Encoded:
+    from segrgbx_core.doubts import doubts_about
     from segrgbx_core.encoding.table import read_x
     from segrgbx_core.files.disk import write_whole
     from segrgbx_core.pictures.planes import plane_picture, reading_words
 
     reading = read_x(file, modality)
+    doubts.add(doubts_about(modality, x=reading, settings=encoder.settings))
     planes, milliseconds = _timed(encoder, reading)
     write_whole(place, _file_bytes(plane_picture(reading, planes, names), place.suffix.lower()))
     return Encoded(file.name, reading_words(reading), planes, milliseconds)

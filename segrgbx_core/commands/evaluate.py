@@ -87,9 +87,10 @@ def run(args: argparse.Namespace) -> int:
     The scores are printed first, so that a disk that refuses the files takes none of them.
     """
     from segrgbx_core.commands.evaluate_table import as_json, print_scores
-    from segrgbx_core.commands.terminal import output
+    from segrgbx_core.commands.terminal import output, say_doubts
     from segrgbx_core.datasets import DatasetOptions
     from segrgbx_core.datasets.samples import files_of
+    from segrgbx_core.datasets.watching import Watched
     from segrgbx_core.evaluation.protocol import Protocol
     from segrgbx_core.evaluation.results import WORST_FOLDER, result_files
     from segrgbx_core.files.disk import claim_output, need_no_inputs, need_no_links
@@ -108,11 +109,13 @@ def run(args: argparse.Namespace) -> int:
         written = [*result_files(args.out), args.out / REPORT_FILE]
         need_no_inputs(written, files_of(pairs))
         claim_output(args.out, args.force)
-    done = _evaluate(args, segmenter, pairs, protocol, use_x)
+    watched = Watched(pairs)
+    done = _evaluate(args, segmenter, pairs, watched, protocol, use_x)
     if args.json:
         print(json.dumps(as_json(done, args.model), indent=2), flush=True)
     else:
         print_scores(output(), done, args.model)
+    say_doubts(watched.sentences())
     if args.out is not None:
         _write(args, done)
         if not args.json:
@@ -191,6 +194,7 @@ def _evaluate(
     args: argparse.Namespace,
     segmenter: "Segmenter",
     pairs: "LabelledPairs",
+    watched: "LabelledPairs",
     protocol: "Protocol",
     use_x: bool,
 ) -> "Evaluated":
@@ -208,7 +212,7 @@ def _evaluate(
     with progress() as bar, less_memory, StopRequest() as stop:
         step = partial(bar.advance, bar.add_task("evaluating", total=total))
         asked = lambda: stop.asked is not None  # noqa: E731
-        scores = evaluate(segmenter, pairs, use_x, step, protocol, stopping=asked)
+        scores = evaluate(segmenter, watched, use_x, step, protocol, stopping=asked)
         try:
             scored = len(scores.frames)
             stop.end_after(scored, total, "samples", "the scores are of those")

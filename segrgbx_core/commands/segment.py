@@ -11,11 +11,13 @@ import numpy as np
 
 from segrgbx_core.commands import arguments
 from segrgbx_core.errors import InputError
+from segrgbx_core.modality import NO_X
 from segrgbx_core.readings import Reading, RgbImage
 from segrgbx_core.wording import spoken
 
 if TYPE_CHECKING:
     from segrgbx_core.commands.pairs import FilePair
+    from segrgbx_core.doubts import DoubtLog
     from segrgbx_core.encoding.stream import Encoder
     from segrgbx_core.segmentation import Segmentation
     from segrgbx_core.segmenter import Segmenter
@@ -49,7 +51,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         "--x",
         type=Path,
         metavar="PATH",
-        help="its X reading, or a folder of readings: PNG, JPEG, TIFF or .npy; events .npz; "
+        help="its X reading, or a folder of readings: PNG, TIFF, PGM, JPEG or .npy; events .npz; "
         "polarization also a folder with 0, 45, 90 and 135 .png; light field a folder with "
         "<row>_<column>.png, or a tiled image with --set rows=R --set columns=C",
     )
@@ -69,7 +71,8 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Segments every pair; reports and skips a bad pair among several (status 1)."""
     from segrgbx_core.commands.pairs import find_pairs
-    from segrgbx_core.commands.terminal import notices, progress
+    from segrgbx_core.commands.terminal import notices, progress, say_doubts
+    from segrgbx_core.doubts import DoubtLog
     from segrgbx_core.files.disk import claim_output, need_no_inputs
     from segrgbx_core.segmenter import Segmenter
     from segrgbx_core.stopping import StopRequest
@@ -91,21 +94,25 @@ def run(args: argparse.Namespace) -> int:
     need_no_inputs(*_written_and_read(matched.pairs, args.out))
     claim_output(args.out, args.force)
     done: list[Done] = []
-    failed = 0
+    doubts, failed = DoubtLog(), 0
     with progress() as bar, StopRequest() as stop:
         for pair in bar.track(matched.pairs, description="segmenting"):
             if stop.asked is not None and done:
                 break
             try:
-                done.append(_segment_one(segmenter, encoder, pair, args.modality, args.out))
+                done.append(
+                    _segment_one(segmenter, encoder, pair, args.modality, args.out, doubts)
+                )
             except InputError as err:
                 if not matched.several:
+                    say_doubts(doubts.sentences())
                     raise
                 failed += 1
                 notices().print(f"segrgbx: skipped {pair.stem}: {err}")
     if not done:
         raise InputError(f"None of the {failed} files could be segmented; see the lines above.")
     _print_table(done, failed, args.out)
+    say_doubts(doubts.sentences())
     seen, total = len(done) + failed, len(matched.pairs)
     stop.end_after(seen, total, "images", f"their files are in {args.out}")
     return 1 if failed else 0
@@ -141,8 +148,13 @@ def _segment_one(
     pair: "FilePair",
     modality: str | None,
     out: Path,
+    doubts: "DoubtLog",
 ) -> Done:
+    from segrgbx_core.doubts import doubts_about
+
     rgb, reading = _read(pair, modality)
+    settings = None if encoder is None else encoder.settings
+    doubts.add(doubts_about(modality or NO_X, rgb, reading, settings))
     start = time.perf_counter()
     planes = None
     if reading is not None and encoder is not None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Terminal output of the commands: progress on stderr, results on stdout."""
 
+from collections.abc import Iterable
+
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,6 +26,12 @@ def output() -> PlainConsole:
 def notices() -> PlainConsole:
     """The console for messages that are not results."""
     return PlainConsole(stderr=True, soft_wrap=True)
+
+
+def say_doubts(sentences: Iterable[str]) -> None:
+    """Prints what looks wrong in the data, on stderr."""
+    for sentence in sentences:
+        notices().print(f"segrgbx: {sentence}")
 
 
 def progress() -> Progress:

@@ -21,19 +21,11 @@ from segrgbx_core.datasets.table import (
     open_whatever_it_lacks,
     splits_in,
 )
+from segrgbx_core.doubts import NOTES, X_CHECKS, Doubt, doubt_about_labels, doubts_about
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.files.images import IMAGE_SUFFIXES
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
-from segrgbx_core.modality import NO_X
-from segrgbx_core.readings import (
-    Events,
-    ImageReading,
-    LightFieldViews,
-    Planes,
-    PolarizationState,
-    PolarizerImages,
-    Reading,
-)
+from segrgbx_core.readings import LightFieldViews
 from segrgbx_core.wording import spoken
 
 Splits = Mapping[str, LabelledPairs]
@@ -43,7 +35,8 @@ _OTHER_CLASSES = 0.5
 _AHEAD = 16
 
 UNUSABLE, STRANGE = "samples that cannot be used", "samples with labels of no class"
-EVEN, BLANK = "samples with one X value everywhere", "samples without any label"
+BLANK = "samples without any label"
+MASKS = "labels that look like black-and-white masks"
 STRAY = "X and labels without an image"
 SHARED, UNLISTED = "samples in two splits", "images in no split"
 ABSENT = "classes that never occur"
@@ -58,7 +51,7 @@ class _Seen:
     place: Place
     size: str = ""
     counts: npt.NDArray[np.int64] | None = None
-    even: bool = False
+    doubts: tuple[Doubt, ...] = ()
     unusable: str = ""
     strange: str = ""
 
@@ -122,7 +115,7 @@ def check_dataset(
     """
     totals, problems, notes = _Totals(), DatasetFindings(), DatasetFindings()
     _missing(splits, problems)
-    stopped = _walk(splits, totals, problems, most_bad, on_sample)
+    stopped = _walk(splits, totals, problems, notes, most_bad, on_sample)
     first = next(iter(splits.values()))
     if stopped is None:
         _shared(splits, problems)
@@ -130,6 +123,9 @@ def check_dataset(
             _not_here(name, splits, notes)
             _unlisted(splits, notes)
         _absent(first.label_set, totals, notes)
+        masks = doubt_about_labels(first.label_set, totals.pixels)
+        if masks:
+            problems.add(MASKS, masks)
     counts = tuple(_counted(name, split, data, totals) for split, data in splits.items())
     _compared(counts, notes)
     return DatasetCheck(
@@ -168,6 +164,7 @@ def _walk(
     splits: Splits,
     totals: _Totals,
     problems: DatasetFindings,
+    notes: DatasetFindings,
     most_bad: float,
     on_sample: Callable[[], None] | None,
 ) -> str | None:
@@ -175,7 +172,7 @@ def _walk(
     jobs = [(data, i) for data in splits.values() for i in range(len(data))]
     for seen in _looked_at(jobs):
         totals.add(seen)
-        _judge(seen, problems)
+        _judge(seen, problems, notes)
         if on_sample is not None:
             on_sample()
         bad = totals.bad.total()
@@ -214,36 +211,19 @@ def _look(job: tuple[LabelledPairs, int]) -> _Seen:
         return _Seen(place, unusable=str(err))
     height, width = sample.labels.shape
     counts = np.bincount(sample.labels.ravel(), minlength=256)
-    even = data.modality != NO_X and _is_even(sample.x)
-    return _Seen(place, f"{width}x{height}", counts.astype(np.int64), even)
+    doubts = doubts_about(data.modality, sample.rgb, sample.x, data.settings)
+    return _Seen(place, f"{width}x{height}", counts.astype(np.int64), doubts)
 
 
-def _is_even(x: Reading | Planes) -> bool:
-    """Whether all measured values are equal, or nothing is measured."""
-    if isinstance(x, Events):
-        return False
-    if isinstance(x, PolarizationState):
-        return _is_even(x.dolp)
-    values = np.asarray(_values(x))
-    measured = values[np.isfinite(values)]
-    return not measured.size or bool((measured == measured[0]).all())
-
-
-def _values(x: ImageReading | LightFieldViews | PolarizerImages | Planes) -> ImageReading:
-    if isinstance(x, LightFieldViews):
-        return x.views
-    if isinstance(x, PolarizerImages):
-        return x.intensity
-    return x.data if isinstance(x, Planes) else x
-
-
-def _judge(seen: _Seen, problems: DatasetFindings) -> None:
+def _judge(seen: _Seen, problems: DatasetFindings, notes: DatasetFindings) -> None:
     if seen.counts is None:
         what = UNUSABLE if seen.unusable else STRANGE
         problems.add(what, seen.unusable or seen.strange)
         return
-    if seen.even:
-        problems.add(EVEN, str(seen.place.x[0]))
+    for doubt in seen.doubts:
+        path = seen.place.x[0] if doubt.kind in X_CHECKS else seen.place.rgb
+        findings = notes if doubt.kind in NOTES else problems
+        findings.add(f"samples with {doubt.kind}", f"{path}: {doubt.words}")
     if seen.counts[UNLABELLED] == seen.counts.sum():
         problems.add(BLANK, str(seen.place.labels))
 

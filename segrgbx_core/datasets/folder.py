@@ -19,7 +19,7 @@ from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.files.fields import filled
 from segrgbx_core.files.images import read_rgb
 from segrgbx_core.files.yaml import read_yaml
-from segrgbx_core.labels.images import numbers_in
+from segrgbx_core.labels.images import LABEL_FORMS, label_ids
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet, load_label_set
 from segrgbx_core.modality import modality_named
 
@@ -53,6 +53,7 @@ class Manifest:
     video: bool = False
     x: TileGrid | None = None
     settings: Mapping[str, object] | None = None
+    labels: str = LABEL_FORMS[0]
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -91,14 +92,14 @@ class FolderDataset:
     The manifest holds `modality`, `label_set` (a shipped name, or a YAML file below `root`) and
     optionally `conditions`, a mapping from stem to a word such as day or night; `video: true`
     where the stems in order are the frames of one video; `settings`, what the sensor's numbers
-    mean, such as `{unit: centikelvin}`; and, for light fields whose views are tiled in one image,
-    `x: {rows: 3, columns: 3}`. split: the samples' split name. incomplete: put pairs with a
-    missing file into `missing` instead of refusing them. stems: the samples to use; None for all.
-    root: what the user named, the folder itself or one above it. outside: the label set's file may
-    lie anywhere.
-    Files of x/ and labels/ without an image are in `strays`.
-    Raises InputError where the folder, its manifest or a pair's file is missing, two files have
-    the same stem, or the manifest holds an invalid value.
+    mean, such as `{unit: centikelvin}`; `labels`, how the label images hold the classes, one of
+    LABEL_FORMS; and, for light fields whose views are tiled in one image, `x: {rows: 3, columns:
+    3}`. split: the samples' split name. incomplete: put pairs with a missing file into `missing`
+    instead of refusing them. stems: the samples to use; None for all. root: what the user named,
+    the folder itself or one above it. outside: the label set's file may lie anywhere. Files of x/
+    and labels/ without an image are in `strays`. Raises InputError where the folder, its manifest
+    or a pair's file is missing, two files have the same stem, or the manifest holds an invalid
+    value.
     """
 
     name = "folder"
@@ -119,6 +120,7 @@ class FolderDataset:
         self.label_set: LabelSet = load_label_set(_label_set_of(manifest, folder, top))
         self.settings: EncodingSettings | None = self._settings(manifest.settings)
         self._grid = None if manifest.x is None else (manifest.x.rows, manifest.x.columns)
+        self._form = self._label_form(manifest.labels)
         images = self._files("rgb")
         conditions = manifest.conditions or {}
         self._check_conditions(conditions, images)
@@ -168,6 +170,19 @@ class FolderDataset:
             return settings_from_text(self.modality, texts)
         except InputError as err:
             raise InputError(f"{self.folder / MANIFEST}: {err}") from err
+
+    def _label_form(self, form: str) -> str:
+        if form not in LABEL_FORMS:
+            raise InputError(
+                f"{self.folder / MANIFEST}: labels is '{form}'; expected one of "
+                f"{', '.join(LABEL_FORMS)}."
+            )
+        if form == "binary" and len(self.label_set) != 2:
+            raise InputError(
+                f"{self.folder / MANIFEST}: labels is 'binary', which is for two classes, but "
+                f"label set '{self.label_set.name}' has {len(self.label_set)}; leave it out."
+            )
+        return form
 
     def _check_conditions(self, stems: Collection[str], images: Collection[str]) -> None:
         strange = [stem for stem in stems if stem not in images]
@@ -219,7 +234,8 @@ class FolderDataset:
     def labels(self, index: int, /) -> Labels:
         """Raises InputError or LabelError, which name the file."""
         path = self.places[index].labels
-        labels = numbers_in(path)
+        labels = label_ids(path, self._form, self.label_set)
+        labels = np.where(labels == -1, UNLABELLED, labels)
         known = (labels >= 0) & (labels < len(self.label_set))
         beyond = labels[~known & (labels != UNLABELLED)]
         if beyond.size:

@@ -64,6 +64,11 @@ class Encoder:
         return planes
 
     @property
+    def settings(self) -> EncodingSettings:
+        """What the readings mean, and how they are encoded."""
+        return self._settings
+
+    @property
     def alignment(self) -> Alignment | None:
         """How the planes are aligned to the RGB grid."""
         return self._alignment

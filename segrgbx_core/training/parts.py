@@ -26,6 +26,7 @@ from segrgbx_core.training.ranks import Ranks
 from segrgbx_core.training.recipe import ClipStage, RecipeFile, Source
 from segrgbx_core.training.sources import (
     LabelledSource,
+    doubts_about_labels,
     open_sources,
     render_scenes,
     scenes_folders,
@@ -69,6 +70,7 @@ class TrainingParts:
         self.held_out = self._opened(data.validation, "validation")
         self.tested = self._opened(data.test, "test") if data.test else []
         self._check()
+        self.doubts = doubts_about_labels(self.sources)
         self.preprocessing = preprocessing_for(recipe.model.preset, recipe.short_side)
         samples = [source.samples for source in self.sources]
         mixture = mixture_of(samples, data, recipe.seed)

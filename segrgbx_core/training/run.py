@@ -134,7 +134,7 @@ class Check:
     first, last: loss of the batch before and after. step_seconds: duration of a step with data
     loading, before any change of the augmentation. training_hours: duration of all steps of the
     recipe, each stage of the augmentation at its own speed, without rendering, CLIP tuning and
-    validation.
+    validation. doubts: why the labels look wrong.
     """
 
     first: float
@@ -143,11 +143,12 @@ class Check:
     step_seconds: float
     training_hours: float
     samples: dict[str, int]
+    doubts: tuple[str, ...] = ()
 
     @property
     def learnt(self) -> bool:
-        """Whether the loss at least halved."""
-        return self.last <= _LEARNT * self.first
+        """Whether the loss at least halved, and the labels are not doubted."""
+        return self.last <= _LEARNT * self.first and not self.doubts
 
     @property
     def text(self) -> str:
@@ -158,6 +159,8 @@ class Check:
             if self.learnt
             else "expected half or less: look at the labels, or at optimiser.learning_rate"
         )
+        if self.doubts:
+            outcome = f"but the labels look wrong: {' '.join(self.doubts).rstrip('.')}"
         return (
             f"One batch ({held}), {self.steps} steps: loss {self.first:.3f} to {self.last:.3f}; "
             f"{outcome}. A step takes {self.step_seconds:.2f} s here, the training's steps about "
@@ -201,7 +204,7 @@ def _by_heart(parts: TrainingParts, recipe: Recipe, steps: int) -> Check:
     later = [_step_seconds(parts, begin, recipe) for begin in begins[1:-1]]
     stages = zip((seconds, *later), pairwise(begins), strict=True)
     hours = sum(each * (end - begin) for each, (begin, end) in stages) / 3600
-    return Check(losses[0], losses[-1], steps, seconds, hours, names)
+    return Check(losses[0], losses[-1], steps, seconds, hours, names, parts.doubts)
 
 
 def _step_seconds(parts: TrainingParts, step: int, recipe: Recipe) -> float:

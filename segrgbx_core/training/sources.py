@@ -15,6 +15,7 @@ from segrgbx_core.datasets import (
     render_stills,
 )
 from segrgbx_core.datasets.scenes import still_stems
+from segrgbx_core.datasets.watching import doubt_about_labels_of
 from segrgbx_core.errors import InputError, RecipeError
 from segrgbx_core.labels.label_set import LabelSet, load_label_set
 from segrgbx_core.labels.union import Membership, load_membership
@@ -129,6 +130,18 @@ def _pairs(source: Source, parent: Path, rendered: Path | None) -> LabelledPairs
         return FolderDataset(root)
     options = DatasetOptions(source.x, source.depth_scale, source.labels_from)
     return open_dataset(source.dataset, root, source.split or "train", options)
+
+
+def doubts_about_labels(sources: list[LabelledSource]) -> tuple[str, ...]:
+    """Sentences, also logged, on sources whose labels look like black-and-white masks.
+
+    Raises InputError where too many labels cannot be read.
+    """
+    said = ((s.samples.folder, doubt_about_labels_of(s.samples)) for s in sources)
+    doubts = tuple(f"{folder}: {words}" for folder, words in said if words)
+    for words in doubts:
+        log.warning("%s", words)
+    return doubts
 
 
 def _say_skipped(sentence: str) -> None:

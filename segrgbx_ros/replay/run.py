@@ -325,7 +325,8 @@ class ReplayRun:
         """The error of a replay that ends without a mask."""
         refusals = self._pipeline.refusals
         if refusals.counts:
-            return InputError(refusals.first[refusals.counts.most_common(1)[0][0]])
+            why = refusals.first[refusals.counts.most_common(1)[0][0]]
+            return InputError(" ".join([why, *self._pipeline.doubted()]))
         if self._x.first_problem and not self._matching.counts.x_in:
             return BagError(next(iter(self._x.first_problem.values())))
         frames = self._frames()

@@ -12,22 +12,21 @@ from segrgbx_core.datasets import FolderDataset, open_dataset
 from segrgbx_core.datasets.check import (
     ABSENT,
     BLANK,
-    EVEN,
+    MASKS,
     NOT_HERE,
     OTHERS,
     SHARED,
     STRANGE,
     UNLISTED,
     UNUSABLE,
-    _is_even,
     check_dataset,
     splits_for_check,
 )
 from segrgbx_core.datasets.findings import DatasetCheck
+from segrgbx_core.doubts import GREY_RGB, ONE_X, SWAPPED_X
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.images import write_png
 from segrgbx_core.pictures.contact_sheet import contact_sheet, spread
-from segrgbx_core.readings import LightFieldViews, Planes, PolarizerImages
 
 RNG = np.random.default_rng(5)
 NAMES = {"train": ("1D", "2N", "3D", "4N"), "val": ("5D", "6N"), "test": ("7D", "8N")}
@@ -103,7 +102,7 @@ def test_every_kind_of_fault_is_told_once(root: Path) -> None:
         UNUSABLE: 2,
         STRANGE: 1,
         BLANK: 1,
-        EVEN: 2,
+        f"samples with {ONE_X}": 2,
         SHARED: 1,
     }
     examples = "\n".join(text for finding in report.problems for text in finding.examples)
@@ -112,6 +111,7 @@ def test_every_kind_of_fault_is_told_once(root: Path) -> None:
         r"3D.png .*values 9 in 96",
         r"4N.png is 6x4 .*4N.png 12x8",
         r"6N .*val and test",
+        r"6N.png: The thermal images are 40 everywhere: check that the lens",
     ):
         assert re.search(key, examples), key
     assert report.splits[0].samples + report.splits[0].bad + report.splits[0].missing == 4
@@ -242,11 +242,45 @@ def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
         FolderDataset(tmp_path / "gone")
 
 
-def test_black_or_saturated_x_of_several_images_is_odd() -> None:
-    views, places = np.zeros((2, 4, 6, 3), np.uint8), np.array([5, 5])
-    assert _is_even(LightFieldViews(views, places, np.array([4, 5])))
-    nothing = np.full((4, 4, 6), np.nan, np.float32)
-    assert _is_even(PolarizerImages(nothing))
-    nothing[0, 0] = range(6)
-    assert not _is_even(PolarizerImages(nothing))
-    assert _is_even(Planes(np.zeros((3, 4, 6), np.float32), np.ones((4, 6), np.bool_)))
+def folder_of(root: Path, labels: tuple[int, int], names: tuple[str, ...]) -> Path:
+    """A folder of two thermal samples with these two labels."""
+    for kind in ("rgb", "x", "labels"):
+        (root / kind).mkdir(parents=True)
+    for stem in ("1", "2"):
+        write_png(root / "rgb" / f"{stem}.png", RNG.integers(0, 256, (8, 12, 3)).astype(np.uint8))
+        write_png(root / "x" / f"{stem}.png", RNG.integers(0, 256, (8, 12)).astype(np.uint8))
+        ids = np.full((8, 12), labels[0], np.uint8)
+        ids[2:5, 3:7] = labels[1]
+        write_png(root / "labels" / f"{stem}.png", ids)
+    classes = "".join(f"  - {{name: {n}, color: [{i}, 0, 0]}}\n" for i, n in enumerate(names))
+    (root / "labels.yaml").write_text(f"classes:\n{classes}")
+    (root / "dataset.yaml").write_text("modality: thermal\nlabel_set: labels.yaml\n")
+    return root
+
+
+def test_black_and_white_masks_are_odd(tmp_path: Path) -> None:
+    names = ("ground", "crack")
+    masks = folder_of(tmp_path / "masks", (0, 255), names)
+    report = check_dataset("folder", masks, splits_for_check("folder", masks, None))
+    assert problem_counts(report) == {MASKS: 1}
+    assert "set labels: binary in dataset.yaml" in report.problems[0].examples[0]
+    good = folder_of(tmp_path / "good", (0, 1), names)
+    assert check_dataset("folder", good, splits_for_check("folder", good, None)).clean
+
+
+def test_doubts_about_x_and_rgb_are_told_in_the_words_of_the_node(tmp_path: Path) -> None:
+    root = folder_of(tmp_path / "data", (0, 1), ("ground", "crack"))
+    ramp = np.add.outer(np.arange(48), np.arange(64)).astype(np.uint16) * 40
+    for kind, image in (
+        ("rgb", np.dstack([ramp // 40] * 3).astype(np.uint8)),
+        ("labels", np.eye(48, 64, dtype=np.uint8)),
+        ("x", ramp.byteswap()),
+    ):
+        write_png(root / kind / "1.png", image)
+    path = root / "rgb" / "1.png"
+    cv2.imwrite(str(path), cv2.merge([(ramp // 40).astype(np.uint8)] * 3))
+    report = check_dataset("folder", root, splits_for_check("folder", root, None))
+    assert problem_counts(report) == {f"samples with {SWAPPED_X}": 1}
+    assert "1.png: The thermal images make sense only" in report.problems[0].examples[0]
+    notes = {note.what: note.count for note in report.notes}
+    assert notes[f"samples with {GREY_RGB}"] == 1
