@@ -6,9 +6,11 @@ from launch.actions import (
     DeclareLaunchArgument,
     IncludeLaunchDescription,
     OpaqueFunction,
+    RegisterEventHandler,
     Shutdown,
 )
-from launch.conditions import IfCondition
+from launch.event_handlers import OnProcessIO
+from launch.events.process import ProcessIO
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -23,7 +25,7 @@ ARGUMENTS = {
     "size": ("480x360", "of made-up RGB images"),
     "rate": ("10.0", "made-up RGB images a second"),
     "seconds": ("4.0", "of made-up scenes, played again and again"),
-    "rviz": ("false", "show the overlay in RViz"),
+    "rviz": ("false", "show the overlay in RViz, too"),
 }
 
 
@@ -45,29 +47,38 @@ def _demo(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     told = {name: str(LaunchConfiguration(name).perform(context)) for name in ARGUMENTS}
     share = FindPackageShare("segrgbx_ros")
     launch_file = PathJoinSubstitution([share, "launch", f"{told['modality']}.launch.py"])
-    layout = PathJoinSubstitution([share, "config", "rviz", "segrgbx.rviz"])
     played = ["--bag", told["bag"]] if told["bag"] else []
     made_up = [item for name in ("size", "rate", "seconds") for item in (f"--{name}", told[name])]
-    return [
-        Node(
-            package="segrgbx_ros",
-            executable="segrgbx_play",
-            output="screen",
-            arguments=["--modality", told["modality"], *played, *made_up],
-            on_exit=Shutdown(reason="nothing is played any more"),
-        ),
-        IncludeLaunchDescription(
-            PythonLaunchDescriptionSource(launch_file),
-            launch_arguments={
-                "model": told["model"],
-                "device": told["device"],
-                "missing_x": "rgb_only",
-            }.items(),
-        ),
-        Node(
-            package="rviz2",
-            executable="rviz2",
-            arguments=["-d", layout],
-            condition=IfCondition(LaunchConfiguration("rviz")),
-        ),
-    ]
+    player = Node(
+        package="segrgbx_ros",
+        executable="segrgbx_play",
+        output="screen",
+        arguments=["--modality", told["modality"], *played, *made_up],
+        on_exit=Shutdown(reason="nothing is played any more"),
+    )
+    node = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(launch_file),
+        launch_arguments={
+            "model": told["model"],
+            "device": told["device"],
+            "missing_x": "rgb_only",
+            "rviz": told["rviz"],
+        }.items(),
+    )
+    # Before the frames flow it would only complain of silent topics.
+    begun = OnProcessIO(target_action=player, on_stderr=_Once("Playing", node))
+    return [player, RegisterEventHandler(begun)]
+
+
+class _Once:
+    """Gives the action when a process first says these words."""
+
+    def __init__(self, words: str, action: LaunchDescriptionEntity) -> None:
+        self._words, self._action = words, action
+        self._given = False
+
+    def __call__(self, event: ProcessIO) -> LaunchDescriptionEntity | None:
+        if self._given or self._words not in event.text.decode(errors="replace"):
+            return None
+        self._given = True
+        return self._action

@@ -2,14 +2,13 @@
 """The network as a graph of plain tensors, and where its exports are kept."""
 
 import hashlib
-import os
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from segrgbx_core.errors import ModelError
-from segrgbx_core.files.resources import version
+from segrgbx_core.files.resources import cache_folder, version
 from segrgbx_core.model.inputs import padded_length
 from segrgbx_core.model.ma_clip import SceneEmbeddings
 from segrgbx_core.model.segrgbx import Control, NetworkInput, SegRgbX
@@ -71,8 +70,8 @@ def example(model: SegRgbX, size: tuple[int, int]) -> NetworkInput:
 def cached_graph(card: ModelCard, size: tuple[int, int]) -> Path:
     """Where the ONNX file for padded images of this size is kept, whether or not it is there.
 
-    Below $SEGRGBX_CACHE, else $XDG_CACHE_HOME/segrgbx, else ~/.cache/segrgbx; weights, version and
-    torch's version are part of the name. Raises ModelError for a model that was never saved.
+    Below `cache_folder`; weights, version and torch's version are part of the name. Raises
+    ModelError for a model that was never saved.
     """
     if card.weights is None:
         raise ModelError(
@@ -80,11 +79,4 @@ def cached_graph(card: ModelCard, size: tuple[int, int]) -> Path:
         )
     named = f"{card.weights.sha256} {version()} {torch.__version__}"
     key = hashlib.sha256(named.encode()).hexdigest()[:16]
-    return _cache_dir() / "graphs" / key / f"{size[0]}x{size[1]}.onnx"
-
-
-def _cache_dir() -> Path:
-    own = os.environ.get("SEGRGBX_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segrgbx"
+    return cache_folder() / "graphs" / key / f"{size[0]}x{size[1]}.onnx"

@@ -5,6 +5,7 @@ The same folder is found from the source tree, a pip install (`<prefix>/share/se
 and a colcon install (the same place under the install prefix).
 """
 
+import os
 import platform
 import re
 from functools import cache
@@ -58,3 +59,12 @@ def versions() -> dict[str, str]:
             numbers[name] = "unknown"
     numbers["python"] = platform.python_version()
     return numbers
+
+
+def cache_folder() -> Path:
+    """What can be made again at any time: $SEGRGBX_CACHE, else $XDG_CACHE_HOME/segrgbx, else
+    ~/.cache/segrgbx. It need not be there yet."""
+    own = os.environ.get("SEGRGBX_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segrgbx"

@@ -8,7 +8,7 @@ settings. Numbers with an exponent are numbers, as in YAML 1.2; PyYAML reads 1e-
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -33,7 +33,8 @@ class _Loader(yaml.SafeLoader):
         self._depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        start = self.peek_event().start_mark
+        # The stubs leave the parser's methods untyped.
+        start = cast(Any, self).peek_event().start_mark
         is_alias = self.check_event(yaml.AliasEvent)
         self._depth += 1
         if self._depth > MOST_DEPTH:

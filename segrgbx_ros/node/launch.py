@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The launch description that the launch files of all modalities share."""
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
@@ -32,6 +33,31 @@ def node_launch(modality: str) -> LaunchDescription:
     """`ros2 launch segrgbx_ros <modality>.launch.py`."""
     return LaunchDescription(
         [*node_arguments(modality), OpaqueFunction(function=_node, args=[modality])]
+    )
+
+
+def show(context: LaunchContext, rgb: str, namespace: str) -> LaunchDescriptionEntity:
+    """RViz with the overlay of the node in that namespace; a sentence where it is missing."""
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        return LogInfo(
+            msg="rviz:=true, but rviz2 is not installed here: apt install ros-$ROS_DISTRO-rviz2, "
+            "or look at the overlay with another viewer. All else runs."
+        )
+    share = FindPackageShare("segrgbx_ros").perform(context)
+    space = namespace.strip("/")
+    node = f"/{space}/segrgbx" if space else "/segrgbx"
+    names = ("overlay", "confidence", "cloud")
+    seen = rgb if rgb.startswith("/") or not space else f"/{space}/{rgb}"
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", str(Path(share) / "config" / "rviz" / "segrgbx.rviz")],
+        remappings=[
+            ("/rgb/image_raw", seen),
+            *((f"/segrgbx/{name}", f"{node}/{name}") for name in names),
+        ],
     )
 
 
@@ -102,6 +128,7 @@ def node_arguments(modality: str) -> list[DeclareLaunchArgument]:
             "autostart", default_value="true", description="configure and activate at once"
         ),
         DeclareLaunchArgument("log_level", default_value="info", description="of the node"),
+        DeclareLaunchArgument("rviz", default_value="false", description="show it in RViz, too"),
     ]
 
 
@@ -118,7 +145,10 @@ def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity
     x_name = f"x/{messages_of(modality).topic}"
     if told("cameras"):
         _check_relative(rgb, x)
+    space = "/".join(filter(None, (told("namespace"), told("cameras").split(",")[0].strip())))
+    shown = [show(context, rgb, space)] if _flag(told("rviz"), "rviz") else []
     return [
+        *shown,
         Node(
             package="segrgbx_ros",
             executable="segrgbx_node",
@@ -142,7 +172,7 @@ def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity
                 ("x/camera_info", _beside(x)),
             ],
             ros_arguments=["--log-level", f"segrgbx:={told('log_level')}"],
-        )
+        ),
     ]
 
 

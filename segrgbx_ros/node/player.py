@@ -6,6 +6,7 @@ that the launch files expect.
 """
 
 import argparse
+import shutil
 import signal
 import struct
 import sys
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,8 @@ from rclpy.utilities import remove_ros_args
 from rosidl_runtime_py.utilities import get_message
 
 from segrgbx_core.errors import InputError, SegRgbxError
-from segrgbx_core.scenes import Drive, DriveSettings
+from segrgbx_core.files.resources import cache_folder, version
+from segrgbx_core.scenes import SCENES_VERSION, Drive, DriveSettings
 from segrgbx_core.wording import printable
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.scenes import write_drive_bag
@@ -180,10 +183,27 @@ def _made_up(told: argparse.Namespace, place: Path, node: Node) -> Path:
         width=int(width),
         height=int(height),
     )
+    kept = _kept_scenes(settings)
+    if (kept / "metadata.yaml").is_file():
+        return kept
     drive = Drive(settings)
-    node.get_logger().info(f"Making {told.seconds:g} s of scenes ({len(drive)} images); a moment.")
+    node.get_logger().info(
+        f"Making {told.seconds:g} s of scenes ({len(drive)} images), once; a moment."
+    )
     write_drive_bag(drive, place, on_capture=_progress(len(drive), node))
-    return place
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(place, kept)
+    except OSError as err:
+        node.get_logger().info(printable(f"The scenes are not kept for the next time: {err}."))
+        return place
+    return kept
+
+
+def _kept_scenes(settings: DriveSettings) -> Path:
+    """Where the bag of these scenes is kept from one start to the next."""
+    words = f"{settings} scenes {SCENES_VERSION} {version()}"
+    return cache_folder() / "scenes" / sha256(words.encode()).hexdigest()[:16]
 
 
 def _progress(total: int, node: Node) -> Callable[[], None]:

@@ -46,7 +46,11 @@ class Launched:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={
+                    **os.environ,
+                    "PYTHONUNBUFFERED": "1",
+                    "SEGRGBX_CACHE": str(log.parent / "cache"),
+                },
             )
 
     @property
@@ -138,6 +142,36 @@ def test_demo_yields_a_mask_and_ends_cleanly(tmp_path: Path, model: str, modalit
     assert np.frombuffer(mask.data, np.uint8).max() < 255
     assert said.count("process has finished cleanly") == 2, said
     assert "Traceback" not in said, said
+    assert "[ERROR] [segrgbx]" not in said, said
+    assert said.index("Playing") < said.index("Loading model")
+
+
+def test_scenes_are_made_once(tmp_path: Path, model: str) -> None:
+    told = ("demo.launch.py", f"model:={model}", "size:=160x120", "seconds:=1.0", "rate:=5.0")
+    for made in (True, False):
+        with launched(tmp_path, *told) as run:
+            run.wait_for("Playing")
+            assert ("Making 1 s of scenes" in run.said) == made
+
+
+def test_without_rviz_the_demo_says_so_and_goes_on(tmp_path: Path, model: str) -> None:
+    if shutil.which("rviz2") is not None:
+        pytest.skip("rviz2 is installed; this is what is said without it")
+    told = ("demo.launch.py", f"model:={model}", "size:=160x120", "seconds:=1.0", "rviz:=true")
+    with launched(tmp_path, *told) as run:
+        run.wait_for("apt install ros-$ROS_DISTRO-rviz2")
+        run.wait_for("Active: ")
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [("bag:=/nope", "/nope"), ("modality:=radar", "thermal")],
+)
+def test_a_wrong_argument_ends_the_demo(tmp_path: Path, argument: str, words: str) -> None:
+    with launched(tmp_path, "demo.launch.py", argument) as run:
+        assert run.process.wait(UP_S) != 0 or "/nope" in run.said
+        assert words in run.said
+        assert "Traceback" not in run.said
 
 
 def test_a_bag_is_played(tmp_path: Path, model: str) -> None:
