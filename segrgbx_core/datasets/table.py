@@ -21,6 +21,7 @@ from segrgbx_core.errors import InputError
 BAD_SHARE = 0.01
 WHOLE = "all"
 _MOST_LOOKED_INTO = 50
+_BAG_ENDINGS = (".mcap", ".db3", ".zstd", ".bag")
 
 
 @dataclass(frozen=True)
@@ -166,10 +167,14 @@ def dataset_named(name: str) -> DatasetKind:
 def splits_in(name: str, root: Path) -> tuple[str, ...]:
     """The splits of the named dataset that root holds.
 
-    Raises InputError for an unknown dataset or a different layout; the latter names a nearby
-    folder with the right layout, if there is one.
+    Raises InputError for an unknown dataset, a recording, or a different layout; the last names a
+    nearby folder with the right layout, if there is one.
     """
     kind = dataset_named(name)
+    if _is_recording(root):
+        raise InputError(
+            f"{root} is a recording, not a dataset; look at it with `segrgbx inspect {root}`."
+        )
     try:
         splits = kind.splits(root)
         if not splits:
@@ -180,6 +185,14 @@ def splits_in(name: str, root: Path) -> tuple[str, ...]:
             raise
         raise InputError(f"{str(err).removesuffix('.')}: give {right}, which has it.") from err
     return splits
+
+
+def _is_recording(root: Path) -> bool:
+    """Whether root is a bag: its folder, or one of its files."""
+    if root.is_dir():
+        held = {path.name for path in root.iterdir()}
+        return "metadata.yaml" in held and any(name.endswith(_BAG_ENDINGS) for name in held)
+    return root.is_file() and root.name.endswith(_BAG_ENDINGS)
 
 
 def _elsewhere(kind: DatasetKind, root: Path) -> Path | None:

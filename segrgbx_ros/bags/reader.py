@@ -25,6 +25,8 @@ from segrgbx_ros.bags.metadata import (
 from segrgbx_ros.bags.order import Damage, Part, in_time_order
 from segrgbx_ros.bags.unpack import ZSTD_MAGIC, unpacked
 
+__all__ = ["BagReader", "BagTopic"]
+
 
 class BagReader:
     """A recording, open for reading.

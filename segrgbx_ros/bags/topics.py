@@ -21,7 +21,8 @@ from segrgbx_ros.messages.types import (
 
 COLOR_WORDS = ("rgb", "color", "colour")
 PLAIN_WORDS = ("image", "camera")
-TRUTH_NAME = re.compile(r"ground_?truth|(^|[/_])gt([/_]|$)|label|segmentation")
+TRUTH_NAME = re.compile(r"ground_?truth|(^|[/_])gt([/_]|$)")
+MASK_NAME = re.compile(r"label|segmentation|(^|/)semantics?(/|$)|[/_](masks?|seg)(/|$)")
 OWN_RESULT = re.compile(r"(^|/)segrgbx/")
 NO_TOPIC = "none"
 
@@ -47,9 +48,10 @@ def find_topics(
 ) -> TopicsTaken:
     """The topics to use: those given, otherwise the only candidate by type and name.
 
-    ground_truth "none" leaves ground truth out. Raises BagError, which lists the topics, if a
-    given topic is missing or of an unsuitable type, if there are no or several candidates, and if
-    a topic has no messages.
+    ground_truth "none" leaves ground truth out. Without a name, only a topic is taken as ground
+    truth whose name says so, and if it is the only one: masks may be another network's. Raises
+    BagError, which lists the topics, if a given topic is missing or of an unsuitable type, if
+    there are no or several candidates for RGB or X, and if a topic has no messages.
     """
     images = [t for t in bag.topics if t.msgtype in IMAGE_TYPES]
     if not images:
@@ -99,10 +101,14 @@ def _is_x(topic: BagTopic, modality: str) -> bool:
     return not _is_other(topic) and any(word in topic.name.lower() for word in words)
 
 
+def is_mask(name: str) -> bool:
+    """Whether the topic's name says that it holds masks, ground truth or not."""
+    return bool(MASK_NAME.search(name.lower()) or TRUTH_NAME.search(name.lower()))
+
+
 def _is_other(topic: BagTopic) -> bool:
-    """Whether the topic is ground truth, or the result of an earlier run in the same recording."""
-    name = topic.name.lower()
-    return bool(TRUTH_NAME.search(name) or OWN_RESULT.search(name))
+    """Whether the topic holds masks, or the result of an earlier run in the same recording."""
+    return is_mask(topic.name) or bool(OWN_RESULT.search(topic.name.lower()))
 
 
 def _rgb_candidates(images: Sequence[BagTopic]) -> list[BagTopic]:
@@ -120,14 +126,34 @@ def _rgb_candidates(images: Sequence[BagTopic]) -> list[BagTopic]:
 def _truth(search: "_Search", told: str | None) -> str | None:
     if told == NO_TOPIC:
         return None
-    candidates = [
-        t
-        for t in search.fitting
-        if TRUTH_NAME.search(t.name.lower()) and not OWN_RESULT.search(t.name.lower())
-    ]
-    if told is None and not any(t.count for t in candidates):
+    if told is not None:
+        return search.taken(told, [], "ground truth", "--gt-topic")
+    candidates = _truths(search.fitting)
+    return candidates[0].name if len(candidates) == 1 else None
+
+
+def _truths(images: Sequence[BagTopic]) -> list[BagTopic]:
+    """Topics with messages whose name says ground truth."""
+    said = [t for t in images if t.count and TRUTH_NAME.search(t.name.lower())]
+    return _raw_preferred([t for t in said if not OWN_RESULT.search(t.name.lower())])
+
+
+def untaken_truth(bag: BagReader) -> str | None:
+    """One sentence on topics that may be ground truth and are not taken as such unasked."""
+    images = [t for t in bag.topics if t.msgtype in IMAGE_TYPES and t.count]
+    truths = _truths(images)
+    if len(truths) > 1:
+        return (
+            f"Several topics may be ground truth: {_listed(truths)}; choose one with --gt-topic "
+            "to score the masks."
+        )
+    masks = [t for t in images if is_mask(t.name) and not OWN_RESULT.search(t.name.lower())]
+    if truths or not masks:
         return None
-    return search.taken(told, candidates, "ground truth", "--gt-topic")
+    return (
+        f"{_listed(masks)} may hold masks of another network, and no name says ground truth; "
+        "to score against one, give it as --gt-topic."
+    )
 
 
 @dataclass(frozen=True)

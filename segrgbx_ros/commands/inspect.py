@@ -10,6 +10,7 @@ from segrgbx_core.commands import arguments
 
 if TYPE_CHECKING:
     from segrgbx_ros.inspection.inspect import Inspection
+    from segrgbx_ros.replay.options import Stamps
 
 
 def add_parser(subparsers: "arguments.Subparsers") -> None:
@@ -22,8 +23,20 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         "segrgbx inspect drive_bag",
     )
     parser.add_argument("bag", type=Path, metavar="BAG", help="a bag's folder, or its one file")
+    add_stamps(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.set_defaults(run=run)
+
+
+def add_stamps(parser: argparse._ActionsContainer) -> None:
+    """Adds the option that says by which time messages are paired."""
+    parser.add_argument(
+        "--stamps",
+        choices=("header", "log"),
+        default="header",
+        help="pair by the stamps in the headers, or by the log times where the headers have none "
+        " (default: header)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from segrgbx_core.commands.terminal import output
     from segrgbx_ros.commands.inspect_table import print_inspection
 
-    inspection = _inspected(args.bag)
+    inspection = _inspected(args.bag, args.stamps)
     if args.json:
         print(json.dumps(_as_json(inspection), indent=2, allow_nan=False))
     else:
@@ -39,14 +52,14 @@ def run(args: argparse.Namespace) -> int:
     return 0 if inspection.complete else 1
 
 
-def _inspected(path: Path) -> "Inspection":
+def _inspected(path: Path, stamps: "Stamps") -> "Inspection":
     from segrgbx_core.commands.terminal import progress
     from segrgbx_ros.bags.reader import BagReader
     from segrgbx_ros.inspection.inspect import inspect
 
     with BagReader(path) as bag, progress() as bar:
         task = bar.add_task("reading", total=sum(topic.count for topic in bag.topics))
-        return inspect(bag, lambda: bar.advance(task))
+        return inspect(bag, lambda: bar.advance(task), stamps)
 
 
 def _as_json(inspection: "Inspection") -> dict[str, object]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from segrgbx_core.commands import arguments
 from segrgbx_core.modality import MODALITIES, NO_X
+from segrgbx_ros.commands.inspect import add_stamps
 
 if TYPE_CHECKING:
     from segrgbx_ros.bags.topics import TopicsTaken
@@ -100,6 +101,7 @@ def _add_sync(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="how far apart in time a pair may be, in seconds (default: 0.03)",
     )
+    add_stamps(group)
     group.add_argument(
         "--x-time-offset",
         type=arguments.number,
@@ -212,6 +214,7 @@ def run(args: argparse.Namespace) -> int:
         sensor=arguments.sensor_from(args),
         cameras=arguments.cameras_from(args),
         rgb=rgb_from(args),
+        stamps=args.stamps,
     )
     with StopRequest() as stop:
         summary = _replayed(options, lambda: stop.asked)

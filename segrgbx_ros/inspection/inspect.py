@@ -15,6 +15,7 @@ from segrgbx_ros.inspection.timing import Times
 from segrgbx_ros.inspection.topic import TopicReport, TopicWatch
 from segrgbx_ros.messages.sensors import messages_of
 from segrgbx_ros.messages.types import POINT_CLOUD
+from segrgbx_ros.replay.options import Stamps
 
 SLOP_NS = 30_000_000
 CLOCKS_APART_NS = 1_000_000_000
@@ -24,7 +25,8 @@ CLOCKS_APART_NS = 1_000_000_000
 class PairingOutlook:
     """How many RGB images have an X within 30 ms of their stamp.
 
-    skew_ms: median absolute distance in milliseconds to the nearest X or event packet.
+    skew_ms: median absolute distance in milliseconds to the nearest X or event packet; None where
+    either has no stamps.
     """
 
     rgb: str
@@ -32,7 +34,7 @@ class PairingOutlook:
     modality: str
     rgb_images: int
     with_x: int
-    skew_ms: float
+    skew_ms: float | None
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,15 @@ class Inspection:
     problems: tuple[str, ...]
 
 
-def inspect(bag: BagReader, on_message: Callable[[], None] | None = None) -> Inspection:
+def inspect(
+    bag: BagReader, on_message: Callable[[], None] | None = None, stamps: Stamps = "header"
+) -> Inspection:
     """Reads every message of the recording once.
 
-    on_message: called after each message. A truncated recording is reported as far as it goes.
+    on_message: called after each message. stamps: by which time messages are paired, as in a
+    replay. A truncated recording is reported as far as it goes.
     """
-    watches = {topic.name: TopicWatch(topic) for topic in bag.topics}
+    watches = {topic.name: TopicWatch(topic, stamps) for topic in bag.topics}
     for message in bag.messages(list(watches)):
         watches[message.topic].look(message)
         if on_message is not None:
@@ -95,12 +100,11 @@ def outlooks(
 
 
 def _outlook(rgb: TopicReport, x: TopicReport, rgb_ns: Times, x_ns: Times) -> PairingOutlook:
-    distance = _nearest(rgb_ns[rgb_ns > 0], np.sort(x_ns[x_ns > 0]))
+    stamps, others = rgb_ns[rgb_ns > 0], np.sort(x_ns[x_ns > 0])
+    distance = _nearest(stamps, others)
     within = int((distance <= SLOP_NS).sum())
-    median = float(np.median(distance)) if len(distance) else float("inf")
-    return PairingOutlook(
-        rgb.name, x.name, str(x.roles.likely), rgb.count, within, round(median / 1e6, 3)
-    )
+    skew_ms = round(float(np.median(distance)) / 1e6, 3) if len(stamps) and len(others) else None
+    return PairingOutlook(rgb.name, x.name, str(x.roles.likely), rgb.count, within, skew_ms)
 
 
 def _nearest(stamps: Times, others: Times) -> Times:
@@ -115,7 +119,8 @@ def _nearest(stamps: Times, others: Times) -> Times:
 
 
 def _pairing_problem(pair: PairingOutlook) -> str | None:
-    if pair.with_x >= pair.rgb_images / 2:
+    """None also without stamps, which the topics' own problems tell."""
+    if pair.with_x >= pair.rgb_images / 2 or pair.skew_ms is None:
         return None
     whole = f"{pair.with_x} of {counted(pair.rgb_images, 'RGB image')} on {pair.rgb}"
     what = spoken(pair.modality)

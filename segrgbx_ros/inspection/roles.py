@@ -9,7 +9,7 @@ import numpy as np
 from segrgbx_core.encoding import encode
 from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.modality import MODALITIES
-from segrgbx_ros.bags.topics import COLOR_WORDS, OWN_RESULT, TRUTH_NAME
+from segrgbx_ros.bags.topics import COLOR_WORDS, OWN_RESULT, TRUTH_NAME, is_mask
 from segrgbx_ros.events.messages import raw_packet
 from segrgbx_ros.messages.cameras import CameraInfoMessage, camera_from_info
 from segrgbx_ros.messages.clouds import PointCloudMessage, read_points
@@ -84,8 +84,8 @@ def named_modality(name: str) -> str | None:
 
 def _image_roles(name: str, msg: AnyImage) -> Roles:
     content, width, height = _image_content(msg, name)
-    if TRUTH_NAME.search(name.lower()) or OWN_RESULT.search(name.lower()):
-        what = "earlier result" if OWN_RESULT.search(name.lower()) else "ground truth"
+    what = _mask_role(name.lower())
+    if what is not None:
         return Roles((what,), what, None, content, width, height)
     refusals: dict[str, str] = {}
     for role in (RGB, *sensors_of_type(IMAGE)):
@@ -105,6 +105,15 @@ def _image_roles(name: str, msg: AnyImage) -> Roles:
     if not can and why_not is None:
         why_not = next(iter(refusals.values()))
     return Roles(tuple(can), likely, why_not, content, width, height)
+
+
+def _mask_role(name: str) -> str | None:
+    """What the name says of masks; those of unknown origin are ground truth only on request."""
+    if OWN_RESULT.search(name):
+        return "earlier result"
+    if TRUTH_NAME.search(name):
+        return "ground truth"
+    return "mask" if is_mask(name) else None
 
 
 def _refusal(role: str, name: str, msg: AnyImage) -> str | None:

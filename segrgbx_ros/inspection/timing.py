@@ -108,7 +108,7 @@ def timing_problems(timing: Timing, messages: int) -> list[str]:
         which = "All" if timing.zero == messages else f"{timing.zero} of {messages}"
         said.append(
             f"{which} stamps are zero, so these messages cannot be paired: let the driver fill in "
-            "header.stamp."
+            "header.stamp, and pair this recording by its log times with --stamps log."
         )
     if timing.repeated:
         said.append(

@@ -12,7 +12,8 @@ from rosbags.interfaces import Nodetype
 
 from segrgbx_core.errors import BagError, SegRgbxError
 from segrgbx_core.wording import counted
-from segrgbx_ros.bags.metadata import BagMessage, BagTopic
+from segrgbx_ros.bags.metadata import BagMessage
+from segrgbx_ros.bags.reader import BagTopic
 from segrgbx_ros.events.packets import TOGETHER, EventChunk, EventCounts, EventDecoder
 from segrgbx_ros.inspection.doubts import TopicDoubts
 from segrgbx_ros.inspection.roles import Roles, event_roles, roles_of, roles_of_type
@@ -29,6 +30,7 @@ from segrgbx_ros.messages.types import (
     deserialized,
     typestore,
 )
+from segrgbx_ros.replay.options import Stamps, taken_stamp
 
 
 @dataclass
@@ -110,9 +112,10 @@ class TopicReport:
 
 
 class TopicWatch:
-    """Inspects one topic's messages in the order of recording."""
+    """Inspects one topic's messages in the order of recording; stamps: as of `inspect`."""
 
-    def __init__(self, topic: BagTopic) -> None:
+    def __init__(self, topic: BagTopic, stamps: Stamps = "header") -> None:
+        self._stamps = stamps
         self._name, self._msgtype = topic.name, topic.msgtype
         self._times = TimeLog()
         self._count = 0
@@ -134,7 +137,10 @@ class TopicWatch:
     def look(self, message: BagMessage) -> None:
         """Inspects one message."""
         self._count += 1
-        self._times.add(message.log_time_ns, header_stamp_ns(message))
+        stamp = header_stamp_ns(message)
+        if stamp is not None:
+            stamp = taken_stamp(self._stamps, stamp, message.log_time_ns)
+        self._times.add(message.log_time_ns, stamp)
         if self._decoder is not None:
             self._undecoded.append(message.data)
             if len(self._undecoded) >= TOGETHER:

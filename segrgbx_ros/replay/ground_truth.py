@@ -9,8 +9,9 @@ import numpy.typing as npt
 from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.evaluation.metrics import ConfusionMeter, Scores
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
+from segrgbx_core.wording import counted
 from segrgbx_ros.bags.reader import BagReader
-from segrgbx_ros.bags.topics import TopicsTaken
+from segrgbx_ros.bags.topics import TopicsTaken, untaken_truth
 from segrgbx_ros.messages.images import AnyImage, labels_from_message
 from segrgbx_ros.messages.types import (
     LABEL_INFO,
@@ -83,10 +84,12 @@ class GroundTruth:
         self._classes = classes
         self._meter = ConfusionMeter(label_set)
         self._kept: dict[int, AnyImage] = {}
+        self._added = 0
         self.problem: str | None = None
 
     def add(self, stamp_ns: int, msg: AnyImage) -> None:
         """Keeps a ground-truth image; of more than 64, the oldest is dropped."""
+        self._added += 1
         self._kept[stamp_ns] = msg
         if len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
@@ -121,4 +124,20 @@ class GroundTruth:
         notes = [] if self._classes.note is None else [self._classes.note]
         if self.problem is not None:
             notes.append(f"Some ground truth was not used: {self.problem}")
+        elif self._added and not self._meter.scores().frames:
+            notes.append(
+                f"Nothing is scored: none of {counted(self._added, 'image')} on {self._topic} has "
+                "the stamp of a segmented RGB image."
+            )
         return notes
+
+
+def truth_notes(bag: BagReader, told: str | None, truth: GroundTruth | None) -> list[str]:
+    """The notes of the ground truth in use; without it, which topic may be meant.
+
+    told: the option --gt-topic.
+    """
+    if truth is not None:
+        return truth.notes()
+    untaken = untaken_truth(bag) if told is None else None
+    return [] if untaken is None else [untaken]

@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import NO_X, modality_named
@@ -11,6 +12,13 @@ from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.messages.images import RGB_PIXEL_BYTES
 from segrgbx_ros.messages.rgb_words import RgbSettings
 from segrgbx_ros.pairing.matching import SyncSettings
+
+Stamps = Literal["header", "log"]
+
+
+def taken_stamp(stamps: Stamps, header_ns: int, log_time_ns: int) -> int:
+    """The time of a message in nanoseconds: of its header, or of its recording."""
+    return log_time_ns if stamps == "log" else header_ns
 
 
 @dataclass(frozen=True)
@@ -22,8 +30,9 @@ class ReplayOptions:
     RGB images. sensor: the encoding and alignment of X. cameras: calibration files, which take
     precedence over the recording. rgb: what the RGB messages do not say. force: the output folder
     may hold files. resume: go on with the interrupted replay there. max_frames: stop after this
-    number of masks. label_set: for a model over a union, the one to answer in. Raises InputError
-    for a value out of range.
+    number of masks. label_set: for a model over a union, the one to answer in. stamps: by which
+    time messages are paired; "log" is for recordings whose headers have no stamps. Raises
+    InputError for a value out of range.
     """
 
     bag: Path
@@ -44,6 +53,7 @@ class ReplayOptions:
     sensor: SensorSettings = field(default_factory=SensorSettings)
     cameras: CameraFiles = field(default_factory=CameraFiles)
     rgb: RgbSettings = field(default_factory=RgbSettings)
+    stamps: Stamps = "header"
 
     def __post_init__(self) -> None:
         if self.modality != NO_X:

@@ -2,7 +2,7 @@
 """Feeds a recording's X messages to its matching; events are decoded first."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from segrgbx_core.errors import BagError
@@ -12,7 +12,8 @@ from segrgbx_ros.events.packets import TOGETHER, EventDecoder
 from segrgbx_ros.messages.images import AnyImage, stamp_ns
 from segrgbx_ros.messages.readings import XInput
 from segrgbx_ros.messages.types import UnreadableMessageError, deserialized
-from segrgbx_ros.pairing.matching import Match, Matching, SyncSettings
+from segrgbx_ros.pairing.matching import Match, Matching
+from segrgbx_ros.replay.options import ReplayOptions, taken_stamp
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ class RecordedX(Protocol):
 class RecordedImages:
     """X as images and clouds."""
 
-    def __init__(self, matching: ReplayMatching, settings: SyncSettings) -> None:
-        self._matching = matching
+    def __init__(self, matching: ReplayMatching, options: ReplayOptions) -> None:
+        settings = options.sync
+        self._matching, self._stamps = matching, options.stamps
         self.missed = f"could be paired within {settings.slop_s} s"
         self.way_out = "raise --slop or give --x-time-offset"
         if settings.policy == "exact":
@@ -75,7 +77,7 @@ class RecordedImages:
         except UnreadableMessageError:
             self.unreadable["unreadable_x_message"] += 1
             return
-        stamp = stamp_ns(x.header)
+        stamp = taken_stamp(self._stamps, stamp_ns(x.header), message.log_time_ns)
         self.first_ns = stamp if self.first_ns is None else self.first_ns
         self._matching.add_x(stamp, x, message.log_time_ns)
 
@@ -91,13 +93,13 @@ class RecordedEvents:
     """X as event packets, decoded in batches unless images have a timeout."""
 
     def __init__(
-        self, matching: ReplayMatching, settings: SyncSettings, topic: str, msgtype: str
+        self, matching: ReplayMatching, options: ReplayOptions, topic: str, msgtype: str
     ) -> None:
-        self._matching = matching
+        settings = options.sync
+        self._matching, self._stamps = matching, options.stamps
         self._decoder = EventDecoder(topic, msgtype)
         self._together = TOGETHER if settings.x_timeout_s is None else 1
-        self._undecoded: list[bytes] = []
-        self._newest_log_ns = 0
+        self._undecoded: list[BagMessage] = []
         self.missed = f"has an event in the {settings.window_ms:g} ms before its stamp"
         self.way_out = "give --x-time-offset, or a longer --window-ms"
         self.unreadable: Counter[str] = Counter()
@@ -106,20 +108,22 @@ class RecordedEvents:
 
     def add(self, message: BagMessage) -> None:
         """See RecordedX."""
-        self._undecoded.append(message.data)
-        self._newest_log_ns = message.log_time_ns
+        self._undecoded.append(message)
         if len(self._undecoded) >= self._together:
             self.hand_over()
 
     def hand_over(self) -> None:
         """See RecordedX."""
-        for chunk in self._decoder.decode_all(self._undecoded):
+        chunks = self._decoder.decode_all([message.data for message in self._undecoded])
+        for message, chunk in zip(self._undecoded, chunks, strict=True):
             if isinstance(chunk, BagError):
                 self.unreadable["unreadable_x_message"] += 1
                 self.first_problem.setdefault("unreadable_x_message", str(chunk))
                 continue
-            self.first_ns = chunk.stamp_ns if self.first_ns is None else self.first_ns
-            self._matching.add_events(chunk, self._newest_log_ns)
+            stamp = taken_stamp(self._stamps, chunk.stamp_ns, message.log_time_ns)
+            self.first_ns = stamp if self.first_ns is None else self.first_ns
+            newest_log_ns = self._undecoded[-1].log_time_ns
+            self._matching.add_events(replace(chunk, stamp_ns=stamp), newest_log_ns)
         self._undecoded.clear()
 
     def notes(self) -> list[str]:

@@ -130,6 +130,11 @@ def _notices(summary: ReplaySummary) -> tuple[str, ...]:
     whole = f"{unpaired} of {counted(summary.frames.rgb_in, 'RGB image')}"
     if unpaired and is_windowed(summary.modality):
         said.append(f"{whole} had no event in the window before them and got no mask.")
+    elif unpaired and summary.sync_policy == "exact":
+        said.append(
+            f"{whole} had no X reading of the same stamp and got no mask; without --sync-policy "
+            "exact, the nearest within --slop is taken."
+        )
     elif unpaired:
         said.append(
             f"{whole} had no X reading near enough in time and got no mask; a larger --slop pairs "

@@ -119,6 +119,7 @@ def all_that_matters(
         "pairing": str(options.sync),
         "sensor": str(options.sensor),
         "RGB images": str(options.rgb),
+        "stamps": options.stamps,
         "calibrations": str(cameras),
         "max_frames": str(options.max_frames),
     }

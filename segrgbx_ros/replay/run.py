@@ -25,8 +25,8 @@ from segrgbx_ros.messages.images import AnyImage, stamp_ns
 from segrgbx_ros.messages.types import UnreadableMessageError, deserialized
 from segrgbx_ros.pairing.nearest import Pair
 from segrgbx_ros.pipeline import MessagePair, Pipeline, SegmentedFrame, mean_confidence
-from segrgbx_ros.replay.ground_truth import GroundTruth, class_map
-from segrgbx_ros.replay.options import Progress, ReplayOptions
+from segrgbx_ros.replay.ground_truth import GroundTruth, class_map, truth_notes
+from segrgbx_ros.replay.options import Progress, ReplayOptions, taken_stamp
 from segrgbx_ros.replay.output import (
     STATE_FILE,
     FrameContext,
@@ -162,10 +162,10 @@ class ReplayRun:
             self._camera_info = msg
             return
         image: AnyImage = msg
-        stamp = stamp_ns(image.header)
         if role == "ground_truth" and self._truth is not None:
-            self._truth.add(stamp, image)
+            self._truth.add(_frame_stamp(image, message.log_time_ns), image)
         elif role == "rgb":
+            stamp = taken_stamp(self._options.stamps, stamp_ns(image.header), message.log_time_ns)
             self._first_rgb_ns = stamp if self._first_rgb_ns is None else self._first_rgb_ns
             arrived = ArrivedRgb(image, message.log_time_ns)
             self._x.hand_over()
@@ -185,7 +185,7 @@ class ReplayRun:
             pair = self._waiting[0].pair
             if self._truth is not None and before_ns is not None:
                 late = pair.rgb.log_time_ns < before_ns
-                if not late and not self._truth.has(pair.rgb_stamp_ns):
+                if not late and not self._truth.has(_truth_stamp(pair.rgb)):
                     return
             self._segment(self._waiting.popleft(), output)
 
@@ -204,7 +204,7 @@ class ReplayRun:
         self._alone += pair.x is None and self._topics.x is not None
         truth = None
         if self._truth is not None:
-            truth = self._truth.score(pair.rgb_stamp_ns, done.segmentation.labels)
+            truth = self._truth.score(_truth_stamp(pair.rgb), done.segmentation.labels)
         context = FrameContext(
             header=pair.rgb.msg.header,
             log_time_ns=pair.rgb.log_time_ns,
@@ -262,6 +262,7 @@ class ReplayRun:
             class_fractions=self._statistics.class_fractions(),
             problems={**self._x.first_problem, **self._pipeline.refusals.first},
             notes=self._notes(),
+            sync_policy=self._options.sync.policy,
             interrupted=self._interrupted(),
         )
 
@@ -312,7 +313,9 @@ class ReplayRun:
                 f"{self._held} of {masks} use the X of an earlier image, since none of their own "
                 "was near enough in time (missing_x hold_last)."
             )
-        return [*said, *(self._truth.notes() if self._truth is not None else [])]
+        if self._options.stamps == "log":
+            said.append("Pairs are by log times (--stamps log), which include transport delays.")
+        return [*said, *truth_notes(self._bag, self._options.gt_topic, self._truth)]
 
     def _clock_doubts(self) -> list[str]:
         found = (
@@ -332,7 +335,10 @@ class ReplayRun:
         frames = self._frames()
         reasons = ", ".join(f"{reason} {n}" for reason, n in frames.dropped.items()) or "none"
         if frames.dropped.get("invalid_rgb_stamp") or frames.dropped.get("invalid_x_stamp"):
-            hint = "images need stamps above zero: check the driver's clock"
+            hint = (
+                "images need stamps above zero: check the driver's clock, or pair this recording "
+                "by its log times with --stamps log"
+            )
         else:
             first = {"rgb": self._first_rgb_ns, "x": self._x.first_ns}
             starts = ", ".join(
@@ -386,6 +392,16 @@ class ReplayRun:
         if self._report is not None:
             seen = self._matching.counts.rgb_in
             self._report(Progress(self._topics, seen, self._rgb_total, self._pipeline.segmented))
+
+
+def _truth_stamp(rgb: ArrivedRgb) -> int:
+    return _frame_stamp(rgb.msg, rgb.log_time_ns)
+
+
+def _frame_stamp(msg: AnyImage, log_time_ns: int) -> int:
+    """What RGB and its ground truth share: the header's stamp, or without one the log time."""
+    stamp = stamp_ns(msg.header)
+    return stamp if stamp > 0 else log_time_ns
 
 
 def replay(

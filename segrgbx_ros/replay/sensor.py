@@ -36,8 +36,8 @@ def make_matching(
     events = x is not None and x.msgtype in EVENT_TYPES
     matching: ReplayMatching = Matching(modality, events, options.sync, emit)
     if x is not None and events:
-        return matching, RecordedEvents(matching, options.sync, x.name, x.msgtype)
-    return matching, RecordedImages(matching, options.sync)
+        return matching, RecordedEvents(matching, options, x.name, x.msgtype)
+    return matching, RecordedImages(matching, options)
 
 
 def make_pipeline(

@@ -61,6 +61,7 @@ class ReplaySummary:
     topic_messages: messages recorded on each topic used. problems: the first sentence for each
     reason why a frame was refused. notes: further information for readers of the figures.
     interrupted: what stopped the replay, and how far it came; None if it was not stopped.
+    sync_policy: "approximate" or "exact"; None in a summary of an earlier version.
     """
 
     frames: Frames
@@ -86,6 +87,7 @@ class ReplaySummary:
     problems: Mapping[str, str]
     notes: Sequence[str]
     interrupted: str | None = None
+    sync_policy: str | None = None
 
     @property
     def complete(self) -> bool:

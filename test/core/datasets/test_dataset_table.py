@@ -25,6 +25,19 @@ from segrgbx_core.scenes import Drive, DriveSettings
 SMALL = DriveSettings(seconds=1.0, rate_hz=5.0, width=64, height=48, seed=1, conditions=("day",))
 
 
+def test_a_recording_is_no_dataset(tmp_path: Path) -> None:
+    """Nor is the dataset beside it what was meant."""
+    folder(tmp_path / "data")
+    bag = tmp_path / "bag"
+    bag.mkdir()
+    (bag / "metadata.yaml").write_text("")
+    (bag / "bag_0.mcap").write_bytes(b"")
+    for root in (bag, bag / "bag_0.mcap"):
+        with pytest.raises(InputError, match=r"is a recording, .*segrgbx inspect") as caught:
+            splits_in("folder", root)
+        assert "data," not in str(caught.value)
+
+
 def folder(root: Path, count: int = 5, conditions: str = "") -> Path:
     """Frames whose every value is their number."""
     for kind in ("rgb", "x", "labels"):

@@ -11,7 +11,7 @@ from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.scenes import PinholeCamera
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.scenes import camera_info
-from segrgbx_ros.bags.topics import TopicsTaken, find_topics
+from segrgbx_ros.bags.topics import TopicsTaken, find_topics, untaken_truth
 from segrgbx_ros.bags.writer import BagWriter
 from segrgbx_ros.messages.images import image_message
 from segrgbx_ros.messages.types import (
@@ -144,6 +144,35 @@ def test_told_topics_are_taken(tmp_path: Path) -> None:
     assert (taken.rgb, taken.x, taken.ground_truth) == ("/a", "/b", "/c")
 
 
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        (["/yolo/segmentation"], "/yolo/segmentation (sensor_msgs/msg/Image, 1) may hold masks"),
+        (["/camera/mask"], "/camera/mask"),
+        (["/net/labels/image_raw", "/semantic/image_raw"], "/semantic/image_raw"),
+        (["/thermal/seg", "/rgb/label_image/compressed"], "give it as --gt-topic"),
+        (["/gt/a", "/gt/b"], "Several topics may be ground truth: /gt/a"),
+    ],
+)
+def test_masks_are_no_truth_by_themselves_and_stop_nothing(
+    tmp_path: Path, others: list[str], words: str
+) -> None:
+    path = bag_with(tmp_path, "/camera/color/image_raw", "/thermal/image_raw", *others)
+    taken = topics_of(path)
+    assert (taken.rgb, taken.x) == ("/camera/color/image_raw", "/thermal/image_raw")
+    assert taken.ground_truth is None
+    with BagReader(path) as bag:
+        assert words in str(untaken_truth(bag))
+    assert topics_of(path, ground_truth=others[0]).ground_truth == others[0]
+
+
+def test_nothing_is_said_where_truth_is_plain_or_absent(tmp_path: Path) -> None:
+    names = ("/rgb/image_raw", "/thermal/image_raw")
+    for number, others in enumerate(([], ["/gt/mask", "/net/mask"], ["/segrgbx/mask"])):
+        with BagReader(bag_with(tmp_path / str(number), *names, *others)) as bag:
+            assert untaken_truth(bag) is None
+
+
 def test_ground_truth_can_be_left_out(tmp_path: Path) -> None:
     path = bag_with(tmp_path, "/rgb/image_raw", "/thermal/image_raw", "/gt/a", "/gt/b")
     assert topics_of(path, ground_truth="none").ground_truth is None
@@ -179,7 +208,6 @@ def test_no_rgb_topic_lists_the_images(tmp_path: Path) -> None:
             r"several .*RGB: /left/rgb .*/right/rgb.*--rgb-topic",
         ),
         (["/rgb", "/thermal/a", "/thermal/b"], r"several .*\(X\): /thermal/a .*--x-topic"),
-        (["/rgb", "/thermal/a", "/gt/a", "/gt/b"], r"several .*ground truth: /gt/a .*--gt-topic"),
     ],
 )
 def test_several_candidates_are_listed(tmp_path: Path, topics: list[str], words: str) -> None:

@@ -77,6 +77,19 @@ def test_problems_are_listed_by_topic(tmp_path: Path, capsys: Captured) -> None:
     assert "things to look at" in said
     assert "- /rgb/image_raw: All stamps are zero" in said
     assert "no stamp" in said
+    assert "--stamps log" in said
+    assert "clocks" not in said
+
+
+def test_zero_stamps_in_json_and_by_log_times(tmp_path: Path, capsys: Captured) -> None:
+    bag = str(made(tmp_path / "bag", zero_stamps=True))
+    assert main(["inspect", bag, "--json"]) == 0
+    pairs = json.loads(capsys.readouterr().out)["pairs"]
+    assert {(pair["with_x"], pair["skew_ms"]) for pair in pairs} == {(0, None)}
+    assert main(["inspect", bag, "--json", "--stamps", "log"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert {(pair["with_x"], pair["skew_ms"]) for pair in content["pairs"]} == {(5, 0.0)}
+    assert content["problems"] == []
 
 
 def test_a_recording_that_breaks_off(tmp_path: Path, capsys: Captured) -> None:

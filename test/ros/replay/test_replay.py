@@ -281,6 +281,33 @@ def test_truth_of_another_stamp_does_not_count(tmp_path: Path, segmenter: Segmen
     summary = replay(ReplayOptions(bag, "thermal", tmp_path / "out"), segmenter=segmenter)
     assert summary.frames_scored == 0
     assert summary.miou is None
+    assert any("none of 3 images on /gt/mask has the stamp" in note for note in summary.notes)
+
+
+def test_masks_of_another_network_are_no_truth(tmp_path: Path, segmenter: Segmenter) -> None:
+    entries = [*stream(2), ("/yolo/segmentation", 1, truth_at(0))]
+    bag = write_bag(tmp_path / "bag", entries)
+    summary = replay(ReplayOptions(bag, "thermal", tmp_path / "out"), segmenter=segmenter)
+    assert (summary.frames.segmented, summary.miou) == (2, None)
+    assert any("give it as --gt-topic" in note for note in summary.notes)
+    told = ReplayOptions(bag, "thermal", tmp_path / "told", gt_topic="/yolo/segmentation")
+    assert replay(told, segmenter=segmenter).frames_scored == 1
+
+
+def test_log_times_in_place_of_stamps(tmp_path: Path, segmenter: Segmenter) -> None:
+    """Headers without stamps, and the log times that `stream` writes: X 4 ms after its RGB."""
+    entries = stream(3)
+    entries += [("/gt/mask", 100 * k, truth_at(0)) for k in range(3)]
+    for _, _, msg in entries:
+        msg.header.stamp.sec = msg.header.stamp.nanosec = 0
+    bag = write_bag(tmp_path / "bag", entries)
+    options = ReplayOptions(bag, "thermal", tmp_path / "out", stamps="log")
+    summary = replay(options, segmenter=segmenter)
+    assert (summary.frames.segmented, summary.frames.dropped) == (3, {})
+    assert summary.frames_scored == 3
+    assert summary.skew_ms is not None
+    assert summary.skew_ms.max == pytest.approx(4.0)
+    assert any("--stamps log" in note for note in summary.notes)
 
 
 def test_truth_of_other_classes_is_matched_by_name(tmp_path: Path, segmenter: Segmenter) -> None:

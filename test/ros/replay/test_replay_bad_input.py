@@ -146,6 +146,7 @@ def test_all_stamps_are_zero(bench: Bench) -> None:
     sentence = bench.refused([(RGB, 0, rgb_at(None)), (X, 1, x_at(None))])
     assert "invalid_rgb_stamp 1, invalid_x_stamp 1" in sentence
     assert "stamps above zero" in sentence
+    assert "--stamps log" in sentence
     assert list(bench.out.iterdir()) == []
 
 

@@ -320,6 +320,20 @@ def test_every_packet_counts_before_the_next_image(tmp_path: Path, segmenter: Se
     assert summary.notes == []
 
 
+def test_events_by_log_times(tmp_path: Path, segmenter: Segmenter) -> None:
+    """As with stamps, which `write_bag` logs messages by, though the headers have none."""
+    entries = [packet_at(10 * k, mono(40, k), seq=k) for k in range(60)]
+    entries += [rgb_at(ms) for ms in range(101, 500, 20)]
+    stamped = run(write_bag(tmp_path / "a", entries), "event", tmp_path / "stamped", segmenter)
+    for _, _, msg in entries:
+        msg.header.stamp.sec = msg.header.stamp.nanosec = 0
+    bag = write_bag(tmp_path / "b", entries)
+    options = ReplayOptions(bag, "event", tmp_path / "log", stamps="log")
+    summary = replay(options, segmenter=segmenter)
+    assert summary.frames == stamped.frames
+    assert summary.frames.segmented == 20
+
+
 def test_events_nowhere_near_the_images(tmp_path: Path, segmenter: Segmenter) -> None:
     far = [packet_at(5000 + k, mono(5, k), seq=k) for k in range(3)]
     bag = write_bag(tmp_path / "bag", [rgb_at(0), rgb_at(100), *far])

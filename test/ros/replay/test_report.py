@@ -138,6 +138,17 @@ def test_no_warning_where_all_is_well_and_one_where_not(tmp_path: Path) -> None:
         assert words in text
 
 
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ("approximate", "a larger --slop pairs more"),
+        ("exact", "without --sync-policy exact, the nearest within --slop is taken"),
+    ],
+)
+def test_the_way_to_more_pairs_fits_the_policy(tmp_path: Path, policy: str, words: str) -> None:
+    assert words in written(tmp_path, replace(WHOLE, sync_policy=policy))
+
+
 def test_without_truth_and_without_x(tmp_path: Path) -> None:
     alone = replace(
         WHOLE,
