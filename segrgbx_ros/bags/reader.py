@@ -14,7 +14,7 @@ from types import TracebackType
 
 from segrgbx_core.errors import BagError
 from segrgbx_core.wording import counted
-from segrgbx_ros.bags.files import DataFile, located, nothing_left, opened
+from segrgbx_ros.bags.files import DataFile, Opened, located, nothing_left, opened
 from segrgbx_ros.bags.metadata import (
     METADATA_FILE,
     BagMessage,
@@ -49,12 +49,25 @@ class BagReader:
         self._asked: frozenset[str] = frozenset()
         self._ended = False
         with ExitStack() as stack:
-            self._files = [opened(file, stack) for file in place.files]
+            self._refused: list[BagError] = []
+            self._files = self._opened(place.files, stack)
             self.cut = tuple(file.path for file in self._files if file.cut)
             self.topics = self._topics()
             if self.cut and not any(topic.count for topic in self.topics):
                 raise nothing_left(self.cut[0])
             self._stack = stack.pop_all()
+
+    def _opened(self, files: Collection[Path], stack: ExitStack) -> list[Opened]:
+        """The files that can be read; `loss` tells of the others, unless there are only those."""
+        done = []
+        for file in files:
+            try:
+                done.append(opened(file, stack))
+            except BagError as err:
+                self._refused.append(err)
+        if not done:
+            raise self._refused[0]
+        return done
 
     def __enter__(self) -> "BagReader":
         return self
@@ -115,6 +128,8 @@ class BagReader:
             more = len(self._missing_files) - 1
             named = self._missing_files[0] + (f" and {counted(more, 'more file')}" if more else "")
             return f"{METADATA_FILE} names {named}, not in the folder; {known}."
+        if self._refused:
+            return f"{str(self._refused[0]).rstrip('.')}; {known}."
         if self._damage.places:
             more = self._damage.places - 1
             further = f", and {counted(more, 'further fault')}" if more else ""

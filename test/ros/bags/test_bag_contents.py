@@ -263,6 +263,21 @@ def test_a_split_recording(tmp_path: Path) -> None:
     assert "names bag_0.mcap, not in the folder; 12 of the 24 messages" in loss
 
 
+def test_one_file_of_a_split_recording_is_empty(tmp_path: Path) -> None:
+    """As a recorder leaves the next file that is killed while it opens it."""
+    split(tmp_path / "bag")
+    for content in (b"", b"not a recording at all"):
+        (tmp_path / "bag" / "bag_1.mcap").write_bytes(content)
+        messages, loss = read_all(tmp_path / "bag")
+        assert [m.log_time_ns - START for m in messages] == list(range(COUNT))
+        assert loss is not None
+        assert "bag_1.mcap" in loss
+        assert "12 of the 24 messages" in loss
+    (tmp_path / "bag" / "bag_0.mcap").write_bytes(b"")
+    with pytest.raises(BagError, match=r"bag_0.mcap is empty, 0 bytes"):
+        BagReader(tmp_path / "bag")
+
+
 def test_a_compression_that_nobody_has(tmp_path: Path) -> None:
     write_bag(tmp_path / "bag", "mcap", CompressionMode.FILE)
     edit(tmp_path / "bag", "compression_format: zstd", "compression_format: lz5")
