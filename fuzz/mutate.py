@@ -188,7 +188,7 @@ def _other_value(rng: Random, value: Any) -> Any:
     way = rng.random()
     if way < 0.15:
         return [value]
-    if way < 0.25 and isinstance(value, int | float):
+    if way < 0.25 and isinstance(value, int | float) and abs(value) < 1e300:
         return rng.choice((-value, value + 1, value * 1e6, float(value), str(value)))
     if way < 0.3:
         return {"name": value}

@@ -8,9 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_LONGEST = 2000
+
 
 class SegRgbxError(Exception):
-    """Base class of errors caused by input, files or settings, not by a defect."""
+    """Base class of errors caused by input, files or settings, not by a defect.
+
+    A sentence may quote what others wrote, however long; beyond 2000 letters its middle is left
+    out.
+    """
+
+    def __init__(self, sentence: str = "") -> None:
+        if len(sentence) > _LONGEST:
+            kept = _LONGEST // 2
+            sentence = f"{sentence[:kept]} [...] {sentence[-kept:]}"
+        super().__init__(sentence)
 
 
 class InputError(SegRgbxError):

@@ -55,6 +55,16 @@ class Manifest:
     settings: Mapping[str, object] | None = None
     labels: str = LABEL_FORMS[0]
 
+    def __post_init__(self) -> None:
+        if len(self.label_set) > _LONGEST_NAME:
+            raise InputError(
+                f"label_set has {len(self.label_set)} letters; expected the name of a set, or of "
+                "a file beside the manifest."
+            )
+
+
+_LONGEST_NAME = 255
+
 
 def read_manifest(folder: Path) -> Manifest:
     """Raises InputError where the folder or its manifest is missing or malformed."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.errors import LabelError
+from segrgbx_core.errors import LabelError, guarded
 from segrgbx_core.files.fields import filled
 from segrgbx_core.files.resources import share_dir
 from segrgbx_core.files.yaml import read_yaml
@@ -108,7 +108,9 @@ def read_label_file(name_or_path: str | Path) -> tuple[Path, LabelFile]:
     a_name = path.suffix not in (".yaml", ".yml")
     if a_name:
         path = share_dir() / "config" / "labels" / f"{name_or_path}.yaml"
-    if not path.is_file() or (a_name and Path(name_or_path).name != str(name_or_path)):
+    with guarded("a label set", LabelError, f"Label set '{name_or_path}' was not found ({{}})."):
+        found = path.is_file()
+    if not found or (a_name and Path(name_or_path).name != str(name_or_path)):
         known = sorted(p.stem for p in (share_dir() / "config" / "labels").glob("*.yaml"))
         raise LabelError(
             f"Label set '{name_or_path}' was not found; shipped sets: {', '.join(known)}; "

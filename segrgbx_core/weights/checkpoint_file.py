@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads tensors from another project's checkpoint file without running code from it."""
 
+import io
 import pickle
+import pickletools
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +16,8 @@ from segrgbx_core.errors import ModelError, SegRgbxError, guarded
 from segrgbx_core.files.disk import refuse_pointer_file
 
 _NESTED = 10
+# Of the old format, before its storages: magic number, version, system, content.
+_PICKLES = 4
 WRAPPERS = ("state_dict", "model", "model_state_dict")
 
 
@@ -70,16 +74,18 @@ def torch_content(
     """
     refuse_pointer_file(path, error)
     with guarded(str(path), error, refusal):
-        _check_archive(path, sums)
-        content: object = torch.load(path, map_location="cpu", weights_only=True)
+        source: Path | io.BytesIO = path
+        if zipfile.is_zipfile(path):
+            _check_archive(path, sums)
+        else:
+            source = _old_format(path)
+        content: object = torch.load(source, map_location="cpu", weights_only=True)
         _check_tensors(content)
     return content
 
 
 def _check_archive(path: Path, sums: bool) -> None:
     """torch stores without compression, so that more than the file's size is damage."""
-    if not zipfile.is_zipfile(path):
-        return
     with zipfile.ZipFile(path) as archive:
         stated = sum(entry.file_size for entry in archive.infolist())
         if stated > path.stat().st_size:
@@ -87,6 +93,23 @@ def _check_archive(path: Path, sums: bool) -> None:
         damaged = archive.testzip() if sums else None
     if damaged is not None:
         raise ValueError(f"{damaged} in it differs from its checksum")
+
+
+def _old_format(path: Path) -> io.BytesIO:
+    """A file of torch before 1.6, which takes memory for the storages that its pickles name.
+
+    Each is named by (kind, type, key, place, elements, view), just before a BINPERSID. In memory,
+    because a read of a file takes memory for as many bytes as are asked for.
+    """
+    file = io.BytesIO(path.read_bytes())
+    for _ in range(_PICKLES):
+        number = 0
+        for code, value, _at in pickletools.genops(file):
+            number = value if isinstance(value, int) and "INT" in code.name else number
+            if code.name == "BINPERSID" and number > path.stat().st_size:
+                raise ValueError(f"a storage states {number} elements")
+    file.seek(0)
+    return file
 
 
 def _check_tensors(content: object, depth: int = 0) -> None:

@@ -75,6 +75,8 @@ def transform_between(
     for stamped in transforms:
         parent, child = _name(stamped.header.frame_id), _name(stamped.child_frame_id)
         parent_from_child = _matrix(stamped.transform)
+        if parent_from_child is None:
+            continue
         steps.setdefault(child, {})[parent] = parent_from_child
         steps.setdefault(parent, {})[child] = np.asarray(
             np.linalg.inv(parent_from_child), np.float64
@@ -90,16 +92,23 @@ def transform_between(
     return reached.get(_name(target))
 
 
+_LEAST_LENGTH, _FARTHEST_M = 1e-6, 1e12
+
+
 def _name(frame: str) -> str:
     return frame.lstrip("/")
 
 
-def _matrix(transform: _Transform) -> Matrix:
+def _matrix(transform: _Transform) -> Matrix | None:
+    """None for figures that are no transform: not finite, or a rotation that is not filled in."""
     move, turn = transform.translation, transform.rotation
     quaternion = np.array([turn.x, turn.y, turn.z, turn.w], np.float64)
     done = np.eye(4)
-    done[:3, :3] = rotation_matrix(quaternion / max(float(np.linalg.norm(quaternion)), 1e-12))
     done[:3, 3] = (move.x, move.y, move.z)
+    length = float(np.linalg.norm(quaternion))
+    if not (_LEAST_LENGTH < length < np.inf and np.abs(done).max() < _FARTHEST_M):
+        return None
+    done[:3, :3] = rotation_matrix(quaternion / length)
     return done
 
 

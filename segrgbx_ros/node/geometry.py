@@ -64,7 +64,11 @@ class LiveCameras:
                 "publish the sensors' static transform."
             ) from err
         matrix = transform_between([_Stamped(rgb_frame, frame, stamped)], rgb_frame, frame)
-        assert matrix is not None
+        if matrix is None:
+            raise InputError(
+                f"{purpose} needs a transform from '{frame}' to '{rgb_frame}', but the one on TF "
+                "is not filled in; correct its publisher."
+            )
         return matrix
 
     def close(self) -> None:

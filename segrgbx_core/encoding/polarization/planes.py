@@ -50,6 +50,8 @@ from segrgbx_core.readings import (
 )
 
 _DTYPES = (np.uint8, np.uint16, np.float32)
+# Beyond these, which no sensor has, the squares of the Stokes parameters overflow float32.
+_FAINTEST, _BRIGHTEST = 1e-9, 1e9
 _DARK_COUNTS = 2.0
 _MOST_DOLP = 2.0
 _MOST_RADIANS = 4 * np.pi
@@ -182,7 +184,7 @@ def _from_images(
 ) -> Planes:
     dark = settings.dark if settings.dark is not None else _DARK_COUNTS * counts
     intensity = images.sum(axis=0) / 2 - np.float32(2 * settings.black_level)
-    valid = valid & (intensity > 2 * dark)
+    valid = valid & (intensity > max(2 * dark, _FAINTEST)) & (abs(images).max(0) < _BRIGHTEST)
     return _planes(linear_polarization(images, intensity, valid), valid)
 
 
