@@ -11,6 +11,7 @@ CELLS    ?=
 LOCKED   ?=
 MFNET    ?=
 NYU      ?=
+N        ?= 1000
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -26,7 +27,7 @@ DEMO_DONE  := out/.demo-complete
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test test-all coverage lint test-ros test-matrix mutants results clean
+.PHONY: help setup lock demo test test-all coverage lint fuzz test-ros test-matrix mutants results clean
 
 help:
 	@echo "make demo      make a drive of synthetic scenes, segment it, leave a report in $(DEMO)"
@@ -34,6 +35,7 @@ help:
 	@echo "make test-all  the tests, the slow ones too"
 	@echo "make coverage  the tests as make test, with the lines and branches they reach"
 	@echo "make lint      ruff and mypy"
+	@echo "make fuzz      damaged input on every surface, N=1000 inputs each"
 	@echo "make test-ros  colcon build and colcon test in build/ros, where ROS 2 is installed"
 	@echo "make test-matrix  the tests with each Python and the oldest and newest packages: hours,"
 	@echo "               and 12 GB of disk for one cell at a time; the table is in build/matrix"
@@ -135,6 +137,9 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: $(READY)
+	$(BIN)/python -m fuzz --inputs $(N) $(ARGS)
 
 test-ros:
 	@ROS_SETUP="$(ROS_SETUP)" ROS_VENV="$(ROS_VENV)" PIP_ARGS="$(PIP_ARGS)" \

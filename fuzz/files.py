@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import save
 
@@ -37,17 +38,13 @@ _RNG = np.random.default_rng(11)
 
 
 def _images() -> Sequence[bytes]:
+    images: list[tuple[str, npt.NDArray[Any]]]
     alpha = np.dstack([RGB, RGB[..., 0]])
     metres = WARM.astype(np.float32) / 1000
-    plain = [cv2.imencode(suffix, RGB)[1].tobytes() for suffix in _SUFFIXES]
-    others = [
-        (".png", WARM),
-        (".png", alpha),
-        (".tiff", WARM),
-        (".tiff", metres),
-        (".png", RGB[..., 0]),
-    ]
-    return [*plain, *(cv2.imencode(suffix, image)[1].tobytes() for suffix, image in others)]
+    images = [(suffix, RGB) for suffix in _SUFFIXES]
+    images += [(".png", WARM), (".png", alpha), (".tiff", WARM), (".tiff", metres)]
+    images += [(".png", RGB[..., 0])]
+    return [cv2.imencode(suffix, image)[1].tobytes() for suffix, image in images]
 
 
 def _palette() -> Sequence[bytes]:

@@ -104,7 +104,7 @@ def _pictures() -> Sequence[bytes]:
 
 def _depth_pictures() -> Sequence[bytes]:
     png = bytes(12) + cv2.imencode(".png", WARM)[1].tobytes()
-    quantised = np.float32([100.0, -1.0]).tobytes()
+    quantised = np.array([100.0, -1.0], np.float32).tobytes()
     rvl = np.array([WIDTH, HEIGHT], "<u4").tobytes() + bytes.fromhex("00048cc0" * 30)
     zeros = np.array([7, 1], "<u4").tobytes() + bytes.fromhex("00000070")
     return [

@@ -93,8 +93,10 @@ def _splice(rng: Random, data: bytearray, seeds: Sequence[bytes]) -> None:
     data[rng.randrange(len(data) + 1) :] = other[rng.randrange(len(other) + 1) :]
 
 
-_CHANGES = (_flip, _flip, _number, _number, _number, _float, _cut, _drop, _repeat, _noise, _fill)
-_CHANGES += (_splice,)
+_CHANGES = (
+    *(_flip, _flip, _number, _number, _number, _float, _cut, _drop, _repeat, _noise, _fill),
+    _splice,
+)
 
 
 def image_changed(rng: Random, seeds: Sequence[bytes]) -> bytes:
