@@ -22,7 +22,7 @@ from segrgbx_core.encoding.contract import (
     setting,
 )
 from segrgbx_core.errors import InputError
-from segrgbx_core.files.events import EVENT_SUFFIX, read_events
+from segrgbx_core.files.events import EVENT_SUFFIXES, read_events
 from segrgbx_core.readings import Events, Planes
 
 _WEIGHT_BITS = 16
@@ -328,6 +328,6 @@ ENCODING = Encoding(
     (Events,),
     _plane_names,
     read=_read,
-    suffixes=(EVENT_SUFFIX,),
+    suffixes=EVENT_SUFFIXES,
     noise=PlaneNoise(gain=0.5, planes=(0.3, 0.3, 0.3), specks=0.01),
 )
