@@ -278,6 +278,6 @@ def test_the_lock_has_hashes_and_all_requirements(
         wanted[canonicalize_name(pinned.name)] = pinned
     assert set(requirements) <= set(wanted)
     assert "LOCKED" in (repository / "Makefile").read_text("utf-8")
-    assert "pip-audit --require-hashes" in (
+    assert "pip-audit --strict --require-hashes" in (
         repository / ".github" / "workflows" / "ci.yml"
     ).read_text("utf-8")

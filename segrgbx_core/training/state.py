@@ -183,14 +183,14 @@ def save_checkpoint(state: TrainingState, path: Path, rng: Sequence[Tensor]) -> 
         "norm_epsilons": list(state.model.config.norm_epsilons),
     }
     with replacing(path) as file:
-        _save(content, file)
+        save_tensors(content, file)
         file.flush()
         os.fsync(file.fileno())
     with disk_errors(path):
         _keep_name(path.parent)
 
 
-def _save(content: object, file: BinaryIO) -> None:
+def save_tensors(content: object, file: BinaryIO) -> None:
     """Saves the content; raises the original OSError if torch replaces it by its own error."""
     watched = _Watched(file)
     try:

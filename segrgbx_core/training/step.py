@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from segrgbx_core.errors import SegRgbxError, memory_errors
-from segrgbx_core.files.disk import disk_errors
+from segrgbx_core.files.disk import replacing
 from segrgbx_core.model.placement import autocast
 from segrgbx_core.training.augment import Batch
 from segrgbx_core.training.objective import Objective
 from segrgbx_core.training.ranks import Ranks, share_batch_norms
 from segrgbx_core.training.recipe import Recipe
-from segrgbx_core.training.state import RATE, TrainingState, way_on
+from segrgbx_core.training.state import RATE, TrainingState, save_tensors, way_on
 
 BAD_BATCH = "bad_batch.pt"
 
@@ -121,8 +121,8 @@ class Stepper:
         batch = f"its batch has the samples {samples}"
         if self._out is not None:
             path = self._out / f"{self._ranks.rank or ''}{BAD_BATCH}"
-            with disk_errors(path):
-                torch.save({"step": self._state.step, **vars(part)}, path)
+            with replacing(path) as file:
+                save_tensors({"step": self._state.step, **vars(part)}, file)
             batch = f"the batch is kept in {path} (samples {samples})"
         raise SegRgbxError(
             f"The loss is {value} at step {self._state.step}; {batch}: look at it, or lower "

@@ -187,7 +187,7 @@ def run(args: argparse.Namespace) -> int:
 
     SIGINT and SIGTERM end it after the current message, with the page of the masks so far.
     """
-    from segrgbx_core.commands.terminal import output
+    from segrgbx_core.commands.terminal import notices, output
     from segrgbx_core.stopping import StoppedError, StopRequest
     from segrgbx_ros.commands.replay_table import print_summary
     from segrgbx_ros.replay.options import ReplayOptions
@@ -221,8 +221,10 @@ def run(args: argparse.Namespace) -> int:
         write_report(args.out)
         print_summary(output(), summary, args.out)
         _print_remarks(summary)
-    if summary.interrupted is not None:
+    if summary.interrupted is not None and stop.asked is not None:
         raise StoppedError(summary.interrupted)
+    if summary.interrupted is not None:
+        notices().print(f"segrgbx: {summary.interrupted}")
     return 0 if summary.complete else 1
 
 

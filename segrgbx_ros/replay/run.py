@@ -4,13 +4,14 @@
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import TypeAlias
 
 from segrgbx_core import Segmenter
 from segrgbx_core.doubts import doubt_about_clock
-from segrgbx_core.errors import BagError, InputError
+from segrgbx_core.errors import BagError, InputError, is_out_of_memory
 from segrgbx_core.files.disk import disk_errors, no_empty_folders, write_whole
 from segrgbx_core.files.resources import versions
 from segrgbx_core.modality import NO_X
@@ -58,6 +59,7 @@ from segrgbx_ros.replay.summary import (
 TRUTH_WAIT_NS = 1_000_000_000
 LAGS_KEPT = 1000
 OTHER_CLOCK = "the sensor stamps by another clock, or an old recording was recorded again."
+NO_MEMORY = "a lack of memory"
 Stopping: TypeAlias = Callable[[], str | None]
 
 
@@ -100,16 +102,13 @@ class ReplayRun:
         """Reads the recording to its end, or until it is to stop, and sums up."""
         with self._output() as output:
             self._tell()
-            for message in self._bag.messages(self._topics_used()):
-                self._take(message)
-                self._release(output, message.log_time_ns - TRUTH_WAIT_NS)
-                self._stopped = self._stopping() if self._may_stop() else None
-                if self._enough() or self._stopped is not None:
-                    break
-            else:
-                self._x.hand_over()
-                self._matching.flush()
-                self._release(output, None)
+            try:
+                self._read(output)
+            except Exception as err:
+                may_stop = self._pipeline.segmented and self._may_stop()
+                if not may_stop or not is_out_of_memory(err):
+                    raise
+                self._stopped = NO_MEMORY
             self._tell()
         if self._recall is not None and self._recall.more:
             raise another_recording(self._options.out)
@@ -118,6 +117,17 @@ class ReplayRun:
                 raise StoppedError(f"stopped by {self._stopped} before the first mask.")
             raise self._nothing_segmented()
         return self._summary()
+
+    def _read(self, output: ReplayOutput) -> None:
+        for message in self._bag.messages(self._topics_used()):
+            self._take(message)
+            self._release(output, message.log_time_ns - TRUTH_WAIT_NS)
+            self._stopped = self._stopping() if self._may_stop() else None
+            if self._enough() or self._stopped is not None:
+                return
+        self._x.hand_over()
+        self._matching.flush()
+        self._release(output, None)
 
     @property
     def state(self) -> list[FrameFacts]:
@@ -225,8 +235,6 @@ class ReplayRun:
     ) -> FrameFacts:
         """Writes a frame, computed now or taken from the interrupted replay."""
         if self._recall is not None and self._recall.taken is not None:
-            if len(self._facts) == len(self._before):
-                raise another_recording(self._options.out)
             output.write_again(done, context, self._recall.taken.messages)
             return self._before[len(self._facts)]
         timings = {**done.timings_ms, "output": output.write(done, context)}
@@ -464,7 +472,9 @@ def _resumed(parts: Parts, begun_with: Mapping[str, str]) -> ReplaySummary:
     reopen_replay_output(out)
     earlier = EarlierResult(out)
     try:
-        recall = RecallingSegmenter(segmenter, earlier.frames(segmenter.label_set))
+        # One more may be there, of a frame that was not finished.
+        known = islice(earlier.frames(segmenter.label_set), len(state.frames))
+        recall = RecallingSegmenter(segmenter, known)
         pipeline = make_pipeline(parts.options, parts.bag, parts.topics, recall)
         run = ReplayRun(**vars(parts), pipeline=pipeline, recall=recall, before=state.frames)
         summary = _finished(run, out, begun_with)

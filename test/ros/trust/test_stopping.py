@@ -18,6 +18,7 @@ import pytest
 
 from segrgbx_core import Segmenter
 from segrgbx_core.errors import BagError, InputError
+from segrgbx_core.pictures.frames import four_up
 from segrgbx_core.stopping import StoppedError
 from segrgbx_ros import cli
 from segrgbx_ros.bags.reader import BagReader
@@ -142,6 +143,28 @@ def test_a_resumption_that_was_killed_loses_nothing(
     assert not (tmp_path / ".result-before").exists()
 
 
+def test_memory_that_runs_out_keeps_the_masks_so_far(
+    run: Callable[..., ReplaySummary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, really = [], Segmenter.__call__
+
+    def short(self: Segmenter, *args: Any, **named: Any) -> object:
+        calls.append(1)
+        if len(calls) > 3:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+        return really(self, *args, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Segmenter, "__call__", short)
+        part = run(tmp_path)
+    assert part.frames.segmented == 3
+    assert "Stopped by a lack of memory after 3 masks" in (part.interrupted or "")
+    assert not part.complete
+    whole = run(tmp_path, resume=True)
+    assert whole.complete
+    assert whole.frames.segmented > 3
+
+
 def test_other_options_are_refused_by_name(
     run: Callable[..., ReplaySummary], tmp_path: Path
 ) -> None:
@@ -167,15 +190,35 @@ def test_nothing_to_resume_and_a_damaged_state_are_said(
 
 
 def test_a_result_that_is_not_the_state_s_is_refused_and_stays(
-    run: Callable[..., ReplaySummary], tmp_path: Path
+    run: Callable[..., ReplaySummary], small_drive: Path, segmenter: Segmenter, tmp_path: Path
 ) -> None:
     run(tmp_path / "out", 25)
-    run(tmp_path / "whole")
-    shutil.copytree(tmp_path / "whole" / "result", tmp_path / "out" / "result", dirs_exist_ok=True)
+    replay(ReplayOptions(small_drive, "none", tmp_path / "alone"), None, segmenter)
+    shutil.copytree(tmp_path / "alone" / "result", tmp_path / "out" / "result", dirs_exist_ok=True)
     before = written(tmp_path / "out")
     with pytest.raises(BagError, match="are not of these frames, so the replay cannot go on"):
         run(tmp_path / "out", resume=True)
     assert written(tmp_path / "out") == before
+
+
+def test_a_frame_that_was_not_finished_is_made_again(
+    run: Callable[..., ReplaySummary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its messages are there, but not what the summary needs."""
+    pictures_made = []
+
+    def short(*given: Any) -> Any:
+        pictures_made.append(1)
+        if len(pictures_made) > 3:
+            raise MemoryError
+        return four_up(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("segrgbx_ros.replay.output.four_up", short)
+        assert run(tmp_path / "out").frames.segmented == 4
+    run(tmp_path / "whole")
+    run(tmp_path / "out", resume=True)
+    assert written(tmp_path / "out") == written(tmp_path / "whole")
 
 
 def test_masks_are_taken_by_stamp_and_size(segmenter: Segmenter) -> None:
