@@ -15,11 +15,11 @@ from segrgbx_core.modality import MODALITIES
 from segrgbx_core.wording import printable
 from segrgbx_ros.node.health.diagnostics import Diagnostics
 from segrgbx_ros.node.health.gather import HealthReport
+from segrgbx_ros.node.health.ros_logging import RosLogHandler
 from segrgbx_ros.node.model import ModelPool, NodeModel
 from segrgbx_ros.node.outputs import NodeOutputs
 from segrgbx_ros.node.parameters.parameter_server import ParameterServer
 from segrgbx_ros.node.parameters.parameters import NodeSettings
-from segrgbx_ros.node.ros_logging import RosLogHandler
 from segrgbx_ros.node.run import LiveRun
 from segrgbx_ros.node.survival import answer_all_transitions, loading
 

@@ -28,8 +28,8 @@ from segrgbx_ros.messages.cameras import published_size, resized_intrinsics
 from segrgbx_ros.messages.types import NS_PER_S
 from segrgbx_ros.msg import SegmentationStatus
 from segrgbx_ros.node.health.health import OutputHealth, Rate
-from segrgbx_ros.node.inputs import incompatible_policy
 from segrgbx_ros.node.parameters.parameters import NodeSettings
+from segrgbx_ros.node.subscription import incompatible_policy
 from segrgbx_ros.pipeline import FrameStatus, SegmentedFrame
 
 

@@ -25,7 +25,6 @@ from segrgbx_ros.node.geometry import CloudDecoder, LateEncoder, live_cameras
 from segrgbx_ros.node.health.health import Rate, Recent, RunHealth
 from segrgbx_ros.node.inputs import (
     RGB,
-    Asked,
     CameraInfoInput,
     EventInput,
     image_input,
@@ -41,6 +40,7 @@ from segrgbx_ros.node.parameters.sensor import (
     sensor_settings,
     sync_settings,
 )
+from segrgbx_ros.node.subscription import Asked
 from segrgbx_ros.node.worker import SUPERSEDED, RateLimit, Turns, Worker
 from segrgbx_ros.pairing.matching import Match, Matching
 from segrgbx_ros.pipeline import Pipeline, SegmentedFrame, frame_status

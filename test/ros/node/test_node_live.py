@@ -160,7 +160,8 @@ def ros_image_of(values: np.ndarray) -> Any:
 
 def test_a_topic_that_names_the_transport_too_is_understood(model: str) -> None:
     """As the launch files remap rgb_topic:=.../compressed."""
-    from segrgbx_ros.node.inputs import RGB, Asked, image_input
+    from segrgbx_ros.node.inputs import RGB, image_input
+    from segrgbx_ros.node.subscription import Asked
 
     with stage(model=model, autostart=False) as played:
         source = replace(RGB, relative="cam/image_raw/compressed")
