@@ -196,6 +196,7 @@ def test_the_extra_dev_is_all_the_others(distribution: metadata.PathDistribution
         "teacher",
         "tensorboard",
         "test",
+        "video",
     }
     assert extras == known
     own = [line for line in distribution.requires or [] if line.startswith("segrgbx_ros[")]

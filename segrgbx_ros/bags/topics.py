@@ -233,7 +233,7 @@ def _sibling(bag: BagReader, name: str, last: str, msgtype: str) -> str | None:
     """The topic of that type and last name in the same namespace, as image_transport places it."""
     folders = [name.rpartition("/")[0]]
     image = bag.topic(name)
-    if image is not None and image.msgtype == COMPRESSED_IMAGE:
+    if image is not None and image.msgtype in IMAGE_TYPES[1:]:
         folders.append(folders[0].rpartition("/")[0])
     for folder in folders:
         topic = bag.topic(f"{folder}/{last}")

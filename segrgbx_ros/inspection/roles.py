@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a topic can serve as, tested on its first message with the code that would use it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
 from segrgbx_core.encoding import encode
-from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.errors import BagError, SegRgbxError
 from segrgbx_core.modality import MODALITIES
 from segrgbx_ros.bags.topics import COLOR_WORDS, OWN_RESULT, TRUTH_NAME, is_mask
 from segrgbx_ros.events.messages import raw_packet
 from segrgbx_ros.messages.cameras import CameraInfoMessage, camera_from_info
 from segrgbx_ros.messages.clouds import PointCloudMessage, read_points
-from segrgbx_ros.messages.images import AnyImage, ImageMessage, is_compressed, rgb_from_message
+from segrgbx_ros.messages.images import (
+    AnyImage,
+    ImageMessage,
+    UndecodedVideo,
+    is_compressed,
+    rgb_from_message,
+)
 from segrgbx_ros.messages.readings import XDecoder
 from segrgbx_ros.messages.sensors import sensors_of_type
 from segrgbx_ros.messages.types import (
@@ -24,6 +30,7 @@ from segrgbx_ros.messages.types import (
     LABEL_INFO,
     POINT_CLOUD,
 )
+from segrgbx_ros.messages.video import VideoStream, is_video
 
 RGB = "RGB"
 GREY = ("mono8", "mono16")
@@ -48,6 +55,8 @@ class Roles:
 
 def roles_of(name: str, msgtype: str, msg: Any) -> Roles:
     """The roles of a topic from its name, type and first message."""
+    if is_video(msg):
+        return _video_roles(name, msg)
     if msgtype in (IMAGE, COMPRESSED_IMAGE):
         return _image_roles(name, msg)
     if msgtype == POINT_CLOUD:
@@ -83,6 +92,8 @@ def named_modality(name: str) -> str | None:
 
 
 def _image_roles(name: str, msg: AnyImage) -> Roles:
+    if isinstance(msg, UndecodedVideo):
+        raise BagError(msg.problem)
     content, width, height = _image_content(msg, name)
     what = _mask_role(name.lower())
     if what is not None:
@@ -114,6 +125,19 @@ def _mask_role(name: str) -> str | None:
     if TRUTH_NAME.search(name):
         return "ground truth"
     return "mask" if is_mask(name) else None
+
+
+def _video_roles(name: str, msg: Any) -> Roles:
+    """The roles of a video's first image; without PyAV, none."""
+    stream = VideoStream(name)
+    content = f"video {getattr(msg, 'encoding', None) or msg.format}"
+    try:
+        (first, *_) = [*stream.images(msg), *stream.flush()]
+        roles = _image_roles(name, first)
+    except SegRgbxError as err:
+        width, height = getattr(msg, "width", None), getattr(msg, "height", None)
+        return Roles((), None, str(err), content, width, height)
+    return replace(roles, content=content)
 
 
 def _refusal(role: str, name: str, msg: AnyImage) -> str | None:

@@ -30,6 +30,7 @@ from segrgbx_ros.messages.types import (
     deserialized,
     typestore,
 )
+from segrgbx_ros.messages.video import VIDEO_TYPES
 from segrgbx_ros.replay.options import Stamps, taken_stamp
 
 
@@ -82,7 +83,7 @@ def _exact_sum(values: npt.NDArray[np.int64]) -> int:
 
 
 IMAGES = (IMAGE, COMPRESSED_IMAGE)
-LOOKED_INTO = (*IMAGES, CAMERA_INFO, POINT_CLOUD)
+LOOKED_INTO = (*IMAGES, *VIDEO_TYPES, CAMERA_INFO, POINT_CLOUD)
 LAYOUTS_SHOWN = 3
 
 

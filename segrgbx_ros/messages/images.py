@@ -79,6 +79,7 @@ THREEFOLD_PIXEL_BYTES: Mapping[str, int] = {
 LABEL_PIXEL_BYTES: Mapping[str, int] = {**WHOLE_PIXEL_BYTES, **THREEFOLD_PIXEL_BYTES}
 # image_transport names the encoding that was compressed first.
 _DEEP_SOURCE = re.compile(r"\s*(mono16|16[US]C1|32[FS]C1|64FC1)\b")
+_VIDEO = re.compile(r"\b(h\.?26[45]|hevc|avc|av1|vp[89]|mpeg4)\b")
 # A plane of luma, then chroma at half the resolution: 1.5 times the rows of the image.
 PLANAR = ("nv12", "nv21")
 
@@ -111,7 +112,21 @@ class CompressedImageMessage(Protocol):
     data: npt.NDArray[np.uint8]
 
 
-AnyImage = ImageMessage | CompressedImageMessage
+REPUBLISH = (
+    "turn it into images with ros2 run image_transport republish --ros-args "
+    "-p in_transport:=ffmpeg -p out_transport:=raw"
+)
+
+
+@dataclass(frozen=True)
+class UndecodedVideo:
+    """A packet of a video that gave no image. problem: why, as a sentence."""
+
+    header: Header
+    problem: str
+
+
+AnyImage: TypeAlias = ImageMessage | CompressedImageMessage | UndecodedVideo
 
 
 @dataclass(frozen=True)
@@ -161,6 +176,7 @@ def rgb_from_message(
     with what the user says of them. Raises BagError for another encoding, data of the wrong
     length, or an undecodable image.
     """
+    _need_image(msg)
     words = words or RgbWords()
     if is_compressed(msg):
         return _compressed_rgb(msg, topic, words)
@@ -191,6 +207,7 @@ def reading_from_message(
     bounds a size that no data are behind. Raises BagError for another encoding, data of the wrong
     length, or an undecodable image.
     """
+    _need_image(msg)
     if is_compressed(msg):
         return _compressed_reading(msg, topic, colour, rgb_size)
     raw = cast(ImageMessage, msg)
@@ -298,6 +315,16 @@ def check_whole(msg: AnyImage, topic: str) -> str:
     return f"{raw.encoding} {raw.width}x{raw.height}"
 
 
+def is_video_format(form: str) -> bool:
+    """Whether a compressed image's format is a video's, such as h264."""
+    return _VIDEO.search(form.lower()) is not None
+
+
+def _need_image(msg: AnyImage) -> None:
+    if isinstance(msg, UndecodedVideo):
+        raise BagError(msg.problem)
+
+
 def is_jpeg(msg: CompressedImageMessage) -> bool:
     """Whether the picture is a JPEG, by its first bytes or, without them, by its name."""
     start = bytes(np.frombuffer(msg.data, np.uint8)[:3])
@@ -398,6 +425,11 @@ def _decompressed(msg: CompressedImageMessage, topic: str, flags: int) -> npt.ND
 
 
 def _undecodable(msg: CompressedImageMessage, topic: str, size: int) -> BagError:
+    if is_video_format(msg.format):
+        return BagError(
+            f"Topic {topic} holds video (format '{msg.format}'), which the live node does not "
+            f"read: {REPUBLISH}."
+        )
     return BagError(
         f"A compressed image on topic {topic} (format '{msg.format}', {size} bytes) cannot be "
         "decoded; expected whole JPEG or PNG data."

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from segrgbx_core.modality import modality_named
 from segrgbx_ros.messages.types import (
     COMPRESSED_IMAGE,
+    COMPRESSED_VIDEO,
     EVENT_TYPES,
+    FFMPEG_PACKET,
     IMAGE,
     POINT_CLOUD,
 )
 
-IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
+IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE, FFMPEG_PACKET, COMPRESSED_VIDEO)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,18 @@ DVS_EVENTS = "dvs_msgs/msg/EventArray"
 PROPHESEE_EVENTS = "prophesee_event_msgs/msg/EventArray"
 EVENT_TYPES = (EVENT_PACKET, OLD_EVENT_PACKET, DVS_EVENTS, PROPHESEE_EVENTS)
 
+FFMPEG_PACKET = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
+COMPRESSED_VIDEO = "foxglove_msgs/msg/CompressedVideo"
+VIDEO_TEXTS = {
+    FFMPEG_PACKET: (
+        "std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\n"
+        "uint8 flags\nbool is_bigendian\nuint8[] data\n"
+    ),
+    COMPRESSED_VIDEO: (
+        "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
+    ),
+}
+
 VISION_CLASS = "vision_msgs/msg/VisionClass"
 VISION_TEXTS = {
     VISION_CLASS: "uint16 class_id\nstring class_name\n",
@@ -86,7 +98,7 @@ class LabelInfoMessage(Protocol):
 
 @cache
 def typestore() -> "Typestore":
-    """ROS 2 Jazzy's types, vision_msgs/LabelInfo, event camera types and SegmentationStatus.
+    """ROS 2 Jazzy's types, vision_msgs/LabelInfo, event cameras, video, SegmentationStatus.
 
     Raises SegRgbxError if the installation lacks the message definition.
     """
@@ -99,7 +111,8 @@ def typestore() -> "Typestore":
             f"The message definition {path} is missing; install the package again with pip or "
             "colcon."
         )
-    for name, text in {**VISION_TEXTS, **EVENT_TEXTS, STATUS: path.read_text("utf-8")}.items():
+    own = {STATUS: path.read_text("utf-8")}
+    for name, text in {**VISION_TEXTS, **EVENT_TEXTS, **VIDEO_TEXTS, **own}.items():
         store.register(get_types_from_msg(text, name))
     return store
 

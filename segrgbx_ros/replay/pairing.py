@@ -12,6 +12,7 @@ from segrgbx_ros.events.packets import TOGETHER, EventDecoder
 from segrgbx_ros.messages.images import AnyImage, stamp_ns
 from segrgbx_ros.messages.readings import XInput
 from segrgbx_ros.messages.types import UnreadableMessageError, deserialized
+from segrgbx_ros.messages.video import VideoStream
 from segrgbx_ros.pairing.matching import Match, Matching
 from segrgbx_ros.replay.options import ReplayOptions, taken_stamp
 
@@ -50,6 +51,10 @@ class RecordedX(Protocol):
         """Passes everything added so far to the matching."""
         ...
 
+    def finish(self) -> None:
+        """Passes on what only the recording's end releases."""
+        ...
+
     def notes(self) -> list[str]:
         """Information for readers of the figures."""
         ...
@@ -58,9 +63,11 @@ class RecordedX(Protocol):
 class RecordedImages:
     """X as images and clouds."""
 
-    def __init__(self, matching: ReplayMatching, options: ReplayOptions) -> None:
+    def __init__(self, matching: ReplayMatching, options: ReplayOptions, topic: str) -> None:
         settings = options.sync
         self._matching, self._stamps = matching, options.stamps
+        self._video = VideoStream(topic)
+        self._newest_log_ns = 0
         self.missed = f"could be paired within {settings.slop_s} s"
         self.way_out = "raise --slop or give --x-time-offset"
         if settings.policy == "exact":
@@ -73,16 +80,25 @@ class RecordedImages:
     def add(self, message: BagMessage) -> None:
         """See RecordedX."""
         try:
-            x: AnyImage = deserialized(message.data, message.msgtype)
+            x = deserialized(message.data, message.msgtype)
         except UnreadableMessageError:
             self.unreadable["unreadable_x_message"] += 1
             return
-        stamp = taken_stamp(self._stamps, stamp_ns(x.header), message.log_time_ns)
-        self.first_ns = stamp if self.first_ns is None else self.first_ns
-        self._matching.add_x(stamp, x, message.log_time_ns)
+        self._newest_log_ns = message.log_time_ns
+        self._add_images(self._video.images(x))
+
+    def _add_images(self, images: list[AnyImage]) -> None:
+        for image in images:
+            stamp = taken_stamp(self._stamps, stamp_ns(image.header), self._newest_log_ns)
+            self.first_ns = stamp if self.first_ns is None else self.first_ns
+            self._matching.add_x(stamp, image, self._newest_log_ns)
 
     def hand_over(self) -> None:
         """See RecordedX; nothing is held back."""
+
+    def finish(self) -> None:
+        """See RecordedX."""
+        self._add_images(self._video.flush())
 
     def notes(self) -> list[str]:
         """See RecordedX."""
@@ -111,6 +127,10 @@ class RecordedEvents:
         self._undecoded.append(message)
         if len(self._undecoded) >= self._together:
             self.hand_over()
+
+    def finish(self) -> None:
+        """See RecordedX."""
+        self.hand_over()
 
     def hand_over(self) -> None:
         """See RecordedX."""

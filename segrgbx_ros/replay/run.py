@@ -24,6 +24,7 @@ from segrgbx_ros.inspection.topic import header_stamp_ns
 from segrgbx_ros.messages.cameras import CameraInfoMessage
 from segrgbx_ros.messages.images import AnyImage, stamp_ns
 from segrgbx_ros.messages.types import UnreadableMessageError, deserialized
+from segrgbx_ros.messages.video import VIDEO_TYPES, VideoStream, need_video_package
 from segrgbx_ros.pairing.nearest import Pair
 from segrgbx_ros.pipeline import MessagePair, Pipeline, SegmentedFrame, mean_confidence
 from segrgbx_ros.replay.ground_truth import GroundTruth, class_map, truth_notes
@@ -95,6 +96,7 @@ class ReplayRun:
         self._unreadable: Counter[str] = Counter()
         self._first_rgb_ns: int | None = None
         self._lags: dict[str, list[int]] = {}
+        self._video, self._newest_log_ns = VideoStream(topics.rgb), 0
         self._without_x = self._held = self._alone = 0
         self._rgb_total = self._count(topics.rgb)
 
@@ -125,7 +127,8 @@ class ReplayRun:
             self._stopped = self._stopping() if self._may_stop() else None
             if self._enough() or self._stopped is not None:
                 return
-        self._x.hand_over()
+        self._add_rgb(self._video.flush(), self._newest_log_ns)
+        self._x.finish()
         self._matching.flush()
         self._release(output, None)
 
@@ -171,16 +174,19 @@ class ReplayRun:
         if role == "camera_info":
             self._camera_info = msg
             return
-        image: AnyImage = msg
         if role == "ground_truth" and self._truth is not None:
-            self._truth.add(_frame_stamp(image, message.log_time_ns), image)
+            self._truth.add(_frame_stamp(msg, message.log_time_ns), msg)
         elif role == "rgb":
-            stamp = taken_stamp(self._options.stamps, stamp_ns(image.header), message.log_time_ns)
-            self._first_rgb_ns = stamp if self._first_rgb_ns is None else self._first_rgb_ns
-            arrived = ArrivedRgb(image, message.log_time_ns)
-            self._x.hand_over()
-            self._matching.add_rgb(stamp, arrived, message.log_time_ns)
+            self._newest_log_ns = message.log_time_ns
+            self._add_rgb(self._video.images(msg), message.log_time_ns)
             self._tell()
+
+    def _add_rgb(self, images: list[AnyImage], log_time_ns: int) -> None:
+        for image in images:
+            stamp = taken_stamp(self._options.stamps, stamp_ns(image.header), log_time_ns)
+            self._first_rgb_ns = stamp if self._first_rgb_ns is None else self._first_rgb_ns
+            self._x.hand_over()
+            self._matching.add_rgb(stamp, ArrivedRgb(image, log_time_ns), log_time_ns)
 
     def _note_lag(self, message: BagMessage) -> None:
         stamp = header_stamp_ns(message)
@@ -432,6 +438,10 @@ def replay(
         topics = find_topics(
             bag, options.modality, options.rgb_topic, options.x_topic, options.gt_topic
         )
+        for name in filter(None, (topics.rgb, topics.x)):
+            used = bag.topic(name)
+            if used is not None and used.msgtype in VIDEO_TYPES:
+                need_video_package(name)
         if segmenter is None:
             segmenter = Segmenter(
                 options.model,

@@ -37,7 +37,7 @@ def make_matching(
     matching: ReplayMatching = Matching(modality, events, options.sync, emit)
     if x is not None and events:
         return matching, RecordedEvents(matching, options, x.name, x.msgtype)
-    return matching, RecordedImages(matching, options)
+    return matching, RecordedImages(matching, options, topics.x or "")
 
 
 def make_pipeline(
