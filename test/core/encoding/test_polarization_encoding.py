@@ -299,3 +299,15 @@ def test_missing_states_are_invalid_and_noise_above_1_is_1() -> None:
 def test_bad_settings_are_refused_in_words(bad: dict[str, float], words: str) -> None:
     with pytest.raises(InputError, match=words):
         PolarizationSettings(**bad)
+
+
+@pytest.mark.parametrize("value", [1e-40, 1e-20, 1e20, 3e38])
+def test_light_beyond_what_sensors_measure_is_invalid(value: float) -> None:
+    images = light(*scene())
+    images[0, 3, 4] = value if value > 1 else images[0, 3, 4]
+    images[:, 5, 6] = [value, 0, 0, value]
+    planes = encode("polarization", PolarizerImages(images), PolarizationSettings())
+    assert np.isfinite(planes.data).all()
+    assert planes.data.min() >= 0
+    assert planes.data.max() <= 1
+    assert not planes.valid[5, 6]

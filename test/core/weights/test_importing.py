@@ -416,3 +416,31 @@ def test_files_that_hold_no_tensors_are_refused_in_words(tmp_path: Path) -> None
         read_checkpoint(bad)
     save_file({"a": torch.ones(2)}, tmp_path / "good.safetensors")
     assert read_checkpoint(tmp_path / "good.safetensors")["a"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_checkpoint_states_no_more_than_it_holds(tmp_path: Path, zipped: bool) -> None:
+    path = tmp_path / "a.pth"
+    torch.save(
+        {"a": torch.ones(3, 4), "b": torch.ones(1).expand(10**12)},
+        path,
+        _use_new_zipfile_serialization=zipped,
+    )
+    with pytest.raises(ModelError, match=r"a tensor states shape \(1000000000000,\)"):
+        read_checkpoint(path)
+
+
+def test_an_old_checkpoint_takes_no_memory_for_what_its_pickle_states(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"a": torch.ones(588)}, path, _use_new_zipfile_serialization=False)
+    data = path.read_bytes()
+    assert read_checkpoint(path)["a"].shape == (588,)
+    # BININT2 588 and None, as the storage's tuple has them, to BININT of two thousand million.
+    large = data.replace(b"ML\x02N", b"J\xff\xff\xff\x7fN", 1)
+    assert large != data
+    path.write_bytes(large)
+    with pytest.raises(ModelError, match="a storage states 2147483647 elements"):
+        read_checkpoint(path)
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid x\n")
+    with pytest.raises(ModelError, match="is a Git LFS pointer"):
+        read_checkpoint(path)

@@ -11,6 +11,7 @@ import pytest
 
 from segrgbx_core.errors import BagError, InputError
 from segrgbx_core.geometry.camera_model import CameraModel
+from segrgbx_ros.bags.cameras import transform_between
 from segrgbx_ros.events.packets import EventChunk, EventDecoder
 from segrgbx_ros.messages.clouds import CloudView, read_points
 from segrgbx_ros.messages.compressed_depth import decode_compressed_depth
@@ -171,6 +172,38 @@ def test_a_time_base_beyond_64_bits_costs_only_its_own_message(
     assert f"time base {time_base} ns, after the year 2116" in str(got[1])
     assert isinstance(got[0], EventChunk)
     assert isinstance(got[2], EventChunk)
+
+
+def transform(child: str, quaternion: tuple[float, ...], x: float = 0.1) -> Any:
+    turn = dict(zip("xyzw", quaternion, strict=True))
+    return message(
+        "geometry_msgs/msg/TransformStamped",
+        header=HEADER,
+        child_frame_id=child,
+        transform=message(
+            "geometry_msgs/msg/Transform",
+            translation=message("geometry_msgs/msg/Vector3", x=x, y=0.0, z=0.0),
+            rotation=message("geometry_msgs/msg/Quaternion", **turn),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        transform("lidar", (0.0, 0.0, 0.0, 0.0)),
+        transform("lidar", (np.nan, 0.0, 0.0, 1.0)),
+        transform("lidar", (np.inf, 0.0, 0.0, 1.0)),
+        transform("lidar", (0.0, 0.0, 0.0, 1.0), np.inf),
+        transform("lidar", (0.0, 0.0, 0.0, 1.0), 1e300),
+    ],
+)
+def test_a_transform_that_is_none_costs_only_itself(bad: Any) -> None:
+    good = transform("x", (0.0, 0.0, 0.0, 1.0))
+    assert transform_between([bad, good], "camera", "lidar") is None
+    found = transform_between([bad, good], "camera", "x")
+    assert found is not None
+    assert found[0, 3] == 0.1
 
 
 @pytest.mark.parametrize("kind", [IMAGE, LABEL_INFO, POINT_CLOUD])
