@@ -16,7 +16,6 @@ from segrgbx_core.geometry.camera_model import CameraModel
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.readings import Planes
 from segrgbx_ros.bags.cameras import TF_TYPE, transform_between
-from segrgbx_ros.inspection.roles import roles_of
 from segrgbx_ros.messages.cameras import camera_from_info
 from segrgbx_ros.messages.clouds import CloudView
 from segrgbx_ros.messages.images import (
@@ -220,17 +219,12 @@ def _read_transform(data: bytes) -> None:
     need(matrix is None or np.isfinite(matrix).all(), "a transform that is not finite")
 
 
-def _read_roles(kind: str, data: bytes) -> None:
-    roles_of("/topic", kind, deserialized(data, kind))
-
-
 _DEPTH = ("depth",)
 _IMAGED = ("thermal", "depth", "polarization", "light_field")
 
 
 def surfaces() -> Sequence[Surface]:
     """One for each kind of message."""
-    tell = partial(_read_roles, IMAGE)
     change = bytes_changed
     return (
         Surface("rgb-image", _rgb_images, partial(_read_rgb, IMAGE), change),
@@ -243,5 +237,4 @@ def surfaces() -> Sequence[Surface]:
         Surface("label-info", _label_infos, _read_names, change),
         Surface("camera-info", _infos, _read_camera, change),
         Surface("transforms", _transforms, _read_transform, change),
-        Surface("inspected-image", _rgb_images, tell, change),
     )

@@ -3,14 +3,14 @@
 
 from functools import cache
 
-from fuzz import bags, events, files, messages, settings
+from fuzz import bags, events, files, inspection, messages, settings
 from fuzz.surface import Surface
 
 
 @cache
 def all_surfaces() -> dict[str, Surface]:
     """In the order of the data's path."""
-    parts = (messages, events, files, settings, bags)
+    parts = (messages, events, inspection, files, settings, bags)
     return {surface.name: surface for part in parts for surface in part.surfaces()}
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from segrgbx_core.backends.graph import cached_graph, example
 from segrgbx_core.backends.runners import Compiled, Eager, OnnxRuntime, Runner, has_onnxruntime
-from segrgbx_core.errors import InputError, OutputError
+from segrgbx_core.errors import InputError, OutputError, guarded
 from segrgbx_core.files.disk import write_whole
 from segrgbx_core.model.segrgbx import NetworkInput, SegRgbX
 from segrgbx_core.weights.card import ModelCard
@@ -64,9 +64,10 @@ class _Remembered:
 
     def read(self) -> Comparison | None:
         try:
-            content = json.loads(self._path.read_text("utf-8"))
-            return Comparison(**content["found"]) if content["where"] == self._where else None
-        except (OSError, ValueError, KeyError, TypeError):
+            with guarded("a comparison", InputError, "{}"):
+                content = json.loads(self._path.read_text("utf-8"))
+                return Comparison(**content["found"]) if content["where"] == self._where else None
+        except InputError:
             return None
 
     def write(self, found: Comparison) -> None:
