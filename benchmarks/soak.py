@@ -50,7 +50,8 @@ def sample(pid: int, seconds: float) -> Sample:
 class Endurance:
     """slope_mb_per_hour: of a line through the memory after the first five minutes, or after the
     first half of a shorter run. latency: milliseconds from an image's arrival to its mask, of the
-    first and the last tenth of the masks, median and 95th percentile."""
+    first and the last tenth of the masks, median and 95th percentile. cpu: the same of the CPU
+    time that a mask took, which other programs prolong less; None for the node."""
 
     what: str
     minutes: float
@@ -64,12 +65,19 @@ class Endurance:
     handles: tuple[int, int]
     latency_first_ms: tuple[float, float]
     latency_last_ms: tuple[float, float]
+    cpu_first_ms: tuple[float, float] | None
+    cpu_last_ms: tuple[float, float] | None
 
 
 def summed_up(
-    what: str, rate_hz: float, sent: int, latencies: Sequence[float], samples: Sequence[Sample]
+    what: str,
+    rate_hz: float,
+    sent: int,
+    latencies: Sequence[float],
+    samples: Sequence[Sample],
+    cpu: Sequence[float] = (),
 ) -> Endurance:
-    """The figures of one run; latencies in milliseconds, in the order of the masks."""
+    """The figures of one run; latencies and CPU in milliseconds, in the order of the masks."""
     seconds = samples[-1].seconds
     begin = min(SETTLED_S, seconds / 2)
     settled = [s for s in samples if s.seconds >= begin]
@@ -89,6 +97,8 @@ def summed_up(
         (first.handles, last.handles),
         _middle_and_high(latencies[:tenth]),
         _middle_and_high(latencies[-tenth:]),
+        _middle_and_high(cpu[:tenth]) if cpu else None,
+        _middle_and_high(cpu[-tenth:]) if cpu else None,
     )
 
 
@@ -103,19 +113,23 @@ def offline(model: str, rate_hz: float, minutes: float) -> Endurance:
 
     feed = Feed(model, recorded_pairs(rate_hz), rate_hz)
     start, end = time.monotonic(), time.monotonic() + 60 * minutes
-    latencies, samples, number = [], [], 0
+    latencies, cpu, samples, number = [], [], [], 0
     while (now := time.monotonic()) < end:
         due = int((now - start) * rate_hz)
         if due <= number:
             time.sleep(max(0.0, start + (number + 1) / rate_hz - now))
             continue
         number = due  # those between were superseded
+        before = time.process_time()
         masks = feed.send(number)
+        cpu += [1e3 * (time.process_time() - before)] * masks
         arrived = start + number / rate_hz
         latencies += [1e3 * (time.monotonic() - arrived)] * masks
         if not samples or now - start - samples[-1].seconds >= 1.0:
             samples.append(sample(os.getpid(), now - start))
-    return summed_up(f"offline, model {Path(model).name}", rate_hz, number, latencies, samples)
+    return summed_up(
+        f"offline, model {Path(model).name}", rate_hz, number, latencies, samples, cpu
+    )
 
 
 def show(rows: Sequence[Endurance]) -> None:

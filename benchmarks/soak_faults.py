@@ -22,7 +22,7 @@ from segrgbx_core.weights.card import WEIGHTS_FILE
 from segrgbx_core.weights.store import model_folder
 from segrgbx_ros.bags.reader import BagReader
 
-BEFORE, DURING, AFTER = 30, 90, 60
+BEFORE, DURING, AFTER = 15, 60, 30
 
 
 @dataclass(frozen=True)

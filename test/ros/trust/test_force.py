@@ -184,12 +184,16 @@ def test_an_import_does_not_replace_its_checkpoint(
 
 
 RECIPE = """
+name: r
+description: a test
+seed: 1
 data:
   train: {folder: data}
   validation: {folder: data}
 model: {preset: b0, num_classes: 11, head_width: 16}
-augment: {crop: 32}
-optimiser: {steps: 1, batch: 2, learning_rate: 0.001, validate_every: 1}
+augment: {crop: [32, 32]}
+optimiser: {steps: 1, batch: 2, learning_rate: 1.0e-3, warm_up: 0, validate_every: 1}
+short_side: 32
 """
 
 

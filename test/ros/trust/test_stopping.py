@@ -238,11 +238,24 @@ def test_masks_are_taken_by_stamp_and_size(segmenter: Segmenter) -> None:
     assert recall.contradicted
 
 
+SLOWLY = """
+import sys, time
+from segrgbx_core.segmenter import Segmenter
+from segrgbx_ros.cli import main
+really = Segmenter.__call__
+def slow(*args, **named):
+    time.sleep(0.5)
+    return really(*args, **named)
+Segmenter.__call__ = slow
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def started(argv: list[str], ready: Callable[[], bool]) -> subprocess.Popen[str]:
+    """A command whose model takes half a second, so that the signal comes before the end."""
     root = Path(cli.__file__).parents[1]
-    code = "import sys; from segrgbx_ros.cli import main; sys.exit(main(sys.argv[1:]))"
     child = subprocess.Popen(
-        [sys.executable, "-c", code, *argv], cwd=root, text=True,
+        [sys.executable, "-c", SLOWLY, *argv], cwd=root, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
