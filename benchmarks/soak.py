@@ -170,8 +170,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.faults or options.only:
         from benchmarks.soak_faults import faults, show_faults
 
-        found = faults(options.model, options.rate, options.node, options.only)
-        show_faults(found)
+        found = show_faults(faults(options.model, options.rate, options.node, options.only))
     if options.json is not None:
         from segrgbx_core.bench.measuring import environment
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,8 +184,8 @@ def model_replaced(model: str, rate_hz: float) -> Fault:
 
 def faults(
     model: str, rate_hz: float, node: bool, only: Sequence[str] | None = None
-) -> list[Fault]:
-    """All faults, or those named; of the live node only those of the cameras."""
+) -> Iterator[Fault]:
+    """All faults, or those named, in turn; of the live node only those of the cameras."""
     torch.set_num_threads(1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if node:
@@ -208,15 +208,18 @@ def faults(
     unknown = set(only or ()) - set(wanted)
     if unknown:
         raise SystemExit(f"Unknown: {', '.join(unknown)}; expected some of {', '.join(wanted)}.")
-    return [run() for name, run in wanted.items() if not only or name in only]
+    yield from (run() for name, run in wanted.items() if not only or name in only)
 
 
-def show_faults(found: Sequence[Fault]) -> None:
-    """Prints a Markdown table."""
+def show_faults(found: Iterable[Fault]) -> list[Fault]:
+    """Prints a Markdown table, each row as it comes; returns the rows."""
+    rows = []
     print("| fault | what | what happened | masks again after | RGB sent | masks | lost |")
     print("|---|---|---|---|---|---|---|")
     for row in found:
         back = "-" if row.silent_ms is None else f"{row.silent_ms:g} ms"
         lost = ", ".join(f"{reason} {n}" for reason, n in row.lost.items()) or "none"
         cells = (row.name, row.what, row.happened, back, str(row.sent), str(row.masks), lost)
-        print(f"| {' | '.join(cells)} |")
+        print(f"| {' | '.join(cells)} |", flush=True)
+        rows.append(row)
+    return rows
