@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of all tests: the repository, the real recordings, and the opt-in marks."""
+"""Fixtures of all tests: the repository, the real recordings, the opt-in marks; no deadlines."""
 
 import importlib.util
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("SEGRGBX_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+# How long an example takes says how busy the machine is.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

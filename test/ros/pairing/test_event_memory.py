@@ -189,3 +189,10 @@ def test_gaps_before_the_held_time_are_forgotten() -> None:
         held.forget_before(first - 10, 100)
     assert len(held._gaps) <= 2
     assert held.missing_ns(1970, 1991) == 9
+
+
+def test_what_is_covered_never_begins_earlier_again() -> None:
+    """The second packet lies within the first, and leaves after it."""
+    held = memory((0, 20, [1]), (5, 8, [6]), (21, 30, [25]))
+    assert held.forget_before(0, 1) == (0, 2)
+    assert (held.start_ns, held.missing_ns(10, 25)) == (21, 11)
