@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from segrgbx_core.errors import InputError
 from segrgbx_core.readings import Events
 from segrgbx_ros.events.packets import EventChunk
 from segrgbx_ros.pairing.windows import EventWindows, EventWindowSettings
@@ -180,3 +181,20 @@ def test_the_oldest_of_too_many_images_is_settled_with_its_reason() -> None:
     assert heard == [(1000, 1001, "rgb_queue_full")]
     assert gather.counts.rgb_dropped == {"rgb_queue_full": 1}
     assert gather.counts.rgb_pending == 2
+
+
+def test_four_queues_of_image_stamps_are_known_again() -> None:
+    gather = gathered(queue_size=1, jump_ns=10**6)
+    for stamp in range(1000, 1500, 100):
+        gather.add_rgb(stamp, stamp)
+    gather.flush()
+    for stamp in (1100, 1000):
+        gather.add_rgb(stamp, stamp)
+    assert gather.counts.rgb_dropped["duplicate_rgb"] == 1
+    assert gather.counts.rgb_dropped["late_rgb"] == 1
+
+
+def test_one_event_may_be_held_and_a_jump_of_nothing_may_not() -> None:
+    EventWindowSettings(max_events=1)
+    with pytest.raises(InputError, match="time jump is 0 ns"):
+        EventWindowSettings(jump_ns=0)
