@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The launch description that the launch files of all modalities share."""
 
+import re
+from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path, PurePosixPath
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
@@ -8,25 +11,42 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.wording import printable
 from segrgbx_ros.messages.sensors import messages_of, x_topic_of
-
-# Each overrides the parameter file if it is given.
-OVERRIDES = (
-    "model",
-    "device",
-    "backend",
-    "output_size",
-    "cameras",
-    "rgb_transport",
-    "x_transport",
-    "rgb_reliability",
-    "x_reliability",
-    "missing_x",
+from segrgbx_ros.node.parameters.presets import (
+    COMPRESSED,
+    CameraPreset,
+    Value,
+    preset_for,
+    transport_of,
 )
-# Names of image_transport's topics below the raw one.
-COMPRESSED = ("compressed", "compressedDepth")
+
+RGB_TOPIC = "rgb/image_raw"
+# Launch arguments that are parameters; each overrides preset and parameter file if it is given.
+TEXTS = {
+    "model": "model name or folder",
+    "label_set": "the label set to answer in, for a model over several",
+    "device": "auto, cpu, cuda:N",
+    "backend": "auto, eager, onnxruntime and others",
+    "output_size": "image, or network: masks of the network's size",
+    "cameras": "front,left: a node in each namespace, sharing one model",
+    "rgb_transport": "raw, compressed",
+    "x_transport": "raw, compressed, compressedDepth, points",
+    "rgb_reliability": "auto, best_effort, reliable",
+    "x_reliability": "as rgb_reliability, for X",
+    "missing_x": "drop, rgb_only, hold_last",
+}
+# Numbers by launch argument: the parameter, and what it is.
+NUMBERS = {
+    "slop": ("sync.slop", "s; largest distance of the stamps of a pair"),
+    "x_time_offset": ("sync.x_time_offset", "s; RGB's clock minus X's clock"),
+    "x_timeout": ("sync.x_timeout", "s; how long an RGB image waits for its X"),
+}
+_NODE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def node_launch(modality: str) -> LaunchDescription:
@@ -36,8 +56,93 @@ def node_launch(modality: str) -> LaunchDescription:
     )
 
 
-def show(context: LaunchContext, rgb: str, namespace: str) -> LaunchDescriptionEntity:
-    """RViz with the overlay of the node in that namespace; a sentence where it is missing."""
+def node_arguments(modality: str) -> list[DeclareLaunchArgument]:
+    """The arguments that `ros2 launch ... --show-args` lists."""
+    file = PathJoinSubstitution([FindPackageShare("segrgbx_ros"), "config", f"{modality}.yaml"])
+    params = DeclareLaunchArgument(
+        "params_file", default_value=file, description="the node's parameters (YAML)"
+    )
+    of_launch = {
+        "camera": ("", "camera preset: a name of config/cameras, or a file; over params_file"),
+        "namespace": ("", "the node's namespace"),
+        "node_name": ("segrgbx", "the node's name; its topics are below it"),
+        "use_sim_time": ("false", "take the time from /clock"),
+        "rgb_topic": (
+            "",
+            f"RGB images, camera_info beside it; empty: the preset's, otherwise {RGB_TOPIC}",
+        ),
+        "x_topic": (
+            "",
+            "the second sensor's readings, camera_info beside it; empty: the preset's, "
+            f"otherwise {x_topic_of(modality)}",
+        ),
+        "autostart": ("true", "configure and activate at once"),
+        "log_level": ("info", "of the node"),
+        "rviz": ("false", "show RGB, overlay and confidence in RViz, too"),
+    }
+    parameters = {**TEXTS, **{name: text for name, (_, text) in NUMBERS.items()}}
+    described = {
+        **of_launch,
+        **{n: ("", f"{t}; empty: the preset's or params_file's") for n, t in parameters.items()},
+    }
+    return [
+        params,
+        *(
+            DeclareLaunchArgument(name, default_value=default, description=text)
+            for name, (default, text) in described.items()
+        ),
+    ]
+
+
+def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity]:
+    def told(name: str) -> str:
+        return str(LaunchConfiguration(name).perform(context))
+
+    preset = _preset(told("camera"), modality)
+    rgb = told("rgb_topic") or (preset.rgb_topic if preset else "") or RGB_TOPIC
+    x = told("x_topic") or (preset.x_topic if preset else "") or x_topic_of(modality)
+    given = _given({name: told(name) for name in (*TEXTS, *NUMBERS)}, rgb, x)
+    if told("cameras"):
+        _check_relative(rgb, x)
+    name, space = _node_name(told("node_name")), told("namespace")
+    node = Node(
+        package="segrgbx_ros",
+        executable="segrgbx_node",
+        name=name,
+        namespace=space,
+        output="screen",
+        parameters=[
+            told("params_file"),
+            *([_typed(preset.parameters)] if preset and preset.parameters else []),
+            {
+                "modality": modality,
+                "use_sim_time": _flag(told("use_sim_time"), "use_sim_time"),
+                "autostart": _flag(told("autostart"), "autostart"),
+                **_typed(given),
+            },
+        ],
+        remappings=[
+            (RGB_TOPIC, rgb),
+            ("rgb/camera_info", _beside(rgb)),
+            (f"x/{messages_of(modality).topic}", x),
+            ("x/points", x),
+            ("x/camera_info", _beside(x)),
+        ],
+        ros_arguments=[
+            argument
+            for logger in _loggers(space, told("cameras"), name)
+            for argument in ("--log-level", f"{logger}:={told('log_level')}")
+        ],
+    )
+    said = [] if preset is None else [LogInfo(msg=_in_words(preset, rgb, x))]
+    if _flag(told("rviz"), "rviz"):
+        first = told("cameras").split(",")[0].strip()
+        said.append(_rviz(context, rgb, "/".join(filter(None, (space.strip("/"), first))), name))
+    return [*said, node]
+
+
+def _rviz(context: LaunchContext, rgb: str, namespace: str, name: str) -> LaunchDescriptionEntity:
+    """RViz on the node of that name in that namespace; a sentence where it is missing."""
     try:
         get_package_prefix("rviz2")
     except PackageNotFoundError:
@@ -46,134 +151,65 @@ def show(context: LaunchContext, rgb: str, namespace: str) -> LaunchDescriptionE
             "or look at the overlay with another viewer. All else runs."
         )
     share = FindPackageShare("segrgbx_ros").perform(context)
-    space = namespace.strip("/")
-    node = f"/{space}/segrgbx" if space else "/segrgbx"
-    names = ("overlay", "confidence", "cloud")
-    seen = rgb if rgb.startswith("/") or not space else f"/{space}/{rgb}"
+    space = f"/{namespace}" if namespace else ""
     return Node(
         package="rviz2",
         executable="rviz2",
         arguments=["-d", str(Path(share) / "config" / "rviz" / "segrgbx.rviz")],
         remappings=[
-            ("/rgb/image_raw", seen),
-            *((f"/segrgbx/{name}", f"{node}/{name}") for name in names),
+            ("/rgb/image_raw", rgb if rgb.startswith("/") else f"{space}/{rgb}"),
+            *(
+                (f"/segrgbx/{output}", f"{space}/{name}/{output}")
+                for output in ("overlay", "confidence", "cloud")
+            ),
         ],
     )
 
 
-def node_arguments(modality: str) -> list[DeclareLaunchArgument]:
-    """The arguments that `ros2 launch ... --show-args` lists."""
-    params = PathJoinSubstitution([FindPackageShare("segrgbx_ros"), "config", f"{modality}.yaml"])
-    return [
-        DeclareLaunchArgument("namespace", default_value="", description="the node's namespace"),
-        DeclareLaunchArgument(
-            "params_file", default_value=params, description="the node's parameters (YAML)"
-        ),
-        DeclareLaunchArgument(
-            "use_sim_time", default_value="false", description="take the time from /clock"
-        ),
-        DeclareLaunchArgument(
-            "rgb_topic",
-            default_value="rgb/image_raw",
-            description="RGB images; camera_info is taken beside it",
-        ),
-        DeclareLaunchArgument(
-            "x_topic",
-            default_value=x_topic_of(modality),
-            description="the second sensor's readings; camera_info is taken beside it",
-        ),
-        DeclareLaunchArgument(
-            "model", default_value="", description="model name or folder; empty: params_file's"
-        ),
-        DeclareLaunchArgument(
-            "device", default_value="", description="auto, cpu, cuda:N; empty: params_file's"
-        ),
-        DeclareLaunchArgument(
-            "backend",
-            default_value="",
-            description="auto, eager, onnxruntime and others; empty: params_file's",
-        ),
-        DeclareLaunchArgument(
-            "output_size",
-            default_value="",
-            description="image, or network: masks of the network's size; empty: params_file's",
-        ),
-        DeclareLaunchArgument(
-            "cameras",
-            default_value="",
-            description="front,left: a node in each namespace, sharing one model; empty: one node",
-        ),
-        DeclareLaunchArgument(
-            "rgb_transport", default_value="", description="raw, compressed; empty: params_file's"
-        ),
-        DeclareLaunchArgument(
-            "rgb_reliability",
-            default_value="",
-            description="auto, best_effort, reliable; empty: params_file's",
-        ),
-        DeclareLaunchArgument(
-            "x_reliability", default_value="", description="as rgb_reliability, for X"
-        ),
-        DeclareLaunchArgument(
-            "x_transport",
-            default_value="",
-            description="raw, compressed, compressedDepth, points; empty: params_file's",
-        ),
-        DeclareLaunchArgument(
-            "missing_x",
-            default_value="",
-            description="drop, rgb_only, hold_last; empty: params_file's",
-        ),
-        DeclareLaunchArgument(
-            "autostart", default_value="true", description="configure and activate at once"
-        ),
-        DeclareLaunchArgument("log_level", default_value="info", description="of the node"),
-        DeclareLaunchArgument("rviz", default_value="false", description="show it in RViz, too"),
-    ]
+def _preset(name: str, modality: str) -> CameraPreset | None:
+    if not name:
+        return None
+    try:
+        return preset_for(name, modality)
+    except SegRgbxError as err:
+        raise RuntimeError(printable(str(err))) from err
 
 
-def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity]:
-    def told(name: str) -> str:
-        return str(LaunchConfiguration(name).perform(context))
+def _in_words(preset: CameraPreset, rgb: str, x: str) -> str:
+    rate = "" if preset.rate_hz is None else f" at about {preset.rate_hz:g} Hz"
+    return f"Camera preset: {preset.camera}, {preset.sends}{rate}; RGB on {rgb}, X on {x}"
 
-    given = {name: told(name) for name in OVERRIDES if told(name)}
-    rgb, x = told("rgb_topic"), told("x_topic")
+
+def _given(told: Mapping[str, str], rgb: str, x: str) -> dict[str, Value]:
+    """The parameters that launch arguments set, and the transports that topics are named after."""
+    given: dict[str, Value] = {name: told[name] for name in TEXTS if told[name]}
+    for name, (parameter, _) in NUMBERS.items():
+        if told[name]:
+            given[parameter] = _number(told[name], name)
     for name, topic in (("rgb_transport", rgb), ("x_transport", x)):
-        transport = PurePosixPath(topic).name
+        transport = transport_of(topic)
         if transport in COMPRESSED:
             given.setdefault(name, transport)
-    x_name = f"x/{messages_of(modality).topic}"
-    if told("cameras"):
-        _check_relative(rgb, x)
-    space = "/".join(filter(None, (told("namespace"), told("cameras").split(",")[0].strip())))
-    shown = [show(context, rgb, space)] if _flag(told("rviz"), "rviz") else []
-    return [
-        *shown,
-        Node(
-            package="segrgbx_ros",
-            executable="segrgbx_node",
-            name="segrgbx",
-            namespace=told("namespace"),
-            output="screen",
-            parameters=[
-                told("params_file"),
-                {
-                    "modality": modality,
-                    "use_sim_time": _flag(told("use_sim_time"), "use_sim_time"),
-                    "autostart": _flag(told("autostart"), "autostart"),
-                    **given,
-                },
-            ],
-            remappings=[
-                ("rgb/image_raw", rgb),
-                ("rgb/camera_info", _beside(rgb)),
-                (x_name, x),
-                ("x/points", x),
-                ("x/camera_info", _beside(x)),
-            ],
-            ros_arguments=["--log-level", f"segrgbx:={told('log_level')}"],
-        ),
-    ]
+    return given
+
+
+def _typed(values: Mapping[str, Value]) -> dict[str, object]:
+    """Texts stay texts: launch_ros would read those like "2024" or "no" as YAML."""
+    return {
+        name: ParameterValue(value, value_type=str)
+        if isinstance(value, str)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+        for name, value in values.items()
+    }
+
+
+def _loggers(namespace: str, cameras: str, name: str) -> Iterator[str]:
+    """The loggers of the nodes, named after their namespaces."""
+    space = [part for part in namespace.split("/") if part]
+    for camera in (part.strip() for part in cameras.split(",")):
+        yield ".".join([*space, *([camera] if camera else []), name])
 
 
 def _beside(topic: str) -> str:
@@ -189,6 +225,28 @@ def _check_relative(*topics: str) -> None:
                 f"With cameras, each reads the topic in its own namespace, but {topic} is one for "
                 "all; give it without the leading slash."
             )
+
+
+def _node_name(text: str) -> str:
+    if _NODE_NAME.fullmatch(text) is None:
+        raise RuntimeError(
+            f"Launch argument node_name is '{printable(text)}'; expected letters, digits and "
+            "underscores, no digit first, such as segrgbx_front."
+        )
+    return text
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not isfinite(number):
+        raise RuntimeError(
+            f"Launch argument {name} is '{printable(text)}'; expected a number of seconds, such "
+            "as 0.05."
+        )
+    return number
 
 
 def _flag(text: str, name: str) -> bool:
