@@ -2,8 +2,9 @@
 """Reads images and clouds in the live node, with cv_bridge and sensor_msgs_py where possible.
 
 cv_bridge receives packed rows in native byte order: it misreads padding that is not a multiple of
-the pixel size, and fails on the other byte order under numpy 2 (vision_opencv issue 535).
-Encodings that it does not support go to rosbags-image.
+the pixel size. Encodings that it does not support go to rosbags-image, and under numpy 2 all do:
+the binary packages of Humble and Jazzy hold a cv_bridge built for numpy 1, which ends the process
+at its first change of colours there (vision_opencv issue 535).
 """
 
 import sys
@@ -11,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from cv_bridge import CvBridge
 from sensor_msgs_py import point_cloud2
 
 from segrgbx_ros.messages.clouds import AXES, PointCloudMessage, Points, read_points
@@ -22,12 +22,22 @@ from segrgbx_ros.messages.images import PackedImage, convert_offline
 SAME_LAYOUT = {"uyvy": "yuv422", "yuyv": "yuv422_yuy2"}
 UNKNOWN_TO_CV_BRIDGE = ("nv12", "nv21")
 
-_BRIDGE = CvBridge()
+
+def _bridge() -> Any:
+    """A CvBridge; None under numpy 2, where importing it alone prints a page of warnings."""
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        return None
+    from cv_bridge import CvBridge
+
+    return CvBridge()
+
+
+_BRIDGE = _bridge()
 
 
 def convert_live(image: PackedImage, encoding: str | None) -> npt.NDArray[Any]:
-    """`segrgbx_ros.messages.images.Convert` with cv_bridge."""
-    if image.encoding in UNKNOWN_TO_CV_BRIDGE:
+    """`segrgbx_ros.messages.images.Convert` with cv_bridge, or rosbags-image where it cannot."""
+    if _BRIDGE is None or image.encoding in UNKNOWN_TO_CV_BRIDGE:
         return convert_offline(image, encoding)
     named = SAME_LAYOUT.get(image.encoding, image.encoding)
     if named != image.encoding:
