@@ -209,7 +209,7 @@ class ReplayRun:
         pair = match.pair
         messages: MessagePair = Pair(pair.rgb_stamp_ns, pair.rgb.msg, pair.x_stamp_ns, pair.x)
         if self._recall is not None:
-            self._recall.stamp_ns = pair.rgb_stamp_ns
+            self._recall.stamp_ns = stamp_ns(pair.rgb.msg.header)
         done = self._pipeline.process(messages)
         if self._recall is not None and self._recall.contradicted:
             raise another_recording(self._options.out)

@@ -100,6 +100,16 @@ def test_a_resumed_replay_ends_as_one_that_was_not_stopped(
     assert left == ["overlays", "panels", "result", "summary.json"]
 
 
+def test_a_replay_by_log_times_resumes_too(
+    run: Callable[..., ReplaySummary], tmp_path: Path
+) -> None:
+    whole = run(tmp_path / "whole", stamps="log")
+    done = run(tmp_path / "out", 25, stamps="log").frames.segmented
+    assert 0 < done < whole.frames.segmented
+    assert facts(run(tmp_path / "out", resume=True, stamps="log")) == facts(whole)
+    assert written(tmp_path / "out") == written(tmp_path / "whole")
+
+
 def test_the_model_runs_only_for_what_is_left(
     run: Callable[..., ReplaySummary],
     tmp_path: Path,
