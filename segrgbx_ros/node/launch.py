@@ -2,7 +2,7 @@
 """The launch description that the launch files of all modalities share."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path, PurePosixPath
 
@@ -11,7 +11,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.parameter_descriptions import Parameter, ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 from segrgbx_core.errors import SegRgbxError
@@ -101,9 +101,15 @@ def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity
     preset = _preset(told("camera"), modality)
     rgb = told("rgb_topic") or (preset.rgb_topic if preset else "") or RGB_TOPIC
     x = told("x_topic") or (preset.x_topic if preset else "") or x_topic_of(modality)
-    given = _given({name: told(name) for name in (*TEXTS, *NUMBERS)}, rgb, x)
     if told("cameras"):
         _check_relative(rgb, x)
+    values = {
+        **(preset.parameters if preset else {}),
+        "modality": modality,
+        "use_sim_time": _flag(told("use_sim_time"), "use_sim_time"),
+        "autostart": _flag(told("autostart"), "autostart"),
+        **_given({name: told(name) for name in (*TEXTS, *NUMBERS)}, rgb, x),
+    }
     name, space = _node_name(told("node_name")), told("namespace")
     node = Node(
         package="segrgbx_ros",
@@ -111,28 +117,9 @@ def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity
         name=name,
         namespace=space,
         output="screen",
-        parameters=[
-            told("params_file"),
-            *([_typed(preset.parameters)] if preset and preset.parameters else []),
-            {
-                "modality": modality,
-                "use_sim_time": _flag(told("use_sim_time"), "use_sim_time"),
-                "autostart": _flag(told("autostart"), "autostart"),
-                **_typed(given),
-            },
-        ],
-        remappings=[
-            (RGB_TOPIC, rgb),
-            ("rgb/camera_info", _beside(rgb)),
-            (f"x/{messages_of(modality).topic}", x),
-            ("x/points", x),
-            ("x/camera_info", _beside(x)),
-        ],
-        ros_arguments=[
-            argument
-            for logger in _loggers(space, told("cameras"), name)
-            for argument in ("--log-level", f"{logger}:={told('log_level')}")
-        ],
+        parameters=[told("params_file"), *_parameters(values)],
+        remappings=_remappings(modality, rgb, x),
+        ros_arguments=_log_levels(told("log_level"), space, told("cameras"), name),
     )
     said = [] if preset is None else [LogInfo(msg=_in_words(preset, rgb, x))]
     if _flag(told("rviz"), "rviz"):
@@ -193,23 +180,39 @@ def _given(told: Mapping[str, str], rgb: str, x: str) -> dict[str, Value]:
     return given
 
 
-def _typed(values: Mapping[str, Value]) -> dict[str, object]:
-    """Texts stay texts: launch_ros would read those like "2024" or "no" as YAML."""
-    return {
-        name: ParameterValue(value, value_type=str)
-        if isinstance(value, str)
-        else list(value)
-        if isinstance(value, tuple)
-        else value
-        for name, value in values.items()
-    }
+def _parameters(values: Mapping[str, Value]) -> list[Parameter | dict[str, ParameterValue]]:
+    """The values for launch_ros, to win over those of a file.
+
+    launch_ros addresses a mapping to the name of its node. That wins over a file's entry for this
+    node, but no node has this name with cameras, so each value is given for all nodes as well.
+    Texts are marked as such: launch_ros would read those like "2024" and "no" as YAML.
+    """
+    plain = {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+    kinds = {name: str if isinstance(value, str) else None for name, value in plain.items()}
+    return [
+        *(Parameter(name, plain[name], value_type=kinds[name]) for name in plain),
+        {name: ParameterValue(plain[name], value_type=kinds[name]) for name in plain},
+    ]
 
 
-def _loggers(namespace: str, cameras: str, name: str) -> Iterator[str]:
-    """The loggers of the nodes, named after their namespaces."""
+def _remappings(modality: str, rgb: str, x: str) -> list[tuple[str, str]]:
+    return [
+        (RGB_TOPIC, rgb),
+        ("rgb/camera_info", _beside(rgb)),
+        (f"x/{messages_of(modality).topic}", x),
+        ("x/points", x),
+        ("x/camera_info", _beside(x)),
+    ]
+
+
+def _log_levels(level: str, namespace: str, cameras: str, name: str) -> list[str]:
+    """The level for the loggers of all nodes, which are named after their namespaces."""
     space = [part for part in namespace.split("/") if part]
+    arguments: list[str] = []
     for camera in (part.strip() for part in cameras.split(",")):
-        yield ".".join([*space, *([camera] if camera else []), name])
+        logger = ".".join([*space, *([camera] if camera else []), name])
+        arguments += ["--log-level", f"{logger}:={level}"]
+    return arguments
 
 
 def _beside(topic: str) -> str:
