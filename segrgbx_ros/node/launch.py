@@ -164,7 +164,9 @@ def _preset(name: str, modality: str) -> CameraPreset | None:
 
 def _in_words(preset: CameraPreset, rgb: str, x: str) -> str:
     rate = "" if preset.rate_hz is None else f" at about {preset.rate_hz:g} Hz"
-    return f"Camera preset: {preset.camera}, {preset.sends}{rate}; RGB on {rgb}, X on {x}"
+    return printable(
+        f"Camera preset: {preset.camera}, {preset.sends}{rate}; RGB on {rgb}, X on {x}"
+    )
 
 
 def _given(told: Mapping[str, str], rgb: str, x: str) -> dict[str, Value]:
