@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from segrgbx_ros.bags.topics import TopicsTaken
     from segrgbx_ros.messages.rgb_words import RgbSettings
     from segrgbx_ros.pairing.matching import SyncSettings
-    from segrgbx_ros.replay.options import ReplayOptions
-    from segrgbx_ros.replay.run import Stopping
+    from segrgbx_ros.replay.options import ReplayOptions, Stopping
     from segrgbx_ros.replay.summary import ReplaySummary
 
 

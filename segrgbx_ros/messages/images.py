@@ -23,6 +23,15 @@ from segrgbx_core.files.images import is_cut, one_channel
 from segrgbx_core.plausible import plain_numbers
 from segrgbx_core.readings import ImageReading, RgbImage
 from segrgbx_ros.messages.compressed_depth import decode_compressed_depth, is_compressed_depth
+from segrgbx_ros.messages.encodings import (
+    COLOUR_PIXEL_BYTES,
+    LABEL_PIXEL_BYTES,
+    PLANAR,
+    READING_PIXEL_BYTES,
+    RGB_PIXEL_BYTES,
+    THREEFOLD_PIXEL_BYTES,
+    value_bytes,
+)
 from segrgbx_ros.messages.guard import guarded_message
 from segrgbx_ros.messages.rgb_words import NAMELESS, RgbWords
 from segrgbx_ros.messages.types import IMAGE, NS_PER_S, Header, message
@@ -30,66 +39,9 @@ from segrgbx_ros.messages.types import IMAGE, NS_PER_S, Header, message
 if TYPE_CHECKING:
     from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__Image as RosbagsImage
 
-BAYER_PIXEL_BYTES: Mapping[str, int] = {
-    "bayer_rggb8": 1,
-    "bayer_bggr8": 1,
-    "bayer_gbrg8": 1,
-    "bayer_grbg8": 1,
-    "bayer_rggb16": 2,
-    "bayer_bggr16": 2,
-    "bayer_gbrg16": 2,
-    "bayer_grbg16": 2,
-}
-COLOUR_PIXEL_BYTES: Mapping[str, int] = {
-    "rgb8": 3,
-    "bgr8": 3,
-    "rgba8": 4,
-    "bgra8": 4,
-    "rgb16": 6,
-    "bgr16": 6,
-    "rgba16": 8,
-    "bgra16": 8,
-    **BAYER_PIXEL_BYTES,
-    "yuv422": 2,
-    "uyvy": 2,
-    "yuv422_yuy2": 2,
-    "yuyv": 2,
-    "nv12": 1,
-    "nv21": 1,
-}
-RGB_PIXEL_BYTES: Mapping[str, int] = {**COLOUR_PIXEL_BYTES, "mono8": 1, "mono16": 2}
-WHOLE_PIXEL_BYTES: Mapping[str, int] = {
-    "mono8": 1,
-    "8UC1": 1,
-    "mono16": 2,
-    "16UC1": 2,
-    "16SC1": 2,
-    "32SC1": 4,
-}
-READING_PIXEL_BYTES: Mapping[str, int] = {**WHOLE_PIXEL_BYTES, "32FC1": 4, "64FC1": 8}
-# Encodings of one channel that some programs write three times, or with opacity.
-THREEFOLD_PIXEL_BYTES: Mapping[str, int] = {
-    "rgb8": 3,
-    "bgr8": 3,
-    "8UC3": 3,
-    "rgba8": 4,
-    "bgra8": 4,
-    "8UC4": 4,
-}
-LABEL_PIXEL_BYTES: Mapping[str, int] = {**WHOLE_PIXEL_BYTES, **THREEFOLD_PIXEL_BYTES}
 # image_transport names the encoding that was compressed first.
 _DEEP_SOURCE = re.compile(r"\s*(mono16|16[US]C1|32[FS]C1|64FC1)\b")
 _VIDEO = re.compile(r"\b(h\.?26[45]|hevc|avc|av1|vp[89]|mpeg4)\b")
-# A plane of luma, then chroma at half the resolution: 1.5 times the rows of the image.
-PLANAR = ("nv12", "nv21")
-
-
-def value_bytes(encoding: str) -> int:
-    """Bytes per channel value."""
-    for bits, size in (("64", 8), ("32", 4), ("16", 2)):
-        if bits in encoding:
-            return size
-    return 1
 
 
 class ImageMessage(Protocol):

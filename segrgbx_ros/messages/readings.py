@@ -13,9 +13,8 @@ from segrgbx_ros.messages.clouds import (
     depth_from_points,
     read_points,
 )
+from segrgbx_ros.messages.encodings import BAYER_PIXEL_BYTES, READING_PIXEL_BYTES
 from segrgbx_ros.messages.images import (
-    BAYER_PIXEL_BYTES,
-    READING_PIXEL_BYTES,
     AnyImage,
     Convert,
     convert_offline,

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The options of a replay, and its progress."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import NO_X, modality_named
 from segrgbx_core.sensor import CameraFiles, SensorSettings
 from segrgbx_ros.bags.topics import TopicsTaken
-from segrgbx_ros.messages.images import RGB_PIXEL_BYTES
+from segrgbx_ros.messages.encodings import RGB_PIXEL_BYTES
 from segrgbx_ros.messages.rgb_words import RgbSettings
 from segrgbx_ros.pairing.matching import SyncSettings
 
 Stamps = Literal["header", "log"]
+Stopping: TypeAlias = Callable[[], str | None]
+"""Asked after each message: what stops the replay there, or None."""
 
 
 def taken_stamp(stamps: Stamps, header_ns: int, log_time_ns: int) -> int:

@@ -15,7 +15,7 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.modality import MODALITIES, NO_X
 from segrgbx_core.plausible import AS_STORED, BYTE_ORDERS
 from segrgbx_core.sensor import ALIGNMENTS
-from segrgbx_ros.messages.images import RGB_PIXEL_BYTES
+from segrgbx_ros.messages.encodings import RGB_PIXEL_BYTES
 from segrgbx_ros.messages.sensors import sensors_of_type
 from segrgbx_ros.messages.types import EVENT_TYPES, POINT_CLOUD
 from segrgbx_ros.node.parameters.parameter_spec import Parameter, Value, parameter

@@ -9,14 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from segrgbx_ros.messages.images import (
-    BAYER_PIXEL_BYTES,
-    READING_PIXEL_BYTES,
-    RGB_PIXEL_BYTES,
-    AnyImage,
-    reading_from_message,
-    rgb_from_message,
-)
+from segrgbx_ros.messages.encodings import BAYER_PIXEL_BYTES, READING_PIXEL_BYTES, RGB_PIXEL_BYTES
+from segrgbx_ros.messages.images import AnyImage, reading_from_message, rgb_from_message
 
 pytestmark = pytest.mark.ros
 

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads one recording: messages to pairs, pairs to frames, frames to results."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from segrgbx_core import Segmenter
+from segrgbx_core.errors import is_out_of_memory
+from segrgbx_core.stopping import StoppedError
+from segrgbx_ros.bags.metadata import BagMessage
+from segrgbx_ros.bags.reader import BagReader
+from segrgbx_ros.bags.topics import TopicsTaken
+from segrgbx_ros.messages.cameras import CameraInfoMessage
+from segrgbx_ros.messages.images import AnyImage, stamp_ns
+from segrgbx_ros.messages.types import UnreadableMessageError, deserialized
+from segrgbx_ros.messages.video import VideoStream
+from segrgbx_ros.pairing.nearest import Pair
+from segrgbx_ros.pipeline import MessagePair, Pipeline, SegmentedFrame, mean_confidence
+from segrgbx_ros.replay.account import Account
+from segrgbx_ros.replay.ground_truth import GroundTruth, class_map
+from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping, taken_stamp
+from segrgbx_ros.replay.output import FrameContext, ReplayOutput
+from segrgbx_ros.replay.pairing import ArrivedRgb, ReplayMatch
+from segrgbx_ros.replay.resume import FrameFacts, RecallingSegmenter, another_recording
+from segrgbx_ros.replay.sensor import make_matching
+from segrgbx_ros.replay.summary import FrameStatistics, ReplaySummary
+
+TRUTH_WAIT_NS = 1_000_000_000
+NO_MEMORY = "a lack of memory"
+
+
+class ReplayRun:
+    """The state of one replay."""
+
+    def __init__(
+        self,
+        options: ReplayOptions,
+        bag: BagReader,
+        topics: TopicsTaken,
+        segmenter: Segmenter,
+        pipeline: Pipeline,
+        progress: Callable[[Progress], None] | None,
+        stopping: Stopping,
+        recall: RecallingSegmenter | None = None,
+        before: Sequence[FrameFacts] = (),
+    ) -> None:
+        waiting: deque[ReplayMatch] = deque()
+        matching, x = make_matching(options, bag, topics, waiting.append)
+        truth: GroundTruth | None = None
+        if topics.ground_truth is not None:
+            classes = class_map(bag, topics, segmenter.label_set)
+            truth = GroundTruth(topics.ground_truth, classes, segmenter.label_set)
+        self._seen = Account(
+            options=options,
+            bag=bag,
+            topics=topics,
+            segmenter=segmenter,
+            pipeline=pipeline,
+            matching=matching,
+            x=x,
+            truth=truth,
+            waiting=waiting,
+            statistics=FrameStatistics(segmenter.label_set),
+        )
+        self._report, self._stopping = progress, stopping
+        self._recall, self._before = recall, before
+        self._facts: list[FrameFacts] = []
+        self._camera_info = self._first_camera_info()
+        self._video, self._newest_log_ns = VideoStream(topics.rgb), 0
+
+    def finish(self) -> ReplaySummary:
+        """Reads the recording to its end, or until it is to stop, and sums up."""
+        with self._output() as output:
+            self._tell()
+            try:
+                self._read(output)
+            except Exception as err:
+                may_stop = self._seen.pipeline.segmented and self._may_stop()
+                if not may_stop or not is_out_of_memory(err):
+                    raise
+                self._seen.stopped = NO_MEMORY
+            self._tell()
+        if self._recall is not None and self._recall.more:
+            raise another_recording(self._seen.options.out)
+        if not self._seen.pipeline.segmented:
+            if self._seen.stopped is not None:
+                raise StoppedError(f"stopped by {self._seen.stopped} before the first mask.")
+            raise self._seen.nothing_segmented()
+        return self._seen.summary()
+
+    def _read(self, output: ReplayOutput) -> None:
+        for message in self._seen.bag.messages(self._seen.topics_used()):
+            self._take(message)
+            self._release(output, message.log_time_ns - TRUTH_WAIT_NS)
+            self._seen.stopped = self._stopping() if self._may_stop() else None
+            if self._enough() or self._seen.stopped is not None:
+                return
+        self._add_rgb(self._video.flush(), self._newest_log_ns)
+        self._seen.x.finish()
+        self._seen.matching.flush()
+        self._release(output, None)
+
+    @property
+    def state(self) -> list[FrameFacts]:
+        """What a resumption needs of each frame."""
+        return self._facts
+
+    def _may_stop(self) -> bool:
+        """Not before everything from the interrupted replay is written again."""
+        return self._recall is None or not self._recall.more
+
+    def _output(self) -> ReplayOutput:
+        expected = self._seen.rgb_total
+        if self._seen.topics.x is not None and self._seen.options.sync.missing_x == "drop":
+            expected = min(expected, self._seen.count(self._seen.topics.x))
+        return ReplayOutput(
+            self._seen.options.out,
+            self._seen.segmenter.label_set,
+            self._seen.segmenter.card.name,
+            self._camera_info is not None,
+            min(expected, self._seen.options.max_frames or expected),
+        )
+
+    def _take(self, message: BagMessage) -> None:
+        """Passes one message to its consumer."""
+        self._seen.matching.tick(message.log_time_ns)
+        self._seen.note_lag(message)
+        if message.topic == self._seen.topics.x:
+            self._seen.x.add(message)
+            return
+        role = self._role(message.topic)
+        try:
+            msg = deserialized(message.data, message.msgtype)
+        except UnreadableMessageError:
+            self._seen.unreadable[f"unreadable_{role}_message"] += 1
+            return
+        if role == "camera_info":
+            self._camera_info = msg
+            return
+        if role == "ground_truth" and self._seen.truth is not None:
+            self._seen.truth.add(_frame_stamp(msg, message.log_time_ns), msg)
+        elif role == "rgb":
+            self._newest_log_ns = message.log_time_ns
+            self._add_rgb(self._video.images(msg), message.log_time_ns)
+            self._tell()
+
+    def _add_rgb(self, images: list[AnyImage], log_time_ns: int) -> None:
+        for image in images:
+            stamp = taken_stamp(self._seen.options.stamps, stamp_ns(image.header), log_time_ns)
+            if self._seen.first_rgb_ns is None:
+                self._seen.first_rgb_ns = stamp
+            self._seen.x.hand_over()
+            self._seen.matching.add_rgb(stamp, ArrivedRgb(image, log_time_ns), log_time_ns)
+
+    def _release(self, output: ReplayOutput, before_ns: int | None) -> None:
+        """Segments the decided pairs whose ground truth is present or no longer expected."""
+        while self._seen.waiting and not self._enough():
+            pair = self._seen.waiting[0].pair
+            if self._seen.truth is not None and before_ns is not None:
+                late = pair.rgb.log_time_ns < before_ns
+                if not late and not self._seen.truth.has(_truth_stamp(pair.rgb)):
+                    return
+            self._segment(self._seen.waiting.popleft(), output)
+
+    def _segment(self, match: ReplayMatch, output: ReplayOutput) -> None:
+        pair = match.pair
+        messages: MessagePair = Pair(pair.rgb_stamp_ns, pair.rgb.msg, pair.x_stamp_ns, pair.x)
+        if self._recall is not None:
+            self._recall.stamp_ns = stamp_ns(pair.rgb.msg.header)
+        done = self._seen.pipeline.process(messages)
+        if self._recall is not None and self._recall.contradicted:
+            raise another_recording(self._seen.options.out)
+        if done is None:
+            return
+        self._seen.without_x += pair.x is not None and not done.x_used
+        self._seen.held += match.held
+        self._seen.alone += pair.x is None and self._seen.topics.x is not None
+        truth = None
+        if self._seen.truth is not None:
+            truth = self._seen.truth.score(_truth_stamp(pair.rgb), done.segmentation.labels)
+        context = FrameContext(
+            header=pair.rgb.msg.header,
+            log_time_ns=pair.rgb.log_time_ns,
+            dropped=self._seen.rgb_dropped(),
+            camera_info=self._camera_info,
+            truth=truth,
+            x_held=match.held,
+            x_reason=match.x_reason,
+        )
+        facts = self._written(output, done, context)
+        self._facts.append(facts)
+        self._seen.statistics.add(
+            done.segmentation, facts.stage_ms, done.frame.skew_ns, facts.confidence
+        )
+
+    def _written(
+        self, output: ReplayOutput, done: SegmentedFrame, context: FrameContext
+    ) -> FrameFacts:
+        """Writes a frame, computed now or taken from the interrupted replay."""
+        if self._recall is not None and self._recall.taken is not None:
+            output.write_again(done, context, self._recall.taken.messages)
+            return self._before[len(self._facts)]
+        timings = {**done.timings_ms, "output": output.write(done, context)}
+        confidence = mean_confidence(done.segmentation)
+        return FrameFacts(done.frame.rgb_stamp_ns, timings, confidence)
+
+    def _first_camera_info(self) -> CameraInfoMessage | None:
+        topic = self._seen.topics.camera_info
+        first = None if topic is None else self._seen.bag.first(topic)
+        if first is None:
+            return None
+        try:
+            info: CameraInfoMessage = deserialized(first.data, first.msgtype)
+        except UnreadableMessageError:
+            return None
+        return info
+
+    def _role(self, topic: str) -> str:
+        topics = self._seen.topics
+        roles = {topics.rgb: "rgb", topics.x: "x", topics.ground_truth: "ground_truth"}
+        return roles.get(topic, "camera_info")
+
+    def _enough(self) -> bool:
+        limit = self._seen.options.max_frames
+        return limit is not None and self._seen.pipeline.segmented >= limit
+
+    def _tell(self) -> None:
+        if self._report is not None:
+            seen = self._seen.matching.counts.rgb_in
+            done = self._seen.pipeline.segmented
+            self._report(Progress(self._seen.topics, seen, self._seen.rgb_total, done))
+
+
+def _truth_stamp(rgb: ArrivedRgb) -> int:
+    return _frame_stamp(rgb.msg, rgb.log_time_ns)
+
+
+def _frame_stamp(msg: AnyImage, log_time_ns: int) -> int:
+    """What RGB and its ground truth share: the header's stamp, or without one the log time."""
+    stamp = stamp_ns(msg.header)
+    return stamp if stamp > 0 else log_time_ns
