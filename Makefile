@@ -117,15 +117,17 @@ $(DEMO_DONE): $(DRIVE_DONE) $(wildcard models/demo/*) | $(READY)
 PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test: $(READY)
-	$(PARALLEL) $(ARGS)
+	$(PARALLEL) $(if $(COVERAGE),--cov --cov-report=) $(ARGS)
+ifdef COVERAGE
+	$(BIN)/coverage report --include='segrgbx_core/*' --fail-under=90 --skip-covered --sort=cover
+	$(BIN)/coverage report --include='segrgbx_ros/*' --fail-under=90 --skip-covered --sort=cover
+endif
 
 test-all: $(READY)
 	$(PARALLEL) --run-slow $(ARGS)
 
-coverage: $(READY)
-	$(PARALLEL) --cov --cov-report= $(ARGS)
-	$(BIN)/coverage report --include='segrgbx_core/*' --fail-under=90 --skip-covered --sort=cover
-	$(BIN)/coverage report --include='segrgbx_ros/*' --fail-under=90 --skip-covered --sort=cover
+coverage:
+	@$(MAKE) --no-print-directory test COVERAGE=1
 
 test-matrix:
 	@CELLS="$(CELLS)" JOBS="$(JOBS)" ARGS="$(ARGS)" PYTHON="$(PYTHON)" .ci/test-matrix
