@@ -11,7 +11,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import Parameter, ParameterValue
+from launch_ros.parameter_descriptions import Parameter
 from launch_ros.substitutions import FindPackageShare
 
 from segrgbx_core.errors import SegRgbxError
@@ -182,19 +182,14 @@ def _given(told: Mapping[str, str], rgb: str, x: str) -> dict[str, Value]:
     return given
 
 
-def _parameters(values: Mapping[str, Value]) -> list[Parameter | dict[str, ParameterValue]]:
+def _parameters(values: Mapping[str, Value]) -> list[Parameter | dict[str, object]]:
     """The values for launch_ros, to win over those of a file.
 
     launch_ros addresses a mapping to the name of its node. That wins over a file's entry for this
     node, but no node has this name with cameras, so each value is given for all nodes as well.
-    Texts are marked as such: launch_ros would read those like "2024" and "no" as YAML.
     """
     plain = {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
-    kinds = {name: str if isinstance(value, str) else None for name, value in plain.items()}
-    return [
-        *(Parameter(name, plain[name], value_type=kinds[name]) for name in plain),
-        {name: ParameterValue(plain[name], value_type=kinds[name]) for name in plain},
-    ]
+    return [*(Parameter(name, value) for name, value in plain.items()), {**plain}]
 
 
 def _remappings(modality: str, rgb: str, x: str) -> list[tuple[str, str]]:

@@ -77,8 +77,15 @@ def test_the_ros_package_imports_without_ros_except_the_node(repository: Path) -
 def test_launch_files_need_only_what_ros_brings(repository: Path) -> None:
     """`ros2 launch` reads them in ROS's Python, which sees no virtual environment."""
     launched = (repository / "segrgbx_ros" / "node" / "launch.py").read_text("utf-8")
-    names = sorted(imported_from(launched, "segrgbx_ros"))
-    assert names == ["segrgbx_ros.messages.sensors"]
+    names = sorted(
+        imported_from(launched, "segrgbx_ros") | imported_from(launched, "segrgbx_core")
+    )
+    assert names == [
+        "segrgbx_core.errors",
+        "segrgbx_core.wording",
+        "segrgbx_ros.messages.sensors",
+        "segrgbx_ros.node.parameters.presets",
+    ]
     blocked = "rosbags,cv2,torch,rich,jinja2,PIL"
     done = subprocess.run(
         [sys.executable, "-c", IMPORT_WITHOUT_ROS, blocked, *names],

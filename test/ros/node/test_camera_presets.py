@@ -2,8 +2,6 @@
 """The camera presets: valid, of one sensor each, sourced, and what a typical reading becomes."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -172,15 +170,3 @@ def test_the_documentation_holds_the_tables(repository: Path, modality: str) -> 
         f"docs/cameras.md is old; put in what preset_tables('{modality}') of "
         "segrgbx_ros.node.parameters.presets gives"
     )
-
-
-def test_launch_files_need_nothing_of_the_virtual_environment() -> None:
-    """They run in ROS's own Python, which has PyYAML, and not what the node computes with."""
-    asked = (
-        "import sys; import segrgbx_ros.node.parameters.presets, segrgbx_ros.messages.sensors; "
-        "print(*(m for m in ('numpy', 'cv2', 'torch', 'rosbags', 'rich') if m in sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout.strip() == ""
