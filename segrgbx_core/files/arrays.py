@@ -60,6 +60,15 @@ def arrays_from(
         return {name: _array(archive.read(entry)) for name, entry in entries.items()}
 
 
+def names_in(data: bytes) -> tuple[str, ...]:
+    """The names of all arrays in a `.npz` archive's bytes; none of what is no archive."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return tuple(sorted(name.removesuffix(".npy") for name in archive.namelist()))
+    except zipfile.BadZipFile:
+        return ()
+
+
 def _array(data: bytes) -> Array:
     """numpy.load, after a look at the header: it takes memory for what that states."""
     file = io.BytesIO(data)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.files.arrays import arrays_from
+from segrgbx_core.files.arrays import arrays_from, names_in
 from segrgbx_core.files.disk import input_bytes, write_whole
 from segrgbx_core.files.event_h5 import H5_SUFFIXES, read_h5_reading
 from segrgbx_core.readings import Events
@@ -94,7 +94,7 @@ def _loaded(path: Path) -> _Arrays:
         raise InputError(
             f"{path} lacks {', '.join(missing)}; a file of events holds "
             f"{', '.join(_COLUMNS)}, {', '.join(_NUMBERS)}, and this one "
-            f"{', '.join(sorted(arrays)[:8]) or 'one array'}: write it with write_events "
+            f"{', '.join(names_in(data)[:8]) or 'one array'}: write it with write_events "
             f"({_PAGE})."
         )
     return arrays

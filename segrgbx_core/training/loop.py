@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop: AdamW, averaged weights, selection by validation, resumable."""
 
+import errno
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -140,6 +142,7 @@ class Training:
         with self._disk_errors():
             if place.ranks.first:
                 if better:  # before the rest: the smallest file that keeps what was learnt
+                    self._need_folder()
                     save_model(place.out / MODEL, state.averaged, parts.card())
                 log_validation(place.out, state, state.loss, scores)
                 each = {f"validation/{name}": v for name, v in scores.by_modality.items()}
@@ -220,6 +223,11 @@ class Training:
         if checkpoint.is_file() or not (model / CARD_FILE).is_file():
             return ""
         return f", and no checkpoint fits, but {model} holds the best weights so far"
+
+    def _need_folder(self) -> None:
+        """Raises FileNotFoundError where it was removed; saving a model would make it again."""
+        if not self._place.out.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._place.out))
 
     def _need_room(self) -> None:
         """Raises OutputError before the first step if no checkpoint would fit on the disk."""

@@ -2,6 +2,7 @@
 """Run a training from its recipe, or try the recipe on one batch before its training."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -112,6 +113,8 @@ def _claim(file: RecipeFile, out: Path, force: bool) -> None:
     with disk_errors(out):
         for path in (out / LOG, out / CHECKPOINT, *(out / BOARD).glob(BOARD_FILES)):
             path.unlink(missing_ok=True)
+        with suppress(OSError):  # of what is not ours it keeps the rest
+            (out / BOARD).rmdir()
 
 
 def _say_stopped_before_steps(path: Path, place: TrainingContext, resume: bool) -> None:

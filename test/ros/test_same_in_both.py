@@ -24,7 +24,7 @@ from segrgbx_core.tiles import tiled
 from segrgbx_ros.commands.replay import add_parser, rgb_from, sync_from
 from segrgbx_ros.messages.rgb_words import RgbSettings
 from segrgbx_ros.messages.sensors import SENSORS
-from segrgbx_ros.node import sensor as node_sensor
+from segrgbx_ros.node.parameters import sensor as node_sensor
 from segrgbx_ros.node.parameters.parameters import PARAMETERS, settings_from
 from segrgbx_ros.pairing.matching import MISSING_X, SYNC_POLICIES, SyncSettings
 

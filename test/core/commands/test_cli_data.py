@@ -37,7 +37,7 @@ def run(root: Path, *argv: str | Path, dataset: str = "mfnet") -> int:
 def test_a_whole_copy_ends_well(root: Path, tmp_path: Path, capsys: Captured) -> None:
     sheet = tmp_path / "new" / "sheet.png"
     assert run(root, "--out", sheet, "--samples", "2") == 0
-    told = capsys.readouterr().out
+    told = capsys.readouterr().out.replace(" \n", " ")  # a long path wraps its line
     for words in (
         "RGB with thermal",
         "sizes: 12x8 (4)",
