@@ -120,7 +120,7 @@ test: $(READY)
 	$(PARALLEL) $(if $(COVERAGE),--cov --cov-report=) $(ARGS)
 ifdef COVERAGE
 	$(BIN)/coverage report --include='segrgbx_core/*' --fail-under=90 --skip-covered --sort=cover
-	$(BIN)/coverage report --include='segrgbx_ros/*' --fail-under=90 --skip-covered --sort=cover
+	$(BIN)/coverage report --include='segrgbx_ros/*' --omit='segrgbx_ros/node/*' --fail-under=90 --skip-covered --sort=cover
 endif
 
 test-all: $(READY)
