@@ -15,7 +15,7 @@ from fuzz.trial import try_input
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 nothing found, 1 something, 2 a wrong name."""
     options = _parser().parse_args(argv)
-    names = options.surface or [n for n in all_surfaces() if options.bags or "bag" not in n]
+    names = options.surface or list(all_surfaces())
     unknown = [name for name in names if name not in all_surfaces()]
     if unknown:
         print(f"fuzz: {unknown[0]} is no surface; known: {', '.join(all_surfaces())}.")
@@ -54,11 +54,10 @@ def _one(name: str, seed: int, index: int, save: Path | None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
-    parser.add_argument("surface", nargs="*", help="all but those of recordings if left out")
+    parser.add_argument("surface", nargs="*", help="all if left out")
     parser.add_argument("--inputs", type=int, default=1000, help="for each surface")
     parser.add_argument("--seconds", type=float, help="at most, for each surface")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--bags", action="store_true", help="recordings as well")
     parser.add_argument("--input", type=int, help="tries this one input, here and without limits")
     parser.add_argument("--save", type=Path, help="with --input: a file to write it to")
     return parser
