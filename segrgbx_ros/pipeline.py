@@ -26,7 +26,8 @@ from segrgbx_core.wording import spoken
 from segrgbx_ros.messages.images import AnyImage, Convert, convert_offline, rgb_from_message
 from segrgbx_ros.messages.readings import XDecoder, XInput
 from segrgbx_ros.messages.rgb_words import RgbSettings, RgbWords
-from segrgbx_ros.pairing.matching import NO_X_ASKED
+from segrgbx_ros.messages.sensors import is_windowed
+from segrgbx_ros.pairing.matching import NO_X_ASKED, MissingX, SyncSettings
 from segrgbx_ros.pairing.nearest import Pair
 
 MessagePair: TypeAlias = Pair[AnyImage, XInput]
@@ -82,13 +83,15 @@ class Frame:
 class SegmentedFrame:
     """planes: the model's input from X, None for RGB alone.
 
-    timings_ms: milliseconds by stage: "decode", "encode", "model".
+    timings_ms: milliseconds by stage: "decode", "encode", "model". x_held: the planes are those of
+    an earlier image.
     """
 
     frame: Frame
     segmentation: Segmentation
     timings_ms: dict[str, float]
     planes: Planes | None = None
+    x_held: bool = False
 
     @property
     def x_used(self) -> bool:
@@ -118,14 +121,30 @@ class Refusals:
         self.first.setdefault(reason, sentence)
 
 
+@dataclass(frozen=True)
+class EmptyWindows:
+    """What to do with a window of events that leaves no valid pixel, as with an image without X.
+
+    missing_x, hold_limit_s: as in SyncSettings.
+    """
+
+    missing_x: MissingX
+    hold_limit_s: float
+
+    @classmethod
+    def of(cls, modality: str, sync: SyncSettings) -> "EmptyWindows | None":
+        """None for sensors without windows: an image without a valid pixel is RGB alone."""
+        return cls(sync.missing_x, sync.hold_limit_s) if is_windowed(modality) else None
+
+
 class Pipeline:
     """Decodes, encodes and segments one pair after the other.
 
     encoder, decode_x: encoding and alignment of X, and the decoder of its messages; None means
     those of the modality with default settings. convert: how RGB images are read, offline or in
     the live node. rgb: what the user says of them. settings: of X's encoding. look_every: the
-    first of how many frames is looked at for `doubts`. A step back in time of more than a second
-    resets the encoder.
+    first of how many frames is looked at for `doubts`. empty: for events; may be set anew. A step
+    back in time of more than a second resets the encoder.
     """
 
     def __init__(
@@ -140,8 +159,10 @@ class Pipeline:
         rgb: RgbSettings | None = None,
         settings: EncodingSettings | None = None,
         look_every: int = 1,
+        empty: EmptyWindows | None = None,
     ) -> None:
-        self._segmenter = segmenter
+        self._segmenter, self.empty = segmenter, empty
+        self._last_valid: tuple[int, Planes] | None = None
         self._modality = modality
         self._rgb_topic = rgb_topic
         self._convert = convert
@@ -165,6 +186,7 @@ class Pipeline:
         self._look(frame)
         decoded = time.perf_counter()
         planes = self._try(lambda: self._encoded(frame), "refused_by_encoding")
+        planes, held = self._valid(frame, planes)
         if planes is None and frame.x is not None:
             return None
         encoded = time.perf_counter()
@@ -177,7 +199,7 @@ class Pipeline:
         self.segmented += 1
         timings = {"decode": (decoded - start) * 1e3, **result.timings_ms}
         timings["encode"] = (encoded - decoded) * 1e3 + timings.get("encode", 0.0)
-        return SegmentedFrame(frame, result, timings, planes)
+        return SegmentedFrame(frame, result, timings, planes, held)
 
     def doubted(self) -> list[str]:
         """A sentence on each doubt about the frames so far."""
@@ -196,8 +218,30 @@ class Pipeline:
 
     def reset(self) -> None:
         """Forgets earlier frames, before the first one of another recording."""
+        self._last_valid = None
         if self._encoder is not None:
             self._encoder.reset()
+
+    def _valid(self, frame: Frame, planes: Planes | None) -> tuple[Planes | None, bool]:
+        """The planes to use, None to refuse the frame, and whether they are an earlier image's."""
+        empty, stamp = self.empty, frame.rgb_stamp_ns
+        if planes is None or empty is None:
+            return planes, False
+        if planes.valid.any():
+            self._last_valid = (stamp, planes)
+            return planes, False
+        if empty.missing_x == "rgb_only":
+            return planes, False
+        if empty.missing_x == "hold_last" and self._last_valid is not None:
+            before, last = self._last_valid
+            if 0 <= stamp - before <= empty.hold_limit_s * 1e9:
+                return last, True
+        self.refusals.add(
+            "x_without_valid_pixel",
+            f"The {spoken(self._modality)} reading of an RGB image has no valid pixel "
+            f"(missing_x {empty.missing_x}).",
+        )
+        return None, False
 
     def _try(self, step: Callable[[], T], reason: str) -> T | None:
         try:
@@ -313,6 +357,7 @@ def frame_status(
     """
     segmentation, skew_ns = done.segmentation, done.frame.skew_ns
     x_used = segmentation.modality != NO_X
+    x_held = x_held or done.x_held
     counted = {reason: n for reason, n in sorted(dropped.items()) if n}
     shares, unlabelled = class_fractions(segmentation)
     return FrameStatus(

@@ -43,7 +43,7 @@ from segrgbx_ros.node.parameters.sensor import (
 from segrgbx_ros.node.subscription import Asked
 from segrgbx_ros.node.worker import SUPERSEDED, RateLimit, Turns, Worker
 from segrgbx_ros.pairing.matching import Match, Matching
-from segrgbx_ros.pipeline import Pipeline, SegmentedFrame, frame_status
+from segrgbx_ros.pipeline import EmptyWindows, Pipeline, SegmentedFrame, frame_status
 
 LiveMatch: TypeAlias = Match[AnyImage, XInput]
 
@@ -128,6 +128,7 @@ class LiveRun:
                 rgb=rgb_settings(settings),
                 settings=encoding_settings(settings),
                 look_every=DOUBT_EVERY,
+                empty=EmptyWindows.of(settings.modality, sync_settings(settings)),
             )
             tick_s = min(settings.sync_x_timeout / TICKS_PER_TIMEOUT, LONGEST_TICK_S)
             steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -162,7 +163,9 @@ class LiveRun:
     def change(self, settings: NodeSettings) -> None:
         """Applies other dynamic parameters from the next frame on."""
         self.settings = settings
-        self.matching.change(sync_settings(settings))
+        sync = sync_settings(settings)
+        self.matching.change(sync)
+        self.pipeline.empty = EmptyWindows.of(settings.modality, sync)
 
     def _now_ns(self) -> int:
         return int(self._node.get_clock().now().nanoseconds)

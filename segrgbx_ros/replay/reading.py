@@ -173,7 +173,7 @@ class ReplayRun:
         if done is None:
             return
         self._seen.without_x += pair.x is not None and not done.x_used
-        self._seen.held += match.held
+        self._seen.held += match.held or done.x_held
         self._seen.alone += pair.x is None and self._seen.topics.x is not None
         truth = None
         if self._seen.truth is not None:

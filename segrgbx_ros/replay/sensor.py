@@ -13,7 +13,7 @@ from segrgbx_ros.messages.clouds import CloudView
 from segrgbx_ros.messages.readings import XDecoder
 from segrgbx_ros.messages.types import EVENT_TYPES, POINT_CLOUD
 from segrgbx_ros.pairing.matching import Matching
-from segrgbx_ros.pipeline import FrameSegmenter, Pipeline
+from segrgbx_ros.pipeline import EmptyWindows, FrameSegmenter, Pipeline
 from segrgbx_ros.replay.options import ReplayOptions
 from segrgbx_ros.replay.pairing import (
     RecordedEvents,
@@ -62,6 +62,7 @@ def make_pipeline(
             encoder,
             rgb=options.rgb,
             settings=check_sensor(modality, options.sensor),
+            empty=EmptyWindows.of(modality, options.sync),
         )
     # A cloud seen from the RGB camera is already on its grid.
     encoder = make_encoder(modality, replace(options.sensor, align="none"), SeenFromRgb(cameras))

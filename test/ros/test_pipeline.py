@@ -2,7 +2,7 @@
 """The steps from a pair of messages to outputs, with a segmenter of predictable results."""
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,15 @@ from segrgbx_core.segmentation import Segmentation
 from segrgbx_ros.messages.images import AnyImage, PackedImage, convert_offline, image_message
 from segrgbx_ros.messages.readings import XDecoder
 from segrgbx_ros.messages.types import header
+from segrgbx_ros.pairing.matching import MissingX, SyncSettings
 from segrgbx_ros.pairing.nearest import Pair
-from segrgbx_ros.pipeline import MessagePair, Pipeline, mean_confidence, pictures_of
+from segrgbx_ros.pipeline import (
+    EmptyWindows,
+    MessagePair,
+    Pipeline,
+    mean_confidence,
+    pictures_of,
+)
 
 LABELS = load_label_set("street")
 RGB = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
@@ -182,6 +189,57 @@ def test_a_window_of_events_is_a_reading_already() -> None:
     assert done.frame.x is events
     assert done.planes is not None
     assert done.planes.valid.shape == (2, 4)
+
+
+class Window:
+    """An encoder of events of which each named stamp leaves valid pixels."""
+
+    def __init__(self, *valid: bool) -> None:
+        self._valid = list(valid)
+
+    def __call__(self, _reading: Reading, rgb_size: tuple[int, int]) -> Planes:
+        valid = np.full(rgb_size, self._valid.pop(0))
+        return Planes(np.zeros((3, *rgb_size), np.float32), valid)
+
+    def reset(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("policy", "masks", "held"),
+    [
+        ("drop", [0, 300], []),
+        ("rgb_only", [0, 100, 200, 300], []),
+        ("hold_last", [0, 100, 300], [100]),
+    ],
+)
+def test_a_window_without_a_valid_pixel_obeys_missing_x(
+    policy: MissingX, masks: list[int], held: list[int]
+) -> None:
+    """Windows at 0, 100, 200 and 300 ms, of which the second and third leave nothing."""
+    sync = SyncSettings(missing_x=policy, hold_limit_s=0.15)
+    pipeline = Pipeline(
+        ThresholdSegmenter(),
+        "event",
+        "/rgb",
+        "/events",
+        Window(True, False, False, True),
+        decode_x=cast(XDecoder, lambda message, _size: message),
+        empty=EmptyWindows.of("event", sync),
+    )
+    done = []
+    for ms in (0, 100, 200, 300):
+        stamp = ms * 1_000_000
+        frame = pipeline.process(Pair(stamp, pair().rgb, stamp, np.zeros((2, 4), np.uint8)))
+        if frame is not None:
+            done.append((ms, frame))
+    assert [ms for ms, _ in done] == masks
+    assert [ms for ms, frame in done if frame.x_held] == held
+    assert pipeline.refusals.counts["x_without_valid_pixel"] == 4 - len(masks)
+
+
+def test_sensors_without_windows_are_rgb_alone_without_a_valid_pixel() -> None:
+    assert EmptyWindows.of("thermal", SyncSettings()) is None
 
 
 def test_images_are_converted_as_told() -> None:
