@@ -17,7 +17,8 @@ import sys
 import time
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -320,6 +321,62 @@ def live_events(model: str, seconds: float) -> list[LiveEvents]:
     return rows
 
 
+@dataclass(frozen=True)
+class Shared:
+    """Two cameras of 640x480, each faster than the model: ages at the masks' arrival, of both.
+
+    cpu_percent: of one core. memory_mb: resident, of all processes together.
+    """
+
+    how: str
+    sent: int
+    masks: tuple[int, ...]
+    age_p50: float
+    age_p95: float
+    cpu_percent: float
+    memory_mb: float
+
+
+CAMERAS = ("front", "left")
+
+
+def shared(model: str, seconds: float) -> list[Shared]:
+    """Two cameras in one process, which shares the model, and in a process each."""
+    apart = [[*node_command(model), "-r", f"__ns:=/{name}"] for name in CAMERAS]
+    together = [node_command(model, f"cameras:={','.join(CAMERAS)}")]
+    return [
+        _shared("a process each", apart, seconds),
+        _shared("one process", together, seconds),
+    ]
+
+
+def _shared(how: str, commands: list[list[str]], seconds: float) -> Shared:
+    with ExitStack() as running:
+        nodes = [running.enter_context(process(*command)) for command in commands]
+        time.sleep(20.0)
+        before, start = [cpu_seconds(node.pid) for node in nodes], time.monotonic()
+        with ThreadPoolExecutor(len(CAMERAS)) as pool:
+            jobs = [
+                pool.submit(camera, SIZES[0], 15.0, seconds, f"ns:={name}", "segrgbx/mask")
+                for name in CAMERAS
+            ]
+            seen = [job.result() for job in jobs]
+        took = time.monotonic() - start
+        used = sum(cpu_seconds(n.pid) - b for n, b in zip(nodes, before, strict=True))
+        memory = sum(_resident_mb(node.pid) for node in nodes)
+    each = [one["ages_ms"]["segrgbx/mask"] for one in seen]
+    ages = [age for one in each for age in one]
+    p50, p95 = (round(float(v), 1) for v in np.percentile(ages, (50, 95)))
+    sent = sum(one["sent"] for one in seen)
+    masks = tuple(len(one) for one in each)
+    return Shared(how, sent, masks, p50, p95, round(100 * used / took, 1), round(memory))
+
+
+def _resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 def freshness(model: str, seconds: float) -> list[Freshness]:
     """Both nodes one after the other, with the camera at twice the rate the model sustains."""
     segmenter = Segmenter(model, "cpu")
@@ -389,6 +446,7 @@ def main() -> None:
         "publish_ms_1920x1080": lambda: publish_costs(20),
         "idle_cpu_percent_30hz_640x480": lambda: idle_cpu(options.model, 20.0),
         "live_events": lambda: [asdict(row) for row in live_events(options.model, 20.0)],
+        "two_cameras": lambda: [asdict(row) for row in shared(options.model, 30.0)],
         "overload": lambda: [
             asdict(row) for row in freshness(options.model, options.overload_seconds)
         ],

@@ -26,8 +26,10 @@ STATUS = "/status"
 class Camera(Node):
     """RGB as rgb8 and X as mono8 of half the size, with the same stamp."""
 
-    def __init__(self, size: tuple[int, int], rate_hz: float, outputs: list[str]) -> None:
-        super().__init__("camera")
+    def __init__(
+        self, size: tuple[int, int], rate_hz: float, outputs: list[str], namespace: str = ""
+    ) -> None:
+        super().__init__("camera", namespace=namespace)
         rng = np.random.default_rng(0)
         width, height = size
         # Smooth pictures: the model's time does not depend on them, compression's would.
@@ -66,11 +68,13 @@ class Camera(Node):
 
 
 def main() -> None:
-    """node_camera WIDTHxHEIGHT RATE SECONDS TOPIC...; prints the results as JSON."""
-    size, rate, seconds, *outputs = sys.argv[1:]
+    """node_camera WIDTHxHEIGHT RATE SECONDS [ns:=NAME] TOPIC...; prints the results as JSON."""
+    size, rate, seconds, *topics = sys.argv[1:]
+    namespace = "".join(t.removeprefix("ns:=") for t in topics if t.startswith("ns:="))
+    outputs = [topic for topic in topics if not topic.startswith("ns:=")]
     width, height = (int(v) for v in size.split("x"))
     rclpy.init(args=[])
-    node = Camera((width, height), float(rate), outputs)
+    node = Camera((width, height), float(rate), outputs, namespace)
     until = time.monotonic() + float(seconds)
     try:
         while time.monotonic() < until:

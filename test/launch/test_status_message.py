@@ -2,6 +2,8 @@
 """The message type as ROS 2 generates it from msg/SegmentationStatus.msg."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -69,3 +71,15 @@ def test_generated_messages_and_our_modules_are_one_package() -> None:
     import segrgbx_ros.msg
 
     assert segrgbx_ros.cli.__name__.partition(".")[0] == segrgbx_ros.msg.__name__.partition(".")[0]
+
+
+def test_consumers_of_the_status_load_nothing_else() -> None:
+    """A monitor on another computer has neither torch nor OpenCV."""
+    program = """
+import sys
+from segrgbx_ros.msg import SegmentationStatus
+SegmentationStatus(modality="thermal")
+heavy = {"torch", "cv2", "rosbags", "segrgbx_core", "rich", "yaml"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Subscribers that follow the contracts of the consumers of masks."""
 
+import importlib
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,54 @@ pytestmark = pytest.mark.ros
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write_tiny_model(tmp_path_factory.mktemp("model") / "tiny"))
+
+
+def test_the_documented_node_of_ones_own_segments(
+    model: str,
+    repository: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The example of docs/node.md as it is."""
+    import rclpy
+    from rclpy.context import Context
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.node import Node
+
+    page = (repository / "docs" / "node.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "documented_follower.py").write_text(example)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    follower = importlib.import_module("documented_follower")
+    context = Context()
+    rclpy.init(context=context)
+    own = follower.Follower(model, context=context)
+    driver = Node("driver", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    for node in (own, driver):
+        executor.add_node(node)
+    messages = {"x": x_message(START_NS), "rgb": rgb_message(START_NS)}
+    publishers = {
+        name: driver.create_publisher(type(message), f"{name}/image_raw", 1)
+        for name, message in messages.items()
+    }
+    for _ in range(500):
+        if all(publisher.get_subscription_count() for publisher in publishers.values()):
+            break
+        executor.spin_once(timeout_sec=0.02)
+    for name, message in messages.items():
+        publishers[name].publish(message)
+    for _ in range(500):
+        if own.pipeline.segmented:
+            break
+        executor.spin_once(timeout_sec=0.02)
+    assert own.pipeline.segmented == 1, own.pipeline.refusals
+    assert "% road, with thermal" in capfd.readouterr().err
+    executor.shutdown()
+    for node in (own, driver):
+        node.destroy_node()
+    rclpy.shutdown(context=context)
 
 
 class CostmapLayer:
