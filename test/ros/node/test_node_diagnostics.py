@@ -128,7 +128,7 @@ def test_an_output_that_its_subscriber_cannot_receive(model: str) -> None:
 
 
 def test_zero_stamps_are_said_while_they_come(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from segrgbx_ros.node import inputs as subscriptions
+    from segrgbx_ros.node import subscription as subscriptions
 
     with stage(model=model) as played:
         listener = Listener(played)
