@@ -24,7 +24,7 @@ ARGUMENTS = {
     "device": ("", "auto, cpu, cuda:N; empty: the parameters' file's"),
     "size": ("480x360", "of made-up RGB images"),
     "rate": ("10.0", "made-up RGB images a second"),
-    "seconds": ("4.0", "of made-up scenes, played again and again"),
+    "seconds": ("2.0", "of made-up scenes, played again and again"),
     "rviz": ("false", "show the overlay in RViz, too"),
 }
 

@@ -130,7 +130,7 @@ def _arguments(args: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--bag", default="", help="a recording; made-up scenes without")
     parser.add_argument("--speed", type=float, default=1.0, help="times the recorded pace")
     parser.add_argument("--once", action="store_true", help="one lap only")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of made-up scenes")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of made-up scenes")
     parser.add_argument("--rate", type=float, default=10.0, help="RGB images a second, made up")
     parser.add_argument("--size", default="480x360", help="of made-up RGB images")
     return parser.parse_args(args)
