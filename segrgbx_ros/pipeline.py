@@ -175,7 +175,13 @@ class Pipeline:
         self._look_every, self._frames = look_every, 0
         self.doubts = DoubtLog()
         self.refusals = Refusals()
+        self.left_out: Counter[str] = Counter()
         self.segmented = 0
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Frames without a mask by reason: refused, or left out as `empty` asks."""
+        return self.refusals.counts + self.left_out
 
     def process(self, pair: MessagePair) -> SegmentedFrame | None:
         """The segmented frame; None if it was refused, which `refusals` then counts."""
@@ -236,11 +242,7 @@ class Pipeline:
             before, last = self._last_valid
             if 0 <= stamp - before <= empty.hold_limit_s * 1e9:
                 return last, True
-        self.refusals.add(
-            "x_without_valid_pixel",
-            f"The {spoken(self._modality)} reading of an RGB image has no valid pixel "
-            f"(missing_x {empty.missing_x}).",
-        )
+        self.left_out["x_without_valid_pixel"] += 1
         return None, False
 
     def _try(self, step: Callable[[], T], reason: str) -> T | None:

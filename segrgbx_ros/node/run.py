@@ -281,7 +281,7 @@ class LiveRun:
     def dropped(self) -> dict[str, int]:
         """RGB images without a mask, by reason."""
         total = Counter(self.matching.rgb_dropped)
-        for part in (self._set_aside, self.worker.dropped, self.pipeline.refusals.counts):
+        for part in (self._set_aside, self.worker.dropped, self.pipeline.dropped):
             total.update(dict(part))
         if self.worker.defects:
             total["unexpected_error"] += self.worker.defects

@@ -109,7 +109,7 @@ class Account:
         counts = self.matching.counts
         dropped = Counter(self.matching.rgb_dropped)
         dropped.update(self.matching.x_dropped)
-        dropped.update(self.pipeline.refusals.counts)
+        dropped.update(self.pipeline.dropped)
         dropped.update(self._all_unreadable())
         not_reached = counts.rgb_pending + len(self.waiting)
         if not_reached:
@@ -204,7 +204,7 @@ class Account:
     def rgb_dropped(self) -> dict[str, int]:
         """RGB images dropped so far, by reason."""
         dropped = Counter(self.matching.rgb_dropped)
-        dropped.update(self.pipeline.refusals.counts)
+        dropped.update(self.pipeline.dropped)
         dropped["unreadable_rgb_message"] += self.unreadable["unreadable_rgb_message"]
         return dict(dropped)
 

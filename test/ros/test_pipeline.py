@@ -235,7 +235,8 @@ def test_a_window_without_a_valid_pixel_obeys_missing_x(
             done.append((ms, frame))
     assert [ms for ms, _ in done] == masks
     assert [ms for ms, frame in done if frame.x_held] == held
-    assert pipeline.refusals.counts["x_without_valid_pixel"] == 4 - len(masks)
+    assert pipeline.dropped["x_without_valid_pixel"] == 4 - len(masks)
+    assert not pipeline.refusals.counts
 
 
 def test_sensors_without_windows_are_rgb_alone_without_a_valid_pixel() -> None:
