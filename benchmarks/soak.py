@@ -3,7 +3,8 @@
 
     python -m benchmarks.soak --minutes 60 [--model tiny] [--rate 30] [--json FILE]
     python -m benchmarks.soak --minutes 0 --faults
-    python -m benchmarks.soak --minutes 60 --node      with a sourced ROS 2 and the built package
+    PYTHONPATH="$PYTHONPATH:$PWD" python3 -P -m benchmarks.soak --minutes 60 --node
+                                       with ROS 2 and the built package sourced, which -P prefers
 
 Without --node the offline pipeline runs in this process: messages, pairing, encoding, model, masks
 as messages. With it the live node runs beside this one, and its process is measured. Images that
