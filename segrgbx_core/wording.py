@@ -19,6 +19,8 @@ REASONS = {
     "unreadable_rgb_message": "RGB message that is damaged",
     "unreadable_x_message": "X message that is damaged",
     "unreadable_ground_truth_message": "ground truth message that is damaged",
+    "unreadable_camera_info_message": "CameraInfo message that is damaged",
+    "x_without_valid_pixel": "RGB whose window of events leaves no valid pixel",
     "refused_by_encoding": "pair whose X could not be encoded",
     "refused_by_segmenter": "pair that the model refused",
     "after_max_frames": "RGB after the asked number of frames",

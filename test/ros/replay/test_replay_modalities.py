@@ -20,6 +20,7 @@ from segrgbx_core.scenes import Drive, DriveSettings, PinholeCamera
 from segrgbx_core.sensor import CameraFiles, SensorSettings
 from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.store import save_model
+from segrgbx_core.wording import REASONS
 from segrgbx_ros.bags.cameras import RecordedCameras
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.scenes import camera_info, write_drive_bag
@@ -97,6 +98,7 @@ def test_every_sensor_from_bag_to_report(
     # The first window of events reaches back before the first event.
     unusable = summary.frames.dropped.get("x_without_valid_pixel", 0)
     assert unusable == (modality == "event")
+    assert set(summary.frames.dropped) <= set(REASONS)
     assert summary.frames.segmented == summary.frames.paired - unusable >= 4
     assert summary.miou is not None
     assert summary.problems == {}
@@ -108,6 +110,7 @@ def test_every_sensor_from_bag_to_report(
     assert len(list((tmp_path / "panels").iterdir())) == sum(m.x_used for m in status) >= 3
     said = write_report(tmp_path).read_text()
     assert f"RGB with {modality.replace('_', ' ')}" in said
+    assert ("RGB whose window of events leaves no valid pixel" in said) == bool(unusable)
 
 
 def test_what_x_shows_matters(drives: Path, tmp_path: Path, segmenter: Segmenter) -> None:
