@@ -3,20 +3,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
-from segrgbx_core.datasets.samples import LabelledPairs, Labels, Place, Sample, encoded
+from segrgbx_core.datasets.samples import LabelledPairs, Labels, Sample, encoded
 from segrgbx_core.datasets.table import BAD_SHARE
-from segrgbx_core.encoding import EncodingSettings
+from segrgbx_core.datasets.wrapping import Wrapped
 from segrgbx_core.errors import InputError, LabelError, SegRgbxError
-from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.readings import Planes
 
 T = TypeVar("T")
 
 
-class Skipping:
+class Skipping(Wrapped):
     """The same samples, encoded, with the next good one instead of one that cannot be used.
 
     The replacement depends on the files alone, so a training that is resumed, or runs on several
@@ -33,53 +31,11 @@ class Skipping:
         """share: of the samples, 0 to 1, that may be bad."""
         if not 0 <= share <= 1:
             raise InputError(f"The share of samples to skip is {share}; expected 0 to 1.")
-        self._data = data
+        super().__init__(data)
         self._share = share
         self._on_skip = on_skip
         self.bad: dict[int, str] = {}
         self._good: set[int] = set()
-
-    @property
-    def name(self) -> str:
-        """The dataset's."""
-        return self._data.name
-
-    @property
-    def folder(self) -> Path:
-        """The dataset's."""
-        return self._data.folder
-
-    @property
-    def modality(self) -> str:
-        """Modality of X."""
-        return self._data.modality
-
-    @property
-    def label_set(self) -> LabelSet:
-        """Label set of the labels."""
-        return self._data.label_set
-
-    @property
-    def settings(self) -> EncodingSettings | None:
-        """Settings of the encoding."""
-        return self._data.settings
-
-    @property
-    def places(self) -> tuple[Place, ...]:
-        """Places of all samples, bad ones included."""
-        return self._data.places
-
-    @property
-    def missing(self) -> tuple[Place, ...]:
-        """Places with a missing file."""
-        return self._data.missing
-
-    def sequence(self, index: int) -> str | None:
-        """The video that the sample is a frame of; None for a single shot."""
-        return self._data.sequence(index)
-
-    def __len__(self) -> int:
-        return len(self._data)
 
     def __getitem__(self, index: int, /) -> Sample:
         """The sample with X as planes, or the next one that can be read and encoded; the first

@@ -1,67 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """A dataset whose samples are looked at as they are read, for doubts about them."""
 
-from pathlib import Path
-
 import numpy as np
 
-from segrgbx_core.datasets.samples import LabelledPairs, Labels, Place, Sample
+from segrgbx_core.datasets.samples import LabelledPairs, Labels, Sample
+from segrgbx_core.datasets.wrapping import Wrapped
 from segrgbx_core.doubts import DoubtLog, doubt_about_labels, doubts_about
-from segrgbx_core.encoding import EncodingSettings
-from segrgbx_core.labels.label_set import LabelSet
 
 MOST_LABELS = 100
 
 
-class Watched:
+class Watched(Wrapped):
     """The same samples; `sentences` says what looked wrong in those that were read."""
 
     def __init__(self, data: LabelledPairs) -> None:
-        self._data = data
+        super().__init__(data)
         self._log = DoubtLog()
         self._counts = np.zeros(256, np.int64)
-
-    @property
-    def name(self) -> str:
-        """The dataset's."""
-        return self._data.name
-
-    @property
-    def folder(self) -> Path:
-        """The dataset's."""
-        return self._data.folder
-
-    @property
-    def modality(self) -> str:
-        """Modality of X."""
-        return self._data.modality
-
-    @property
-    def label_set(self) -> LabelSet:
-        """Label set of the labels."""
-        return self._data.label_set
-
-    @property
-    def settings(self) -> EncodingSettings | None:
-        """Settings of the encoding."""
-        return self._data.settings
-
-    @property
-    def places(self) -> tuple[Place, ...]:
-        """Places of the samples, in order."""
-        return self._data.places
-
-    @property
-    def missing(self) -> tuple[Place, ...]:
-        """Places with a missing file."""
-        return self._data.missing
-
-    def sequence(self, index: int) -> str | None:
-        """The video that the sample is a frame of; None for a single shot."""
-        return self._data.sequence(index)
-
-    def __len__(self) -> int:
-        return len(self._data)
 
     def __getitem__(self, index: int, /) -> Sample:
         """The sample, looked at. Raises the dataset's errors."""
