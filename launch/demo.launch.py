@@ -16,7 +16,8 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
-MODALITIES = ("event", "thermal", "depth", "polarization", "light_field")
+from segrgbx_core.modality import MODALITIES
+
 ARGUMENTS = {
     "modality": ("thermal", "the sensor beside RGB"),
     "bag": ("", "a recording to play; made-up scenes without"),
@@ -36,7 +37,7 @@ def generate_launch_description() -> LaunchDescription:
             name,
             default_value=default,
             description=text,
-            choices=MODALITIES if name == "modality" else None,
+            choices=list(MODALITIES) if name == "modality" else None,
         )
         for name, (default, text) in ARGUMENTS.items()
     ]
