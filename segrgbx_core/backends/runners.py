@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from segrgbx_core.backends.graph import OUTPUT, Graph, tensors_of
-from segrgbx_core.errors import InputError
+from segrgbx_core.errors import InputError, guarded
 from segrgbx_core.model.placement import autocast
 from segrgbx_core.model.segrgbx import NetworkInput, SegRgbX
 
@@ -90,14 +90,11 @@ class OnnxRuntime:
         options = session.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
-        try:
+        refusal = f"onnxruntime refuses {graph} ({{}}); export it again."
+        with guarded(str(graph), InputError, refusal):
             self._session: Any = session.InferenceSession(
                 str(graph), options, providers=_with_device(providers, device)
             )
-        except Exception as err:  # onnxruntime has a class for each kind of refusal.
-            raise InputError(
-                f"onnxruntime refuses {graph} ({str(err).splitlines()[0]}); export it again."
-            ) from err
 
     def __call__(self, given: NetworkInput) -> Tensor:
         """See Runner."""

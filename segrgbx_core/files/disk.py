@@ -223,6 +223,12 @@ def input_bytes(path: Path, what: str) -> bytes:
     return data
 
 
+def starts_with(path: Path, magic: bytes) -> bool:
+    """Whether the file's first bytes are these. Raises OSError for one that cannot be read."""
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
+
+
 def refuse_pointer(path: Path, start: bytes, error: type[SegRgbxError]) -> None:
     """Raises `error` where a file begins as the text that Git LFS leaves in its place."""
     if start.startswith(b"version https://git-lfs.github.com/spec/"):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from segrgbx_core.errors import InputError
+from segrgbx_core.errors import InputError, guarded
 from segrgbx_core.files.extras import package_for
 from segrgbx_core.readings import Events
 
@@ -99,17 +99,9 @@ def _opened(path: Path) -> Iterator[Any]:
     h5py = package_for(f"{path}, an HDF5 file of events,", "h5py", "formats")
     # It registers Blosc, which DSEC's files are compressed with.
     package_for(f"{path}, an HDF5 file of events,", "hdf5plugin", "formats")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as err:
-        raise InputError(
-            f"{path} cannot be read as an HDF5 file of events ({_first_line(err)}); copy it again."
-        ) from err
-
-
-def _first_line(err: Exception) -> str:
-    return str(err).splitlines()[0][:200] if str(err) else type(err).__name__
+    refusal = f"{path} cannot be read as an HDF5 file of events ({{}}); copy it again."
+    with guarded(str(path), InputError, refusal), h5py.File(path, "r") as file:
+        yield file
 
 
 def _columns(path: Path, file: Any) -> dict[str, Any]:

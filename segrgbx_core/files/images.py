@@ -294,13 +294,11 @@ def _is_odd_tiff(data: bytes) -> bool:
 
 def _odd_tiff(path: Path, data: bytes) -> Pixels:
     tifffile = package_for(f"{path}, a TIFF of numbers that OpenCV does not read,", *_TIFF_READER)
-    try:
+    refusal = (
+        f"{path} cannot be decoded as a TIFF ({{}}); save it uncompressed, as uint16 or float32."
+    )
+    with guarded(str(path), InputError, refusal):
         image: Pixels = tifffile.imread(BytesIO(data))
-    except Exception as err:  # the library has no base class of its errors
-        raise InputError(
-            f"{path} cannot be decoded as a TIFF ({err}); save it uncompressed, as uint16 or "
-            "float32."
-        ) from err
     return image
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from segrgbx_core.errors import BagError, SegRgbxError
+from segrgbx_core.errors import BagError, guarded
+from segrgbx_core.files.disk import refuse_pointer_file, starts_with
 from segrgbx_ros.bags.mcap import McapFile, is_mcap
 from segrgbx_ros.bags.metadata import METADATA_FILE, BagMessage, BagMetadata, BagTopic
 from segrgbx_ros.bags.order import Damage
@@ -18,7 +19,6 @@ from segrgbx_ros.bags.unpack import ZSTD_MAGIC, unpack_file
 
 PACKED = ".zstd"
 DATA_SUFFIXES = (".mcap", ".db3", ".mcap.zstd", ".db3.zstd")
-LFS_MAGIC = b"version https://git-lfs"
 _NUMBERED = re.compile(r"(.*)_(\d+)(\.mcap|\.db3)(\.zstd)?")
 
 
@@ -114,24 +114,23 @@ def opened(path: Path, stack: ExitStack) -> Opened:
 
     Raises BagError if it is not a recording, and for whatever keeps it from being read.
     """
-    try:
-        packed = path.stat().st_size > 0 and _starts_with(path, ZSTD_MAGIC)
-        whole = True
-        place = path
-        if packed:
-            folder = stack.enter_context(TemporaryDirectory(prefix="segrgbx-"))
-            place = Path(folder) / path.name.removesuffix(PACKED)
-            whole = unpack_file(path, place) is None
-        data = _by_content(place, path, whole, stack)
-    except SegRgbxError:
-        raise
-    except PermissionError as err:
-        raise BagError(f"{path} cannot be read: permission is denied.") from err
-    except Exception as err:
-        raise BagError(
-            f"{path} cannot be read as a recording ({type(err).__name__}: {err}); check that it "
-            "is whole, or record it again."
-        ) from err
+    refusal = (
+        f"{path} cannot be read as a recording ({{}}); check that it is whole, or record it again."
+    )
+    with guarded(str(path), BagError, refusal):
+        try:
+            return _unpacked(path, stack)
+        except PermissionError as err:
+            raise BagError(f"{path} cannot be read: permission is denied.") from err
+
+
+def _unpacked(path: Path, stack: ExitStack) -> Opened:
+    place, whole = path, True
+    if path.stat().st_size > 0 and starts_with(path, ZSTD_MAGIC):
+        folder = stack.enter_context(TemporaryDirectory(prefix="segrgbx-"))
+        place = Path(folder) / path.name.removesuffix(PACKED)
+        whole = unpack_file(path, place) is None
+    data = _by_content(place, path, whole, stack)
     return Opened(path, data, data.cut or not whole)
 
 
@@ -142,21 +141,13 @@ def _by_content(place: Path, path: Path, whole: bool, stack: ExitStack) -> DataF
         return SqliteFile(place, path, stack)
     if place.stat().st_size == 0 and not whole:
         raise nothing_left(path)
+    refuse_pointer_file(path, BagError)
     raise _no_recording(path)
-
-
-def _starts_with(path: Path, magic: bytes) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(magic)) == magic
 
 
 def _no_recording(path: Path) -> BagError:
     if path.stat().st_size == 0:
         return BagError(f"{path} is empty, 0 bytes; copy or record it again.")
-    if _starts_with(path, LFS_MAGIC):
-        return BagError(
-            f"{path} is a Git LFS pointer, not the recording; fetch it with 'git lfs pull'."
-        )
     if path.name.endswith(DATA_SUFFIXES):
         return BagError(
             f"{path} has the name of a recording, but its content is neither MCAP nor sqlite3; "

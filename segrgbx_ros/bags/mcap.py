@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from segrgbx_core.errors import BagError
+from segrgbx_core.files.disk import starts_with
 from segrgbx_ros.bags.mcap_blocks import Blocks
 from segrgbx_ros.bags.mcap_records import (
     CHANNEL,
@@ -40,8 +41,7 @@ LATEST_NS = (1 << 63) - 1
 
 def is_mcap(path: Path) -> bool:
     """Whether the file starts with the magic bytes of MCAP."""
-    with path.open("rb") as file:
-        return file.read(len(MCAP_MAGIC)) == MCAP_MAGIC
+    return starts_with(path, MCAP_MAGIC)
 
 
 class McapFile:

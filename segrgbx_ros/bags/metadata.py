@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 import yaml
 
-from segrgbx_core.errors import BagError
+from segrgbx_core.errors import BagError, guarded
 
 METADATA_FILE = "metadata.yaml"
 MOST_BYTES = 1 << 22
@@ -89,12 +89,12 @@ def _content(path: Path) -> dict[str, dict[str, object]]:
     """The YAML with every scalar as text, so that dates and tags are nothing special."""
     if path.stat().st_size > MOST_BYTES:
         raise _refused(path, f"it has more than {MOST_BYTES >> 20} MiB")
-    try:
-        content: dict[str, dict[str, object]] = yaml.load(path.read_bytes(), _Loader)
-    except PermissionError as err:
-        raise BagError(f"{path} cannot be read: permission is denied.") from err
-    except Exception as err:
-        raise _refused(path, "it is not readable YAML") from err
+    with guarded(str(path), BagError, str(_refused(path, "it is not readable YAML"))):
+        try:
+            data = path.read_bytes()
+        except PermissionError as err:
+            raise BagError(f"{path} cannot be read: permission is denied.") from err
+        content: dict[str, dict[str, object]] = yaml.load(data, _Loader)
     return content
 
 

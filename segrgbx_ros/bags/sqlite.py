@@ -23,6 +23,7 @@ import apsw
 import numpy as np
 
 from segrgbx_core.errors import BagError
+from segrgbx_core.files.disk import starts_with
 from segrgbx_ros.bags.metadata import BagMessage, BagTopic
 from segrgbx_ros.bags.order import Damage
 from segrgbx_ros.bags.unpack import DISK_LEFT, LARGE
@@ -46,8 +47,7 @@ DATA = "SELECT data FROM messages WHERE rowid = ?"
 
 def is_sqlite(path: Path) -> bool:
     """Whether the file starts with the magic bytes of SQLite."""
-    with path.open("rb") as file:
-        return file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+    return starts_with(path, SQLITE_MAGIC)
 
 
 def write_ahead_log(path: Path) -> bool:
@@ -204,11 +204,8 @@ def _rolled_back(path: Path, stack: ExitStack) -> Path:
     That is a copy in a temporary folder, since a journal is played back into its database.
     """
     journal = path.with_name(f"{path.name}-journal")
-    if not journal.is_file():
+    if not journal.is_file() or not starts_with(journal, JOURNAL_MAGIC):
         return path
-    with journal.open("rb") as file:
-        if file.read(len(JOURNAL_MAGIC)) != JOURNAL_MAGIC:
-            return path
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="segrgbx-")))
     size = path.stat().st_size + journal.stat().st_size
     if shutil.disk_usage(folder).free < size + DISK_LEFT:

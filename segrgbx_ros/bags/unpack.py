@@ -65,7 +65,7 @@ def unpacked(packed: bytes, compression: str) -> Unpacked:
     """
     if compression == "":
         return Unpacked(packed, None)
-    if compression not in ("zstd", "lz4"):
+    if compression not in _MAGIC:
         return Unpacked(b"", f"its compression '{compression[:40]}' is unknown")
     most, data = most_unpacked(len(packed)), bytearray()
     pieces = (packed[at : at + PIECE] for at in range(0, len(packed), PIECE))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segrgbx_core.errors import BagError, InputError
+from segrgbx_core.errors import BagError, InputError, guarded
 from segrgbx_core.files.disk import disk_errors, input_bytes, write_whole
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.modality import NO_X
@@ -79,16 +79,13 @@ def read_state(out: Path) -> ReplayState:
             "--resume."
         )
     data = input_bytes(path, "the state of a replay")
-    try:
+    refusal = f"{path} is damaged ({{}}); leave out --resume and add --force."
+    with guarded(str(path), InputError, refusal):
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             begun = json.loads(arrays["begun_with"].tobytes())
             rows = zip(*(arrays[n].tolist() for n in _COLUMNS), strict=True)
         facts = [FrameFacts(int(stamp), _measured(row), float(c)) for stamp, row, c in rows]
         return ReplayState({str(name): str(value) for name, value in begun.items()}, facts)
-    except Exception as err:
-        raise InputError(
-            f"{path} is damaged ({type(err).__name__}); leave out --resume and add --force."
-        ) from err
 
 
 _COLUMNS = ("stamps", "stages", "confidences")

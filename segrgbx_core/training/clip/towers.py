@@ -13,7 +13,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segrgbx_core.errors import ModelError
+from segrgbx_core.errors import ModelError, guarded
 from segrgbx_core.model.ma_clip import SMALL_CLIP
 from segrgbx_core.model.vision_tower import SMALL
 
@@ -171,14 +171,12 @@ def _load(clip: Any, name: str, weights: Path) -> None:
             f"CLIP weights {weights} were not found; download those of '{name}' by hand and give "
             "their path."
         )
-    try:
+    refusal = (
+        f"{weights} does not hold the weights of CLIP '{name}' ({{}}); give the file that belongs "
+        "to that name."
+    )
+    with guarded(str(weights), ModelError, refusal):
         open_clip.load_checkpoint(clip, str(weights), strict=True)
-    except Exception as err:
-        # The readers of pickles and safetensors raise many kinds of errors for other files.
-        raise ModelError(
-            f"{weights} does not hold the weights of CLIP '{name}' ({type(err).__name__}); give "
-            "the file that belongs to that name."
-        ) from err
 
 
 def _adapted(clip: Any, settings: LoraSettings) -> Any:
