@@ -7,7 +7,7 @@ before they look for the data behind it.
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from PIL import Image
 
@@ -98,21 +98,34 @@ def _jpeg_size(data: bytes) -> Size:
     return largest
 
 
-def _tiff_size(data: bytes) -> Size:
-    order = _TIFF[data[:4]]
+def tiff_fields(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Tag, count and first number of the fields of 16 or 32 bits in a TIFF's first directory.
+
+    Those before its end where it is cut, none for data that are no TIFF.
+    """
+    order = _TIFF.get(data[:4], "")
+    if not order or len(data) < 8:
+        return
     (at,) = struct.unpack_from(f"{order}I", data, 4)
-    (count,) = struct.unpack_from(f"{order}H", data, at)
+    if at + 2 > len(data):
+        return
+    (fields,) = struct.unpack_from(f"{order}H", data, at)
+    for field in range(at + 2, min(at + 2 + 12 * fields, len(data) - 11), 12):
+        tag, kind, count = struct.unpack_from(f"{order}HHI", data, field)
+        if kind in _TIFF_TYPES:
+            (number,) = struct.unpack_from(order + _TIFF_TYPES[kind], data, field + 8)
+            yield tag, count, number
+
+
+def _tiff_size(data: bytes) -> Size:
     image, tile = [0, 0], [0, 0]
-    for i in range(count):
-        entry = at + 2 + 12 * i
-        tag, kind = struct.unpack_from(f"{order}HH", data, entry)
-        place = _TIFF_SIZE_TAGS.get(tag, _TIFF_TILE_TAGS.get(tag))
-        if place is None or kind not in _TIFF_TYPES:
-            continue
-        (value,) = struct.unpack_from(order + _TIFF_TYPES[kind], data, entry + 8)
-        (image if tag in _TIFF_SIZE_TAGS else tile)[place] = value
+    for tag, _, number in tiff_fields(data):
+        if tag in _TIFF_SIZE_TAGS:
+            image[_TIFF_SIZE_TAGS[tag]] = number
+        elif tag in _TIFF_TILE_TAGS:
+            tile[_TIFF_TILE_TAGS[tag]] = number
     width, height = max(image, tile, key=lambda size: size[0] * size[1])
-    return int(width), int(height)
+    return width, height
 
 
 def _other_size(data: bytes) -> Size:

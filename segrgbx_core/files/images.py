@@ -2,7 +2,6 @@
 """Read and write images and readings: pixels as stored, red first, without orientation tags."""
 
 import re
-import struct
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +14,7 @@ from segrgbx_core.errors import InputError, guarded
 from segrgbx_core.files.arrays import array_from
 from segrgbx_core.files.disk import input_bytes, write_whole
 from segrgbx_core.files.extras import package_for
-from segrgbx_core.files.headers import check_image, png_is_cut
+from segrgbx_core.files.headers import check_image, png_is_cut, tiff_fields
 from segrgbx_core.plausible import plain_numbers
 from segrgbx_core.readings import (
     ImageReading,
@@ -276,20 +275,8 @@ def _decoded(path: Path) -> Pixels:
 
 def _is_odd_tiff(data: bytes) -> bool:
     """Whether a TIFF holds one channel of numbers that OpenCV does not read, such as float16."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
-    if order is None:
-        return False
-    found = {_TIFF_BITS: 1, _TIFF_KIND: 1}
-    try:
-        (at,) = struct.unpack_from(f"{order}I", data, 4)
-        (entries,) = struct.unpack_from(f"{order}H", data, at)
-        for i in range(entries):
-            tag, _, count, value = struct.unpack_from(f"{order}HHIH", data, at + 2 + 12 * i)
-            if tag in found and count == 1:
-                found[tag] = value
-    except struct.error:
-        return False
-    return (found[_TIFF_KIND], found[_TIFF_BITS]) in _ODD_TIFFS
+    found = {tag: number for tag, count, number in tiff_fields(data) if count == 1}
+    return (found.get(_TIFF_KIND, 1), found.get(_TIFF_BITS, 1)) in _ODD_TIFFS
 
 
 def _odd_tiff(path: Path, data: bytes) -> Pixels:
