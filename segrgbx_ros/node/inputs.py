@@ -18,7 +18,7 @@ from segrgbx_ros.events.packets import TOGETHER, EventChunk, EventDecoder
 from segrgbx_ros.messages.images import stamp_ns
 from segrgbx_ros.messages.sensors import is_windowed
 from segrgbx_ros.messages.types import NS_PER_S
-from segrgbx_ros.node.health.health import InputHealth, Rate
+from segrgbx_ros.node.health.health import BurstRate, InputHealth
 from segrgbx_ros.node.parameters.parameters import NodeSettings
 from segrgbx_ros.node.subscription import Asked, Input, InputSource, sensor_qos
 
@@ -79,7 +79,7 @@ class EventInput(Input):
         super().__init__(node, EVENTS, topic, installed_type(type_name), asked)
         self.events = SimpleFilter()
         self.undecodable = self.given_up = 0
-        self.given_up_rate = Rate()
+        self.given_up_rate = BurstRate()
         self.problem: tuple[float, str] | None = None
         self._decoder = EventDecoder(topic, type_name)
         # Simulated time may stand still, and the packets would wait for ever.
@@ -120,8 +120,7 @@ class EventInput(Input):
             return packets
         oldest = raw_stamp_ns(packets[-1]) - round(LONGEST_BEHIND_S * NS_PER_S)
         kept = [packet for packet in packets if raw_stamp_ns(packet) >= oldest]
-        for _ in range(len(packets) - len(kept)):
-            self.given_up_rate.mark()
+        self.given_up_rate.add(len(packets) - len(kept))
         self.given_up += len(packets) - len(kept)
         return kept
 

@@ -251,5 +251,7 @@ def _number(text: str, name: str) -> float:
 
 def _flag(text: str, name: str) -> bool:
     if text.lower() not in ("true", "false"):
-        raise RuntimeError(f"Launch argument {name} is '{text}'; expected true or false.")
+        raise RuntimeError(
+            f"Launch argument {name} is '{printable(text)}'; expected true or false."
+        )
     return text.lower() == "true"

@@ -17,7 +17,7 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from segrgbx_ros.node.health.health import LAG_S, InputHealth, Rate, Recent
+from segrgbx_ros.node.health.health import LAG_S, BurstRate, InputHealth, Rate, Recent
 from segrgbx_ros.node.parameters.parameter_server import given_parameters
 
 try:
@@ -94,12 +94,8 @@ class Input:
         self, node: Node, source: InputSource, topic: str, kind: Any, asked: Asked
     ) -> None:
         self.source, self.topic, self.message_type = source, topic, kind
-        self.rate, self.zero_rate, self.lost_rate, self.lag_s = (
-            Rate(),
-            Rate(),
-            Rate(),
-            Recent(LAG_S),
-        )
+        self.rate, self.zero_rate = Rate(), Rate()
+        self.lost_rate, self.lag_s = BurstRate(), Recent(LAG_S)
         self.count = self.zero_stamps = self.lost = 0
         self._node, self._asked = node, asked
         self.filter = SimpleFilter()
@@ -153,9 +149,8 @@ class Input:
         self._subscriber.registerCallback(self.filter.signalMessage)
 
     def _on_lost(self, info: Any) -> None:
-        for _ in range(int(info.total_count_change)):
-            self.lost_rate.mark()
-        self.lost += int(info.total_count_change)
+        self.lost_rate.add(info.total_count_change)
+        self.lost += info.total_count_change
 
     def measure(self, stamp: int) -> None:
         """Records the arrival of a message; stamp: nanoseconds."""

@@ -139,7 +139,7 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[NodeFinding]:
             "inputs",
             f"{source.name}_too_slow",
             WARN,
-            f"This computer is too slow for {source.topic}: {source.given_up_hz:.0f} packets a "
+            f"This computer is too slow for {source.topic}: {source.given_up_hz:.3g} packets a "
             "second are given up, so that the others are in time: lower the camera's event rate "
             "(its bias or rate controller), or leave more of a core to this node.",
         )
@@ -214,8 +214,7 @@ def _of_pairing(health: Health) -> Iterator[NodeFinding]:
             ERROR,
             f"RGB and {health.modality} arrive together, but the stamps of {health.modality} are "
             f"{seconds_in_words(abs(apart))} {'ahead' if apart > 0 else 'behind'}, so nothing "
-            f"pairs: "
-            f"synchronise the two clocks, or set sync.x_time_offset to {rounded}.",
+            f"pairs: synchronise the two clocks, or set sync.x_time_offset to {rounded}.",
         )
     else:
         yield NodeFinding(

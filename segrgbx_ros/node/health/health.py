@@ -19,7 +19,7 @@ FEWEST = 3
 
 
 class Rate:
-    """Events per second over the last five seconds."""
+    """Events per second over the last five seconds: of those that come one by one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -44,6 +44,27 @@ class Rate:
         """Seconds since the last event; None before the first."""
         with self._lock:
             return self._clock() - self._marks[-1] if self._marks else None
+
+
+class BurstRate:
+    """Events per second over the last five seconds: of those that come many at once."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._bursts: deque[tuple[float, int]] = deque(maxlen=KEPT_MARKS)
+        self._lock = threading.Lock()
+
+    def add(self, events: int) -> None:
+        """Adds so many events now."""
+        if events > 0:
+            with self._lock:
+                self._bursts.append((self._clock(), events))
+
+    def hz(self) -> float:
+        """All events of the window, spread over the whole of it."""
+        since = self._clock() - RATE_WINDOW_S
+        with self._lock:
+            return sum(events for at, events in self._bursts if at >= since) / RATE_WINDOW_S
 
 
 class Recent:

@@ -8,6 +8,7 @@ import pytest
 
 from segrgbx_ros.node.health.findings import NodeFinding, findings
 from segrgbx_ros.node.health.health import (
+    BurstRate,
     Health,
     InputHealth,
     OutputHealth,
@@ -246,6 +247,22 @@ def test_state_and_frames(changed: dict[str, Any], words: str) -> None:
 def test_worst_comes_first() -> None:
     rgb = source("rgb", zero_stamps=1, stamp_lag_s=9.0)
     assert [f.level for f in said(inputs=[rgb, source("x")])] == ["error", "warn"]
+
+
+def test_a_burst_of_losses_is_spread_over_its_window() -> None:
+    now = [0.0]
+    rate = BurstRate(lambda: now[0])
+    assert rate.hz() == 0.0
+    rate.add(5)
+    rate.add(0)
+    assert rate.hz() == 1.0
+    now[0] = 4.0
+    rate.add(10)
+    assert rate.hz() == 3.0
+    now[0] = 6.0
+    assert rate.hz() == 2.0
+    now[0] = 9.5
+    assert rate.hz() == 0.0
 
 
 def test_rate_and_percentiles() -> None:
