@@ -152,7 +152,7 @@ def main(args: Sequence[str] | None = None) -> int:
             bag = Path(told.bag) if told.bag else _made_up(told, Path(folder) / "drive", node)
             _play(BagPlayer(node, bag, told.modality, told.speed), node, told.once)
     except SegRgbxError as err:
-        print(f"segrgbx_play: {err}", file=sys.stderr)
+        print(f"segrgbx_play: {printable(str(err))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         pass
@@ -192,12 +192,17 @@ def _made_up(told: argparse.Namespace, place: Path, node: Node) -> Path:
     )
     write_drive_bag(drive, place, on_capture=_progress(len(drive), node))
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(place, kept)
+        keep(place, kept)
     except OSError as err:
         node.get_logger().info(printable(f"The scenes are not kept for the next time: {err}."))
-        return place
-    return kept
+    return place
+
+
+def keep(folder: Path, place: Path) -> None:
+    """Copies the folder there, whole or not at all. Raises OSError, also where one is already."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".part-") as part:
+        shutil.copytree(folder, Path(part) / "copy").replace(place)
 
 
 def _kept_scenes(settings: DriveSettings) -> Path:
