@@ -108,15 +108,17 @@ def _outcome(name: str, what: str, out: Path, bag: Path, status: int, told: str)
     return Fault(name, what, f"status {status}: {sentence}", None, sent, masks, frames["dropped"])
 
 
+def _limited(name: str, what: str, model: str, limit: tuple[int, int]) -> Fault:
+    with _drive() as (folder, bag):
+        child = _segrgbx(*_replay(bag, folder / "out", model), limit=limit)
+        _, told = child.communicate()
+        return _outcome(name, what, folder / "out", bag, child.returncode, told)
+
+
 def disk_full(model: str) -> Fault:
     """A replay whose files may not grow beyond 3 MB."""
-    with _drive() as (folder, bag):
-        child = _segrgbx(
-            *_replay(bag, folder / "out", model), limit=(resource.RLIMIT_FSIZE, 3_000_000)
-        )
-        _, told = child.communicate()
-        what = "no file of a replay may be larger than 3 MB"
-        return _outcome("disk full", what, folder / "out", bag, child.returncode, told)
+    what = "no file of a replay may be larger than 3 MB"
+    return _limited("disk full", what, model, (resource.RLIMIT_FSIZE, 3_000_000))
 
 
 def killed_recorder(model: str) -> Fault:
@@ -138,13 +140,8 @@ def killed_recorder(model: str) -> Fault:
 
 def out_of_memory(model: str) -> Fault:
     """A replay with less memory than its packages need."""
-    with _drive() as (folder, bag):
-        child = _segrgbx(
-            *_replay(bag, folder / "out", model), limit=(resource.RLIMIT_AS, 1_500_000_000)
-        )
-        _, told = child.communicate()
-        what = "a replay that may take 1.5 GB of addresses"
-        return _outcome("out of memory", what, folder / "out", bag, child.returncode, told)
+    what = "a replay that may take 1.5 GB of addresses"
+    return _limited("out of memory", what, model, (resource.RLIMIT_AS, 1_500_000_000))
 
 
 def stopped(model: str) -> Fault:

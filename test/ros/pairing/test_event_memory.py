@@ -1,43 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the memory of events covers, gives and forgets, to the nanosecond."""
 
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from segrgbx_core.readings import Events
-from segrgbx_ros.events.packets import EventChunk
 from segrgbx_ros.pairing.memory import EventMemory
 
-
-def chunk(times: Sequence[int], **told: Any) -> EventChunk:
-    """Events at those times; x counts them, and no event is outside 8 x 4 pixels."""
-    count = len(times)
-    return EventChunk(
-        stamp_ns=told.pop("stamp_ns", 1),
-        x=np.arange(count, dtype=np.uint16),
-        y=np.arange(count, dtype=np.uint16) % 4,
-        polarity=np.arange(count) % 2 == 0,
-        t_ns=np.array(times, np.int64),
-        width=8,
-        height=4,
-        first_ns=told.pop("first_ns", None),
-        last_ns=told.pop("last_ns", None),
-        **told,
-    )
+sys.path.insert(0, str(Path(__file__).parent))
+from event_chunks import chunk, times
 
 
 def memory(*packets: tuple[int, int, Sequence[int]], **told: Any) -> EventMemory:
     made = EventMemory()
-    for first, last, times in packets:
-        made.add(chunk(times, **told), (first, last), 0)
+    for first, last, at in packets:
+        made.add(chunk(at, **told), (first, last), 0)
     return made
-
-
-def times(events: Events | None) -> list[int] | None:
-    return None if events is None else sorted(events.t_ns.tolist())
 
 
 def test_a_window_includes_its_start_and_excludes_its_end() -> None:

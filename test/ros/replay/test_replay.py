@@ -10,14 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 
-from segrgbx_core import Segmenter, build_model
+from segrgbx_core import Segmenter
 from segrgbx_core.files.images import read_rgb
 from segrgbx_core.labels.label_set import LabelClass, LabelSet, load_label_set
 from segrgbx_core.scenes import Drive, DriveSettings, PinholeCamera, RgbCapture
-from segrgbx_core.weights.card import ModelCard
-from segrgbx_core.weights.store import save_model
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.scenes import camera_info, write_drive_bag
 from segrgbx_ros.bags.writer import BagWriter
@@ -38,20 +35,6 @@ MS = 1_000_000
 START = 1_700_000_000_000 * MS
 LABELS = load_label_set("street")
 Entry = tuple[str, float, Any]
-
-
-@pytest.fixture(scope="module")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    torch.manual_seed(0)
-    model = build_model("b0", len(LABELS))
-    save_model(folder, model, ModelCard("tiny", "untrained", model.config, ("thermal",), LABELS))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def segmenter(model_folder: Path) -> Segmenter:
-    return Segmenter(model_folder, "cpu")
 
 
 def rgb_at(ms: float, seed: int = 0) -> ImageMessage:

@@ -6,15 +6,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 
-from segrgbx_core import Segmenter, build_model
+from segrgbx_core import Segmenter
 from segrgbx_core.errors import InputError
-from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.modality import NO_X
 from segrgbx_core.sensor import SensorSettings
-from segrgbx_core.weights.card import ModelCard
-from segrgbx_core.weights.store import save_model
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.writer import BagWriter
 from segrgbx_ros.inspection.inspect import inspect
@@ -39,16 +35,6 @@ EVEN_WORDS = (
     "The thermal images are 80 everywhere: check that the lens is open and the driver's range "
     "fits."
 )
-
-
-@pytest.fixture(scope="module")
-def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
-    labels = load_label_set("street")
-    torch.manual_seed(0)
-    model = build_model("b0", len(labels))
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    save_model(folder, model, ModelCard("tiny", "untrained", model.config, ("thermal",), labels))
-    return Segmenter(folder, "cpu")
 
 
 def recorded(

@@ -9,13 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 
-from segrgbx_core import Segmenter, build_model
+from segrgbx_core import Segmenter
 from segrgbx_core.errors import BagError, InputError, SegRgbxError
-from segrgbx_core.labels.label_set import load_label_set
-from segrgbx_core.weights.card import ModelCard
-from segrgbx_core.weights.store import save_model
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.writer import BagWriter
 from segrgbx_ros.inspection.inspect import inspect
@@ -85,16 +81,6 @@ def image_of_h264(k: int, packet: Packet) -> Any:
         COMPRESSED_IMAGE, header=header(START + k * STEP, "camera"), format="h264",
         data=np.frombuffer(packet[0], np.uint8),
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
-    labels = load_label_set("street")
-    torch.manual_seed(0)
-    model = build_model("b0", len(labels))
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    save_model(folder, model, ModelCard("tiny", "untrained", model.config, ("thermal",), labels))
-    return Segmenter(folder, "cpu")
 
 
 def recorded(path: Path, messages: list[Any]) -> Path:
