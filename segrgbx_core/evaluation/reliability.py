@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,8 @@ import numpy.typing as npt
 from segrgbx_core.labels.images import LabelImage
 from segrgbx_core.labels.label_set import UNLABELLED
 
-BINS = 15
+BINS, LEVELS = 15, 256
+Levels: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -29,34 +31,40 @@ class Reliability:
 
 
 class ReliabilityMeter:
-    """Counts right pixels by confidence over any number of frames."""
+    """Counts right and wrong pixels by confidence over any number of frames.
+
+    counts: (2, 256) int64, wrong and right pixels of each level of confidence, 255 being 1; the
+    counts of several runs may be added.
+    """
 
     def __init__(self) -> None:
-        self.sums = np.zeros((3, BINS), np.float64)
+        self.counts: Levels = np.zeros((2, LEVELS), np.int64)
 
-    def update(
-        self, predicted: LabelImage, confidence: npt.NDArray[np.float32], truth: LabelImage
-    ) -> None:
-        """Adds a frame: labels (H, W) uint8, confidence (H, W) float32 in 0..1, truth (H, W)."""
+    def update(self, predicted: LabelImage, levels: LabelImage, truth: LabelImage) -> None:
+        """Adds a frame: labels, confidence in 0..255 and truth, each (H, W) uint8."""
         known = truth != UNLABELLED
-        sure = confidence[known]
-        place = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
-        right = predicted[known] == truth[known]
-        for row, weights in enumerate((None, sure, right)):
-            self.sums[row] += np.bincount(place, weights, minlength=BINS)
+        right = (predicted[known] == truth[known]).astype(np.int64)
+        place = levels[known] + right * LEVELS
+        self.counts += np.bincount(place, minlength=2 * LEVELS).reshape(2, LEVELS)
 
-    def result(self) -> Reliability:
-        """The bins of all frames so far."""
-        pixels, sure, right = self.sums
-        total = pixels.sum()
-        there = np.maximum(pixels, 1)
-        error = float(np.abs(sure - right).sum() / total) if total else None
-        return Reliability(
-            [int(n) for n in pixels],
-            [round(float(v), 6) if n else None for v, n in zip(sure / there, pixels, strict=True)],
-            [
-                round(float(v), 6) if n else None
-                for v, n in zip(right / there, pixels, strict=True)
-            ],
-            None if error is None else round(error, 6),
-        )
+
+def reliability(counts: Levels) -> Reliability:
+    """The curve of a meter's counts."""
+    confidence = np.arange(LEVELS) / (LEVELS - 1)
+    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    pixels, right = counts.sum(axis=0), counts[1]
+    total = np.bincount(bins, pixels, BINS)
+    sure = np.bincount(bins, pixels * confidence, BINS)
+    good = np.bincount(bins, right, BINS)
+    error = float(np.abs(sure - good).sum() / total.sum()) if total.sum() else None
+    return Reliability(
+        [int(n) for n in total],
+        _means(sure, total),
+        _means(good, total),
+        None if error is None else round(error, 6),
+    )
+
+
+def _means(sums: npt.NDArray[Any], counts: npt.NDArray[Any]) -> list[float | None]:
+    pairs = zip(sums, counts, strict=True)
+    return [round(float(value / n), 6) if n else None for value, n in pairs]

@@ -108,10 +108,11 @@ class EvaluationSummary:
 def grouped(scores: DatasetScores) -> dict[str, GroupScores]:
     """The overall scores under "all", then each condition and fault."""
     groups = ((ALL, scores.overall), *scores.by_condition.items())
-    return {name: _group(of_group) for name, of_group in groups}
+    return {name: group_of(of_group) for name, of_group in groups}
 
 
-def _group(scores: Scores) -> GroupScores:
+def group_of(scores: Scores) -> GroupScores:
+    """The scores without their confusion matrix."""
     return GroupScores(
         scores.miou,
         dict(scores.per_class_iou),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.evaluation.metrics import Counts
+from segrgbx_core.evaluation.reliability import LEVELS, Levels
 from segrgbx_core.files.arrays import arrays_from
 from segrgbx_core.files.disk import input_bytes, write_whole
 
@@ -31,6 +32,7 @@ class FrameCounts:
     index: npt.NDArray[np.int64]
     cells: npt.NDArray[np.int64]
     table: npt.NDArray[np.int64]
+    levels: Levels
     alone: npt.NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
@@ -68,8 +70,8 @@ class CountsCollector:
         if alone is not None:
             self._alone.append(_sparse(alone))
 
-    def counts(self) -> FrameCounts:
-        """Everything added so far."""
+    def counts(self, levels: Levels) -> FrameCounts:
+        """Everything added so far; levels: the confidence's counts of the same frames."""
         both = [*self._with, *self._alone]
         places = [cells for cells, _ in both]
         cells = np.unique(np.concatenate(places)) if places else np.zeros(0, np.int64)
@@ -79,6 +81,7 @@ class CountsCollector:
             np.array(self._index, np.int64),
             cells,
             _dense(self._with, cells),
+            levels,
             _dense(self._alone, cells) if whole else None,
         )
 
@@ -109,6 +112,7 @@ def write_counts(path: Path, counts: FrameCounts) -> None:
         index=counts.index,
         cells=counts.cells,
         table=counts.table,
+        levels=counts.levels,
         **cast(dict[str, Any], alone),
     )
     write_whole(path, data.getvalue())
@@ -116,12 +120,12 @@ def write_counts(path: Path, counts: FrameCounts) -> None:
 
 def read_counts(path: Path) -> FrameCounts:
     """Reads what `write_counts` wrote. Raises InputError for anything else."""
-    names = ("classes", "index", "cells", "table")
+    names = ("classes", "index", "cells", "table", "levels")
     data = input_bytes(path, "a run's scores.npz")
     arrays = arrays_from(data, (*names, "alone"), str(path), InputError)
     if not all(name in arrays for name in names):
         raise _not_ours(path)
-    classes, index, cells, table = (arrays[name].astype(np.int64) for name in names)
+    classes, index, cells, table, levels = (arrays[name].astype(np.int64) for name in names)
     alone = arrays["alone"].astype(np.int64) if "alone" in arrays else None
     size = (int(classes) + 1) ** 2 if classes.shape == () else 0
     fits = size > 0 and table.shape == (len(index), len(cells)) and bool((table >= 0).all())
@@ -129,9 +133,9 @@ def read_counts(path: Path) -> FrameCounts:
     if cells.size:
         ascending = bool((np.diff(cells) > 0).all())
         fits = fits and ascending and 0 <= int(cells[0]) <= int(cells[-1]) < size
-    if not fits:
+    if not fits or levels.shape != (2, LEVELS) or (levels < 0).any():
         raise _not_ours(path)
-    return FrameCounts(int(classes), index, cells, table, alone)
+    return FrameCounts(int(classes), index, cells, table, levels, alone)
 
 
 def _not_ours(path: Path) -> InputError:

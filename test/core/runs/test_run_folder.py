@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.evaluation.reliability import BINS, ReliabilityMeter
+from segrgbx_core.evaluation.reliability import BINS, ReliabilityMeter, reliability
 from segrgbx_core.labels.label_set import LabelClass, LabelSet
 from segrgbx_core.runs.counts import (
     COUNTS_FILE,
@@ -20,6 +20,7 @@ from segrgbx_core.runs.counts import (
 from segrgbx_core.runs.folder import LABELS_FILE, SUMMARY_FILE, read_run, write_labels
 from segrgbx_core.runs.rows import FRAMES_FILE, FrameRow, RowWriter, read_rows
 
+NO_LEVELS = np.zeros((2, 256), np.int64)
 ROAD_CAR = LabelSet("two", (LabelClass("road", (1, 2, 3)), LabelClass("car", (4, 5, 6))))
 FACTS = {
     "format": 1,
@@ -75,7 +76,7 @@ def make_run(folder: Path) -> Path:
     write_labels(folder / LABELS_FILE, ROAD_CAR)
     collector = CountsCollector(2)
     collector.add(0, _matrix((0, 0, 6), (1, 0, 2)), _matrix((0, 1, 6), (1, 0, 2)))
-    write_counts(folder / COUNTS_FILE, collector.counts())
+    write_counts(folder / COUNTS_FILE, collector.counts(NO_LEVELS))
     return folder
 
 
@@ -109,7 +110,7 @@ def test_frames_count_by_their_weights() -> None:
     for index, pixels in enumerate((1, 10)):
         collector.add(index, _matrix((0, 0, pixels)), None)
 
-    counts = collector.counts()
+    counts = collector.counts(NO_LEVELS)
 
     assert counts.total(np.array([2, 3]))[0, 0] == 32
     assert counts.alone is None
@@ -146,11 +147,13 @@ def test_what_no_run_wrote_is_refused(tmp_path: Path, file: str, content: str, w
         {"table": np.array([[1]])},
         {"table": np.array([[1, -1]])},
         {"alone": np.array([[1]])},
+        {"levels": NO_LEVELS[:, 1:]},
     ],
 )
 def test_counts_that_cannot_be_are_refused(tmp_path: Path, wrong: dict[str, np.ndarray]) -> None:
     arrays = {"classes": np.int64(2), "index": np.array([0]), "cells": np.array([0, 3])}
-    np.savez(tmp_path / COUNTS_FILE, **{**arrays, "table": np.array([[1, 1]]), **wrong})
+    arrays |= {"table": np.array([[1, 1]]), "levels": NO_LEVELS}
+    np.savez(tmp_path / COUNTS_FILE, **{**arrays, **wrong})
 
     with pytest.raises(InputError, match="other arrays"):
         read_counts(tmp_path / COUNTS_FILE)
@@ -160,16 +163,16 @@ def test_confidence_is_held_against_what_is_right() -> None:
     meter = ReliabilityMeter()
     truth = np.array([[0, 0, 1, 255]], np.uint8)
     predicted = np.array([[0, 1, 1, 1]], np.uint8)
-    meter.update(predicted, np.array([[0.99, 0.99, 1.0, 0.1]], np.float32), truth)
-    meter.update(predicted[:, :1], np.array([[0.5]], np.float32), truth[:, :1])
+    meter.update(predicted, np.array([[255, 255, 255, 3]], np.uint8), truth)
+    meter.update(predicted[:, :1], np.array([[127]], np.uint8), truth[:, :1])
 
-    result = meter.result()
+    result = reliability(meter.counts)
 
     assert sum(result.pixels) == 4
     assert result.pixels[-1] == 3
     assert result.accuracy[-1] == pytest.approx(2 / 3, abs=1e-5)
-    assert result.confidence[BINS // 2] == 0.5
+    assert result.confidence[BINS // 2] == pytest.approx(127 / 255, abs=1e-5)
     assert result.accuracy[BINS // 2] == 1.0
-    # |2.98 - 2| and |0.5 - 1| over four pixels.
-    assert result.ece == pytest.approx((0.98 + 0.5) / 4, abs=1e-5)
-    assert ReliabilityMeter().result().ece is None
+    # |3 - 2| and |127 / 255 - 1| over four pixels.
+    assert result.ece == pytest.approx((1 + 128 / 255) / 4, abs=1e-5)
+    assert reliability(ReliabilityMeter().counts).ece is None
