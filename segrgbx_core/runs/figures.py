@@ -17,13 +17,6 @@ _NOT_LOST = ("after_max_frames", "not_reached")
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """ece: expected calibration error in 0..1, None where it was not measured."""
-
-    ece: float | None = None
-
-
-@dataclass(frozen=True)
 class RunNotes:
     """What a `summary.json` says beside the scores; each field may be missing."""
 
@@ -31,7 +24,6 @@ class RunNotes:
     precision: str = ""
     backend: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
-    calibration: Calibration | None = None
     interrupted: str | None = None
 
 

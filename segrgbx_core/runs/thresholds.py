@@ -7,10 +7,11 @@ from pathlib import Path
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.evaluation.metrics import Scores
+from segrgbx_core.evaluation.reliability import reliability
 from segrgbx_core.evaluation.summary import ALL
 from segrgbx_core.files.fields import filled
 from segrgbx_core.files.yaml import read_yaml
-from segrgbx_core.runs.figures import latency_ms, paired_share, read_notes, segmented_share
+from segrgbx_core.runs.figures import latency_ms, paired_share, segmented_share
 from segrgbx_core.runs.folder import Run
 from segrgbx_core.runs.scores import scores_by_condition
 from segrgbx_core.wording import spoken
@@ -119,8 +120,8 @@ class Measured:
 
 
 def measured(run: Run) -> Measured:
-    """The figures of a run's folder. Raises InputError for a folder that cannot be read."""
-    counts, calibration = run.counts, read_notes(run).calibration
+    """The figures of a run's folder."""
+    counts = run.counts
     times = latency_ms(run.rows)
     scored = counts is not None and len(counts) > 0
     both = counts is not None and counts.alone is not None
@@ -130,7 +131,7 @@ def measured(run: Run) -> Measured:
         latency_p95_ms=None if times is None else times[1],
         paired=paired_share(run),
         segmented=segmented_share(run),
-        ece=None if calibration is None else calibration.ece,
+        ece=None if counts is None else reliability(counts.levels).ece,
     )
 
 

@@ -58,5 +58,5 @@ def how_words(comparison: Comparison) -> str:
     if not comparison.groups:
         return f"{words}."
     block = comparison.groups[0].block
-    seconds = "" if comparison.rate_hz is None else f" ({block / comparison.rate_hz:.1f} s)"
+    seconds = "" if comparison.rate_hz is None else f" ({block / comparison.rate_hz:.1f}\u00a0s)"
     return f"{words}, blocks of {counted(block, 'consecutive frame')}{seconds}."

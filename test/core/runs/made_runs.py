@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from segrgbx_core.evaluation.metrics import ConfusionMeter, confusion_of
-from segrgbx_core.files.images import write_png
 from segrgbx_core.labels.label_set import LabelClass, LabelSet
-from segrgbx_core.runs.counts import COUNTS_FILE, CountsCollector, write_counts
-from segrgbx_core.runs.folder import LABELS_FILE, MASK_FOLDER, SUMMARY_FILE, write_labels
-from segrgbx_core.runs.rows import FRAMES_FILE, FrameRow, RowWriter
+from segrgbx_core.runs.folder import SUMMARY_FILE
+from segrgbx_core.runs.rows import FrameRow
+from segrgbx_core.runs.scoring import ScoreKeeper
+from segrgbx_core.runs.writer import RunWriter
+from segrgbx_core.segmentation import Segmentation
 
 THREE = LabelSet(
     "three",
@@ -42,6 +42,7 @@ class Made:
     facts: Mapping[str, object] = field(default_factory=dict)
     summary: Mapping[str, object] = field(default_factory=dict)
     model_ms: float = 10.0
+    confidence: float = 0.9
 
 
 def make(folder: Path, made: Made, keep_masks: bool = True) -> Path:
@@ -59,45 +60,42 @@ def make(folder: Path, made: Made, keep_masks: bool = True) -> Path:
     }
     content = {"run": facts | dict(made.facts), **made.summary}
     (folder / SUMMARY_FILE).write_text(json.dumps(content))
-    write_labels(folder / LABELS_FILE, made.label_set)
-    collector = CountsCollector(len(made.label_set))
-    rows = [_row(made, i, collector) for i in range(len(made.masks))]
-    with (folder / FRAMES_FILE).open("w") as file:
-        writer = RowWriter(file, made.label_set.names, made.alone is not None)
-        for row in (*rows, *made.drops):
-            writer.write(row)
-    if made.truths is not None:
-        write_counts(folder / COUNTS_FILE, collector.counts())
-    if keep_masks:
-        (folder / MASK_FOLDER).mkdir()
-        for row, mask in zip(rows, made.masks, strict=True):
-            write_png(folder / MASK_FOLDER / f"{row.stem}.png", mask)
+    keeper = ScoreKeeper(made.label_set, made.alone is not None)
+    with RunWriter(folder, made.label_set, made.alone is not None) as writer:
+        for index, mask in enumerate(made.masks):
+            row = _row(made, index, keeper)
+            writer.write_row(row)
+            if keep_masks:
+                writer.write_mask(row.stem, mask)
+        for row in made.drops:
+            writer.write_row(row)
+        if made.truths is not None:
+            writer.write_counts(keeper.counts())
     return folder
 
 
-def _row(made: Made, index: int, collector: CountsCollector) -> FrameRow:
+def _row(made: Made, index: int, keeper: ScoreKeeper) -> FrameRow:
     mask, labels = made.masks[index], made.label_set
     shares = {
         name: float((mask == (255 if name == "unlabelled" else i)).mean())
         for i, name in enumerate((*labels.names, "unlabelled"))
     }
+    condition = "" if made.conditions is None else made.conditions[index]
     miou = None
     if made.truths is not None:
-        counts = confusion_of(mask, made.truths[index], labels)
-        alone = made.alone
-        other = None if alone is None else confusion_of(alone[index], made.truths[index], labels)
-        collector.add(index, counts, other)
-        meter = ConfusionMeter(labels)
-        meter.add(counts)
-        miou = meter.scores().miou
+        truth = made.truths[index]
+        alone = None if made.alone is None else keeper.counts_of(made.alone[index], truth)
+        sure = np.full(mask.shape, made.confidence, np.float32)
+        answer = Segmentation(mask, sure, labels, "thermal")
+        miou = keeper.add(index, condition, answer, truth, alone).with_x.miou
     default = None if made.stems is not None else index * SECOND // 10
     return FrameRow(
         index=index,
         stem=f"{index:06d}" if made.stems is None else made.stems[index],
         stamp_ns=default if made.stamps is None else made.stamps[index],
-        condition="" if made.conditions is None else made.conditions[index],
+        condition=condition,
         miou=miou,
-        confidence=0.9,
+        confidence=made.confidence,
         x_used=True,
         skew_ms=1.0,
         decode_ms=1.0,
