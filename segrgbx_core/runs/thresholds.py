@@ -177,9 +177,9 @@ def checks(thresholds: Thresholds, figures: Measured) -> list[Check]:
     found = [c for name, bounds in thresholds.groups() for c in _group(name, bounds, figures)]
     t, f = thresholds, figures
     plain: tuple[tuple[str, float | None, float | None, bool, str, str], ...] = (
-        ("latency p95", f.latency_p95_ms, t.latency_p95_ms, True, "ms", "no frame has its times"),
-        ("share of RGB paired", f.paired, t.paired, False, "", "the run had no second sensor"),
-        ("share of RGB segmented", f.segmented, t.segmented, False, "", "no RGB image was read"),
+        ("latency p95", f.latency_p95_ms, t.latency_p95_ms, True, "ms", "no frame has a time"),
+        ("share of RGB paired", f.paired, t.paired, False, "", "no second sensor was recorded"),
+        ("share of RGB segmented", f.segmented, t.segmented, False, "", "no RGB images were read"),
         ("calibration error (ECE)", f.ece, t.ece, True, "", "no ground truth"),
     )
     found += [

@@ -51,6 +51,7 @@ def compare(
     scored = len(same.scored)
     notes = [read_notes(side.run) for side in sides]
     groups = _groups(runs[0].label_set.names, same, parts, rate_hz, how) if scored else ()
+    shares, share_block = ((), 0) if scored else _shares(runs, same, rate_hz, how)
     return Comparison(
         format=COMPARISON_FORMAT,
         title=title_of(sides),
@@ -63,7 +64,8 @@ def compare(
         level=how.level,
         seed=how.seed,
         groups=groups,
-        shares=() if scored else _shares(runs, same, rate_hz, how),
+        shares=shares,
+        share_block=share_block,
         agreement=() if scored else _agreements(runs, same, worst, on_mask),
         settings=settings_apart([side.run for side in sides], notes),
         notes=remarks(sides, same, notes, groups, how),
@@ -143,14 +145,14 @@ def frame_miou(parts: IouParts) -> Pixels:
 
 def _shares(
     runs: Sequence[Run], same: Matched, rate_hz: float | None, how: Resampling
-) -> tuple[Line, ...]:
+) -> tuple[tuple[Line, ...], int]:
     names = (*runs[0].label_set.names, "unlabelled")
     tables = [
         np.array([[row.shares.get(name, 0.0) for name in names] for row in rows])
         for rows in same.rows
     ]
     if not all(row.shares for rows in same.rows for row in rows):
-        return ()
+        return (), 0
     there = [i for i in range(len(names)) if any(table[:, i].any() for table in tables)]
     kept = [table[:, there] for table in tables]
     return compare_shares([names[i] for i in there], kept, rate_hz, how)

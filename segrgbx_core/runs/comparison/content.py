@@ -105,8 +105,8 @@ class Agreement:
 class Comparison:
     """Runs against the first of them. frames: those that all have. scored: those that all scored.
     rate_hz: frames in a second, None without stamps. groups: "all" first, then the conditions;
-    empty without ground truth. shares: of the masks' pixels by class, where nothing was scored.
-    agreement: likewise, of the second run on.
+    empty without ground truth. shares: of the masks' pixels by class, where nothing was scored, of
+    blocks of `share_block` frames, 0 without. agreement: likewise, of the second run on.
     """
 
     format: int
@@ -121,6 +121,7 @@ class Comparison:
     seed: int
     groups: Sequence[Group]
     shares: Sequence[Line]
+    share_block: int
     agreement: Sequence[Agreement]
     settings: Sequence[Setting]
     notes: Sequence[str]

@@ -65,8 +65,11 @@ def compare_ious(
 
 def compare_shares(
     classes: Sequence[str], sides: Sequence[Pixels], rate_hz: float | None, how: Resampling
-) -> tuple[Line, ...]:
-    """Mean share of the masks' pixels by class; sides: (N, C) shares of each frame."""
+) -> tuple[tuple[Line, ...], int]:
+    """Mean share of the masks' pixels by class, and the frames in a block.
+
+    sides: (N, C) shares of each frame.
+    """
     frames = len(sides[0])
     apart = [side - sides[0] for side in sides[1:]]
     series = [column for d in apart for column in d.T]
@@ -77,7 +80,7 @@ def compare_shares(
     for i, name in enumerate(classes):
         figures = [_Figures(float(s[:, i].mean()), weights @ s[:, i]) for s in sides]
         lines.append(_line(name, figures, blocks, how.level, ("more", "less")))
-    return tuple(lines)
+    return tuple(lines), block
 
 
 def _line(

@@ -62,7 +62,7 @@ def remarks(
         chance = (1 - how.level) * tests
         said.append(
             f"Each interval holds with {how.level:.0%} by itself: of the "
-            f"{counted(tests, 'difference')} by class, about {chance:.0f} lie outside by chance."
+            f"{counted(tests, 'difference')} by class, about {chance:.1f} lie outside by chance."
         )
     return tuple(said)
 

@@ -55,8 +55,6 @@ def how_words(comparison: Comparison) -> str:
         f"{matched}. Intervals: {comparison.level:.0%}, paired circular block bootstrap, "
         f"{comparison.resamples} resamples, seed {comparison.seed}"
     )
-    if not comparison.groups:
-        return f"{words}."
-    block = comparison.groups[0].block
-    seconds = "" if comparison.rate_hz is None else f" ({block / comparison.rate_hz:.1f}\u00a0s)"
+    block = comparison.groups[0].block if comparison.groups else comparison.share_block
+    seconds = "" if comparison.rate_hz is None else f" ({block / comparison.rate_hz:.1f} s)"
     return f"{words}, blocks of {counted(block, 'consecutive frame')}{seconds}."

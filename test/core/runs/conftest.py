@@ -5,8 +5,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from segrgbx_core.labels.label_set import LabelClass, LabelSet
 from segrgbx_core.runs.folder import SUMMARY_FILE
@@ -128,3 +130,9 @@ def spoilt(truths: Sequence[np.ndarray], share: float, seed: int) -> list[np.nda
         wrong = random.random(mask.shape) < share * (1 + np.sin(i / 9) / 2)
         masks.append(np.where(wrong, random.integers(0, 3, mask.shape), mask).astype(np.uint8))
     return masks
+
+
+@pytest.fixture(scope="session")
+def made() -> SimpleNamespace:
+    """What writes run folders in the tests: make, Made, street, spoilt and the label set THREE."""
+    return SimpleNamespace(make=make, Made=Made, street=street, spoilt=spoilt, THREE=THREE)
