@@ -168,7 +168,7 @@ def test_a_file_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, words
 def test_the_shipped_example_is_read() -> None:
     found = read_thresholds(share_dir() / "config" / "ci" / "thresholds.yaml")
     assert found.miou == 0.6
-    assert dict(found.groups())["night"].classes == {"person": 0.35}
+    assert dict(found.groups())["night"].classes == {"pedestrian": 0.35}
 
 
 def test_losses_fail_only_where_they_are_no_noise(tmp_path: Path, made: SimpleNamespace) -> None:
