@@ -31,7 +31,7 @@ def settings_apart(runs: Sequence[Run], notes: Sequence[RunNotes]) -> tuple[Sett
             "backend": note.backend,
         }
         table |= {f"version of {name}": number for name, number in note.versions.items()}
-        tables.append(table | {f"--{k.replace('_', '-')}": v for k, v in facts.settings.items()})
+        tables.append(table | dict(facts.settings))
     names = dict.fromkeys(name for table in tables for name in table)
     rows = (Setting(n, tuple(_words(table.get(n)) for table in tables)) for n in names)
     return tuple(row for row in rows if len(set(row.values)) > 1)

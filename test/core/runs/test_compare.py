@@ -86,7 +86,7 @@ def test_the_frames_that_fell_most_come_first(folders: Path) -> None:
 def test_what_they_differ_in_is_listed(folders: Path) -> None:
     runs = [read_run(folders / name) for name in ("before", "after")]
     table = {s.name: s.values for s in compare(runs, FEW).settings}
-    assert table == {"model": ("demo", "real"), "--slop": ("-", "0.05")}
+    assert table == {"model": ("demo", "real"), "slop": ("-", "0.05")}
 
 
 def test_one_run_is_held_against_rgb_alone(folders: Path) -> None:
