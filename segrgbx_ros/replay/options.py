@@ -25,6 +25,20 @@ def taken_stamp(stamps: Stamps, header_ns: int, log_time_ns: int) -> int:
 
 
 @dataclass(frozen=True)
+class FurtherFiles:
+    """What a replay writes beside masks and figures.
+
+    images: RGB and X as pictures in the result bag. rrd: a Rerun recording. video: an MP4 file of
+    video_of: "overlay", the classes over RGB, or "panels", the four-up picture.
+    """
+
+    images: bool = True
+    rrd: Path | None = None
+    video: Path | None = None
+    video_of: Literal["overlay", "panels"] = "overlay"
+
+
+@dataclass(frozen=True)
 class ReplayOptions:
     """What to replay, and how.
 
@@ -34,8 +48,8 @@ class ReplayOptions:
     precedence over the recording. rgb: what the RGB messages do not say. force: the output folder
     may hold files. resume: go on with the interrupted replay there. max_frames: stop after this
     number of masks. label_set: for a model over a union, the one to answer in. stamps: by which
-    time messages are paired; "log" is for recordings whose headers have no stamps. Raises
-    InputError for a value out of range.
+    time messages are paired; "log" is for recordings whose headers have no stamps. files: further
+    files to write. Raises InputError for a value out of range.
     """
 
     bag: Path
@@ -57,6 +71,7 @@ class ReplayOptions:
     cameras: CameraFiles = field(default_factory=CameraFiles)
     rgb: RgbSettings = field(default_factory=RgbSettings)
     stamps: Stamps = "header"
+    files: FurtherFiles = field(default_factory=FurtherFiles)
 
     def __post_init__(self) -> None:
         if self.modality != NO_X:

@@ -23,11 +23,14 @@ from segrgbx_core.files.disk import (
 )
 from segrgbx_core.files.images import write_png
 from segrgbx_core.labels.label_set import LabelSet
-from segrgbx_core.pictures.frames import four_up
+from segrgbx_core.pictures.frames import INVALID, four_up, x_picture
+from segrgbx_core.readings import RgbImage
 from segrgbx_core.report.page import REPORT_FILE
 from segrgbx_ros.bags.metadata import BagMessage
-from segrgbx_ros.bags.writer import ResultWriter
+from segrgbx_ros.bags.writer import RGB_PICTURES, X_PICTURES, ResultWriter
 from segrgbx_ros.messages.cameras import CameraInfoMessage
+from segrgbx_ros.messages.compressed import picture_message, rgb_picture_message
+from segrgbx_ros.messages.images import AnyImage, CompressedImageMessage
 from segrgbx_ros.messages.types import STATUS, Header, message
 from segrgbx_ros.pipeline import SegmentedFrame, frame_status, pictures_of
 from segrgbx_ros.replay.summary import SUMMARY_FILE
@@ -38,6 +41,7 @@ RESULT, OVERLAYS, PANEL_FOLDER = FOLDERS = ("result", "overlays", "panels")
 RESULT_FILES = ("result.mcap", "metadata.yaml", "metadata.yaml.tmp")
 STATE_FILE = "resume.npz"
 BEFORE = ".result-before"
+LAYOUT_FILE, RRD_FILE, VIDEO_FILE = FURTHER = ("foxglove_layout.json", "replay.rrd", "replay.mp4")
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class FrameContext:
     """What the result holds of a frame besides its segmentation.
 
     dropped: RGB images dropped so far, by reason. truth: (H, W) uint8 or None. x_held, x_reason:
-    of the frame's `Match`.
+    of the frame's `Match`. rgb_message: as recorded, None for pixels alone.
     """
 
     header: Header
@@ -55,6 +59,7 @@ class FrameContext:
     truth: npt.NDArray[np.uint8] | None
     x_held: bool = False
     x_reason: str = ""
+    rgb_message: AnyImage | None = None
 
 
 class FrameOutput(Protocol):
@@ -106,7 +111,7 @@ def reopen_replay_output(out: Path) -> None:
     need_no_links(out / name for name in FOLDERS)
     again = [p for p in (out / PANEL_FOLDER).glob("*.png") if OWN_PICTURE.fullmatch(p.name)]
     with disk_errors(out):
-        for path in (*again, out / SUMMARY_FILE, out / REPORT_FILE):
+        for path in (*again, *(out / name for name in (SUMMARY_FILE, REPORT_FILE, *FURTHER))):
             path.unlink(missing_ok=True)
 
 
@@ -116,7 +121,7 @@ def _own_files(out: Path) -> list[Path]:
     return [
         *(out / folder / name for folder in (RESULT, BEFORE) for name in RESULT_FILES),
         *(path for path in pictures if OWN_PICTURE.fullmatch(path.name)),
-        *(out / name for name in (SUMMARY_FILE, REPORT_FILE, STATE_FILE)),
+        *(out / name for name in (SUMMARY_FILE, REPORT_FILE, STATE_FILE, *FURTHER)),
     ]
 
 
@@ -130,6 +135,7 @@ class ReplayOutput:
         model: str,
         with_camera_info: bool,
         expected_frames: int,
+        images: Sequence[str] = (),
         further: Sequence[FrameOutput] = (),
     ) -> None:
         self._out = out
@@ -138,7 +144,7 @@ class ReplayOutput:
         self._with_camera_info = with_camera_info
         self._panel_stride = max(1, -(-expected_frames // PANELS))
         self._bag: ResultWriter | None = None
-        self._further = further
+        self._images, self._further = images, further
         self._count = 0
         self._panel_due, self._panels = True, 0
         self._spare: tuple[str, SegmentedFrame, FrameContext] | None = None
@@ -169,7 +175,9 @@ class ReplayOutput:
         bag = self._opened()
         start = time.perf_counter()
         outputs = pictures_of(done)
-        bag.write_outputs(context.log_time_ns, context.header, outputs, _restamped(context))
+        images = {topic: _PICTURES[topic](done, context) for topic in self._images}
+        camera_info = _restamped(context)
+        bag.write_outputs(context.log_time_ns, context.header, outputs, camera_info, images)
         name = f"{self._count:06d}.png"
         write_png(self._out / OVERLAYS / name, outputs.overlay)
         output_ms = (time.perf_counter() - start) * 1e3
@@ -209,19 +217,13 @@ class ReplayOutput:
         if self._bag is None:
             for folder in (OVERLAYS, PANEL_FOLDER):
                 make_folder(self._out / folder)
-            self._bag = ResultWriter(self._out / RESULT, self._label_set, self._with_camera_info)
+            self._bag = ResultWriter(
+                self._out / RESULT, self._label_set, self._with_camera_info, self._images
+            )
         return self._bag
 
     def _write_panel(self, name: str, done: SegmentedFrame, context: FrameContext) -> None:
-        planes = done.planes if done.x_used else None
-        picture = four_up(
-            done.frame.rgb,
-            None if planes is None else planes.data,
-            done.segmentation,
-            context.truth,
-            None if planes is None else planes.valid,
-        )
-        write_png(self._out / PANEL_FOLDER / name, picture)
+        write_png(self._out / PANEL_FOLDER / name, four_up_of(done, context))
 
     def _status(self, done: SegmentedFrame, context: FrameContext, output_ms: float) -> object:
         status = frame_status(
@@ -234,6 +236,40 @@ class ReplayOutput:
             x_reason=context.x_reason,
         )
         return message(STATUS, header=context.header, **vars(status))
+
+
+def four_up_of(done: SegmentedFrame, context: FrameContext) -> RgbImage:
+    """The four-up picture of a frame."""
+    planes = done.planes if done.x_used else None
+    return four_up(
+        done.frame.rgb,
+        None if planes is None else planes.data,
+        done.segmentation,
+        context.truth,
+        None if planes is None else planes.valid,
+    )
+
+
+def rgb_image(done: SegmentedFrame, context: FrameContext) -> CompressedImageMessage:
+    """RGB as a JPEG: the recorded one where it is one."""
+    rgb, recorded = done.frame.rgb, context.rgb_message
+    if recorded is None:
+        return picture_message(rgb, context.header)
+    return rgb_picture_message(recorded, rgb, context.header)
+
+
+def x_image(done: SegmentedFrame, context: FrameContext) -> CompressedImageMessage:
+    """X as the model saw it, as a JPEG; of RGB's size, and without a reading all invalid."""
+    planes = done.planes
+    if planes is None:
+        size = done.segmentation.labels.shape
+        return picture_message(np.full((*size, 3), INVALID, np.uint8), context.header)
+    return picture_message(
+        x_picture(planes.data, done.frame.modality, planes.valid), context.header
+    )
+
+
+_PICTURES = {RGB_PICTURES: rgb_image, X_PICTURES: x_image}
 
 
 def _restamped(context: FrameContext) -> CameraInfoMessage | None:

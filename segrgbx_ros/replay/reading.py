@@ -18,6 +18,7 @@ from segrgbx_ros.messages.video import VideoStream
 from segrgbx_ros.pairing.nearest import Pair
 from segrgbx_ros.pipeline import MessagePair, Pipeline, SegmentedFrame, mean_confidence
 from segrgbx_ros.replay.account import Account
+from segrgbx_ros.replay.further import bag_images, further_outputs
 from segrgbx_ros.replay.ground_truth import GroundTruth, class_map
 from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping, taken_stamp
 from segrgbx_ros.replay.output import FrameContext, ReplayOutput
@@ -120,6 +121,13 @@ class ReplayRun:
             self._seen.segmenter.card.name,
             self._camera_info is not None,
             min(expected, self._seen.options.max_frames or expected),
+            bag_images(self._seen.options.files, self._seen.topics),
+            further_outputs(
+                self._seen.options,
+                self._seen.segmenter.label_set,
+                self._seen.bag,
+                self._seen.topics,
+            ),
         )
 
     def _take(self, message: BagMessage) -> None:
@@ -187,6 +195,7 @@ class ReplayRun:
             truth=truth,
             x_held=match.held,
             x_reason=match.x_reason,
+            rgb_message=pair.rgb.msg,
         )
         facts = self._written(output, done, context)
         self._facts.append(facts)

@@ -12,6 +12,7 @@ from segrgbx_core.modality import NO_X
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken, find_topics
 from segrgbx_ros.messages.video import VIDEO_TYPES, need_video_package
+from segrgbx_ros.replay.further import check_further
 from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping
 from segrgbx_ros.replay.output import STATE_FILE, claim_replay_output, reopen_replay_output
 from segrgbx_ros.replay.reading import ReplayRun
@@ -51,6 +52,8 @@ def replay(
             used = bag.topic(name)
             if used is not None and used.msgtype in VIDEO_TYPES:
                 need_video_package(name)
+        inputs = [options.bag, *options.cameras.files()]
+        check_further(options, inputs)
         if segmenter is None:
             segmenter = Segmenter(
                 options.model,
@@ -66,7 +69,6 @@ def replay(
             parts = Parts(options, bag, topics, segmenter, progress, stopping)
             return _resumed(parts, begun_with)
         pipeline = make_pipeline(options, bag, topics, segmenter)
-        inputs = [options.bag, *options.cameras.files()]
         claim_replay_output(options.out, options.force, inputs)
         run = ReplayRun(options, bag, topics, segmenter, pipeline, progress, stopping)
         return _finished(run, options.out, begun_with)

@@ -97,7 +97,7 @@ def test_a_resumed_replay_ends_as_one_that_was_not_stopped(
     assert written(out) == written(tmp_path / "whole")
     assert pictures(out) == pictures(tmp_path / "whole")
     left = sorted(p.name for p in out.iterdir())
-    assert left == ["overlays", "panels", "result", "summary.json"]
+    assert left == ["foxglove_layout.json", "overlays", "panels", "result", "summary.json"]
 
 
 def test_a_replay_by_log_times_resumes_too(
