@@ -23,7 +23,7 @@ from segrgbx_core.files.disk import (
 )
 from segrgbx_core.files.images import write_png
 from segrgbx_core.labels.label_set import LabelSet
-from segrgbx_core.pictures.frames import INVALID, four_up, x_picture
+from segrgbx_core.pictures.frames import INVALID, four_up, resized, x_picture
 from segrgbx_core.readings import RgbImage
 from segrgbx_core.report.page import REPORT_FILE
 from segrgbx_ros.bags.metadata import BagMessage
@@ -259,14 +259,13 @@ def rgb_image(done: SegmentedFrame, context: FrameContext) -> CompressedImageMes
 
 
 def x_image(done: SegmentedFrame, context: FrameContext) -> CompressedImageMessage:
-    """X as the model saw it, as a JPEG; of RGB's size, and without a reading all invalid."""
-    planes = done.planes
+    """X as the model saw it, as a JPEG of the mask's size; without a reading all invalid."""
+    (rows, columns), planes = done.segmentation.labels.shape, done.planes
     if planes is None:
-        size = done.segmentation.labels.shape
-        return picture_message(np.full((*size, 3), INVALID, np.uint8), context.header)
-    return picture_message(
-        x_picture(planes.data, done.frame.modality, planes.valid), context.header
-    )
+        picture = np.full((rows, columns, 3), INVALID, np.uint8)
+    else:
+        picture = x_picture(planes.data, done.frame.modality, planes.valid)
+    return picture_message(resized(picture, (columns, rows)), context.header)
 
 
 _PICTURES = {RGB_PICTURES: rgb_image, X_PICTURES: x_image}

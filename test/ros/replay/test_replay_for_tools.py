@@ -44,13 +44,13 @@ Run = Callable[..., ReplaySummary]
 
 
 def rgb_pixels(k: int) -> npt.NDArray[np.uint8]:
-    """(47, 63, 3): a gradient that differs from frame to frame."""
-    y, x = np.mgrid[:47, :63]
+    """(46, 62, 3): a gradient that differs from frame to frame."""
+    y, x = np.mgrid[:46, :62]
     return np.dstack([4 * x, 5 * y, np.full_like(x, 20 * k)]).astype(np.uint8)
 
 
 def recorded(path: Path, jpegs: Mapping[int, bytes] | None = None) -> Path:
-    """RGB of 10 Hz with a gap, X for all but the second, truth for the first three."""
+    """RGB of 10 Hz with a gap, X of half its size for all but one, truth for the first three."""
     rgb_type = COMPRESSED_IMAGE if jpegs else "sensor_msgs/msg/Image"
     rgb = "/rgb/image_raw/compressed" if jpegs else "/rgb/image_raw"
     with BagWriter(path) as bag:
@@ -66,13 +66,11 @@ def recorded(path: Path, jpegs: Mapping[int, bytes] | None = None) -> Path:
                 msg = image_message(rgb_pixels(k), "rgb8", head)
             bag.write(rgb, stamp, msg)
             if k != 1:
-                warm = np.full((47, 63), 29000 + 50 * k, np.uint16) + np.arange(
-                    63, dtype=np.uint16
-                )
+                warm = np.mgrid[:23, :31][1].astype(np.uint16) + np.uint16(29000 + 50 * k)
                 x = image_message(warm, "mono16", header(stamp, "x_frame"))
                 bag.write("/thermal/image_raw", stamp + 1, x)
             if k < 3:
-                ids = np.random.default_rng(k).integers(0, len(LABELS), (47, 63), np.uint8)
+                ids = np.random.default_rng(k).integers(0, len(LABELS), (46, 62), np.uint8)
                 truth = image_message(ids, "mono8", head)
                 bag.write("/ground_truth/mask", stamp + 2, truth)
     return path
@@ -123,7 +121,7 @@ def test_the_result_bag_holds_rgb_and_x_as_the_masks_have_them(run: Run, tmp_pat
         assert [stamp_ns(m.header) for m in found[topic]] == STAMPS
         assert [m.header.frame_id for m in found[topic]] == [m.header.frame_id for m in masks]
         assert {m.format for m in found[topic]} == {JPEG_FORMAT}
-        assert {decoded(m).shape for m in found[topic]} == {(47, 63, 3)}
+        assert {decoded(m).shape for m in found[topic]} == {(46, 62, 3)}
     for k, msg in enumerate(found[RGB]):
         assert np.abs(decoded(msg).astype(int) - rgb_pixels(k)).mean() < 4
     assert np.abs(decoded(found[X][1]).astype(int) - INVALID).max() < 4
@@ -145,7 +143,7 @@ def test_a_recorded_jpeg_is_passed_on_byte_by_byte_unless_exif_may_turn_it(
     assert b"Exif" not in sent[2]
     upright = cv2.imdecode(np.frombuffer(sent[2], np.uint8), cv2.IMREAD_COLOR)
     assert upright is not None
-    assert upright.shape == (47, 63, 3)
+    assert upright.shape == (46, 62, 3)
 
 
 def test_without_x_or_without_images_their_topics_are_not_there(run: Run, tmp_path: Path) -> None:
@@ -215,7 +213,7 @@ def test_a_video_has_every_mask_at_its_time(run: Run, tmp_path: Path) -> None:
     run(tmp_path / "out", files={"video": path})
     times, size = frames_of(path)
     assert times == pytest.approx([(s - START) / 1e9 for s in STAMPS])
-    assert size == (64, 48)
+    assert size == (62, 46)
     assert [p.name for p in tmp_path.glob(".*")] == []
 
 
