@@ -43,6 +43,8 @@ def check_further(options: ReplayOptions, inputs: Iterable[Path]) -> None:
                 f"the recording before the options to leave the name to --{option}."
             )
         package_for(f"--{option}", module, extra)
+        if not path.parent.is_dir() and path.parent.absolute() != options.out.absolute():
+            raise OutputError(f"{path.parent} is no folder; make it, or name another place.")
         if path.is_dir():
             raise OutputError(f"{path} is a folder; --{option} needs a file's name.")
         if path.exists() and not (options.force or options.resume):

@@ -16,6 +16,7 @@ from segrgbx_core.files.extras import package_for
 from segrgbx_core.files.images import png_bytes
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.modality import NO_X
+from segrgbx_core.pictures.sheet import COLORS
 from segrgbx_core.wording import spoken
 from segrgbx_ros.pipeline import SegmentedFrame, class_fractions, mean_confidence
 from segrgbx_ros.replay.output import FrameContext, rgb_image, x_image
@@ -24,6 +25,10 @@ FLUSH_S = 60.0
 # A frame's pictures in the file are never more than its pixels, each four bytes, and some chunks.
 ROOM_PER_PIXEL, ROOM = 8, 4_000_000
 _PLOTS = (("ms", "times in ms"), ("scores", "scores"), ("share", "share of the mask"))
+_CURVES = {
+    "ms": ("decode", "encode", "model", "skew"),
+    "scores": ("mIoU", "pixel_accuracy", "mean_confidence"),
+}
 
 
 class RerunFile:
@@ -71,15 +76,22 @@ class RerunFile:
         stream = rr.RecordingStream("segrgbx")
         stream.save(part)
         stream.send_recording_name(self._name)
-        classes = self._label_set.classes
-        known = [(i, c.name, c.color) for i, c in enumerate(classes)]
+        known = [(i, spoken(c.name), c.color) for i, c in enumerate(self._label_set.classes)]
         stream.log("/", rr.AnnotationContext(known), static=True)
-        for kind in ("iou", "share"):
-            for c in classes:
-                line = rr.SeriesLines(colors=[c.color], names=[c.name])
-                stream.log([kind, c.name], line, static=True)
+        for place, name, color in self._curves():
+            line = rr.SeriesLines(colors=[color], names=[name])
+            stream.log(place, line, static=True)
         stream.send_blueprint(self._blueprint(done, context))
         self._stream = stream
+
+    def _curves(self) -> Iterator[tuple[list[str], str, tuple[int, int, int]]]:
+        """Entity, name and colour of each curve; those of a class have its colour."""
+        for kind, names in _CURVES.items():
+            for name, color in zip(names, COLORS, strict=False):
+                yield [kind, name], spoken(name), color
+        for kind in ("iou", "share"):
+            for c in self._label_set.classes:
+                yield [kind, c.name], spoken(c.name), c.color
 
     def _flush(self) -> None:
         """Lets the file have all of the frame, so that no frames gather in memory."""
@@ -142,11 +154,12 @@ class RerunFile:
         if done.frame.modality != NO_X:
             small.append(views.Spatial2DView(origin="/x", name=spoken(done.frame.modality)))
         small.append(views.Spatial2DView(origin="/confidence", name="confidence"))
+        plots = [views.TimeSeriesView(origin=f"/{place}", name=name) for place, name in _PLOTS]
         if context.truth is not None:
+            plots.insert(2, views.TimeSeriesView(origin="/iou", name="IoU by class"))
             truth = ["/rgb", "/truth"]
             small.append(views.Spatial2DView(origin="/", contents=truth, name="ground truth"))
         mask = views.Spatial2DView(origin="/", contents=["/rgb", "/mask"], name="mask over RGB")
-        plots = [views.TimeSeriesView(origin=f"/{place}", name=name) for place, name in _PLOTS]
         return views.Blueprint(
             views.Vertical(
                 views.Horizontal(mask, views.Grid(*small)),

@@ -312,6 +312,8 @@ def test_files_in_the_way_and_other_endings_are_refused_before_anything_is_made(
         run(tmp_path / "out", files={option: there})
     with pytest.raises(InputError, match=f"--{option} .*drive has not the ending"):
         run(tmp_path / "out", files={option: tmp_path / "drive"})
+    with pytest.raises(OutputError, match="nowhere is no folder; make it"):
+        run(tmp_path / "out", files={option: tmp_path / "nowhere" / name})
     assert there.read_text() == "mine"
     assert not (tmp_path / "out").exists()
     run(tmp_path / "out", files={option: there}, force=True)
