@@ -22,8 +22,11 @@ from segrgbx_ros.pipeline import SegmentedFrame, class_fractions, mean_confidenc
 from segrgbx_ros.replay.output import FrameContext, rgb_image, x_image
 
 FLUSH_S = 60.0
-# A frame's pictures in the file are never more than its pixels, each four bytes, and some chunks.
-ROOM_PER_PIXEL, ROOM = 8, 4_000_000
+# Frames written together: the file's index, which stays in memory, has a row for each entity of a
+# group instead of each frame's.
+GROUP = 8
+# What a group can take at most: three pictures of labels or confidence, two JPEGs, the figures.
+BYTES_PER_PIXEL, ROOM = 5, 4_000_000
 _PLOTS = (("ms", "times in ms"), ("scores", "scores"), ("share", "share of the mask"))
 _CURVES = {
     "ms": ("decode", "encode", "model", "skew"),
@@ -48,22 +51,24 @@ class RerunFile:
         """See FrameOutput."""
         if self._stream is None:
             self._open(done, context)
-        rows, columns = done.frame.rgb.shape[:2]
-        need_room(self.path.parent, ROOM + ROOM_PER_PIXEL * rows * columns, f"{self.path.name}")
+        if index % GROUP == 0:
+            self._flush()
+            rows, columns = done.frame.rgb.shape[:2]
+            size = ROOM + GROUP * BYTES_PER_PIXEL * rows * columns
+            need_room(self.path.parent, size, f"the next frames of {self.path.name}")
         self._stream.set_time("frame", sequence=index)
         stamp = np.datetime64(done.frame.rgb_stamp_ns, "ns")
         self._stream.set_time("stamp", timestamp=stamp)
         self._log_pictures(done, context)
         for place, value in self._figures(done, context):
             self._stream.log(place, self._rr.Scalars(value))
-        self._flush()
 
     def close(self, whole: bool) -> None:
         """See FrameOutput."""
         if self._stream is None:
             return
-        self._stream.disconnect()
-        self._stream = None
+        stream, self._stream = self._stream, None
+        stream.disconnect()
         if whole:
             self._ends.close()
             return
@@ -73,7 +78,9 @@ class RerunFile:
     def _open(self, done: SegmentedFrame, context: FrameContext) -> None:
         rr = self._rr
         part = self._ends.enter_context(replacing_by_name(self.path))
-        stream = rr.RecordingStream("segrgbx")
+        # A group is written when it is flushed: by then, not by a time or its size.
+        together = rr.ChunkBatcherConfig(flush_tick=3600, flush_num_bytes=2**30)
+        stream = rr.RecordingStream("segrgbx", batcher_config=together)
         stream.save(part)
         stream.send_recording_name(self._name)
         known = [(i, spoken(c.name), c.color) for i, c in enumerate(self._label_set.classes)]
@@ -94,7 +101,7 @@ class RerunFile:
                 yield [kind, c.name], spoken(c.name), c.color
 
     def _flush(self) -> None:
-        """Lets the file have all of the frame, so that no frames gather in memory."""
+        """Lets the file have all frames so far, so that they do not gather in memory."""
         try:
             self._stream.flush(timeout_sec=FLUSH_S)
         except (RuntimeError, ValueError) as err:
