@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a replay writes for other tools: pictures in the result bag, layout, Rerun and video."""
 
+import resource
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -298,6 +299,20 @@ def test_an_error_on_the_way_leaves_no_broken_file(
     monkeypatch.setattr("segrgbx_ros.replay.output.four_up", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(tmp_path / "out", files={"video": tmp_path / "a.mp4"})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
+
+
+@pytest.mark.usefixtures("with_rerun")
+def test_a_disk_without_room_for_rerun_is_said_and_leaves_no_part(
+    run: Run, tmp_path: Path
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"no room for the next frames of a\.rrd of 4 MB"):
+            run(tmp_path / "out", files={"rrd": tmp_path / "a.rrd"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
 
 
