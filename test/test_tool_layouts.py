@@ -17,6 +17,7 @@ from segrgbx_core.files.yaml import read_json
 from segrgbx_ros.messages.types import STATUS, typestore
 
 LAYOUT_KEYS = {"configById", "globalVariables", "userNodes", "playbackConfig", "layout"}
+TITLES = ("foxglovePanelTitle", "lichtblickPanelTitle")
 PANEL_KEYS = {
     "Image": {
         *("imageMode", "cameraState", "followMode", "followTf", "scene", "transforms"),
@@ -87,7 +88,7 @@ def test_a_foxglove_layout_has_panels_and_keys_that_foxglove_knows(
     for panel, config in panels.items():
         kind, _, place = panel.partition("!")
         assert place, panel
-        assert set(config) <= PANEL_KEYS[kind], panel
+        assert set(config) <= {*PANEL_KEYS[kind], *TITLES}, panel
         for key, known in CHOICES.items():
             assert config.get(key) in {None, *known}, panel
 
