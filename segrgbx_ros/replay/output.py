@@ -23,17 +23,17 @@ from segrgbx_core.files.disk import (
 )
 from segrgbx_core.files.images import write_png
 from segrgbx_core.labels.label_set import LabelSet
-from segrgbx_core.pictures.frames import INVALID, four_up, resized, x_picture
+from segrgbx_core.pictures.frames import four_up
 from segrgbx_core.readings import RgbImage
 from segrgbx_core.report.page import REPORT_FILE
 from segrgbx_ros.bags.metadata import BagMessage
-from segrgbx_ros.bags.writer import RGB_PICTURES, X_PICTURES, ResultWriter
+from segrgbx_ros.bags.writer import ResultWriter
 from segrgbx_ros.messages.cameras import CameraInfoMessage
-from segrgbx_ros.messages.compressed import picture_message, rgb_picture_message
-from segrgbx_ros.messages.images import AnyImage, CompressedImageMessage
+from segrgbx_ros.messages.images import AnyImage
 from segrgbx_ros.messages.types import STATUS, Header, message
 from segrgbx_ros.pipeline import SegmentedFrame, frame_status, pictures_of
 from segrgbx_ros.replay.summary import SUMMARY_FILE
+from segrgbx_ros.replay.tools.pictures import PICTURES
 
 PANELS = 12
 OWN_PICTURE = re.compile(r"\d{6}\.png")
@@ -175,7 +175,7 @@ class ReplayOutput:
         bag = self._opened()
         start = time.perf_counter()
         outputs = pictures_of(done)
-        images = {topic: _PICTURES[topic](done, context) for topic in self._images}
+        images = {topic: PICTURES[topic](done, context) for topic in self._images}
         camera_info = _restamped(context)
         bag.write_outputs(context.log_time_ns, context.header, outputs, camera_info, images)
         name = f"{self._count:06d}.png"
@@ -248,27 +248,6 @@ def four_up_of(done: SegmentedFrame, context: FrameContext) -> RgbImage:
         context.truth,
         None if planes is None else planes.valid,
     )
-
-
-def rgb_image(done: SegmentedFrame, context: FrameContext) -> CompressedImageMessage:
-    """RGB as a JPEG: the recorded one where it is one."""
-    rgb, recorded = done.frame.rgb, context.rgb_message
-    if recorded is None:
-        return picture_message(rgb, context.header)
-    return rgb_picture_message(recorded, rgb, context.header)
-
-
-def x_image(done: SegmentedFrame, context: FrameContext) -> CompressedImageMessage:
-    """X as the model saw it, as a JPEG of the mask's size; without a reading all invalid."""
-    (rows, columns), planes = done.segmentation.labels.shape, done.planes
-    if planes is None:
-        picture = np.full((rows, columns, 3), INVALID, np.uint8)
-    else:
-        picture = x_picture(planes.data, done.frame.modality, planes.valid)
-    return picture_message(resized(picture, (columns, rows)), context.header)
-
-
-_PICTURES = {RGB_PICTURES: rgb_image, X_PICTURES: x_image}
 
 
 def _restamped(context: FrameContext) -> CameraInfoMessage | None:

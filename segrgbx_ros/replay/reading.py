@@ -18,7 +18,6 @@ from segrgbx_ros.messages.video import VideoStream
 from segrgbx_ros.pairing.nearest import Pair
 from segrgbx_ros.pipeline import MessagePair, Pipeline, SegmentedFrame, mean_confidence
 from segrgbx_ros.replay.account import Account
-from segrgbx_ros.replay.further import bag_images, further_outputs
 from segrgbx_ros.replay.ground_truth import GroundTruth, class_map
 from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping, taken_stamp
 from segrgbx_ros.replay.output import FrameContext, ReplayOutput
@@ -26,6 +25,7 @@ from segrgbx_ros.replay.pairing import ArrivedRgb, ReplayMatch
 from segrgbx_ros.replay.resume import FrameFacts, RecallingSegmenter, another_recording
 from segrgbx_ros.replay.sensor import make_matching
 from segrgbx_ros.replay.summary import FrameStatistics, ReplaySummary
+from segrgbx_ros.replay.tools.outputs import bag_images, further_outputs
 
 TRUTH_WAIT_NS = 1_000_000_000
 NO_MEMORY = "a lack of memory"

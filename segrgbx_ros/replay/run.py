@@ -12,7 +12,6 @@ from segrgbx_core.modality import NO_X
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken, find_topics
 from segrgbx_ros.messages.video import VIDEO_TYPES, need_video_package
-from segrgbx_ros.replay.further import check_further
 from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping
 from segrgbx_ros.replay.output import STATE_FILE, claim_replay_output, reopen_replay_output
 from segrgbx_ros.replay.reading import ReplayRun
@@ -26,6 +25,7 @@ from segrgbx_ros.replay.resume import (
 )
 from segrgbx_ros.replay.sensor import make_pipeline
 from segrgbx_ros.replay.summary import SUMMARY_FILE, ReplaySummary
+from segrgbx_ros.replay.tools.outputs import check_further
 
 
 def replay(

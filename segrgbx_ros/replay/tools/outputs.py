@@ -13,9 +13,9 @@ from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.bags.writer import IMAGE_TOPICS, RGB_PICTURES, X_PICTURES
 from segrgbx_ros.messages.sensors import IMAGE_TYPES
-from segrgbx_ros.replay.foxglove import FoxgloveLayout
 from segrgbx_ros.replay.options import FurtherFiles, ReplayOptions
 from segrgbx_ros.replay.output import LAYOUT_FILE, FrameOutput
+from segrgbx_ros.replay.tools.foxglove import FoxgloveLayout
 
 _ENDINGS = {"rrd": (".rrd", "rerun", "rerun"), "video": (".mp4", "av", "video")}
 
@@ -60,10 +60,10 @@ def further_outputs(
     layout = FoxgloveLayout(options.out / LAYOUT_FILE, label_set, _shown(files, bag, topics))
     outputs: list[FrameOutput] = [layout]
     if files.rrd is not None:
-        rerun = import_module("segrgbx_ros.replay.rerun_file")
+        rerun = import_module("segrgbx_ros.replay.tools.rerun_file")
         outputs.append(rerun.RerunFile(files.rrd, label_set, options.bag.name))
     if files.video is not None:
-        video = import_module("segrgbx_ros.replay.video_file")
+        video = import_module("segrgbx_ros.replay.tools.video_file")
         outputs.append(video.VideoFile(files.video, files.video_of))
     return outputs
 

@@ -19,7 +19,8 @@ from segrgbx_core.modality import NO_X
 from segrgbx_core.pictures.sheet import COLORS
 from segrgbx_core.wording import spoken
 from segrgbx_ros.pipeline import SegmentedFrame, class_fractions, mean_confidence
-from segrgbx_ros.replay.output import FrameContext, rgb_image, x_image
+from segrgbx_ros.replay.output import FrameContext
+from segrgbx_ros.replay.tools.pictures import rgb_image, x_image
 
 FLUSH_S = 60.0
 # Frames written together: the file's index, which stays in memory, has a row for each entity of a
