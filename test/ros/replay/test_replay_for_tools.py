@@ -17,7 +17,7 @@ from segrgbx_core.errors import InputError, OutputError
 from segrgbx_core.files.images import jpeg_bytes, read_rgb
 from segrgbx_core.files.yaml import read_json
 from segrgbx_core.labels.label_set import load_label_set
-from segrgbx_core.pictures.frames import INVALID
+from segrgbx_core.pictures.frames import BAND, INVALID
 from segrgbx_ros import cli
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.writer import BagWriter
@@ -36,6 +36,7 @@ from segrgbx_ros.pairing.matching import SyncSettings
 from segrgbx_ros.replay.options import FurtherFiles, ReplayOptions
 from segrgbx_ros.replay.run import replay
 from segrgbx_ros.replay.summary import ReplaySummary
+from segrgbx_ros.replay.tools.video_file import of_rows
 
 START, STEP = 1_700_000_000_000_000_000, 100_000_000
 RGB, X = "/segrgbx/rgb/compressed", "/segrgbx/x/compressed"
@@ -224,6 +225,14 @@ def test_a_video_of_panels_is_as_large_as_they_are(run: Run, tmp_path: Path) -> 
     times, size = frames_of(tmp_path / "a.mp4")
     assert len(times) == len(STAMPS)
     assert size == (columns + columns % 2, rows + rows % 2)
+
+
+@pytest.mark.parametrize(("rows", "last"), [(4, 9), (7, BAND)])
+def test_a_legend_of_other_rows_does_not_squeeze_the_panels(rows: int, last: object) -> None:
+    fitted = of_rows(np.full((5, 6, 3), 9, np.uint8), rows)
+    assert fitted.shape == (rows, 6, 3)
+    assert (fitted[:4] == 9).all()
+    assert (fitted[-1] == last).all()
 
 
 def scalars(path: Path, entity: str) -> dict[int, float]:
