@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from segrgbx_ros.bags.topics import TopicsTaken
     from segrgbx_ros.messages.rgb_words import RgbSettings
     from segrgbx_ros.pairing.matching import SyncSettings
-    from segrgbx_ros.replay.options import ReplayOptions, Stopping, TruthOptions
+    from segrgbx_ros.replay.options import (
+        FurtherFiles,
+        ReplayOptions,
+        Stopping,
+        TruthOptions,
+    )
     from segrgbx_ros.replay.summary import ReplaySummary
 
 
@@ -56,7 +61,53 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         help="go on with a replay that SIGINT or SIGTERM stopped, given the same other options",
     )
     fail_under.add_fail_under(parser)
+    _add_files(parser)
     parser.set_defaults(run=run)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """Adds what is written for other tools."""
+    group = parser.add_argument_group("for other tools")
+    group.add_argument(
+        "--no-images",
+        action="store_true",
+        help="leave RGB and X out of the result bag, which then opens beside the recording alone",
+    )
+    group.add_argument(
+        "--rrd",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="FILE.rrd",
+        help="write a Rerun recording, too (default: DIR/replay.rrd; needs the extra rerun)",
+    )
+    group.add_argument(
+        "--video",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="FILE.mp4",
+        help="write a video, too (default: DIR/replay.mp4; needs the extra video)",
+    )
+    group.add_argument(
+        "--video-of",
+        choices=("overlay", "panels"),
+        default="overlay",
+        help="with --video: the mask over RGB, or RGB, X and ground truth beside it (default: "
+        "overlay)",
+    )
+
+
+def files_from(args: argparse.Namespace) -> "FurtherFiles":
+    """What is written for other tools, from the options."""
+    from segrgbx_ros.replay.options import FurtherFiles
+    from segrgbx_ros.replay.output import RRD_FILE, VIDEO_FILE
+
+    def place(told: Path | None, name: str) -> Path | None:
+        return args.out / name if told == Path() else told
+
+    rrd, video = place(args.rrd, RRD_FILE), place(args.video, VIDEO_FILE)
+    return FurtherFiles(not args.no_images, rrd, video, args.video_of)
 
 
 def _add_rgb(parser: argparse.ArgumentParser) -> None:
@@ -282,6 +333,7 @@ def run(args: argparse.Namespace) -> int:
         stamps=args.stamps,
         truth=truth_from(args),
         fit_slop=args.slop is None,
+        files=files_from(args),
     )
     with StopRequest() as stop:
         summary = _replayed(options, lambda: stop.asked)

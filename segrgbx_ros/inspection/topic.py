@@ -3,7 +3,7 @@
 
 import struct
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -14,6 +14,7 @@ from segrgbx_core.errors import BagError, SegRgbxError
 from segrgbx_core.wording import counted
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagTopic
+from segrgbx_ros.bags.topics import OWN_RESULT
 from segrgbx_ros.events.packets import TOGETHER, EventChunk, EventCounts, EventDecoder
 from segrgbx_ros.inspection.doubts import TopicDoubts
 from segrgbx_ros.inspection.roles import Roles, event_roles, roles_of, roles_of_type
@@ -170,8 +171,14 @@ class TopicWatch:
             timing=timing,
             roles=self._roles or roles_of_type(self._msgtype),
             events=events,
-            problems=(*self._content_problems(), *timing_problems(timing, self._count)),
+            problems=(*self._content_problems(), *self._timing_problems(timing)),
         )
+
+    def _timing_problems(self, timing: Timing) -> list[str]:
+        """Gaps in a result of ours are RGB images without a mask, which its status counts."""
+        if OWN_RESULT.search(self._name):
+            timing = replace(timing, gaps=0)
+        return timing_problems(timing, self._count)
 
     def _look_at_events(self, decoder: EventDecoder) -> None:
         chunks = decoder.decode_all(self._undecoded)

@@ -25,6 +25,7 @@ from segrgbx_ros.replay.rows import RowKeeper
 from segrgbx_ros.replay.scoring import ReplayScoring
 from segrgbx_ros.replay.sensor import make_matching
 from segrgbx_ros.replay.summary import FrameStatistics, ReplaySummary
+from segrgbx_ros.replay.tools.outputs import bag_images, further_outputs
 from segrgbx_ros.truth.conditions import Moment, RecordedConditions
 from segrgbx_ros.truth.recorded import RecordedTruth
 
@@ -136,6 +137,13 @@ class ReplayRun:
             self._seen.segmenter.card.name,
             self._camera_info is not None,
             min(expected, self._seen.options.max_frames or expected),
+            bag_images(self._seen.options.files, self._seen.topics),
+            further_outputs(
+                self._seen.options,
+                self._seen.segmenter.label_set,
+                self._seen.bag,
+                self._seen.topics,
+            ),
         )
 
     def _take(self, message: BagMessage) -> None:
