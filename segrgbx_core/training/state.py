@@ -205,6 +205,7 @@ class _Watched(io.RawIOBase):
     """A file that keeps the error of a failed write."""
 
     def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
         self._file = file
         self.refusal: OSError | None = None
 

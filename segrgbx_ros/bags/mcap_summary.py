@@ -59,7 +59,7 @@ class Summary:
     chunks: dict[int, Block]
 
 
-def read_summary(source: Bytes) -> Summary | None:
+def summary_of(source: Bytes) -> Summary | None:
     """The summary, if it says what every message's topic is; None where the file must be read.
 
     It is left aside, too, where its checksum does not fit.

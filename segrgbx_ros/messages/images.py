@@ -32,9 +32,8 @@ from segrgbx_ros.messages.encodings import (
     THREEFOLD_PIXEL_BYTES,
     value_bytes,
 )
-from segrgbx_ros.messages.guard import guarded_message
 from segrgbx_ros.messages.rgb_words import NAMELESS, RgbWords
-from segrgbx_ros.messages.types import IMAGE, NS_PER_S, Header, message
+from segrgbx_ros.messages.types import IMAGE, NS_PER_S, Header, guarded_message, message
 
 if TYPE_CHECKING:
     from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__Image as RosbagsImage

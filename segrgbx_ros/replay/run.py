@@ -68,7 +68,9 @@ def replay(
         pipeline = make_pipeline(options, bag, topics, segmenter)
         inputs = [options.bag, *options.cameras.files()]
         claim_replay_output(options.out, options.force, inputs)
-        run = ReplayRun(options, bag, topics, segmenter, pipeline, progress, stopping)
+        run = ReplayRun(
+            options, bag, topics, segmenter, pipeline, progress=progress, stopping=stopping
+        )
         return _finished(run, options.out, begun_with)
 
 
