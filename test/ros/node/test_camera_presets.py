@@ -115,12 +115,9 @@ def test_an_unknown_name_lists_those_that_there_are() -> None:
 
 def test_another_sensors_preset_says_so() -> None:
     assert preset_for("boson_640", "thermal").camera == "FLIR Boson 640"
-    with pytest.raises(InputError) as caught:
+    words = r"'boson_640' .* thermal.* light field: .* thermal\.launch\.py camera:=boson_640$"
+    with pytest.raises(InputError, match=words):
         preset_for("boson_640", "light_field")
-    assert str(caught.value) == (
-        "Camera preset 'boson_640' is for thermal, and this is the launch file for light field: "
-        "ros2 launch segrgbx_ros thermal.launch.py camera:=boson_640"
-    )
 
 
 OWN = """\
