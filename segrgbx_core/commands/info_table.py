@@ -50,7 +50,7 @@ def _notes() -> str:
 
     return (
         "CMX: the same parts with unshared blocks and no further components, computed as here. "
-        f"CMNeXt: not computed here, as its X stream is of other blocks; its owners give "
+        f"CMNeXt: not computed here, as its X stream is of other blocks; its authors give "
         f"{CMNEXT.parameters / 1e6:.2f} M parameters and {CMNEXT.flops / 1e9:.2f} GFLOPs for "
         f"{CMNEXT.preset} with one X, without the image's size ({CMNEXT.source})."
     )

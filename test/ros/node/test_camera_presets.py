@@ -148,6 +148,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ("thermal", "[1]", "parameters is [1]; expected a mapping"),
         ("thermal", "{sync.slop: {}}", "parameters.sync.slop is {}; expected true or false or"),
         ("thermal", "{}\nrate: 9.0", "unknown keys rate; known: camera, modality, sends"),
+        ("thermal", "{sync.slop: 1, sync.slop: 2}", "key 'sync.slop' is given twice"),
     ],
 )
 def test_a_malformed_file_is_one_sentence(
