@@ -272,7 +272,7 @@ def test_contributing_has_one_line_for_each_dependency(
 def test_the_lock_has_hashes_and_all_requirements(
     repository: Path, requirements: dict[str, str]
 ) -> None:
-    """What make setup LOCKED=1 installs; make lock resolves it anew."""
+    """What make setup LOCKED=1 installs; make lock resolves it again."""
     text = (repository / "requirements.lock").read_text("utf-8")
     entries = re.split(r"\n(?=[a-zA-Z])", text.strip())
     wanted = {}

@@ -11,7 +11,7 @@ import numpy as np
 
 from segrgbx_core.errors import OutputError
 from segrgbx_core.files.disk import disk_errors, replacing
-from segrgbx_core.files.extras import package_for
+from segrgbx_core.files.resources import package_for
 from segrgbx_core.readings import RgbImage
 
 TICKS = Fraction(1, 90_000)

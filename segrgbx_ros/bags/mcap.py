@@ -31,7 +31,7 @@ from segrgbx_ros.bags.mcap_records import (
     record_at,
     records,
 )
-from segrgbx_ros.bags.mcap_summary import Block, read_summary
+from segrgbx_ros.bags.mcap_summary import Block, summary_of
 from segrgbx_ros.bags.metadata import BagMessage, BagTopic
 from segrgbx_ros.bags.order import Damage, Part, in_time_order
 from segrgbx_ros.bags.unpack import LARGE
@@ -56,7 +56,7 @@ class McapFile:
         self._source = FileBytes(stack.enter_context(place.open("rb")))
         tail = self._source.read(self._source.size - len(MCAP_MAGIC), len(MCAP_MAGIC))
         self.cut = self._source.size < 2 * len(MCAP_MAGIC) or tail != MCAP_MAGIC
-        summary = None if self.cut else read_summary(self._source)
+        summary = None if self.cut else summary_of(self._source)
         self._names = Names() if summary is None else summary.names
         self._blocks = Blocks(self._source, summary, self._names, self.cut)
         self.first_ns: int | None = None

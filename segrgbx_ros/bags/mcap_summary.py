@@ -59,10 +59,10 @@ class Summary:
     chunks: dict[int, Block]
 
 
-def read_summary(source: Bytes) -> Summary | None:
+def summary_of(source: Bytes) -> Summary | None:
     """The summary, if it says what every message's topic is; None where the file must be read.
 
-    It is left aside, too, where its checksum does not fit.
+    It is not used either if its checksum does not match.
     """
     footer_at = source.size - len(MCAP_MAGIC) - FOOTER_BYTES
     footer = record_at(source, footer_at, source.size)

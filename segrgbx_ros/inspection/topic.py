@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Inspects one topic of a recording, message by message, and sums over all of its events."""
 
-import struct
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from rosbags.interfaces import Nodetype
 
 from segrgbx_core.errors import BagError, SegRgbxError
 from segrgbx_core.wording import counted
@@ -25,11 +22,10 @@ from segrgbx_ros.messages.types import (
     COMPRESSED_IMAGE,
     EVENT_TYPES,
     IMAGE,
-    NS_PER_S,
     POINT_CLOUD,
     UnreadableMessageError,
     deserialized,
-    typestore,
+    header_stamp_ns,
 )
 from segrgbx_ros.messages.video import VIDEO_TYPES
 from segrgbx_ros.replay.options import Stamps, taken_stamp
@@ -139,7 +135,7 @@ class TopicWatch:
     def look(self, message: BagMessage) -> None:
         """Inspects one message."""
         self._count += 1
-        stamp = header_stamp_ns(message)
+        stamp = header_stamp_ns(message.data, message.msgtype)
         if stamp is not None:
             stamp = taken_stamp(self._stamps, stamp, message.log_time_ns)
         self._times.add(message.log_time_ns, stamp)
@@ -259,22 +255,3 @@ class TopicWatch:
                 "define: the data is damaged, or of another encoding than stated."
             )
         return said
-
-
-def header_stamp_ns(message: BagMessage) -> int | None:
-    """The header's stamp from the serialised message; None if the type has no header first."""
-    if not begins_with_header(message.msgtype) or len(message.data) < 12:
-        return None
-    order = "<" if message.data[1] == 1 else ">"
-    sec, nanosec = struct.unpack_from(f"{order}iI", message.data, 4)
-    return int(sec) * NS_PER_S + int(nanosec)
-
-
-@cache
-def begins_with_header(msgtype: str) -> bool:
-    """Whether the type is known and has std_msgs/Header as its first field."""
-    definition = typestore().fielddefs.get(msgtype)
-    if definition is None or not definition[1]:
-        return False
-    kind, what = definition[1][0][1]
-    return kind == Nodetype.NAME and what == "std_msgs/msg/Header"

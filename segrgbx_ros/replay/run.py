@@ -81,7 +81,16 @@ def replay(
         pipeline = make_pipeline(options, bag, topics, segmenter)
         scoring = make_scoring(options, bag, topics, segmenter.label_set, segmenter)
         claim_replay_output(options.out, options.force, inputs)
-        run = ReplayRun(options, bag, topics, segmenter, pipeline, scoring, progress, stopping)
+        run = ReplayRun(
+            options,
+            bag,
+            topics,
+            segmenter,
+            pipeline,
+            scoring,
+            progress=progress,
+            stopping=stopping,
+        )
         return _finished(run, options.out, begun_with)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segrgbx_core.errors import InputError, OutputError
 from segrgbx_core.files.disk import need_no_inputs
-from segrgbx_core.files.extras import package_for
+from segrgbx_core.files.resources import package_for
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken

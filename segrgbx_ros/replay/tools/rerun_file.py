@@ -12,8 +12,8 @@ import numpy as np
 from segrgbx_core.errors import OutputError
 from segrgbx_core.evaluation.metrics import ConfusionMeter
 from segrgbx_core.files.disk import need_room, replacing_by_name
-from segrgbx_core.files.extras import package_for
 from segrgbx_core.files.images import png_bytes
+from segrgbx_core.files.resources import package_for
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.modality import NO_X
 from segrgbx_core.pictures.sheet import COLORS
