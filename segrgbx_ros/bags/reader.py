@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
@@ -91,7 +92,9 @@ class BagReader:
         self._read.clear()
         self._damage = Damage()
         self._ended = False
-        for message in self._stream(self._asked, self._damage, self._span):
+        before = () if self._span is None else self._span.before
+        earlier = (message for message in before if message.topic in self._asked)
+        for message in chain(earlier, self._stream(self._asked, self._damage, self._span)):
             self._read[message.topic] += 1
             yield message
         self._ended = self._span is None

@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 from segrgbx_core.errors import BagError, InputError
+from segrgbx_ros.bags.metadata import BagMessage
 
 MOST_SLICES = 10_000
 
@@ -14,13 +15,14 @@ class LogSpan:
 
     start_ns, end_ns: log times in nanoseconds; the end is not part of it. topic: read within
     alone, so that each of its messages lies in one slice. around_ns: of the other topics, so much
-    more is read before and after.
+    more is read before and after. before: earlier messages that still hold, which come first.
     """
 
     start_ns: int
     end_ns: int
     topic: str
     around_ns: int
+    before: tuple[BagMessage, ...] = ()
 
     @property
     def widest(self) -> tuple[int, int]:

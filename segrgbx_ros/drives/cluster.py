@@ -178,10 +178,7 @@ def _reach(address: str) -> None:
 def _absolute(task: Task) -> Task:
     """The task with paths that mean the same on another machine with the same storage."""
     options = task.options
-    cameras = {
-        name: None if path is None else path.absolute()
-        for name, path in vars(options.cameras).items()
-    }
+    cameras = {name: _anywhere(path) for name, path in vars(options.cameras).items()}
     return replace(
         task,
         options=replace(
@@ -191,8 +188,18 @@ def _absolute(task: Task) -> Task:
             model=_here(options.model),
             label_set=None if options.label_set is None else _here(options.label_set),
             cameras=replace(options.cameras, **cameras),
+            truth=replace(
+                options.truth,
+                folder=_anywhere(options.truth.folder),
+                classes=_anywhere(options.truth.classes),
+                conditions=_anywhere(options.truth.conditions),
+            ),
         ),
     )
+
+
+def _anywhere(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
 
 
 def _here(name_or_path: str | Path) -> str | Path:

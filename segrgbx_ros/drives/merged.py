@@ -107,19 +107,28 @@ def _entries(states: SetStates, named: Named) -> list[DriveEntry]:
 
 def _entry(tasks: Sequence[TaskRecord], done: Named) -> DriveEntry:
     worst = min(tasks, key=lambda task: WORST_FIRST.index(task.state))
-    alike = [t for t in tasks if t.state == worst.state and t.sentence]
-    more = f" (and {counted(len(alike) - 1, 'more slice')})" if len(alike) > 1 else ""
     state: State = "failed" if worst.state == "empty" else worst.state
     return DriveEntry(
         name=tasks[0].drive,
         bag=tasks[0].bag,
         state=state,
-        sentence=alike[0].sentence + more if alike else "",
+        sentence=_sentence(tasks, worst.state),
         complete=all(task.complete for task in tasks),
         parts=tuple(name for name, _ in done),
         retries=sum(max(0, task.attempts - 1) for task in tasks),
         figures=_figures(done),
     )
+
+
+def _sentence(tasks: Sequence[TaskRecord], worst: State) -> str:
+    """What there is to say of a recording: the first of what is worst, and how many more."""
+    said = [task.sentence for task in tasks if task.state == worst and task.sentence]
+    more = f" (and {counted(len(said) - 1, 'more slice')})" if len(said) > 1 else ""
+    empty = sum(task.state == "empty" for task in tasks)
+    if not empty or worst == "empty":
+        return said[0] + more if said else ""
+    left_out = f"{counted(empty, 'slice')} without a pair; the images there are in no figure."
+    return " ".join(filter(None, ((said[0] + more) if said else "", left_out)))
 
 
 def _figures(done: Named) -> DriveFigures | None:

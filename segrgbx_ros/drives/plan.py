@@ -18,6 +18,7 @@ from segrgbx_ros.bags.topics import find_topics
 from segrgbx_ros.messages.video import VIDEO_TYPES
 from segrgbx_ros.pairing.matching import SyncSettings
 from segrgbx_ros.replay.options import ReplayOptions
+from segrgbx_ros.replay.sensor import fitted
 
 STATES_FILE = "drives.json"
 RESERVED = (
@@ -56,6 +57,11 @@ class SetOptions:
             raise InputError(
                 "--max-frames counts the masks of a whole recording, which slices do not know; "
                 "leave out --max-frames or --slice."
+            )
+        if self.slice_s is not None and self.each.truth.conditions is not None:
+            raise InputError(
+                "--conditions counts from a recording's first image, which slices do not know; "
+                "leave out --slice, or record the conditions on a topic."
             )
 
 
@@ -132,20 +138,35 @@ def planned(options: SetOptions, known: Mapping[str, str]) -> list[Task | Refuse
 
 def _sliced(name: str, whole: ReplayOptions, slice_s: float) -> Iterator[Task]:
     with BagReader(whole.bag) as bag:
-        topics = find_topics(bag, whole.modality, whole.rgb_topic, whole.x_topic, whole.gt_topic)
+        topics = find_topics(
+            bag,
+            whole.modality,
+            whole.rgb_topic,
+            whole.x_topic,
+            whole.gt_topic,
+            whole.truth.condition_topic,
+        )
         for used in filter(None, (topics.rgb, topics.x)):
-            held = bag.topic(used)
-            if held is not None and held.msgtype in VIDEO_TYPES:
-                raise InputError(
-                    f"{used} of {whole.bag} is video, which is decoded from its start; replay it "
-                    "without --slice."
-                )
+            _need_no_video(bag, used)
+        sync = fitted(whole, bag, topics) if whole.fit_slop else whole.sync
         ends = bag.log_times or (0, 0)
-    spans = spans_of(*ends, slice_s, topics.rgb, around_s(whole.sync))
+        spans = spans_of(*ends, slice_s, topics.rgb, around_s(sync))
+        held = [] if topics.condition is None else list(bag.messages([topics.condition]))
+    each = replace(whole, rgb_topic=topics.rgb, sync=sync, fit_slop=False)
     for i, span in enumerate(spans):
+        begin = span.widest[0]
+        before = tuple(m for m in held if m.log_time_ns < begin)[-1:]
         out = whole.out / f"slice_{i:04d}"
-        yield Task(
-            f"{name}/{out.name}", name, replace(whole, out=out, rgb_topic=topics.rgb, span=span)
+        options = replace(each, out=out, span=replace(span, before=before))
+        yield Task(f"{name}/{out.name}", name, options)
+
+
+def _need_no_video(bag: BagReader, topic: str) -> None:
+    held = bag.topic(topic)
+    if held is not None and held.msgtype in VIDEO_TYPES:
+        raise InputError(
+            f"{topic} of {bag.path} is video, which is decoded from its start; replay it without "
+            "--slice."
         )
 
 

@@ -52,6 +52,16 @@ def test_a_slice_holds_the_cut_topic_within_and_the_others_around(
         assert reader.duration_s == 2.0
 
 
+def test_earlier_messages_that_still_hold_come_first(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag", "mcap")
+    with BagReader(bag) as reader:
+        first = next(reader.messages(["/other"]))
+    span = LogSpan(START + 3 * S, START + 4 * S, "/cut", 0, (first,))
+    assert read(bag, span) == [("/other", 0.5), ("/cut", 3.0), ("/other", 3.5)]
+    with BagReader(bag, span) as reader:
+        assert [m.topic for m in reader.messages(["/cut"])] == ["/cut"]
+
+
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_slices_hold_each_message_once(tmp_path: Path, storage: str) -> None:
     bag = write_bag(tmp_path / "bag", storage)

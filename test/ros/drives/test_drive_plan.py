@@ -9,6 +9,7 @@ import pytest
 from segrgbx_core.errors import InputError
 from segrgbx_ros.drives.plan import Refused, SetOptions, Task, around_s, drive_names, planned
 from segrgbx_ros.pairing.matching import SyncSettings
+from segrgbx_ros.replay.options import TruthOptions
 
 sys.path.insert(0, str(Path(__file__).parent))
 from drive_bags import START, drive_bag, drive_options
@@ -47,6 +48,21 @@ def test_slices_do_not_go_with_max_frames(tmp_path: Path) -> None:
     each = drive_options(tmp_path, tmp_path, max_frames=3)
     with pytest.raises(InputError, match="leave out --max-frames or --slice"):
         SetOptions((tmp_path,), tmp_path, each, 10.0)
+
+
+def test_slices_do_not_go_with_a_file_of_conditions(tmp_path: Path) -> None:
+    each = drive_options(tmp_path, tmp_path, truth=TruthOptions(conditions=tmp_path / "c.yaml"))
+    with pytest.raises(InputError, match="leave out --slice, or record the conditions on a topic"):
+        SetOptions((tmp_path,), tmp_path, each, 10.0)
+
+
+def test_a_slice_knows_the_condition_that_began_before_it(tmp_path: Path) -> None:
+    bag = drive_bag(tmp_path / "bag", range(100), conditions={0: "day", 50: "night"})
+    each = drive_options(tmp_path, tmp_path)
+    plan = planned(SetOptions((bag,), tmp_path / "out", each, 4.0), {})
+    spans = [task.options.span for task in plan if isinstance(task, Task)]
+    held = [[m.log_time_ns - START for m in span.before] for span in spans if span is not None]
+    assert held == [[], [0], [50 * 100 * 1_000_000]]
 
 
 def test_a_bag_becomes_a_task_in_a_folder_of_its_name(tmp_path: Path) -> None:
