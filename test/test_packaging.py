@@ -31,6 +31,7 @@ NEEDED_AT_RUN_TIME = {
     "package.xml",
     "segrgbx_core/py.typed",
     "segrgbx_core/report/evaluation.html.j2",
+    "segrgbx_ros/drives/drives.html.j2",
     "segrgbx_ros/replay/report.html.j2",
 }
 

@@ -93,6 +93,7 @@ def run_drives(args: argparse.Namespace, each: "ReplayOptions") -> int:
     _say_troubles(outcome)
     if outcome.summary is not None:
         print_set(output(), outcome.summary, args.out)
+        _say_limits(outcome.summary)
     if outcome.interrupted is not None:
         raise StoppedError(outcome.interrupted)
     if outcome.summary is None:
@@ -162,6 +163,13 @@ def _say_troubles(outcome: "SetOutcome") -> None:
             notices().print(f"segrgbx: {task.name}: done after {task.attempts} tries.")
 
 
+def _say_limits(summary: "SetSummary") -> None:
+    from segrgbx_core.commands.terminal import notices
+
+    if summary.limits is not None:
+        notices().print(f"segrgbx: Model {summary.run.model}: {summary.limits}")
+
+
 def print_earlier_set(folder: Path) -> int | None:
     """Prints the table of a set's folder, for its status; None for another folder."""
     from segrgbx_core.commands.terminal import notices, output
@@ -172,6 +180,7 @@ def print_earlier_set(folder: Path) -> int | None:
         return None
     summary = read_set_summary(folder)
     print_set(output(), summary, folder)
+    _say_limits(summary)
     troubles = (f"{d.name}: {d.sentence}" for d in summary.drives if d.sentence)
     for sentence in filter(None, (*troubles, summary.interrupted)):
         notices().print(f"segrgbx: {sentence}")

@@ -27,6 +27,7 @@ from segrgbx_ros.drives.summary import (
     confusion_and_calibration,
     figures_of,
 )
+from segrgbx_ros.replay.summary import read_summary
 
 WORST_FIRST: tuple[State, ...] = ("failed", "interrupted", "waiting", "done", "empty")
 Named = Sequence[tuple[str, Run]]
@@ -55,6 +56,7 @@ def merge(out: Path, states: SetStates, interrupted: str | None = None) -> SetSu
         calibration=calibration,
         class_colors={c.name: c.color for c in classes},
         interrupted=interrupted,
+        limits=read_summary(named[0][1].folder).card.limits,
     )
     write_whole(out / SUMMARY_FILE, summary.to_json().encode())
     return summary

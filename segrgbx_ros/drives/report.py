@@ -115,6 +115,8 @@ def set_view(summary: SetSummary) -> SetView:
 
 def _warnings(summary: SetSummary) -> tuple[str, ...]:
     said = [] if summary.interrupted is None else [summary.interrupted]
+    if summary.limits is not None:
+        said.append(f"Model {summary.run.model}: {summary.limits}")
     said += [
         f"{d.name}: {d.sentence}" for d in summary.drives if d.sentence and d.state != "empty"
     ]

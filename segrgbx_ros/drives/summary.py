@@ -78,7 +78,8 @@ class SetSummary:
 
     run: of all frames together, as of one run. all: their figures. confusion: pixels, rows truth,
     columns prediction. calibration: of the confidence with X. class_colors: red, green, blue in
-    0..255. interrupted: what stopped the set, and how far it came.
+    0..255. interrupted: what stopped the set, and how far it came. limits: of the model's use,
+    from its card.
     """
 
     run: RunFacts
@@ -88,6 +89,7 @@ class SetSummary:
     calibration: Reliability | None
     class_colors: Mapping[str, tuple[int, int, int]]
     interrupted: str | None = None
+    limits: str | None = None
 
     @property
     def complete(self) -> bool:
