@@ -193,6 +193,7 @@ def test_the_extra_dev_is_all_that_installs_everywhere(
     extras = set(distribution.metadata.get_all("Provides-Extra") or [])
     known = {
         "clip",
+        "cluster",
         "dev",
         "formats",
         "fuzz",
