@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segrgbx_core.commands import arguments
+from segrgbx_core.commands.runs.fail_under import check_folder
 from segrgbx_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
     from rich.table import Table
 
+    from segrgbx_core.commands.runs.fail_under import FailUnder
     from segrgbx_ros.drives.engines import Engine
     from segrgbx_ros.drives.plan import SetOptions
     from segrgbx_ros.drives.run import SetListener, SetOutcome
@@ -80,8 +82,11 @@ def is_set(args: argparse.Namespace) -> bool:
     return several
 
 
-def run_drives(args: argparse.Namespace, each: "ReplayOptions") -> int:
-    """Replays all of the bags; status 1 if one failed or was not read to its end."""
+def run_drives(args: argparse.Namespace, each: "ReplayOptions", asked: "FailUnder | None") -> int:
+    """Replays all of the bags.
+
+    Status 1 if one failed or was not read to its end, or the set missed a threshold asked for.
+    """
     from segrgbx_core.commands.terminal import notices, output
     from segrgbx_core.stopping import StoppedError, StopRequest
     from segrgbx_ros.drives.plan import SetOptions
@@ -98,7 +103,13 @@ def run_drives(args: argparse.Namespace, each: "ReplayOptions") -> int:
         raise StoppedError(outcome.interrupted)
     if outcome.summary is None:
         notices().print(f"segrgbx: no recording was replayed; {args.out} has their states.")
-    return 0 if outcome.summary is not None and outcome.summary.complete else 1
+        return 1
+    return _status(outcome.summary, args.out, asked)
+
+
+def _status(summary: "SetSummary", folder: Path, asked: "FailUnder | None") -> int:
+    missed = 0 if asked is None else check_folder(asked, folder)
+    return missed or (0 if summary.complete else 1)
 
 
 @contextmanager
@@ -170,7 +181,7 @@ def _say_limits(summary: "SetSummary") -> None:
         notices().print(f"segrgbx: Model {summary.run.model}: {summary.limits}")
 
 
-def print_earlier_set(folder: Path) -> int | None:
+def print_earlier_set(folder: Path, asked: "FailUnder | None") -> int | None:
     """Prints the table of a set's folder, for its status; None for another folder."""
     from segrgbx_core.commands.terminal import notices, output
     from segrgbx_ros.drives.plan import STATES_FILE
@@ -184,7 +195,7 @@ def print_earlier_set(folder: Path) -> int | None:
     troubles = (f"{d.name}: {d.sentence}" for d in summary.drives if d.sentence)
     for sentence in filter(None, (*troubles, summary.interrupted)):
         notices().print(f"segrgbx: {sentence}")
-    return 0 if summary.complete else 1
+    return _status(summary, folder, asked)
 
 
 def print_set(console: "Console", summary: "SetSummary", folder: Path) -> None:

@@ -4,21 +4,20 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.evaluation.metrics import ConfusionMeter
 from segrgbx_core.evaluation.reliability import Reliability, reliability
 from segrgbx_core.evaluation.summary import ALL, GroupScores, group_of
 from segrgbx_core.files.fields import filled
 from segrgbx_core.files.yaml import read_json
-from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.runs.counts import FrameCounts
 from segrgbx_core.runs.folder import SUMMARY_FILE, Run, RunFacts
 from segrgbx_core.runs.rows import SEGMENTED, FrameRow
+from segrgbx_core.runs.scores import scores_by_condition
 from segrgbx_ros.drives.states import State
 from segrgbx_ros.pipeline import Percentiles
 
@@ -115,36 +114,25 @@ def figures_of(rows: Sequence[FrameRow], counts: FrameCounts | None, run: Run) -
     sure = [row.confidence for row in rows if row.confidence is not None]
     masks = [row for row in rows if row.status == SEGMENTED]
     alone = counts is not None and counts.alone is not None
+    joined = replace(run, rows=tuple(rows), counts=counts)
     return DriveFigures(
         images=len(rows),
         segmented=len(masks),
         dropped=dict(sorted(Counter(r.status for r in rows if r.status != SEGMENTED).items())),
         with_x=sum(row.x_used for row in masks),
         scored=0 if counts is None else len(counts),
-        scores=_grouped(rows, counts, run.label_set, alone=False),
-        rgb_alone=_grouped(rows, counts, run.label_set, alone=True) if alone else None,
+        scores=_grouped(joined),
+        rgb_alone=_grouped(joined, alone=True) if alone else None,
         mean_confidence=round(float(np.mean(sure)), 5) if sure else None,
         frame_ms=Percentiles.of(times) if times else None,
     )
 
 
-def _grouped(
-    rows: Sequence[FrameRow], counts: FrameCounts | None, label_set: LabelSet, alone: bool
-) -> dict[str, GroupScores] | None:
+def _grouped(run: Run, alone: bool = False) -> dict[str, GroupScores] | None:
     """Scores of all frames and of each condition; None where no frame was scored."""
-    if counts is None or not len(counts):
+    if run.counts is None or not len(run.counts):
         return None
-    condition = {row.index: row.condition for row in rows if row.index is not None}
-    of_frames = np.array([condition.get(index, "") for index in counts.index.tolist()])
-    groups = {ALL: np.ones(len(counts), np.int64)}
-    for name in dict.fromkeys(filter(None, of_frames.tolist())):
-        groups[name] = (of_frames == name).astype(np.int64)
-    scores = {}
-    for name, weights in groups.items():
-        meter = ConfusionMeter(label_set)
-        meter.add(counts.total(weights, alone), frames=int(weights.sum()))
-        scores[name] = group_of(meter.scores())
-    return scores
+    return {name: group_of(scores) for name, scores in scores_by_condition(run, alone).items()}
 
 
 def confusion_and_calibration(
