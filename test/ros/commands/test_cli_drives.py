@@ -42,6 +42,10 @@ def test_two_recordings_and_one_that_is_missing(
     assert (out / "report.html").is_file()
     assert main(["summary", str(out)]) == 1
     assert capsys.readouterr().out == said.out
+    thresholds = tmp_path / "thresholds.yaml"
+    thresholds.write_text("miou: 0.99\n")
+    assert main(["summary", str(out), "--fail-under", str(thresholds)]) == 1
+    assert "thresholds.yaml: mIoU is 0.0" in capsys.readouterr().err
 
 
 def test_ctrl_c_ends_all_and_keeps_what_can_be_gone_on_with(
