@@ -188,6 +188,11 @@ def _absolute(task: Task) -> Task:
             model=_here(options.model),
             label_set=None if options.label_set is None else _here(options.label_set),
             cameras=replace(options.cameras, **cameras),
+            files=replace(
+                options.files,
+                rrd=_anywhere(options.files.rrd),
+                video=_anywhere(options.files.video),
+            ),
             truth=replace(
                 options.truth,
                 folder=_anywhere(options.truth.folder),

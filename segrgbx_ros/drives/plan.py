@@ -127,7 +127,7 @@ def planned(options: SetOptions, known: Mapping[str, str]) -> list[Task | Refuse
     for bag, name in names.items():
         whole = replace(options.each, bag=bag, out=options.out / name, resume=False)
         if options.slice_s is None:
-            plan.append(Task(name, name, whole))
+            plan.append(Task(name, name, _with_own_files(whole)))
             continue
         try:
             plan += _sliced(name, whole, options.slice_s)
@@ -158,7 +158,14 @@ def _sliced(name: str, whole: ReplayOptions, slice_s: float) -> Iterator[Task]:
         before = tuple(m for m in held if m.log_time_ns < begin)[-1:]
         out = whole.out / f"slice_{i:04d}"
         options = replace(each, out=out, span=replace(span, before=before))
-        yield Task(f"{name}/{out.name}", name, options)
+        yield Task(f"{name}/{out.name}", name, _with_own_files(options))
+
+
+def _with_own_files(options: ReplayOptions) -> ReplayOptions:
+    """Further files under their names in the replay's own folder, since no two can share one."""
+    files = options.files
+    rrd, video = (None if p is None else options.out / p.name for p in (files.rrd, files.video))
+    return replace(options, files=replace(files, rrd=rrd, video=video))
 
 
 def _need_no_video(bag: BagReader, topic: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from segrgbx_core.errors import InputError
 from segrgbx_ros.drives.plan import Refused, SetOptions, Task, around_s, drive_names, planned
 from segrgbx_ros.pairing.matching import SyncSettings
-from segrgbx_ros.replay.options import TruthOptions
+from segrgbx_ros.replay.options import FurtherFiles, TruthOptions
 
 sys.path.insert(0, str(Path(__file__).parent))
 from drive_bags import START, drive_bag, drive_options
@@ -73,6 +73,15 @@ def test_a_bag_becomes_a_task_in_a_folder_of_its_name(tmp_path: Path) -> None:
     assert task.options.bag == Path("/d/monday")
     assert task.options.out == tmp_path / "monday"
     assert task.options.resume is False
+
+
+def test_further_files_lie_in_each_replays_folder(tmp_path: Path) -> None:
+    files = FurtherFiles(rrd=tmp_path / "all.rrd", video=tmp_path / "out" / "replay.mp4")
+    each = drive_options(tmp_path, tmp_path, files=files)
+    plan = planned(SetOptions((Path("/d/a"), Path("/d/b")), tmp_path, each), {})
+    tasks = [task.options.files for task in plan if isinstance(task, Task)]
+    assert [files.rrd for files in tasks] == [tmp_path / n / "all.rrd" for n in ("a", "b")]
+    assert [files.video for files in tasks] == [tmp_path / n / "replay.mp4" for n in ("a", "b")]
 
 
 def test_a_bag_becomes_slices_that_meet(tmp_path: Path) -> None:
