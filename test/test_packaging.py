@@ -31,6 +31,7 @@ NEEDED_AT_RUN_TIME = {
     "package.xml",
     "segrgbx_core/py.typed",
     "segrgbx_core/report/evaluation.html.j2",
+    "segrgbx_ros/drives/drives.html.j2",
     "segrgbx_ros/replay/report.html.j2",
 }
 
@@ -192,6 +193,7 @@ def test_the_extra_dev_is_all_that_installs_everywhere(
     extras = set(distribution.metadata.get_all("Provides-Extra") or [])
     known = {
         "clip",
+        "cluster",
         "dev",
         "formats",
         "fuzz",

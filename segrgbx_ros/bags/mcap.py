@@ -73,8 +73,10 @@ class McapFile:
         )
         self._check(path)
 
-    def messages(self, topics: Collection[str], damage: Damage) -> Iterator[BagMessage]:
-        """The messages of these topics in log-time order; what cannot be read is counted."""
+    def messages(
+        self, topics: Collection[str], damage: Damage, between: tuple[int, int] | None = None
+    ) -> Iterator[BagMessage]:
+        """See DataFile; chunks that lie outside by the file's index are left out."""
         named = {n: (c.topic, self._names.msgtype(c)) for n, c in self._names.channels.items()}
         wanted = {n: name for n, name in named.items() if name[0] in topics}
         blocks = self._blocks.all()
@@ -89,6 +91,7 @@ class McapFile:
             part(block)
             for block in blocks
             if block.channels is None or not block.channels.isdisjoint(wanted)
+            if between is None or block.overlaps(*between)
         )
 
     def _counted(self) -> Counter[int]:

@@ -9,6 +9,7 @@ from segrgbx_core.commands import arguments
 from segrgbx_core.commands.runs import fail_under
 from segrgbx_core.modality import MODALITIES, NO_X
 from segrgbx_ros.commands.inspect import add_stamps
+from segrgbx_ros.commands.replay_drives import add_drives, is_set, print_earlier_set, run_drives
 
 if TYPE_CHECKING:
     from segrgbx_core.commands.runs.fail_under import FailUnder
@@ -32,7 +33,9 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         "Segment a ROS 2 recording (MCAP or sqlite3) and write a report.",
         "segrgbx replay out/drive --modality thermal --out out/demo",
     )
-    parser.add_argument("bag", type=Path, metavar="BAG", help="a bag's folder, or its one file")
+    parser.add_argument(
+        "bags", type=Path, nargs="+", metavar="BAG", help="a bag's folder, or its one file"
+    )
     parser.add_argument(
         "--modality",
         choices=(*MODALITIES, NO_X),
@@ -62,6 +65,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     )
     fail_under.add_fail_under(parser)
     _add_files(parser)
+    add_drives(parser)
     parser.set_defaults(run=run)
 
 
@@ -309,10 +313,10 @@ def run(args: argparse.Namespace) -> int:
     from segrgbx_ros.replay.report import write_report
 
     asked = fail_under.asked(args)
-    if args.resume and _is_whole(args.out):
+    if args.resume and not is_set(args) and _is_whole(args.out):
         return _shown(args.out, asked)
     options = ReplayOptions(
-        bag=args.bag,
+        bag=args.bags[0],
         modality=args.modality,
         out=args.out,
         rgb_topic=args.rgb_topic,
@@ -335,6 +339,8 @@ def run(args: argparse.Namespace) -> int:
         fit_slop=args.slop is None,
         files=files_from(args),
     )
+    if is_set(args):
+        return run_drives(args, options, asked)
     with StopRequest() as stop:
         summary = _replayed(options, lambda: stop.asked)
         write_report(args.out)
@@ -416,7 +422,10 @@ def add_summary_parser(subparsers: "arguments.Subparsers") -> None:
 
 def run_summary(args: argparse.Namespace) -> int:
     """Prints the table from DIR/summary.json; status as that of the replay."""
-    return _shown(args.folder, fail_under.asked(args))
+    asked = fail_under.asked(args)
+    if (status := print_earlier_set(args.folder, asked)) is not None:
+        return status
+    return _shown(args.folder, asked)
 
 
 def _shown(folder: Path, asked: "FailUnder | None") -> int:

@@ -31,6 +31,10 @@ LAGS_KEPT = 1000
 OTHER_CLOCK = "the sensor stamps by another clock, or an old recording was recorded again."
 
 
+class NoFrameError(BagError):
+    """Nothing that was read could be segmented, for lack of an image or of its X."""
+
+
 @dataclass
 class Account:
     """The parts of a replay, and its counts.
@@ -214,7 +218,7 @@ class Account:
             hint = f"first stamps: {starts}; {self.x.way_out}"
         if self.bag.loss is not None:
             hint = self.bag.loss.rstrip(".")
-        return BagError(
+        return NoFrameError(
             f"No frame of {self.options.bag} {self.x.missed} "
             f"({frames.rgb_in} RGB, {frames.x_in} X; dropped: {reasons}); {hint}."
         )

@@ -47,7 +47,7 @@ def replay(
     Raises SegRgbxError if nothing could be segmented, and for each error in the options;
     StoppedError if it was stopped before the first mask.
     """
-    with no_empty_folders(options.out), BagReader(options.bag) as bag:
+    with no_empty_folders(options.out), BagReader(options.bag, options.span) as bag:
         topics = find_topics(
             bag,
             options.modality,
