@@ -26,12 +26,21 @@ SHORT = {
     "segrgbx_core/scenes/optics/noise.py",
     "segrgbx_core/scenes/sensors/light_field.py",
     "segrgbx_core/tiles.py",
+    "segrgbx_ros/bags/span.py",
     "segrgbx_ros/commands/scenes.py",
+    "segrgbx_ros/drives/engines.py",
     "segrgbx_ros/events/event_array.py",
+    "segrgbx_core/runs/comparison/losses.py",
+    "segrgbx_core/runs/junit.py",
     "segrgbx_ros/inspection/doubts.py",
+    "segrgbx_ros/messages/compressed.py",
     "segrgbx_ros/node/cameras.py",
     "segrgbx_ros/node/health/gather.py",
     "segrgbx_ros/node/health/ros_logging.py",
+    "segrgbx_ros/pairing/slop.py",
+    "segrgbx_ros/replay/behind.py",
+    "segrgbx_ros/replay/tools/pictures.py",
+    "segrgbx_ros/replay/tools/video_file.py",
 }
 # One function of an interface that several modules have.
 INTERFACES = {"add_parser", "run", "main", "read", "expose", "splits"}
