@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.evaluation.curves import Curve
-from segrgbx_core.evaluation.dataset import DatasetScores
 from segrgbx_core.evaluation.metrics import Scores
+from segrgbx_core.evaluation.summary import ALL, CurveFacts
 from segrgbx_core.evaluation.tsne import Floats
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.pictures.sheet import COLORS, GRID, QUIET, TEXT, Color, Sheet, length_of
@@ -35,27 +34,21 @@ class Line:
     hollow: bool = False
 
 
-def curve_picture(curve: Curve, title: str) -> RgbImage:
+def curve_picture(curve: CurveFacts, title: str) -> RgbImage:
     """mIoU over the levels: all frames in bold, conditions thin, RGB alone as a dashed line."""
-    lines = [Line("all", _miou(curve.scores, None), TEXT, bold=True)]
-    conditions = list(curve.scores[0].by_condition)
+    lines = [Line(ALL, tuple(curve.miou[ALL]), TEXT, bold=True)]
+    conditions = [name for name in curve.miou if name != ALL]
     lines += [
         Line(
             name,
-            _miou(curve.scores, name),
+            tuple(curve.miou[name]),
             COLORS[i % len(COLORS)],
             hollow=i >= len(COLORS),
         )
         for i, name in enumerate(conditions)
     ]
     axis = curve.axis if curve.unit is None else f"{curve.axis} (1 is {curve.unit})"
-    return line_chart(title, axis, curve.levels, lines, curve.rgb_alone.overall.miou)
-
-
-def _miou(scores: Sequence[DatasetScores], condition: str | None) -> tuple[float | None, ...]:
-    return tuple(
-        (s.overall if condition is None else s.by_condition[condition]).miou for s in scores
-    )
+    return line_chart(title, axis, curve.levels, lines, curve.rgb_alone_miou)
 
 
 def line_chart(

@@ -9,6 +9,7 @@ from segrgbx_core.commands import arguments
 from segrgbx_core.commands.runs import fail_under
 from segrgbx_core.modality import MODALITIES, NO_X
 from segrgbx_ros.commands.inspect import add_stamps
+from segrgbx_ros.commands.scenario import add_scenario, run_scenario_command
 
 if TYPE_CHECKING:
     from segrgbx_core.commands.runs.fail_under import FailUnder
@@ -53,6 +54,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     _add_rgb(parser)
     _add_sync(parser)
     _add_truth(parser)
+    add_scenario(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     arguments.add_force(parser)
     parser.add_argument(
@@ -309,7 +311,7 @@ def run(args: argparse.Namespace) -> int:
     from segrgbx_ros.replay.report import write_report
 
     asked = fail_under.asked(args)
-    if args.resume and _is_whole(args.out):
+    if args.resume and args.scenario is None and _is_whole(args.out):
         return _shown(args.out, asked)
     options = ReplayOptions(
         bag=args.bag,
@@ -335,6 +337,8 @@ def run(args: argparse.Namespace) -> int:
         fit_slop=args.slop is None,
         files=files_from(args),
     )
+    if args.scenario is not None:
+        return run_scenario_command(args, options)
     with StopRequest() as stop:
         summary = _replayed(options, lambda: stop.asked)
         write_report(args.out)
