@@ -45,7 +45,7 @@ def print_scores(console: Console, done: Evaluated, model: str) -> None:
     for curve in done.curves:
         alone = curve.rgb_alone.by_condition
         floors = {name: scores.miou for name, scores in alone.items()}
-        console.print(curve_table(curve_facts(curve), floors))
+        print_curve(console, curve_facts(curve), floors)
     for sentence in protocol_words(done.protocol, grouped(done.scores)[ALL]):
         console.print(sentence, style="dim")
 
@@ -63,14 +63,22 @@ def score_table(scores: DatasetScores) -> Table:
     return table
 
 
+def print_curve(
+    console: Console, curve: CurveFacts, rgb_alone: Mapping[str, float | None]
+) -> None:
+    """Prints what a level is, and mIoU by level; rgb_alone: its mIoU by condition, where known."""
+    unit = "" if curve.unit is None else f", 1 is {curve.unit}"
+    words = f"{curve.title}: {curve.axis}{unit}; mIoU of {curve.frames} frames"
+    console.print(words, soft_wrap=True)
+    console.print(curve_table(curve, rgb_alone))
+
+
 def curve_table(curve: CurveFacts, rgb_alone: Mapping[str, float | None]) -> Table:
     """mIoU by level, with a column for each condition and a last row for RGB alone.
 
     rgb_alone: its mIoU by condition, where known.
     """
-    unit = "" if curve.unit is None else f", 1 is {curve.unit}"
-    title = f"{curve.title}: {curve.axis}{unit}; mIoU of {curve.frames} frames"
-    table = Table(curve.kind, *curve.miou, title=title, title_justify="left")
+    table = Table(curve.kind, *curve.miou)
     for row, level in enumerate(curve.levels):
         table.add_row(f"{level:g}", *(_cell(values[row]) for values in curve.miou.values()))
     table.add_section()

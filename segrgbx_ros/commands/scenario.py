@@ -35,7 +35,7 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
 
 def run_scenario_command(args: argparse.Namespace, options: "ReplayOptions") -> int:
     """Runs the levels with progress bars, prints the table and writes the result."""
-    from segrgbx_core.commands.evaluate_table import curve_table
+    from segrgbx_core.commands.evaluate_table import print_curve
     from segrgbx_core.commands.terminal import notices, output
     from segrgbx_core.errors import InputError
     from segrgbx_core.segmenter import Segmenter
@@ -58,7 +58,7 @@ def run_scenario_command(args: argparse.Namespace, options: "ReplayOptions") -> 
     )
     result = _run(options, scenario, segmenter, args.seed)
     write_result(result, options.out)
-    output().print(curve_table(result.curve, result.rgb_alone))
+    print_curve(output(), result.curve, result.rgb_alone)
     output().print(f"look at {options.out / CURVE_FILE}", soft_wrap=True)
     for name, value in result.settings.items():
         notices().print(f"segrgbx: scenario {scenario.kind} sets {name} to {value}.")

@@ -20,8 +20,9 @@ class ScenarioResult:
     """The scores of one recording under one fault of X.
 
     curve: mean IoU at each level, with RGB alone on the frames of level 0. rgb_alone: its mean IoU
-    by condition, empty where it was not scored. folders: of the levels' runs in the output folder, in the order of the levels.
-    settings: what the scenario itself set, for every level. seed: of spans and noise.
+    by condition, empty where it was not scored. folders: of the levels' runs in the output folder,
+    in the order of the levels. settings: what the scenario itself set, for every level. seed: of
+    spans and noise.
     """
 
     format: int
