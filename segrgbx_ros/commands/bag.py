@@ -12,6 +12,7 @@ from segrgbx_core.commands import arguments, data
 if TYPE_CHECKING:
     from segrgbx_core.datasets import LabelledPairs, Sample
     from segrgbx_core.geometry.camera_model import CameraModel
+    from segrgbx_core.labels.label_set import LabelSet
     from segrgbx_ros.bags.making.dataset import DatasetRecording, WrittenDataset
 
     Cameras = tuple["CameraModel | None", "CameraModel | None"]
@@ -100,6 +101,9 @@ def run(args: argparse.Namespace) -> int:
     done = _write(args.out, pairs, plan, storage)
     count = plan.count_of(pairs)
     output().print(f"{count} samples ({storage} bag) in {args.out}", soft_wrap=True)
+    hint = model_hint(pairs.label_set)
+    if hint is not None:
+        output().print(hint, soft_wrap=True)
     output().print(f"replay it: {replay_call(args.out, pairs, done)}", soft_wrap=True)
     return 0
 
@@ -144,6 +148,24 @@ def _cameras(args: argparse.Namespace, first: "Sample") -> "Cameras":
             )
         made.append(camera)
     return made[0], made[1]
+
+
+def model_hint(label_set: "LabelSet") -> str | None:
+    """Which model the recording needs; None where the default model has its classes."""
+    from segrgbx_core.errors import LabelError
+    from segrgbx_core.labels.union import load_membership
+    from segrgbx_core.scenes.drive import SCENES_SET
+
+    if label_set.name == SCENES_SET:
+        return None
+    words = (
+        f"its classes are those of label set '{label_set.name}': name a model of them (--model)"
+    )
+    try:
+        load_membership(label_set.name)
+    except LabelError:
+        return words
+    return f"{words}, one over a union with --label-set {label_set.name}"
 
 
 def replay_call(out: Path, pairs: "LabelledPairs", done: "WrittenDataset") -> str:

@@ -64,23 +64,16 @@ class _Writer:
 
     def __init__(self, bag: InOrder, data: LabelledPairs, plan: DatasetRecording) -> None:
         self._bag, self._data = bag, data
-        with_x = data.modality != NO_X
-        windowed = is_windowed(data.modality)
-        self._timing = Timing(plan.timing, plan.count_of(data), windowed)
+        self._timing = Timing(plan.timing, plan.count_of(data), is_windowed(data.modality))
         conditions = any(place.condition for place in data.places)
         self._truth = TruthWriter(bag, data.label_set, conditions)
         self._rgb = RgbWriter(bag, FRAME_ID, plan.cameras[0])
-        self.x = (
-            XWriter(bag, data.modality, FRAME_ID, plan.cameras[1], data.settings)
-            if with_x
-            else None
-        )
-        jitter_ns = round(2 * 3 * plan.timing.jitter_s * 1e9)
-        self.windows = (
-            WindowWriter(self.x, round(1e9 / plan.timing.rate_hz) - jitter_ns)
-            if self.x is not None and windowed
-            else None
-        )
+        self.x: XWriter | None = None
+        self.windows: WindowWriter | None = None
+        if data.modality != NO_X:
+            self.x = XWriter(bag, data.modality, FRAME_ID, plan.cameras[1], data.settings)
+        if self.x is not None and is_windowed(data.modality):
+            self.windows = WindowWriter(self.x, plan.timing.shortest_period_ns)
 
     def write(self, index: int) -> None:
         """Writes a sample, and what no later one can come before."""

@@ -50,6 +50,11 @@ class TimingSettings:
         if self.seed < 0:
             raise InputError(f"The seed is {self.seed}; expected 0 or more.")
 
+    @property
+    def shortest_period_ns(self) -> int:
+        """The least time between two samples' stamps."""
+        return round((1 / self.rate_hz - 2 * _SIGMAS * self.jitter_s) * 1e9)
+
 
 class Timing:
     """The stamps of so many samples, in nanoseconds.

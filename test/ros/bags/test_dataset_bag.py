@@ -23,6 +23,7 @@ from segrgbx_core.readings import Planes, Reading, RgbImage
 from segrgbx_core.scenes import Drive, DriveSettings
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_core.sensor import SensorSettings
+from segrgbx_core.stopping import StoppedError
 from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.store import save_model
 from segrgbx_ros.bags.making.dataset import (
@@ -31,6 +32,7 @@ from segrgbx_ros.bags.making.dataset import (
     check_publishable,
     write_dataset_bag,
 )
+from segrgbx_ros.bags.making.place import placed
 from segrgbx_ros.bags.making.timing import TimingSettings
 from segrgbx_ros.bags.making.truth import TRUTH_CONDITION
 from segrgbx_ros.bags.reader import BagReader
@@ -303,3 +305,20 @@ def test_four_angles_are_one_mosaic(tmp_path: Path, all_sensors: Path) -> None:
 def test_a_clock_out_of_range_is_refused(settings: dict[str, float], said: str) -> None:
     with pytest.raises(InputError, match=said):
         TimingSettings(**settings)  # type: ignore[arg-type]
+
+
+def test_a_recording_that_is_stopped_is_whole(tmp_path: Path) -> None:
+    data = scenes_of("thermal", tmp_path / "data")
+    out, written = tmp_path / "made.mcap", iter(range(4))
+
+    def on_sample() -> None:
+        if next(written) == 1:
+            raise StoppedError("Stopped by SIGINT.")
+
+    with pytest.raises(StoppedError), placed(out) as made:
+        write_dataset_bag(data, made, DatasetRecording(), on_sample=on_sample)
+    with BagReader(out) as bag:
+        counts = {t.name: t.count for t in bag.topics}
+        assert bag.loss is None
+    assert counts["/rgb/image_raw"] == counts["/thermal/image_raw"] == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "made.mcap"]

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from segrgbx_core.labels.label_set import LabelClass, LabelSet, load_label_set
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.cli import build_parser, main
+from segrgbx_ros.commands.bag import model_hint
 from segrgbx_ros.messages.types import deserialized
 
 STREETS = ["--format", "dataset", "--seconds", "0.8", "--rate", "5", "--size", "64x48"]
@@ -165,6 +167,16 @@ def test_a_sample_that_cannot_be_read_leaves_no_recording(
     assert main(["bag", str(streets), str(tmp_path / "made.mcap")]) == 2
     assert "000002.png" in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["streets"]
+
+
+def test_the_model_that_is_needed_is_said() -> None:
+    assert model_hint(load_label_set("street")) is None
+    said = model_hint(load_label_set("mfnet"))
+    assert said is not None
+    assert "label set 'mfnet'" in said
+    assert said.endswith("one over a union with --label-set mfnet")
+    own = LabelSet("own", (LabelClass("road", (1, 2, 3)),))
+    assert str(model_hint(own)).endswith("(--model)")
 
 
 @pytest.mark.shared_data
