@@ -338,7 +338,7 @@ def run(args: argparse.Namespace) -> int:
         files=files_from(args),
     )
     if args.scenario is not None:
-        return run_scenario_command(args, options)
+        return run_scenario_command(args, options, asked)
     with StopRequest() as stop:
         summary = _replayed(options, lambda: stop.asked)
         write_report(args.out)

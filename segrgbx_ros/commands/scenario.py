@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from segrgbx_core.commands.runs.fail_under import FailUnder
     from segrgbx_core.segmenter import Segmenter
     from segrgbx_ros.replay.options import Progress, ReplayOptions
     from segrgbx_ros.scenarios.kinds import Scenario
@@ -33,8 +34,13 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_scenario_command(args: argparse.Namespace, options: "ReplayOptions") -> int:
-    """Runs the levels with progress bars, prints the table and writes the result."""
+def run_scenario_command(
+    args: argparse.Namespace, options: "ReplayOptions", asked: "FailUnder | None"
+) -> int:
+    """Runs the levels with progress bars, prints the table and writes the result.
+
+    asked: thresholds, which are refused.
+    """
     from segrgbx_core.commands.evaluate_table import print_curve
     from segrgbx_core.commands.terminal import notices, output
     from segrgbx_core.errors import InputError
@@ -46,6 +52,10 @@ def run_scenario_command(args: argparse.Namespace, options: "ReplayOptions") -> 
     if args.resume:
         raise InputError(
             "--scenario runs several replays and --resume goes on with one; give one."
+        )
+    if asked is not None:
+        raise InputError(
+            "--fail-under is for the scores of one replay and --scenario runs several; give one."
         )
     if args.seed < 0:
         raise InputError(f"--seed is {args.seed}; expected 0 or more.")

@@ -151,10 +151,15 @@ class _Runs:
         return summary
 
     def _variant(self, level: float) -> Variant:
-        name = level_name(self._scenario.kind, level)
-        truth = self._options.truth
-        truth = replace(truth, rgb_alone=truth.rgb_alone and level == 0)
-        options = replace(self._options, out=self._options.out / name, truth=truth)
+        out = self._options.out / level_name(self._scenario.kind, level)
+        truth, files = self._options.truth, self._options.files
+        rrd, video = (path and out / path.name for path in (files.rrd, files.video))
+        options = replace(
+            self._options,
+            out=out,
+            truth=replace(truth, rgb_alone=truth.rgb_alone and level == 0),
+            files=replace(files, rrd=rrd, video=video),
+        )
         plain = Variant(f"{self._scenario.row.title}, {level:g}", options)
         if level:
             return self._faults.on(plain, level)

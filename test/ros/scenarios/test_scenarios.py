@@ -278,3 +278,7 @@ def test_the_command_writes_the_levels_and_the_curve(
     assert "already holds files" in capsys.readouterr().err
     assert main([*call, "--scenario", "noisy", "--resume"]) == 2
     assert "--resume goes on with one" in capsys.readouterr().err
+    limits = tmp_path / "limits.yaml"
+    limits.write_text("miou: 0.1\n")
+    assert main([*call, "--scenario", "noisy", "--fail-under", str(limits)]) == 2
+    assert "--fail-under is for the scores of one replay" in capsys.readouterr().err
