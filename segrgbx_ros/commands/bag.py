@@ -82,7 +82,7 @@ def _add_clock(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Writes the recording with a progress bar, and prints the replay that reads it."""
-    from segrgbx_core.commands.evaluate import opened
+    from segrgbx_core.commands.evaluate import opened_samples
     from segrgbx_core.commands.terminal import output
     from segrgbx_core.datasets import DatasetOptions
     from segrgbx_core.datasets.samples import files_of
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     storage = storage_of(args.out, args.storage)
     timing = TimingSettings(args.rate, args.jitter, args.x_offset, args.drop, args.seed)
     options = DatasetOptions(args.x, args.depth_scale, args.labels_from, args.allow_outside)
-    pairs = opened(args.root, args.dataset, args.split, options)
+    pairs = opened_samples(args.root, args.dataset, args.split, options)
     first = pairs[0]
     check_publishable(pairs, first)
     plan = DatasetRecording(timing, _cameras(args, first), args.limit)

@@ -23,7 +23,7 @@ class _Passing:
         self._encoder.reset()
 
 
-class Measured(_Passing):
+class MeteredReadings(_Passing):
     """Adds each reading to the meter."""
 
     def __init__(self, encoder: XEncoder, meter: NoiseMeter) -> None:

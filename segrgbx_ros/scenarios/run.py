@@ -17,7 +17,7 @@ from segrgbx_ros.replay.run import replay
 from segrgbx_ros.replay.summary import ReplaySummary
 from segrgbx_ros.scenarios.faults import Faults, Variant, facts_of
 from segrgbx_ros.scenarios.kinds import Scenario
-from segrgbx_ros.scenarios.noise import Measured
+from segrgbx_ros.scenarios.noise import MeteredReadings
 from segrgbx_ros.scenarios.result import SCENARIO_FORMAT, ScenarioResult
 
 LIVE_TIMEOUT_S = 0.1
@@ -163,7 +163,7 @@ class _Runs:
         plain = Variant(f"{self._scenario.row.title}, {level:g}", options)
         if level:
             return self._faults.on(plain, level)
-        return replace(plain, encode_through=lambda encoder: Measured(encoder, self._meter))
+        return replace(plain, encode_through=lambda encoder: MeteredReadings(encoder, self._meter))
 
 
 def _curve(

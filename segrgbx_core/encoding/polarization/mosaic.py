@@ -84,7 +84,7 @@ def split(
     return images
 
 
-def joined(intensity: ImageReading, layout: tuple[int, int, int, int]) -> ImageReading:
+def joined_mosaic(intensity: ImageReading, layout: tuple[int, int, int, int]) -> ImageReading:
     """The mosaic (2H, 2W) of which `split` by superpixels gives these images (4, H, W) back.
 
     intensity: behind 0, 45, 90 and 135 degrees, of any dtype, which is kept.

@@ -261,7 +261,7 @@ def _imaged(
         )
     if not isinstance(reading, PolarizerImages):
         return reading, settings
-    whole = mosaic.joined(reading.intensity, mosaic.parse_layout(settings.layout))
+    whole = mosaic.joined_mosaic(reading.intensity, mosaic.parse_layout(settings.layout))
     return whole, replace(settings, demosaic="superpixel")
 
 

@@ -11,7 +11,7 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.camera_model import CameraModel
 from segrgbx_core.readings import Events, ImageReading, Planes, Reading, RgbImage
 from segrgbx_core.scenes.street.world import FIRST_STAMP_NS
-from segrgbx_ros.bags.making.stream import MessageSink, Taken
+from segrgbx_ros.bags.making.stream import CaptureTime, MessageSink
 from segrgbx_ros.events.messages import EventPacketMessage
 from segrgbx_ros.messages.cameras import info_of
 from segrgbx_ros.messages.encodings import READING_PIXEL_BYTES
@@ -37,11 +37,11 @@ class RgbWriter:
         if camera is not None:
             bag.add_topic(_RGB_INFO, CAMERA_INFO)
 
-    def taken_at(self, stamp_ns: int) -> Taken:
+    def taken_at(self, stamp_ns: int) -> CaptureTime:
         """Header and log time of the image of that stamp."""
-        return Taken(header(stamp_ns, self._frame_id), stamp_ns + LATENCY_NS)
+        return CaptureTime(header(stamp_ns, self._frame_id), stamp_ns + LATENCY_NS)
 
-    def write(self, image: RgbImage, taken: Taken) -> None:
+    def write(self, image: RgbImage, taken: CaptureTime) -> None:
         """image: (H, W, 3) uint8, red first."""
         msg = image_message(image, "rgb8", taken.header)
         self._bag.write(RGB_TOPIC, taken.log_time_ns, msg)

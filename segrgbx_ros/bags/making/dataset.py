@@ -15,7 +15,7 @@ from segrgbx_core.readings import Events, Planes
 from segrgbx_core.stopping import StoppedError
 from segrgbx_ros.bags.making.captures import RgbWriter, XWriter
 from segrgbx_ros.bags.making.stream import InOrder
-from segrgbx_ros.bags.making.timing import Timing, TimingSettings
+from segrgbx_ros.bags.making.timing import SampleTimes, TimingSettings
 from segrgbx_ros.bags.making.truth import TruthWriter
 from segrgbx_ros.bags.making.windows import WindowWriter
 from segrgbx_ros.bags.writer import BagWriter
@@ -64,7 +64,7 @@ class _Writer:
 
     def __init__(self, bag: InOrder, data: LabelledPairs, plan: DatasetRecording) -> None:
         self._bag, self._data = bag, data
-        self._timing = Timing(plan.timing, plan.count_of(data), is_windowed(data.modality))
+        self._timing = SampleTimes(plan.timing, plan.count_of(data), is_windowed(data.modality))
         conditions = any(place.condition for place in data.places)
         self._truth = TruthWriter(bag, data.label_set, conditions)
         self._rgb = RgbWriter(bag, FRAME_ID, plan.cameras[0])

@@ -13,7 +13,7 @@ from segrgbx_ros.messages.types import Header
 
 
 @dataclass(frozen=True)
-class Taken:
+class CaptureTime:
     """The header of an image, and when its messages are logged, in nanoseconds."""
 
     header: Header

@@ -56,7 +56,7 @@ class TimingSettings:
         return round((1 / self.rate_hz - 2 * _SIGMAS * self.jitter_s) * 1e9)
 
 
-class Timing:
+class SampleTimes:
     """The stamps of so many samples, in nanoseconds.
 
     windowed: X is a window that ends at the RGB stamp, so that it moves with it. lost: the samples

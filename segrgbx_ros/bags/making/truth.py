@@ -3,7 +3,7 @@
 
 from segrgbx_core.datasets.samples import Labels
 from segrgbx_core.labels.label_set import LabelSet
-from segrgbx_ros.bags.making.stream import MessageSink, Taken
+from segrgbx_ros.bags.making.stream import CaptureTime, MessageSink
 from segrgbx_ros.bags.writer import LATCHED_QOS
 from segrgbx_ros.messages.images import image_message
 from segrgbx_ros.messages.types import IMAGE, LABEL_INFO, STRING, label_info, message
@@ -28,7 +28,7 @@ class TruthWriter:
         if with_conditions:
             bag.add_topic(TRUTH_CONDITION, STRING)
 
-    def write(self, labels: Labels, condition: str, rgb: Taken) -> None:
+    def write(self, labels: Labels, condition: str, rgb: CaptureTime) -> None:
         """labels: (H, W) uint8 of the label set, 255 unlabelled. rgb: the image they are of."""
         if not self._named:
             names = label_info(self._label_set, rgb.header)

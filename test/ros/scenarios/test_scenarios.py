@@ -29,7 +29,7 @@ from segrgbx_ros.pairing.matching import SyncSettings
 from segrgbx_ros.replay.options import ReplayOptions, TruthOptions
 from segrgbx_ros.replay.summary import read_summary
 from segrgbx_ros.scenarios.kinds import SCENARIOS, Scenario
-from segrgbx_ros.scenarios.noise import Measured, Noisy
+from segrgbx_ros.scenarios.noise import MeteredReadings, Noisy
 from segrgbx_ros.scenarios.run import run_scenario
 from segrgbx_ros.scenarios.stream import dropped, late
 from segrgbx_ros.scenarios.turning import Seen, seen, turned
@@ -111,7 +111,7 @@ class Kept:
 def test_noise_is_measured_in_the_range_of_the_readings_and_the_same_at_each_level() -> None:
     meter, plain = NoiseMeter("thermal"), Kept()
     ramp = np.linspace(20000, 30000, 10201).reshape(101, 101).round().astype(np.uint16)
-    Measured(plain, meter)(ramp, (8, 8))
+    MeteredReadings(plain, meter)(ramp, (8, 8))
     assert plain.readings[0] is ramp
     assert meter.unit.value == pytest.approx(9800, abs=1)
     spoiled = {}
