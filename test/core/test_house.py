@@ -26,6 +26,9 @@ SHORT = {
     "segrgbx_core/scenes/optics/noise.py",
     "segrgbx_core/scenes/sensors/light_field.py",
     "segrgbx_core/tiles.py",
+    "segrgbx_ros/bags/making/stream.py",
+    "segrgbx_ros/bags/making/truth.py",
+    "segrgbx_ros/bags/scenes.py",
     "segrgbx_ros/bags/span.py",
     "segrgbx_ros/commands/scenes.py",
     "segrgbx_ros/drives/engines.py",
@@ -41,6 +44,9 @@ SHORT = {
     "segrgbx_ros/replay/behind.py",
     "segrgbx_ros/replay/tools/pictures.py",
     "segrgbx_ros/replay/tools/video_file.py",
+    "segrgbx_ros/scenarios/kinds.py",
+    "segrgbx_ros/scenarios/noise.py",
+    "segrgbx_ros/scenarios/result.py",
 }
 # One function of an interface that several modules have.
 INTERFACES = {"add_parser", "run", "main", "read", "expose", "splits"}
