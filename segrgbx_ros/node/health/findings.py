@@ -276,16 +276,17 @@ def _of_speed(health: Health) -> Iterator[NodeFinding]:
     given_up, made = health.run.new_superseded, health.run.new_segmented
     hz = 0.0 if health.outputs is None else health.outputs.hz
     # A rate takes two masks; before them any number to set would be wrong.
-    known = made and hz and health.state_s >= GRACE_S
+    known = given_up and hz and health.state_s >= GRACE_S
     if not known or given_up < MOST_SUPERSEDED * (given_up + made):
         return
+    rate = f"{hz:.1f}" if hz >= 1 else f"{hz:.2g}"
     yield NodeFinding(
         "pairing",
         "superseded",
         WARN,
         f"{given_up / (given_up + made):.0%} of the pairs are given up for newer ones: this "
-        f"computer makes {hz:.1f} masks a second of {health.run.pairs_hz:.1f} pairs. Masks are of "
-        f"the newest pair all the same; to spare the rest, set max_rate to {max(0.1, hz):.1f} or "
+        f"computer makes {rate} masks a second of {health.run.pairs_hz:.1f} pairs. Masks are of "
+        f"the newest pair all the same; to spare the rest, set max_rate to {rate} or "
         "lower the cameras' rate, and for more masks take a faster backend, a GPU or a smaller "
         "model.",
     )

@@ -78,6 +78,7 @@ def test_each_camera_gets_its_masks_from_one_model(model: str) -> None:
     from rclpy.parameter import Parameter
     from sensor_msgs.msg import Image
 
+    from segrgbx_ros.msg import SegmentationStatus
     from segrgbx_ros.node.node import SegmentationNode
 
     context, pool = Context(), ModelPool()
@@ -121,6 +122,10 @@ def test_each_camera_gets_its_masks_from_one_model(model: str) -> None:
         assert {n: [m.header.frame_id for m in got] for n, got in heard.items()} == {
             name: [name] for name in CAMERAS
         }
+        # Outputs of a node of another name are no camera's images.
+        named = ((SegmentationStatus, "/seer/status"), (Image, "/seer/overlay"))
+        foreign = [driver.create_publisher(kind, topic, 1) for kind, topic in named]
+        assert spun(executor, lambda: all(nodes[0].count_publishers(t) for _, t in named)), foreign
         front = nodes[0].run
         assert front is not None
         assert front.inputs[0]._others("sensor_msgs/msg/Image") == [

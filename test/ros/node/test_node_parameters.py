@@ -126,7 +126,7 @@ def test_a_mistyped_start_value_is_named_with_the_nearest(
     with stage(model=model, autostart=False, **told):
         pass
     said = capfd.readouterr().err
-    assert "Parameter sync.slopp is unknown and has no effect; is sync.slop meant?" in said
+    assert "Parameter sync.slopp is unknown and has no effect; is sync.slop meant?\n" in said
     assert "Parameter quality is unknown" in said
     assert "qos_overrides" not in said
 
