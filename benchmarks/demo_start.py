@@ -53,7 +53,6 @@ def _until_overlay(modality: str, folder: Path) -> tuple[float, str]:
             command,
             stdout=out,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
             env={**os.environ, "SEGRGBX_CACHE": str(folder / "cache")},
         )
     try:
@@ -70,8 +69,8 @@ def _until_overlay(modality: str, folder: Path) -> tuple[float, str]:
 def _end(demo: subprocess.Popen[bytes]) -> None:
     if demo.poll() is not None:
         return
-    os.killpg(demo.pid, signal.SIGINT)
+    demo.send_signal(signal.SIGINT)
     try:
         demo.wait(30)
     except subprocess.TimeoutExpired:
-        os.killpg(demo.pid, signal.SIGKILL)
+        demo.kill()

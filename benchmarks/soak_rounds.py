@@ -65,6 +65,6 @@ def _make(bench: Bench, client: Any, transitions: Sequence[int]) -> None:
 
 
 def _told(count: int) -> list[int]:
-    """1, 2, 5, 10, 20, 50 and so on, and the last."""
-    steps = [m * 10**p for p in range(6) for m in (1, 2, 5)]
-    return sorted({*(step for step in steps if step < count), count})
+    """The first ones, and each tenth."""
+    tenth = max(1, count // 10)
+    return sorted({n for n in (1, 2, 5, *range(tenth, count, tenth), count) if n <= count})
