@@ -246,6 +246,15 @@ def png_bytes(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
     return cv2.imencode(".png", stored)[1].tobytes()
 
 
+def jpeg_bytes(image: npt.NDArray[np.uint8], quality: int) -> bytes:
+    """The bytes of a JPEG file with an (H, W) or (H, W, 3), red first, uint8 image.
+
+    quality: 1 to 100, as of libjpeg.
+    """
+    stored = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", stored, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
 def _decoded(path: Path) -> Pixels:
     data = input_bytes(path, "an image file")
     if path.suffix.lower() not in IMAGE_SUFFIXES:

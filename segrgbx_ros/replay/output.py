@@ -3,11 +3,12 @@
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +55,21 @@ class FrameContext:
     truth: npt.NDArray[np.uint8] | None
     x_held: bool = False
     x_reason: str = ""
+
+
+class FrameOutput(Protocol):
+    """A further output of a replay, which takes every segmented frame in order.
+
+    After a resumption it takes the frames of the interrupted replay again, with their masks.
+    """
+
+    def write(self, index: int, done: SegmentedFrame, context: FrameContext) -> None:
+        """Adds a frame; index: 0 for the first mask. Raises OutputError as the disk does."""
+        ...
+
+    def close(self, whole: bool) -> None:
+        """Ends it. whole: False after an error; what cannot be read then, is removed."""
+        ...
 
 
 def claim_replay_output(out: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
@@ -114,6 +130,7 @@ class ReplayOutput:
         model: str,
         with_camera_info: bool,
         expected_frames: int,
+        further: Sequence[FrameOutput] = (),
     ) -> None:
         self._out = out
         self._label_set = label_set
@@ -121,6 +138,7 @@ class ReplayOutput:
         self._with_camera_info = with_camera_info
         self._panel_stride = max(1, -(-expected_frames // PANELS))
         self._bag: ResultWriter | None = None
+        self._further = further
         self._count = 0
         self._panel_due, self._panels = True, 0
         self._spare: tuple[str, SegmentedFrame, FrameContext] | None = None
@@ -136,8 +154,11 @@ class ReplayOutput:
     ) -> None:
         if kind is None and not self._panels and self._spare is not None:
             self._write_panel(*self._spare)
-        if self._bag is not None:
-            self._bag.__exit__(kind, value, trace)
+        with ExitStack() as ends:
+            if self._bag is not None:
+                ends.callback(self._bag.__exit__, kind, value, trace)
+            for output in self._further:
+                ends.callback(output.close, kind is None)
 
     def write(self, done: SegmentedFrame, context: FrameContext) -> float:
         """Writes one frame; returns the milliseconds of the stage "output".
@@ -170,7 +191,12 @@ class ReplayOutput:
         self._show(name, done, context)
 
     def _show(self, name: str, done: SegmentedFrame, context: FrameContext) -> None:
-        """Writes some four-up pictures; of a frame without valid X only if all frames are such."""
+        """Passes the frame on, and writes some four-up pictures.
+
+        Those are of a frame without valid X only if all frames are such.
+        """
+        for output in self._further:
+            output.write(self._count - 1, done, context)
         self._panel_due |= (self._count - 1) % self._panel_stride == 0
         if done.frame.x is not None and not done.x_used:
             self._spare = self._spare or (name, done, context)

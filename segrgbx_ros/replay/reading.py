@@ -3,6 +3,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from segrgbx_core import Segmenter
 from segrgbx_core.errors import is_out_of_memory
@@ -198,8 +199,10 @@ class ReplayRun:
     ) -> FrameFacts:
         """Writes a frame, computed now or taken from the interrupted replay."""
         if self._recall is not None and self._recall.taken is not None:
-            output.write_again(done, context, self._recall.taken.messages)
-            return self._before[len(self._facts)]
+            facts = self._before[len(self._facts)]
+            known = replace(done, timings_ms=dict(facts.stage_ms))
+            output.write_again(known, context, self._recall.taken.messages)
+            return facts
         timings = {**done.timings_ms, "output": output.write(done, context)}
         confidence = mean_confidence(done.segmentation)
         return FrameFacts(done.frame.rgb_stamp_ns, timings, confidence)
