@@ -48,7 +48,7 @@ PACKAGE_OF_MODULE = {
 PACKAGE_OF_ROSDEP = {"python3-pil": "pillow", "python3-yaml": "PyYAML"}
 NEWER_STANDARD_LIBRARY = {"compression"}
 # Modules that come with a declared dependency.
-BROUGHT_BY: dict[str, str] = {}
+BROUGHT_BY = {"markupsafe": "jinja2"}
 
 
 def run(*command: str | Path, cwd: Path, pythonpath: Path | None = None) -> str:
