@@ -38,7 +38,7 @@ from segrgbx_ros.messages.types import (
     message,
     typestore,
 )
-from segrgbx_ros.replay.ground_truth import names_of
+from segrgbx_ros.truth.recorded import names_of
 
 RNG = np.random.default_rng(7)
 HEIGHT, WIDTH = 8, 12

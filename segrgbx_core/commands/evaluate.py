@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     The scores are printed first, so that a disk that refuses the files takes none of them.
     """
     from segrgbx_core.commands.evaluate_table import as_json, print_scores
-    from segrgbx_core.commands.terminal import output, say_doubts
+    from segrgbx_core.commands.terminal import output, say_doubts, say_limits
     from segrgbx_core.datasets import DatasetOptions
     from segrgbx_core.datasets.samples import files_of
     from segrgbx_core.datasets.watching import Watched
@@ -116,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_scores(output(), done, args.model)
     say_doubts(watched.sentences())
+    say_limits(segmenter.card)
     if args.out is not None:
         _write(args, done)
         if not args.json:

@@ -71,7 +71,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Segments every pair; reports and skips a bad pair among several (status 1)."""
     from segrgbx_core.commands.pairs import find_pairs
-    from segrgbx_core.commands.terminal import notices, progress, say_doubts
+    from segrgbx_core.commands.terminal import notices, progress, say_doubts, say_limits
     from segrgbx_core.doubts import DoubtLog
     from segrgbx_core.files.disk import claim_output, need_no_inputs
     from segrgbx_core.segmenter import Segmenter
@@ -113,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"None of the {failed} files could be segmented; see the lines above.")
     _print_table(done, failed, args.out)
     say_doubts(doubts.sentences())
+    say_limits(segmenter.card)
     seen, total = len(done) + failed, len(matched.pairs)
     stop.end_after(seen, total, "images", f"their files are in {args.out}")
     return 1 if failed else 0

@@ -2,6 +2,7 @@
 """Terminal output of the commands: progress on stderr, results on stdout."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.progress import (
     BarColumn,
@@ -13,6 +14,9 @@ from rich.progress import (
 )
 
 from segrgbx_core.console import PlainConsole
+
+if TYPE_CHECKING:
+    from segrgbx_core.weights.card import ModelCard
 
 PLAIN_WIDTH = 100
 
@@ -26,6 +30,12 @@ def output() -> PlainConsole:
 def notices() -> PlainConsole:
     """The console for messages that are not results."""
     return PlainConsole(stderr=True, soft_wrap=True)
+
+
+def say_limits(card: "ModelCard") -> None:
+    """Prints what the model must not be used for, on stderr."""
+    if card.warning is not None:
+        notices().print(f"segrgbx: {card.warning}")
 
 
 def say_doubts(sentences: Iterable[str]) -> None:

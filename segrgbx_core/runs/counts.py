@@ -48,9 +48,20 @@ class FrameCounts:
             raise InputError(
                 "This run has no scores of RGB alone; replay it without --no-rgb-alone."
             )
-        row = table.sum(axis=0) if weights is None else weights @ table
+        return self._matrix(table.sum(axis=0) if weights is None else weights @ table)
+
+    def of(self, row: int) -> Counts:
+        """The matrix of one frame; row: its place in `index`."""
+        return self._matrix(self.table[row])
+
+    def alone_of(self, row: int) -> Counts:
+        """The matrix of one frame with RGB alone, which must have been scored."""
+        assert self.alone is not None
+        return self._matrix(self.alone[row])
+
+    def _matrix(self, values: npt.NDArray[np.int64]) -> Counts:
         matrix = np.zeros((self.classes + 1) ** 2, np.int64)
-        matrix[self.cells] = row
+        matrix[self.cells] = values
         return matrix.reshape(self.classes + 1, self.classes + 1)
 
 

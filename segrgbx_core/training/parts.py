@@ -239,6 +239,7 @@ class TrainingParts:
             preprocessing=self.preprocessing,
             training=provenance,
             license=recipe.license,
+            limits=recipe.limits,
         )
 
 

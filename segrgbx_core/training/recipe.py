@@ -214,6 +214,7 @@ class Recipe:
     start_from: str | None = None
     label_set: str | None = None
     license: str = "Apache-2.0"
+    limits: str | None = None
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -41,7 +41,8 @@ class ModelCard:
     """What a model is, its input and output, and where it comes from.
 
     modalities: the second sensors it was trained with, () for RGB alone. training: provenance as
-    free names and values. weights: None until the model is saved.
+    free names and values. weights: None until the model is saved. limits: one sentence on what
+    it must not be used for, said wherever its masks are shown; None without.
     Raises ModelError where class counts disagree or a modality is unknown.
     """
 
@@ -54,6 +55,7 @@ class ModelCard:
     training: Mapping[str, str | int | float] = field(default_factory=dict)
     license: str = "Apache-2.0"
     weights: WeightsEntry | None = None
+    limits: str | None = None
 
     def __post_init__(self) -> None:
         classes = self.architecture.num_classes
@@ -74,6 +76,11 @@ class ModelCard:
                     f"Model '{self.name}' names modality '{modality}', but its architecture has "
                     f"prompts for {', '.join(self.architecture.modalities)} alone; add it there."
                 )
+
+    @property
+    def warning(self) -> str | None:
+        """The limits as a sentence of its own; None without."""
+        return None if self.limits is None else f"Model {self.name}: {self.limits}"
 
     def check_modality(self, name: str) -> str:
         """The name, if the model was trained with it.
@@ -111,6 +118,8 @@ def card_text(card: ModelCard) -> str:
         },
         "training": dict(card.training),
     }
+    if card.limits is not None:
+        content["limits"] = card.limits
     if card.weights is not None:
         content["weights"] = asdict(card.weights)
     return yaml_text(content)
@@ -147,6 +156,7 @@ def load_card(folder: Path) -> ModelCard:
         training=entries.training,
         license=entries.license,
         weights=entries.weights,
+        limits=entries.limits,
     )
 
 
@@ -162,6 +172,7 @@ class _CardFile:
     labels: LabelSet
     training: Mapping[str, str | int | float]
     weights: WeightsEntry
+    limits: str | None = None
 
 
 def _completed(content: dict[str, object]) -> dict[str, object]:

@@ -17,6 +17,7 @@ from segrgbx_ros.messages.types import (
     IMAGE,
     LABEL_INFO,
     POINT_CLOUD,
+    STRING,
 )
 
 COLOR_WORDS = ("rgb", "color", "colour")
@@ -29,7 +30,10 @@ NO_TOPIC = "none"
 
 @dataclass(frozen=True)
 class TopicsTaken:
-    """The topics to use. x: None for RGB alone. The others are None if the recording has none."""
+    """The topics to use. x: None for RGB alone. The others are None if the recording has none.
+
+    condition: text that names the condition, such as night, from each message on.
+    """
 
     rgb: str
     x: str | None
@@ -37,6 +41,7 @@ class TopicsTaken:
     ground_truth_labels: str | None
     camera_info: str | None
     x_camera_info: str | None = None
+    condition: str | None = None
 
 
 def find_topics(
@@ -45,6 +50,7 @@ def find_topics(
     rgb: str | None = None,
     x: str | None = None,
     ground_truth: str | None = None,
+    condition: str | None = None,
 ) -> TopicsTaken:
     """The topics to use: those given, otherwise the only candidate by type and name.
 
@@ -76,7 +82,24 @@ def find_topics(
         None if truth is None else _sibling(bag, truth, "label_info", LABEL_INFO),
         _sibling(bag, rgb_name, "camera_info", CAMERA_INFO),
         None if x_name is None else _sibling(bag, x_name, "camera_info", CAMERA_INFO),
+        _condition(bag, condition),
     )
+
+
+def _condition(bag: BagReader, told: str | None) -> str | None:
+    """The topic given, or the only one of text whose name says condition of ground truth."""
+    if told == NO_TOPIC:
+        return None
+    texts = [topic for topic in bag.topics if topic.msgtype == STRING]
+    if told is not None:
+        search = _Search(bag, texts, "text", f"{STRING} topics")
+        return search.taken(told, [], "condition", "--condition-topic")
+    named = [topic.name for topic in texts if topic.count and _is_condition(topic.name.lower())]
+    return named[0] if len(named) == 1 else None
+
+
+def _is_condition(name: str) -> bool:
+    return name.endswith("/condition") and bool(TRUTH_NAME.search(name))
 
 
 def _x(bag: BagReader, modality: str, told: str | None) -> str:

@@ -120,14 +120,14 @@ def _pairs(inspection: Inspection) -> Table:
     table.add_column("RGB", overflow="fold")
     table.add_column("with X", overflow="fold")
     table.add_column("as")
-    table.add_column("within 30 ms", justify="right")
+    table.add_column("near enough", justify="right")
     table.add_column("median ms", justify="right")
     for pair in inspection.pairs:
         table.add_row(
             pair.rgb,
             pair.x,
             spoken(pair.modality),
-            f"{pair.with_x} of {pair.rgb_images}",
+            f"{pair.with_x} of {pair.rgb_images} ({pair.slop_s * 1e3:.0f} ms)",
             _ms(pair.skew_ms),
         )
     return table

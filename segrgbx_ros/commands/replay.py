@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from segrgbx_ros.bags.topics import TopicsTaken
     from segrgbx_ros.messages.rgb_words import RgbSettings
     from segrgbx_ros.pairing.matching import SyncSettings
-    from segrgbx_ros.replay.options import ReplayOptions, Stopping
+    from segrgbx_ros.replay.options import ReplayOptions, Stopping, TruthOptions
     from segrgbx_ros.replay.summary import ReplaySummary
 
 
@@ -32,7 +32,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         required=True,
         help="what the X sensor is; none segments RGB alone",
     )
-    for option, what in (("rgb", "RGB"), ("x", "X"), ("gt", "ground truth")):
+    for option, what in (("rgb", "RGB"), ("x", "X")):
         parser.add_argument(
             f"--{option}-topic", metavar="T", help=f"{what} topic (default: by type and name)"
         )
@@ -45,6 +45,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     arguments.add_sensor(parser)
     _add_rgb(parser)
     _add_sync(parser)
+    _add_truth(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     arguments.add_force(parser)
     parser.add_argument(
@@ -81,6 +82,67 @@ def _add_rgb(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_truth(parser: argparse.ArgumentParser) -> None:
+    """Adds where ground truth and conditions come from."""
+    group = parser.add_argument_group(
+        "scores",
+        "With ground truth, each frame is scored with X and from RGB alone, which runs the model "
+        "twice on it; figures are given for all frames and by condition.",
+    )
+    for option, what in (("gt", "ground truth"), ("condition", "condition (std_msgs/String)")):
+        group.add_argument(
+            f"--{option}-topic",
+            metavar="T",
+            help=f"{what} topic; none for none (default: by type and name)",
+        )
+    group.add_argument(
+        "--gt-folder",
+        type=Path,
+        metavar="DIR",
+        help="label images named by the stamps of their RGB images: <nanoseconds>.png or "
+        "<seconds>.<decimals>.png",
+    )
+    group.add_argument(
+        "--gt-form",
+        default="numbers",
+        choices=("numbers", "red", "green", "blue", "colors", "binary"),
+        help="how those images hold the classes, as `labels` in dataset.yaml (default: numbers)",
+    )
+    group.add_argument(
+        "--gt-classes",
+        type=Path,
+        metavar="FILE.yaml",
+        help="which ids of the ground truth are which of the model's classes: "
+        "`classes: {road: [7, 8], car: [26]}`; other ids are left out",
+    )
+    group.add_argument(
+        "--conditions",
+        type=Path,
+        metavar="FILE.yaml",
+        help="conditions by seconds since the first RGB image: "
+        "`conditions: [{after: 0, condition: day}, {after: 35, condition: night}]`",
+    )
+    group.add_argument(
+        "--no-rgb-alone",
+        action="store_true",
+        help="do not score RGB alone, which halves the model's time",
+    )
+
+
+def truth_from(args: argparse.Namespace) -> "TruthOptions":
+    """Where ground truth and conditions come from. Raises InputError for bad values."""
+    from segrgbx_ros.replay.options import TruthOptions
+
+    return TruthOptions(
+        folder=args.gt_folder,
+        form=args.gt_form,
+        classes=args.gt_classes,
+        conditions=args.conditions,
+        condition_topic=args.condition_topic,
+        rgb_alone=not args.no_rgb_alone,
+    )
+
+
 def rgb_from(args: argparse.Namespace) -> "RgbSettings":
     """What the RGB messages do not say, from the options. Raises InputError for bad values."""
     from segrgbx_ros.messages.rgb_words import RgbSettings
@@ -96,9 +158,9 @@ def _add_sync(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--slop",
         type=arguments.number,
-        default=0.03,
         metavar="S",
-        help="how far apart in time a pair may be, in seconds (default: 0.03)",
+        help="how far apart in time a pair may be, in seconds (default: what fits the rate of X: "
+        "0.03 to 0.1)",
     )
     add_stamps(group)
     group.add_argument(
@@ -169,7 +231,7 @@ def sync_from(args: argparse.Namespace) -> "SyncSettings":
 
     return SyncSettings(
         policy=args.sync_policy,
-        slop_s=args.slop,
+        slop_s=SyncSettings().slop_s if args.slop is None else args.slop,
         queue_size=args.queue_size,
         x_time_offset_s=args.x_time_offset,
         x_timeout_s=args.x_timeout,
@@ -214,6 +276,8 @@ def run(args: argparse.Namespace) -> int:
         cameras=arguments.cameras_from(args),
         rgb=rgb_from(args),
         stamps=args.stamps,
+        truth=truth_from(args),
+        fit_slop=args.slop is None,
     )
     with StopRequest() as stop:
         summary = _replayed(options, lambda: stop.asked)
@@ -229,8 +293,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _is_whole(out: Path) -> bool:
     """Whether the folder has a replay that was not interrupted."""
+    from segrgbx_core.runs.folder import SUMMARY_FILE
     from segrgbx_ros.replay.output import STATE_FILE
-    from segrgbx_ros.replay.summary import SUMMARY_FILE, read_summary
+    from segrgbx_ros.replay.summary import read_summary
 
     if (out / STATE_FILE).exists() or not (out / SUMMARY_FILE).is_file():
         return False
@@ -242,6 +307,8 @@ def _print_remarks(summary: "ReplaySummary") -> None:
     from segrgbx_core.commands.terminal import notices
 
     remarks = [*summary.problems.values(), *summary.notes]
+    if summary.card.limits is not None:
+        remarks.append(f"Model {summary.model}: {summary.card.limits}")
     for sentence in (*remarks, *filter(None, [summary.recording.lost])):
         notices().print(f"segrgbx: {sentence}")
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from segrgbx_core.console import styled
+from segrgbx_core.evaluation.summary import ALL, GroupScores
 from segrgbx_core.modality import readings_of
 from segrgbx_core.wording import (
     counted,
@@ -59,7 +60,7 @@ def _lines(summary: ReplaySummary) -> list[tuple[str, str]]:
     ]
     dropped = [f"{n} {reason_in_words(reason)}" for reason, n in frames.dropped.items()]
     lines += [("dropped" if i == 0 else "", text) for i, text in enumerate(dropped or ["none"])]
-    lines.append(("mIoU", _scores(summary)))
+    lines += _scores(summary)
     times = [
         f"{stage} {milliseconds(t.p50)} / {milliseconds(t.p95)}"
         for stage, t in summary.stage_ms.items()
@@ -71,11 +72,28 @@ def _lines(summary: ReplaySummary) -> list[tuple[str, str]]:
     return lines
 
 
-def _scores(summary: ReplaySummary) -> str:
+def _scores(summary: ReplaySummary) -> list[tuple[str, str]]:
+    """With X and from RGB alone, and both by condition."""
     if summary.miou is None:
-        return "not measured: no ground truth"
+        return [("mIoU", "not measured: no ground truth")]
     over = counted(summary.frames_scored, "frame")
-    return f"{share(summary.miou)} over {over}, pixel accuracy {share(summary.pixel_accuracy)}"
+    accuracy = f"pixel accuracy {share(summary.pixel_accuracy)}"
+    lines = [("mIoU", f"{share(summary.miou)} over {over}, {accuracy}")]
+    alone = summary.rgb_alone or {}
+    for name, group in (summary.scores or {}).items():
+        if name != ALL:
+            said = f"{share(group.miou)} over {counted(group.frames, 'frame')}"
+            lines.append((printable(f"  {spoken(name)}"), said + _beside(group, alone.get(name))))
+    if ALL in alone and summary.scores is not None:
+        text = f"{share(alone[ALL].miou)}{_beside(summary.scores[ALL], alone[ALL], 'X brings')}"
+        lines.insert(1, ("RGB alone", text))
+    return lines
+
+
+def _beside(with_x: GroupScores, alone: GroupScores | None, what: str = "X brings") -> str:
+    if alone is None or alone.miou is None or with_x.miou is None:
+        return ""
+    return f", {what} {with_x.miou - alone.miou:+.3f}"
 
 
 def _per_class(summary: ReplaySummary) -> list[Text]:

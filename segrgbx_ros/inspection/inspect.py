@@ -15,16 +15,18 @@ from segrgbx_ros.inspection.timing import Times
 from segrgbx_ros.inspection.topic import TopicReport, TopicWatch
 from segrgbx_ros.messages.sensors import messages_of
 from segrgbx_ros.messages.types import POINT_CLOUD
+from segrgbx_ros.pairing.slop import LEAST_S, fitting_slop, usual_interval_ns
 from segrgbx_ros.replay.options import Stamps
 
-SLOP_NS = 30_000_000
 CLOCKS_APART_NS = 1_000_000_000
+WITHOUT_X = 0.05
 
 
 @dataclass(frozen=True)
 class PairingOutlook:
-    """How many RGB images have an X within 30 ms of their stamp.
+    """How many RGB images have an X within the slop that a replay takes by itself.
 
+    slop_s: that slop, in seconds. live: how many have one within the live node's default.
     skew_ms: median absolute distance in milliseconds to the nearest X or event packet; None where
     either has no stamps.
     """
@@ -34,6 +36,8 @@ class PairingOutlook:
     modality: str
     rgb_images: int
     with_x: int
+    slop_s: float
+    live: int
     skew_ms: float | None
 
 
@@ -102,9 +106,13 @@ def outlooks(
 def _outlook(rgb: TopicReport, x: TopicReport, rgb_ns: Times, x_ns: Times) -> PairingOutlook:
     stamps, others = rgb_ns[rgb_ns > 0], np.sort(x_ns[x_ns > 0])
     distance = _nearest(stamps, others)
-    within = int((distance <= SLOP_NS).sum())
+    windowed = messages_of(str(x.roles.likely)).windowed
+    slop_s = LEAST_S if windowed else fitting_slop(usual_interval_ns(x_ns))
+    within, live = (int((distance <= s * 1e9).sum()) for s in (slop_s, LEAST_S))
     skew_ms = round(float(np.median(distance)) / 1e6, 3) if len(stamps) and len(others) else None
-    return PairingOutlook(rgb.name, x.name, str(x.roles.likely), rgb.count, within, skew_ms)
+    return PairingOutlook(
+        rgb.name, x.name, str(x.roles.likely), rgb.count, within, slop_s, live, skew_ms
+    )
 
 
 def _nearest(stamps: Times, others: Times) -> Times:
@@ -120,22 +128,30 @@ def _nearest(stamps: Times, others: Times) -> Times:
 
 def _pairing_problem(pair: PairingOutlook) -> str | None:
     """None also without stamps, which the topics' own problems tell."""
-    if pair.with_x >= pair.rgb_images / 2 or pair.skew_ms is None:
+    enough = (1 - WITHOUT_X) * pair.rgb_images
+    if pair.skew_ms is None or min(pair.with_x, pair.live) >= enough:
         return None
-    whole = f"{pair.with_x} of {counted(pair.rgb_images, 'RGB image')} on {pair.rgb}"
-    what = spoken(pair.modality)
+    images = counted(pair.rgb_images, "RGB image")
+    what, near = spoken(pair.modality), f"within {pair.slop_s * 1e3:.0f} ms"
+    if pair.with_x >= enough:
+        return (
+            f"Only {pair.live} of {images} on {pair.rgb} find {what} on {pair.x} within the live "
+            f"node's {LEAST_S * 1e3:.0f} ms; start it with sync.slop {pair.slop_s:g}, as a replay "
+            "does by itself."
+        )
+    whole = f"{pair.with_x} of {images} on {pair.rgb}"
     if messages_of(pair.modality).windowed:
         return (
-            f"Only {whole} have event packets on {pair.x} within 30 ms: the two were recorded at "
+            f"Only {whole} have event packets on {pair.x} {near}: the two were recorded at "
             "different times, or their clocks differ; give --x-time-offset."
         )
     if pair.skew_ms * 1e6 > CLOCKS_APART_NS:
         return (
-            f"Only {whole} find {what} on {pair.x} within 30 ms, half of them not even within "
+            f"Only {whole} find {what} on {pair.x} {near}, half of them not even within "
             f"{pair.skew_ms / 1e3:.4g} s: the two clocks differ, or one was not recorded."
         )
     return (
-        f"Only {whole} find {what} on {pair.x} within 30 ms; the median distance is "
+        f"Only {whole} find {what} on {pair.x} {near}; the median distance is "
         f"{pair.skew_ms:.4g} ms: replay with --slop {pair.skew_ms * 1.5e-3:.2g}, or give "
         "--x-time-offset."
     )

@@ -20,6 +20,7 @@ IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 POINT_CLOUD = "sensor_msgs/msg/PointCloud2"
+STRING = "std_msgs/msg/String"
 LABEL_INFO = "vision_msgs/msg/LabelInfo"
 STATUS = "segrgbx_ros/msg/SegmentationStatus"
 

@@ -99,7 +99,8 @@ class NodeModel:
         if segmenter.device.type == "cuda":
             memory = torch.cuda.memory_reserved(segmenter.device)
         placed = (str(segmenter.device), segmenter.precision, segmenter.backend)
-        return ModelHealth(self.name, *placed, memory, defects)
+        limits = segmenter.card.limits
+        return ModelHealth(self.name, *placed, memory, defects, limits)
 
     def _placed(self) -> Segmenter:
         told = self._settings

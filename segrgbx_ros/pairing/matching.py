@@ -160,9 +160,12 @@ class Matching(Generic[R, X]):
         windowed: bool,
         settings: SyncSettings,
         emit: Callable[[Match[R, X]], None],
+        on_drop: Callable[[int, str], None] | None = None,
     ) -> None:
-        """windowed: the sensor delivers events instead of images."""
+        """windowed: the sensor delivers events instead of images. on_drop: hears the stamp of each
+        RGB image that is dropped for want of X, and the reason."""
         self._modality, self._settings, self._emit = modality, settings, emit
+        self._on_drop = on_drop
         self._lock = threading.RLock()
         self._windows: EventWindows[R] | None = None
         self._nearest: Pairing[R, X] | None = None
@@ -326,6 +329,8 @@ class Matching(Generic[R, X]):
         if match is not None:
             self._rescued[reason] += 1
             self._without_x.append(match)
+        elif self._on_drop is not None:
+            self._on_drop(stamp_ns, reason)
 
     def _note_late(self, x_stamp_ns: int, now_ns: int, near_ns: int) -> None:
         """Counts a reading whose image has been given up, and how long after that it came."""

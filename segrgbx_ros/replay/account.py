@@ -9,15 +9,16 @@ from segrgbx_core import Segmenter
 from segrgbx_core.doubts import doubt_about_clock
 from segrgbx_core.errors import BagError, InputError
 from segrgbx_core.files.resources import versions
+from segrgbx_core.runs.folder import RUN_FORMAT, RunFacts
 from segrgbx_core.wording import counted
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
-from segrgbx_ros.bags.topics import TopicsTaken
+from segrgbx_ros.bags.topics import TopicsTaken, untaken_truth
 from segrgbx_ros.inspection.topic import header_stamp_ns
-from segrgbx_ros.pipeline import Pipeline
-from segrgbx_ros.replay.ground_truth import GroundTruth, truth_notes
-from segrgbx_ros.replay.options import ReplayOptions
+from segrgbx_ros.pipeline import Percentiles, Pipeline
+from segrgbx_ros.replay.options import ReplayOptions, settings_of
 from segrgbx_ros.replay.pairing import RecordedX, ReplayMatch, ReplayMatching
+from segrgbx_ros.replay.scoring import ReplayScoring
 from segrgbx_ros.replay.summary import (
     Frames,
     FrameStatistics,
@@ -46,7 +47,7 @@ class Account:
     pipeline: Pipeline
     matching: ReplayMatching
     x: RecordedX
-    truth: GroundTruth | None
+    scoring: ReplayScoring
     waiting: deque[ReplayMatch]
     statistics: FrameStatistics
     unreadable: Counter[str] = field(default_factory=Counter)
@@ -64,8 +65,10 @@ class Account:
 
     def summary(self) -> ReplaySummary:
         """The figures of the whole replay."""
-        scores = self.truth.scores() if self.truth is not None else None
-        scored = scores is not None and scores.frames > 0
+        keeper = self.scoring.keeper
+        scores = keeper.overall() if keeper is not None else None
+        scored = keeper is not None and scores is not None and scores.frames > 0
+        alone = scored and keeper is not None and keeper.alone
         loss, card = self.bag.loss, self.segmenter.card
         return ReplaySummary(
             frames=self._frames(),
@@ -73,10 +76,20 @@ class Account:
             per_class_iou=dict(scores.per_class_iou) if scores is not None and scored else None,
             pixel_accuracy=scores.pixel_accuracy if scores is not None and scored else None,
             frames_scored=scores.frames if scores is not None else 0,
+            scores=keeper.groups() if keeper is not None and scored else None,
+            rgb_alone=keeper.groups(alone=True) if keeper is not None and alone else None,
+            confusion=keeper.confusion() if keeper is not None and scored else None,
+            rgb_alone_confusion=(
+                keeper.confusion(alone=True) if keeper is not None and alone else None
+            ),
+            reliability=keeper.reliability() if keeper is not None and scored else None,
+            rgb_alone_ms=Percentiles.of(self.scoring.alone_ms) if self.scoring.alone_ms else None,
             stage_ms=self.statistics.stage_ms(),
             skew_ms=self.statistics.skew_ms(),
             model=self.segmenter.card.name,
-            card=ModelFacts(card.description, card.license, card.modalities, dict(card.training)),
+            card=ModelFacts(
+                card.description, card.license, card.modalities, dict(card.training), card.limits
+            ),
             class_colors={c.name: c.color for c in self.segmenter.label_set.classes},
             modality=self.options.modality,
             device=str(self.segmenter.device),
@@ -94,6 +107,21 @@ class Account:
             notes=self._notes(),
             sync_policy=self.options.sync.policy,
             interrupted=self._interrupted(),
+            run=self.facts(),
+        )
+
+    def facts(self) -> RunFacts:
+        """What was run."""
+        truth, options = self.scoring.truth, self.options
+        return RunFacts(
+            format=RUN_FORMAT,
+            kind="replay",
+            source=str(options.bag),
+            model=self.segmenter.card.name,
+            modality=options.modality,
+            label_set=self.segmenter.label_set.name,
+            scored_by=None if truth is None else truth.source,
+            settings=settings_of(options),
         )
 
     def _interrupted(self) -> str | None:
@@ -145,7 +173,14 @@ class Account:
             )
         if self.options.stamps == "log":
             said.append("Pairs are by log times (--stamps log), which include transport delays.")
-        return [*said, *truth_notes(self.bag, self.options.gt_topic, self.truth)]
+        return [*said, *self._truth_notes()]
+
+    def _truth_notes(self) -> list[str]:
+        """The notes of the ground truth in use; without it, which topic may be meant."""
+        if self.scoring.truth is not None:
+            return self.scoring.notes()
+        untaken = untaken_truth(self.bag) if self.options.gt_topic is None else None
+        return [] if untaken is None else [untaken]
 
     def _clock_doubts(self) -> list[str]:
         found = (
@@ -190,7 +225,7 @@ class Account:
     def topics_used(self) -> list[str]:
         """The topics whose messages are read."""
         topics = self.topics
-        used = (topics.rgb, topics.x, topics.ground_truth, topics.camera_info)
+        used = (topics.rgb, topics.x, topics.ground_truth, topics.camera_info, topics.condition)
         return [name for name in used if name is not None]
 
     def note_lag(self, message: BagMessage) -> None:

@@ -2,12 +2,14 @@
 """The options of a replay, and its progress."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from segrgbx_core.errors import InputError
+from segrgbx_core.labels.images import LABEL_FORMS
 from segrgbx_core.modality import NO_X, modality_named
+from segrgbx_core.runs.folder import Setting
 from segrgbx_core.sensor import CameraFiles, SensorSettings
 from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.messages.encodings import RGB_PIXEL_BYTES
@@ -25,6 +27,35 @@ def taken_stamp(stamps: Stamps, header_ns: int, log_time_ns: int) -> int:
 
 
 @dataclass(frozen=True)
+class TruthOptions:
+    """Ground truth and conditions that are not on topics found by name.
+
+    folder: label images named by stamps, instead of a topic; form: how they hold the classes, one
+    of LABEL_FORMS. classes: a file that names the ids of the ground truth. conditions: a file of
+    times; condition_topic: "none" leaves conditions out. rgb_alone: whether RGB alone is scored as
+    well. Raises InputError for an unknown form.
+    """
+
+    folder: Path | None = None
+    form: str = "numbers"
+    classes: Path | None = None
+    conditions: Path | None = None
+    condition_topic: str | None = None
+    rgb_alone: bool = True
+
+    def __post_init__(self) -> None:
+        if self.form not in LABEL_FORMS:
+            raise InputError(
+                f"Label images of form '{self.form}' are unknown; expected one of "
+                f"{', '.join(LABEL_FORMS)}."
+            )
+
+    def files(self) -> list[Path]:
+        """The files and folders that are read."""
+        return [p for p in (self.folder, self.classes, self.conditions) if p is not None]
+
+
+@dataclass(frozen=True)
 class ReplayOptions:
     """What to replay, and how.
 
@@ -34,8 +65,9 @@ class ReplayOptions:
     precedence over the recording. rgb: what the RGB messages do not say. force: the output folder
     may hold files. resume: go on with the interrupted replay there. max_frames: stop after this
     number of masks. label_set: for a model over a union, the one to answer in. stamps: by which
-    time messages are paired; "log" is for recordings whose headers have no stamps. Raises
-    InputError for a value out of range.
+    time messages are paired; "log" is for recordings whose headers have no stamps. truth: ground
+    truth from files, conditions, and whether RGB alone is scored. fit_slop: the slop follows from
+    the rates of the two topics, instead of `sync`. Raises InputError for a value out of range.
     """
 
     bag: Path
@@ -57,6 +89,8 @@ class ReplayOptions:
     cameras: CameraFiles = field(default_factory=CameraFiles)
     rgb: RgbSettings = field(default_factory=RgbSettings)
     stamps: Stamps = "header"
+    truth: TruthOptions = field(default_factory=TruthOptions)
+    fit_slop: bool = False
 
     def __post_init__(self) -> None:
         if self.modality != NO_X:
@@ -71,8 +105,37 @@ class ReplayOptions:
                 f"RGB encoding '{self.rgb.encoding}' is unknown; expected one of "
                 f"{', '.join(RGB_PIXEL_BYTES)}."
             )
+        if self.truth.folder is not None and self.gt_topic not in (None, "none"):
+            raise InputError(
+                f"Ground truth was asked for from topic {self.gt_topic} and from folder "
+                f"{self.truth.folder}; leave one of them out."
+            )
         if self.max_frames is not None and self.max_frames < 1:
             raise InputError(f"The number of frames is {self.max_frames}; expected 1 or more.")
+
+
+def settings_of(options: ReplayOptions) -> dict[str, Setting]:
+    """What was asked for by name, without what is at its default."""
+    usual = ReplayOptions(options.bag, options.modality, options.out)
+    nested = (
+        ("sync.", options.sync, usual.sync),
+        ("rgb.", options.rgb, usual.rgb),
+        ("truth.", options.truth, usual.truth),
+    )
+    found: dict[str, Setting] = {}
+    for name in ("rgb_topic", "x_topic", "gt_topic", "max_frames", "stamps", "label_set"):
+        _note(found, name, getattr(options, name), getattr(usual, name))
+    for prefix, told, default in nested:
+        for entry in fields(told):
+            _note(found, prefix + entry.name, *(getattr(o, entry.name) for o in (told, default)))
+    _note(found, "align", options.sensor.align, usual.sensor.align)
+    pairs = (text.partition("=") for text in options.sensor.settings)
+    return found | {f"x.{name}": value for name, _, value in pairs}
+
+
+def _note(found: dict[str, Setting], name: str, value: object, usual: object) -> None:
+    if value != usual:
+        found[name] = value if isinstance(value, str | int | float) else str(value)
 
 
 @dataclass(frozen=True)

@@ -25,16 +25,18 @@ from segrgbx_core.files.images import write_png
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.pictures.frames import four_up
 from segrgbx_core.report.page import REPORT_FILE
+from segrgbx_core.runs.folder import MASK_FOLDER, SUMMARY_FILE
+from segrgbx_core.runs.writer import RUN_FILES
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.writer import ResultWriter
 from segrgbx_ros.messages.cameras import CameraInfoMessage
 from segrgbx_ros.messages.types import STATUS, Header, message
 from segrgbx_ros.pipeline import SegmentedFrame, frame_status, pictures_of
-from segrgbx_ros.replay.summary import SUMMARY_FILE
 
 PANELS = 12
 OWN_PICTURE = re.compile(r"\d{6}\.png")
-RESULT, OVERLAYS, PANEL_FOLDER = FOLDERS = ("result", "overlays", "panels")
+RESULT, OVERLAYS, PANEL_FOLDER, _ = FOLDERS = ("result", "overlays", "panels", MASK_FOLDER)
+PICTURE_FOLDERS = (OVERLAYS, PANEL_FOLDER, MASK_FOLDER)
 RESULT_FILES = ("result.mcap", "metadata.yaml", "metadata.yaml.tmp")
 STATE_FILE = "resume.npz"
 BEFORE = ".result-before"
@@ -112,11 +114,11 @@ def reopen_replay_output(out: Path) -> None:
 
 def _own_files(out: Path) -> list[Path]:
     """The files of an earlier replay, which the next one removes."""
-    pictures = (path for name in (OVERLAYS, PANEL_FOLDER) for path in (out / name).glob("*.png"))
+    pictures = (path for name in PICTURE_FOLDERS for path in (out / name).glob("*.png"))
     return [
         *(out / folder / name for folder in (RESULT, BEFORE) for name in RESULT_FILES),
         *(path for path in pictures if OWN_PICTURE.fullmatch(path.name)),
-        *(out / name for name in (SUMMARY_FILE, REPORT_FILE, STATE_FILE)),
+        *(out / name for name in (SUMMARY_FILE, REPORT_FILE, STATE_FILE, *RUN_FILES)),
     ]
 
 

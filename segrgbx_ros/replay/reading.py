@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads one recording: messages to pairs, pairs to frames, frames to results."""
 
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from segrgbx_core import Segmenter
 from segrgbx_core.errors import is_out_of_memory
+from segrgbx_core.runs.rows import FrameRow
+from segrgbx_core.runs.writer import RunWriter
 from segrgbx_core.stopping import StoppedError
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
@@ -18,13 +22,16 @@ from segrgbx_ros.messages.video import VideoStream
 from segrgbx_ros.pairing.nearest import Pair
 from segrgbx_ros.pipeline import MessagePair, Pipeline, SegmentedFrame, mean_confidence
 from segrgbx_ros.replay.account import Account
-from segrgbx_ros.replay.ground_truth import GroundTruth, class_map
 from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping, taken_stamp
 from segrgbx_ros.replay.output import FrameContext, ReplayOutput
 from segrgbx_ros.replay.pairing import ArrivedRgb, ReplayMatch
 from segrgbx_ros.replay.resume import FrameFacts, RecallingSegmenter, another_recording
+from segrgbx_ros.replay.rows import RowKeeper
+from segrgbx_ros.replay.scoring import ReplayScoring
 from segrgbx_ros.replay.sensor import make_matching
 from segrgbx_ros.replay.summary import FrameStatistics, ReplaySummary
+from segrgbx_ros.truth.conditions import Moment, RecordedConditions
+from segrgbx_ros.truth.recorded import RecordedTruth
 
 TRUTH_WAIT_NS = 1_000_000_000
 NO_MEMORY = "a lack of memory"
@@ -40,17 +47,15 @@ class ReplayRun:
         topics: TopicsTaken,
         segmenter: Segmenter,
         pipeline: Pipeline,
+        scoring: ReplayScoring,
         progress: Callable[[Progress], None] | None,
         stopping: Stopping,
         recall: RecallingSegmenter | None = None,
         before: Sequence[FrameFacts] = (),
     ) -> None:
         waiting: deque[ReplayMatch] = deque()
-        matching, x = make_matching(options, bag, topics, waiting.append)
-        truth: GroundTruth | None = None
-        if topics.ground_truth is not None:
-            classes = class_map(bag, topics, segmenter.label_set)
-            truth = GroundTruth(topics.ground_truth, classes, segmenter.label_set)
+        self._rows = RowKeeper(segmenter.label_set)
+        matching, x = make_matching(options, bag, topics, waiting.append, self._rows.dropped)
         self._seen = Account(
             options=options,
             bag=bag,
@@ -59,19 +64,23 @@ class ReplayRun:
             pipeline=pipeline,
             matching=matching,
             x=x,
-            truth=truth,
+            scoring=scoring,
             waiting=waiting,
             statistics=FrameStatistics(segmenter.label_set),
         )
         self._report, self._stopping = progress, stopping
         self._recall, self._before = recall, before
         self._facts: list[FrameFacts] = []
+        self._run: RunWriter | None = None
+        self._held = ExitStack()
         self._camera_info = self._first_camera_info()
         self._video, self._newest_log_ns = VideoStream(topics.rgb), 0
 
     def finish(self) -> ReplaySummary:
         """Reads the recording to its end, or until it is to stop, and sums up."""
-        with self._output() as output:
+        with ExitStack() as held:
+            self._held = held
+            output = held.enter_context(self._output())
             self._tell()
             try:
                 self._read(output)
@@ -81,6 +90,10 @@ class ReplayRun:
                     raise
                 self._seen.stopped = NO_MEMORY
             self._tell()
+            why = "not_reached" if self._seen.stopped else "after_max_frames"
+            self._write_rows(self._rows.left(why))
+            if self._run is not None and self._seen.scoring.keeper is not None:
+                self._run.write_counts(self._seen.scoring.keeper.counts())
         if self._recall is not None and self._recall.more:
             raise another_recording(self._seen.options.out)
         if not self._seen.pipeline.segmented:
@@ -93,6 +106,8 @@ class ReplayRun:
         for message in self._seen.bag.messages(self._seen.topics_used()):
             self._take(message)
             self._release(output, message.log_time_ns - TRUTH_WAIT_NS)
+            if self._run is not None:
+                self._write_rows(self._rows.taken())
             self._seen.stopped = self._stopping() if self._may_stop() else None
             if self._enough() or self._seen.stopped is not None:
                 return
@@ -126,6 +141,9 @@ class ReplayRun:
         """Passes one message to its consumer."""
         self._seen.matching.tick(message.log_time_ns)
         self._seen.note_lag(message)
+        conditions = self._seen.scoring.conditions
+        if isinstance(conditions, RecordedConditions):
+            conditions.read_until(message.log_time_ns)
         if message.topic == self._seen.topics.x:
             self._seen.x.add(message)
             return
@@ -134,12 +152,16 @@ class ReplayRun:
             msg = deserialized(message.data, message.msgtype)
         except UnreadableMessageError:
             self._seen.unreadable[f"unreadable_{role}_message"] += 1
+            if role == "rgb":
+                self._rows.unreadable()
             return
+        truth, conditions = self._seen.scoring.truth, self._seen.scoring.conditions
         if role == "camera_info":
             self._camera_info = msg
-            return
-        if role == "ground_truth" and self._seen.truth is not None:
-            self._seen.truth.add(_frame_stamp(msg, message.log_time_ns), msg)
+        elif role == "condition" and isinstance(conditions, RecordedConditions):
+            conditions.add(message.log_time_ns, str(msg.data))
+        elif role == "ground_truth" and isinstance(truth, RecordedTruth):
+            truth.add(_frame_stamp(msg, message.log_time_ns), msg)
         elif role == "rgb":
             self._newest_log_ns = message.log_time_ns
             self._add_rgb(self._video.images(msg), message.log_time_ns)
@@ -151,16 +173,18 @@ class ReplayRun:
             if self._seen.first_rgb_ns is None:
                 self._seen.first_rgb_ns = stamp
             self._seen.x.hand_over()
+            before = Counter(self._seen.matching.rgb_dropped)
+            self._rows.arrived(stamp)
             self._seen.matching.add_rgb(stamp, ArrivedRgb(image, log_time_ns), log_time_ns)
+            self._rows.refused(stamp, Counter(self._seen.matching.rgb_dropped) - before)
 
     def _release(self, output: ReplayOutput, before_ns: int | None) -> None:
         """Segments the decided pairs whose ground truth is present or no longer expected."""
         while self._seen.waiting and not self._enough():
-            pair = self._seen.waiting[0].pair
-            if self._seen.truth is not None and before_ns is not None:
-                late = pair.rgb.log_time_ns < before_ns
-                if not late and not self._seen.truth.has(_truth_stamp(pair.rgb)):
-                    return
+            rgb = self._seen.waiting[0].pair.rgb
+            early = before_ns is not None and rgb.log_time_ns >= before_ns
+            if early and not self._seen.scoring.settled(_moment(rgb)):
+                return
             self._segment(self._seen.waiting.popleft(), output)
 
     def _segment(self, match: ReplayMatch, output: ReplayOutput) -> None:
@@ -168,28 +192,30 @@ class ReplayRun:
         messages: MessagePair = Pair(pair.rgb_stamp_ns, pair.rgb.msg, pair.x_stamp_ns, pair.x)
         if self._recall is not None:
             self._recall.stamp_ns = stamp_ns(pair.rgb.msg.header)
+        before = Counter(self._seen.pipeline.dropped)
         done = self._seen.pipeline.process(messages)
         if self._recall is not None and self._recall.contradicted:
             raise another_recording(self._seen.options.out)
         if done is None:
+            self._rows.refused(pair.rgb_stamp_ns, self._seen.pipeline.dropped - before)
             return
         self._seen.without_x += pair.x is not None and not done.x_used
         self._seen.held += match.held or done.x_held
         self._seen.alone += pair.x is None and self._seen.topics.x is not None
-        truth = None
-        if self._seen.truth is not None:
-            truth = self._seen.truth.score(_truth_stamp(pair.rgb), done.segmentation.labels)
+        index = len(self._facts)
+        known = self._seen.scoring.score(index, done, _moment(pair.rgb))
         context = FrameContext(
             header=pair.rgb.msg.header,
             log_time_ns=pair.rgb.log_time_ns,
             dropped=self._seen.rgb_dropped(),
             camera_info=self._camera_info,
-            truth=truth,
+            truth=known.truth,
             x_held=match.held,
             x_reason=match.x_reason,
         )
         facts = self._written(output, done, context)
         self._facts.append(facts)
+        self._write_rows([self._rows.segmented(index, done, context, known, facts)])
         self._seen.statistics.add(
             done.segmentation, facts.stage_ms, done.frame.skew_ns, facts.confidence
         )
@@ -202,10 +228,29 @@ class ReplayRun:
             facts = self._before[len(self._facts)]
             known = replace(done, timings_ms=dict(facts.stage_ms))
             output.write_again(known, context, self._recall.taken.messages)
+            self._opened().write_mask(f"{len(self._facts):06d}", done.segmentation.labels)
             return facts
-        timings = {**done.timings_ms, "output": output.write(done, context)}
+        start = time.perf_counter()
+        self._opened().write_mask(f"{len(self._facts):06d}", done.segmentation.labels)
+        mask_ms = (time.perf_counter() - start) * 1e3
+        timings = {**done.timings_ms, "output": mask_ms + output.write(done, context)}
         confidence = mean_confidence(done.segmentation)
         return FrameFacts(done.frame.rgb_stamp_ns, timings, confidence)
+
+    def _write_rows(self, rows: Sequence[FrameRow]) -> None:
+        """Nothing before the first mask, since a replay without one leaves nothing."""
+        for row in rows:
+            if self._run is not None:
+                self._run.write_row(row)
+
+    def _opened(self) -> RunWriter:
+        """The run's files, made with the first mask and closed with the result."""
+        if self._run is None:
+            keeper = self._seen.scoring.keeper
+            alone = keeper is not None and keeper.alone
+            made = RunWriter(self._seen.options.out, self._seen.segmenter.label_set, alone)
+            self._run = self._held.enter_context(made)
+        return self._run
 
     def _first_camera_info(self) -> CameraInfoMessage | None:
         topic = self._seen.topics.camera_info
@@ -220,7 +265,12 @@ class ReplayRun:
 
     def _role(self, topic: str) -> str:
         topics = self._seen.topics
-        roles = {topics.rgb: "rgb", topics.x: "x", topics.ground_truth: "ground_truth"}
+        roles = {
+            topics.rgb: "rgb",
+            topics.x: "x",
+            topics.ground_truth: "ground_truth",
+            topics.condition: "condition",
+        }
         return roles.get(topic, "camera_info")
 
     def _enough(self) -> bool:
@@ -234,8 +284,8 @@ class ReplayRun:
             self._report(Progress(self._seen.topics, seen, self._seen.rgb_total, done))
 
 
-def _truth_stamp(rgb: ArrivedRgb) -> int:
-    return _frame_stamp(rgb.msg, rgb.log_time_ns)
+def _moment(rgb: ArrivedRgb) -> Moment:
+    return Moment(_frame_stamp(rgb.msg, rgb.log_time_ns), rgb.log_time_ns)
 
 
 def _frame_stamp(msg: AnyImage, log_time_ns: int) -> int:

@@ -114,6 +114,7 @@ def all_that_matters(
         "device": f"{segmenter.device} in {segmenter.precision}",
         "backend": options.backend,
         "pairing": str(options.sync),
+        "ground truth": str(options.truth),
         "sensor": str(options.sensor),
         "RGB images": str(options.rgb),
         "stamps": options.stamps,

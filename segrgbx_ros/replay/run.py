@@ -2,13 +2,15 @@
 """A replay from its options to its summary, begun or gone on with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from segrgbx_core import Segmenter
 from segrgbx_core.files.disk import disk_errors, no_empty_folders, write_whole
 from segrgbx_core.modality import NO_X
+from segrgbx_core.runs.counts import COUNTS_FILE, read_counts
+from segrgbx_core.runs.folder import SUMMARY_FILE
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken, find_topics
 from segrgbx_ros.messages.video import VIDEO_TYPES, need_video_package
@@ -23,8 +25,9 @@ from segrgbx_ros.replay.resume import (
     need_same,
     read_state,
 )
-from segrgbx_ros.replay.sensor import make_pipeline
-from segrgbx_ros.replay.summary import SUMMARY_FILE, ReplaySummary
+from segrgbx_ros.replay.scoring import make_scoring
+from segrgbx_ros.replay.sensor import fitted, make_pipeline
+from segrgbx_ros.replay.summary import ReplaySummary
 
 
 def replay(
@@ -45,7 +48,12 @@ def replay(
     """
     with no_empty_folders(options.out), BagReader(options.bag) as bag:
         topics = find_topics(
-            bag, options.modality, options.rgb_topic, options.x_topic, options.gt_topic
+            bag,
+            options.modality,
+            options.rgb_topic,
+            options.x_topic,
+            options.gt_topic,
+            options.truth.condition_topic,
         )
         for name in filter(None, (topics.rgb, topics.x)):
             used = bag.topic(name)
@@ -59,6 +67,8 @@ def replay(
                 label_set=options.label_set,
                 backend=options.backend,
             )
+        if options.fit_slop:
+            options = replace(options, fit_slop=False, sync=fitted(options, bag, topics))
         if options.modality != NO_X:
             segmenter.card.check_modality(options.modality)
         begun_with = all_that_matters(options, bag, topics, segmenter)
@@ -66,9 +76,10 @@ def replay(
             parts = Parts(options, bag, topics, segmenter, progress, stopping)
             return _resumed(parts, begun_with)
         pipeline = make_pipeline(options, bag, topics, segmenter)
-        inputs = [options.bag, *options.cameras.files()]
+        scoring = make_scoring(options, bag, topics, segmenter.label_set, segmenter)
+        inputs = [options.bag, *options.cameras.files(), *options.truth.files()]
         claim_replay_output(options.out, options.force, inputs)
-        run = ReplayRun(options, bag, topics, segmenter, pipeline, progress, stopping)
+        run = ReplayRun(options, bag, topics, segmenter, pipeline, scoring, progress, stopping)
         return _finished(run, options.out, begun_with)
 
 
@@ -88,14 +99,19 @@ def _resumed(parts: Parts, begun_with: Mapping[str, str]) -> ReplaySummary:
     out, segmenter = parts.options.out, parts.segmenter
     state = read_state(out)
     need_same(out, state.begun_with, begun_with)
+    label_set = segmenter.label_set
+    before = read_counts(out / COUNTS_FILE) if (out / COUNTS_FILE).is_file() else None
+    scoring = make_scoring(parts.options, parts.bag, parts.topics, label_set, segmenter, before)
     reopen_replay_output(out)
     earlier = EarlierResult(out)
     try:
         # One more may be there, of a frame that was not finished.
-        known = islice(earlier.frames(segmenter.label_set), len(state.frames))
+        known = islice(earlier.frames(label_set), len(state.frames))
         recall = RecallingSegmenter(segmenter, known)
         pipeline = make_pipeline(parts.options, parts.bag, parts.topics, recall)
-        run = ReplayRun(**vars(parts), pipeline=pipeline, recall=recall, before=state.frames)
+        run = ReplayRun(
+            **vars(parts), pipeline=pipeline, scoring=scoring, recall=recall, before=state.frames
+        )
         summary = _finished(run, out, begun_with)
     except BaseException:
         earlier.give_back()

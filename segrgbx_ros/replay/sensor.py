@@ -3,16 +3,22 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
+
+import numpy as np
 
 from segrgbx_core.modality import NO_X
 from segrgbx_core.sensor import Cameras, SeenFromRgb, check_sensor, make_encoder
 from segrgbx_ros.bags.cameras import RecordedCameras
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken
+from segrgbx_ros.inspection.topic import header_stamp_ns
 from segrgbx_ros.messages.clouds import CloudView
 from segrgbx_ros.messages.readings import XDecoder
+from segrgbx_ros.messages.sensors import is_windowed
 from segrgbx_ros.messages.types import EVENT_TYPES, POINT_CLOUD
-from segrgbx_ros.pairing.matching import Matching
+from segrgbx_ros.pairing.matching import Matching, SyncSettings
+from segrgbx_ros.pairing.slop import fitting_slop, usual_interval_ns
 from segrgbx_ros.pipeline import EmptyWindows, FrameSegmenter, Pipeline
 from segrgbx_ros.replay.options import ReplayOptions
 from segrgbx_ros.replay.pairing import (
@@ -23,18 +29,24 @@ from segrgbx_ros.replay.pairing import (
     ReplayMatching,
 )
 
+LOOKED_AT = 300
+
 
 def make_matching(
     options: ReplayOptions,
     bag: BagReader,
     topics: TopicsTaken,
     emit: Callable[[ReplayMatch], None],
+    on_drop: Callable[[int, str], None],
 ) -> tuple[ReplayMatching, RecordedX]:
-    """The matching and its source: windows for event topics, otherwise the nearest stamp."""
+    """The matching and its source: windows for event topics, otherwise the nearest stamp.
+
+    on_drop: hears the stamp of each RGB image that is dropped for want of X, and the reason.
+    """
     x = None if topics.x is None else bag.topic(topics.x)
     modality = NO_X if x is None else options.modality
     events = x is not None and x.msgtype in EVENT_TYPES
-    matching: ReplayMatching = Matching(modality, events, options.sync, emit)
+    matching: ReplayMatching = Matching(modality, events, options.sync, emit, on_drop)
     if x is not None and events:
         return matching, RecordedEvents(matching, options, x.name, x.msgtype)
     return matching, RecordedImages(matching, options, topics.x or "")
@@ -68,6 +80,18 @@ def make_pipeline(
     encoder = make_encoder(modality, replace(options.sensor, align="none"), SeenFromRgb(cameras))
     decoder = XDecoder(modality, topics.x, cloud_view=cloud_view(topics.x, cameras))
     return Pipeline(segmenter, modality, topics.rgb, topics.x, encoder, decoder, rgb=options.rgb)
+
+
+def fitted(options: ReplayOptions, bag: BagReader, topics: TopicsTaken) -> SyncSettings:
+    """The pairing with the slop that fits X; as it is without X, for events and exact pairs."""
+    sync = options.sync
+    if topics.x is None or is_windowed(options.modality) or sync.policy == "exact":
+        return sync
+    times = []
+    for message in islice(bag.messages([topics.x]), LOOKED_AT):
+        stamp = None if options.stamps == "log" else header_stamp_ns(message)
+        times.append(message.log_time_ns if stamp is None else stamp)
+    return replace(sync, slop_s=fitting_slop(usual_interval_ns(np.array(times, np.int64))))
 
 
 def cloud_view(topic: str, cameras: Cameras) -> CloudView:

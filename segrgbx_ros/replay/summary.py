@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from segrgbx_core.errors import InputError
+from segrgbx_core.evaluation.reliability import Reliability
+from segrgbx_core.evaluation.summary import GroupScores
 from segrgbx_core.files.fields import filled
 from segrgbx_core.files.yaml import read_json
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
+from segrgbx_core.runs.folder import SUMMARY_FILE, RunFacts
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.pipeline import Percentiles, Spread
@@ -43,12 +46,13 @@ class Recording:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """Facts about the model for readers of the figures; training: from its card."""
+    """Facts about the model for readers of the figures; training, limits: from its card."""
 
     description: str
     license: str
     modalities: Sequence[str]
     training: Mapping[str, str | int | float]
+    limits: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,10 @@ class ReplaySummary:
     topic_messages: messages recorded on each topic used. problems: the first sentence for each
     reason why a frame was refused. notes: further information for readers of the figures.
     interrupted: what stopped the replay, and how far it came; None if it was not stopped.
-    sync_policy: "approximate" or "exact"; None in a summary of an earlier version.
+    sync_policy: "approximate" or "exact"; None in a summary of an earlier version. scores: with X,
+    "all" first and then by condition; rgb_alone: of the same frames without X. confusion: pixels,
+    rows truth, columns prediction, in the order of the classes. rgb_alone_ms: what a frame took
+    beside the stages to be segmented without X. run: what was run.
     """
 
     frames: Frames
@@ -88,6 +95,13 @@ class ReplaySummary:
     notes: Sequence[str]
     interrupted: str | None = None
     sync_policy: str | None = None
+    scores: Mapping[str, GroupScores] | None = None
+    rgb_alone: Mapping[str, GroupScores] | None = None
+    confusion: Sequence[Sequence[int]] | None = None
+    rgb_alone_confusion: Sequence[Sequence[int]] | None = None
+    reliability: Reliability | None = None
+    rgb_alone_ms: Percentiles | None = None
+    run: RunFacts | None = None
 
     @property
     def complete(self) -> bool:
@@ -152,9 +166,6 @@ class FrameStatistics:
         }
         shares[UNLABELLED_SHARE] = round(float(self._pixels[UNLABELLED] / total), 6)
         return shares
-
-
-SUMMARY_FILE = "summary.json"
 
 
 def read_summary(folder: Path) -> ReplaySummary:

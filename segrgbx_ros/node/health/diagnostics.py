@@ -161,6 +161,8 @@ def _model(health: Health) -> dict[str, str]:
         values["device"] = health.model.device
         values["precision"] = health.model.precision
         values["backend"] = health.model.backend
+        if health.model.limits is not None:
+            values["limits"] = health.model.limits
         values["device memory [MB]"] = "-" if memory is None else f"{memory / 1e6:.0f}"
     for stage, spread in health.run.stage_ms.items():
         values.update(_spread(stage, spread))

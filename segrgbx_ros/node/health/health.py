@@ -153,6 +153,7 @@ class ModelHealth:
     backend: str
     memory_bytes: int | None
     defects: int
+    limits: str | None = None
 
 
 @dataclass(frozen=True)
