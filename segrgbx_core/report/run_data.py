@@ -2,6 +2,7 @@
 """The numbers of a run's page, as its scripts read them: columns over the frames, and scores."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 from segrgbx_core.evaluation.summary import GroupScores
@@ -12,6 +13,7 @@ from segrgbx_core.wording import printable, reason_in_words, spoken
 
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | float | bool | None"
 _UNLABELLED = "unlabelled"
+_JUMP_NS, _FAR_NS = 1_000_000_000, 3_600_000_000_000
 
 _COLUMNS: Mapping[str, Callable[[FrameRow], float | None]] = {
     "miou": lambda row: row.miou,
@@ -42,15 +44,14 @@ def page_data(view: RunView, label_set: LabelSet, rows: Sequence[FrameRow]) -> d
 
 
 def _frames(label_set: LabelSet, rows: Sequence[FrameRow]) -> dict[str, Json]:
-    stamps = [row.stamp_ns for row in rows]
-    first = min((stamp for stamp in stamps if stamp is not None), default=0)
+    rows, seconds = _in_time(rows)
     numbers: dict[str, Json] = {
         name: [_short(of(row)) for row in rows] for name, of in _COLUMNS.items()
     }
     return {
         "index": [row.index for row in rows],
         "stem": [printable(row.stem) for row in rows],
-        "seconds": [None if s is None else round((s - first) / 1e9, 6) for s in stamps],
+        "seconds": seconds,
         "dropped": [_why_dropped(row) for row in rows],
         "condition": [printable(spoken(row.condition)) for row in rows],
         "xUsed": [row.x_used for row in rows],
@@ -65,6 +66,30 @@ def _frames(label_set: LabelSet, rows: Sequence[FrameRow]) -> dict[str, Json]:
             [_short(row.rgb_alone_ious.get(name)) for row in rows] for name in label_set.names
         ],
     }
+
+
+def _in_time(
+    rows: Sequence[FrameRow],
+) -> tuple[Sequence[FrameRow], list[float | None]]:
+    """The rows by their stamps, and seconds since the first.
+
+    A row whose stamp is unknown or cannot be stays with the one before. None for all seconds where
+    the stamps of masks are missing or jump back.
+    """
+    masks = [row.stamp_ns for row in rows if row.index is not None]
+    known = [stamp for stamp in masks if stamp is not None]
+    back = any(later < stamp - _JUMP_NS for stamp, later in pairwise(known))
+    if not known or len(known) < len(masks) or back:
+        return rows, [None for _ in rows]
+    low, high = min(known) - _FAR_NS, max(known) + _FAR_NS
+    last, stamps = min(known), list[int]()
+    for row in rows:
+        if row.stamp_ns is not None and low <= row.stamp_ns <= high:
+            last = row.stamp_ns
+        stamps.append(last)
+    order = sorted(range(len(rows)), key=lambda at: stamps[at])
+    first = stamps[order[0]]
+    return [rows[at] for at in order], [round((stamps[at] - first) / 1e9, 6) for at in order]
 
 
 def _why_dropped(row: FrameRow) -> str:

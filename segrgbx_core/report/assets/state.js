@@ -9,7 +9,7 @@ const alone = frames.aloneMiou.some((value) => value !== null);
 const withName = data.x === null ? "RGB" : `RGB + ${data.x}`;
 
 /** Where each row lies on the charts: seconds since the first image, or the image's number. */
-const timed = isAscending(frames.seconds);
+const timed = rowCount > 0 && !frames.seconds.includes(null);
 const position = timed ? frames.seconds : frames.stem.map((_, row) => row + 1);
 /** Rows with a mask, in their order. */
 const segmented = frames.index.flatMap((index, row) => (index === null ? [] : [row]));
@@ -18,11 +18,6 @@ const worstFirst = segmented.map((_, place) => place).sort((a, b) => badness(b) 
 
 const listeners = [];
 let current = 0;
-
-function isAscending(seconds) {
-  if (seconds.length === 0 || seconds.some((value) => value === null)) return false;
-  return seconds.every((value, row) => row === 0 || value >= seconds[row - 1]);
-}
 
 /** The larger the worse: by score, without one by confidence; unscored frames of a scored run last. */
 function badness(place) {

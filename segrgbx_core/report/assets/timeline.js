@@ -154,7 +154,7 @@ function runsOfConditions() {
   const runs = [];
   frames.condition.forEach((name, row) => {
     const last = runs[runs.length - 1];
-    if (last && last.name === name) last.to = position[Math.min(row + 1, rowCount - 1)];
+    if (last && (last.name === name || frames.index[row] === null)) last.to = position[Math.min(row + 1, rowCount - 1)];
     else if (name) runs.push({ name, from: position[row], to: position[Math.min(row + 1, rowCount - 1)] });
     else runs.push({ name: "", from: position[row], to: position[row] });
   });
