@@ -103,6 +103,23 @@ def _gain(name: str, frames: int, with_x: float, alone: float) -> Gain:
     )
 
 
+def model_rows(
+    name: str,
+    description: str,
+    modalities: Sequence[str],
+    training: Mapping[str, str | int | float],
+    license: str,  # noqa: A002
+) -> tuple[Row, ...]:
+    """A model's card as rows."""
+    return (
+        Row("Name", (name,)),
+        Row("What", (description,)),
+        Row("X sensors", (", ".join(map(spoken, modalities)) or "none (RGB alone)",)),
+        *(Row(f"Training: {spoken(key)}", (str(value),)) for key, value in training.items()),
+        Row("Licence", (license,)),
+    )
+
+
 def signed(value: float) -> str:
     """A difference of scores with its sign: +0.042, \u22120.007, 0.000."""
     if round(value, 3) == 0:

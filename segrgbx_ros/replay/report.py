@@ -7,7 +7,7 @@ from segrgbx_core.labels.label_set import LabelClass, LabelSet
 from segrgbx_core.modality import data_of, readings_of
 from segrgbx_core.report.page import Figure, Row
 from segrgbx_core.report.run_page import write_run_page
-from segrgbx_core.report.run_view import RunScores, RunView, Table
+from segrgbx_core.report.run_view import RunScores, RunView, Table, model_rows
 from segrgbx_core.runs.rows import FRAMES_FILE, read_rows
 from segrgbx_core.wording import (
     HARMLESS,
@@ -16,7 +16,6 @@ from segrgbx_core.wording import (
     milliseconds,
     reason_in_words,
     share,
-    spoken,
 )
 from segrgbx_ros.messages.sensors import is_windowed
 from segrgbx_ros.pipeline import Spread
@@ -209,15 +208,9 @@ def _topics(summary: ReplaySummary) -> tuple[Row, ...]:
 
 def _model(summary: ReplaySummary) -> tuple[Row, ...]:
     card = summary.card
-    rows = [
-        Row("Name", (summary.model,)),
-        Row("What", (card.description,)),
-        Row("X sensors", (", ".join(map(spoken, card.modalities)) or "none (RGB alone)",)),
-    ]
-    rows += [
-        Row(f"Training: {spoken(name)}", (str(value),)) for name, value in card.training.items()
-    ]
-    return (*rows, Row("Licence", (card.license,)))
+    return model_rows(
+        summary.model, card.description, card.modalities, card.training, card.license
+    )
 
 
 def _versions(summary: ReplaySummary) -> tuple[Row, ...]:

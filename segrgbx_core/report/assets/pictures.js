@@ -64,10 +64,10 @@ async function decode(found) {
   layers.maskIds = firstChannel(mask, width, height);
   layers.truthIds = truth && firstChannel(truth, width, height);
   layers.sure = firstChannel(confidence, width, height);
-  layers.mask = painted(width, height, (at) => classPixel(layers.maskIds[at]));
-  layers.truth = truth && painted(width, height, (at) => classPixel(layers.truthIds[at]));
-  layers.error = truth && painted(width, height, (at) => errorPixel(layers, at));
-  layers.confidence = painted(width, height, (at) => heat[layers.sure[at]]);
+  layers.mask = painted(width, height, layers.maskIds, classWords);
+  layers.truth = truth && painted(width, height, layers.truthIds, classWords);
+  layers.error = truth && painted(width, height, verdicts(layers), verdictWords);
+  layers.confidence = painted(width, height, layers.sure, heat);
   return layers;
 }
 
@@ -90,16 +90,18 @@ function firstChannel(picture, width, height) {
   const context = newCanvas(width, height).getContext("2d", { willReadFrequently: true });
   context.drawImage(picture, 0, 0);
   const pixels = context.getImageData(0, 0, width, height).data;
-  return Uint8Array.from({ length: width * height }, (_, at) => pixels[4 * at]);
+  const numbers = new Uint8Array(width * height);
+  for (let at = 0; at < numbers.length; at++) numbers[at] = pixels[4 * at];
+  return numbers;
 }
 
-/** A canvas with the colour of each pixel, a number of four bytes as canvases store them. */
-function painted(width, height, colorAt) {
+/** A canvas with the colour of each pixel's number, four bytes as canvases store them. */
+function painted(width, height, numbers, colors) {
   const canvas = newCanvas(width, height);
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
   const words = new Uint32Array(image.data.buffer);
-  for (let at = 0; at < words.length; at++) words[at] = colorAt(at);
+  for (let at = 0; at < words.length; at++) words[at] = colors[numbers[at]];
   context.putImageData(image, 0, 0);
   return canvas;
 }
@@ -108,26 +110,30 @@ function word(red, green, blue, alpha = 255) {
   return ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
-const classWords = data.classes.map(({ color }) => word(...color));
 const NOTHING = word(0, 0, 0, 0);
-const WRONG = word(255, 32, 80);
-const UNKNOWN = word(128, 128, 128, 90);
+const classWords = table((id) => (id < data.classes.length ? word(...data.classes[id].color) : NOTHING));
+/** Right pixels are clear, wrong ones red, pixels without a truth a thin grey. */
+const RIGHT = 0, WRONG = 1, UNKNOWN = 2;
+const verdictWords = Uint32Array.of(NOTHING, word(255, 32, 80), word(128, 128, 128, 90));
 
-function classPixel(id) {
-  return id < classWords.length ? classWords[id] : NOTHING;
+function table(colorOf) {
+  return Uint32Array.from({ length: 256 }, (_, value) => colorOf(value));
 }
 
-/** Wrong pixels are red, pixels without a truth a thin grey, right ones clear. */
-function errorPixel({ maskIds, truthIds }, at) {
-  if (truthIds[at] === UNLABELLED) return UNKNOWN;
-  return maskIds[at] === truthIds[at] ? NOTHING : WRONG;
+function verdicts({ maskIds, truthIds }) {
+  const found = new Uint8Array(maskIds.length);
+  for (let at = 0; at < found.length; at++) {
+    if (truthIds[at] === UNLABELLED) found[at] = UNKNOWN;
+    else found[at] = maskIds[at] === truthIds[at] ? RIGHT : WRONG;
+  }
+  return found;
 }
 
 /** Confidence 0..255: unsure is bright, sure is dark; stops of the colour map "inferno". */
 const heat = heatTable([[252, 255, 164], [249, 142, 9], [188, 55, 84], [87, 16, 110], [0, 0, 4]]);
 
 function heatTable(stops) {
-  return Array.from({ length: 256 }, (_, value) => {
+  return table((value) => {
     const place = (value / 255) * (stops.length - 1);
     const from = Math.min(stops.length - 2, Math.floor(place));
     const mix = stops[from].map((low, i) => low + (stops[from + 1][i] - low) * (place - from));

@@ -23,7 +23,7 @@ function startClasses({ withX, alone: without }) {
     columns.push({ title: "RGB alone", number: true, value: (id) => of(without, id), fill: (cell, id) => fillIou(cell, of(without, id)) });
     columns.push({ title: "gain", number: true, value: gain, fill: (cell, id) => fillGain(cell, gain(id)) });
   }
-  const ids = () => data.classes.map((_, id) => id);
+  const ids = () => [...classesSeen];
   const fill = sortable(section.querySelector("table"), ids, columns, { by: 1, falling: false });
   choice.addEventListener("change", fill);
   section.querySelector(".soft").textContent =

@@ -64,6 +64,18 @@ function goWorse(step) {
   go(worstFirst[(rank + worstFirst.length) % worstFirst.length]);
 }
 
+/** Classes that take part in the run: in masks, or in the ground truth. */
+const classesSeen = data.classes.flatMap((_, id) => (isSeen(id) ? [id] : []));
+
+function isSeen(id) {
+  return frames.shares[id].some((share) => share > 0) || frames.ious[id].some((iou) => iou !== null);
+}
+
+/** A number with its noun. */
+function counted(number, what) {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
+}
+
 /** A value as text: three decimals for shares, fewer for large numbers, a dash for none. */
 function shown(value, digits = 3) {
   return value === null || value === undefined ? "\u2013" : value.toFixed(digits);
@@ -82,7 +94,7 @@ function difference(a, b) {
 }
 
 function timeText(row) {
-  return timed ? `${frames.seconds[row].toFixed(2)} s` : `image ${row + 1}`;
+  return timed ? `${frames.seconds[row].toFixed(2)} s` : frames.stem[row];
 }
 
 /** A new element with text and attributes. */

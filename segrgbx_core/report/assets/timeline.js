@@ -10,6 +10,7 @@ const axisRows = withBreaks();
 const axisX = axisRows.map((row) => (row < 0 ? breakAt(-row - 1) : position[row]));
 const placeOnAxis = new Map(axisRows.map((row, at) => [row, at]));
 const lanes = [];
+const FEW_CLASSES = 16, TRACE = 0.02;
 
 /** Spans without any image that are longer than usual, as [from, to]. */
 function findGaps() {
@@ -68,7 +69,7 @@ function addIouCharts() {
     [withName, "--with", frames.miou],
     ["RGB alone", "--alone", frames.aloneMiou],
   ]);
-  const lines = data.classes.map((_, id) => [className(id), id, frames.ious[id]]);
+  const lines = classesSeen.map((id) => [className(id), id, frames.ious[id]]);
   addLines("IoU by class", withName, { ...unit, height: 140 }, lines);
 }
 
@@ -86,10 +87,11 @@ function fromZero(_, low, high) {
   return [0, high > 0 ? high * 1.1 : 1];
 }
 
-/** The classes' shares over one another, the last one at the bottom. */
+/** The classes' shares over one another, the last one at the bottom; of many, without traces. */
 function addShares() {
   if (!frames.shares.some((values) => values.some((value) => value !== null))) return;
-  const ids = frames.shares.flatMap((values, id) => (values.some((value) => value > 0) ? [id] : []));
+  const ids = frames.shares.flatMap((values, id) =>
+    values.some((value) => value > (frames.shares.length > FEW_CLASSES ? TRACE : 0)) ? [id] : []);
   const sums = [];
   let before = null;
   for (const id of [...ids].reverse()) {
@@ -106,8 +108,8 @@ function addShares() {
 /** Conditions as bands, drops as red marks, gaps as grey spans. */
 function addLane() {
   const lost = frames.index.filter((index) => index === null).length;
-  const note = [lost ? `red: ${lost} images without a mask` : "every image has a mask",
-    gaps.length ? `grey: ${gaps.length} gaps in the recording` : ""].filter(Boolean).join(", ");
+  const note = [lost ? `red: ${counted(lost, "image")} without a mask` : "every image has a mask",
+    gaps.length ? `grey: ${counted(gaps.length, "gap")} in the recording` : ""].filter(Boolean).join(", ");
   const series = [line("image", "--soft", { show: true, width: 0, value: (_, __, ___, at) => laneText(at) })];
   const zeros = axisRows.map((row) => (row < 0 ? null : 0));
   addLaneChart("Images", note, series, [zeros], { range: [-1, 1] }, 64, drawLane);

@@ -22,7 +22,7 @@ function startViewer() {
   const tiles = byId("layers");
   LAYERS.forEach((layer, number) => addLayer(layer, number, stage, tiles));
   const legend = byId("classes");
-  data.classes.forEach((_, id) => {
+  classesSeen.forEach((id) => {
     const chip = make("span", { parent: legend });
     make("i", { parent: chip }).style.background = classColor(id);
     chip.append(className(id));
@@ -106,7 +106,7 @@ function draw(canvas, picture, width, height) {
 
 function tellFrame(row, place) {
   byId("frame-name").textContent = `Frame ${place + 1} of ${segmented.length}`;
-  const facts = [timeText(row), frames.stem[row], frames.condition[row]];
+  const facts = [timeText(row), timed ? frames.stem[row] : "", frames.condition[row]];
   if (frames.miou[row] !== null) facts.push(`mIoU ${shown(frames.miou[row])}`);
   const gain = difference(frames.miou[row], frames.aloneMiou[row]);
   if (gain !== null) facts.push(`${signedText(gain)} by X`);

@@ -57,6 +57,7 @@ def test_folders_that_are_links_are_refused_before_anything_is_removed(
     out = tmp_path / "out"
     assert replay(small_drive, out) == 0
     capsys.readouterr()
+    (out / name).mkdir(exist_ok=True)
     shutil.move(out / name, tmp_path / "elsewhere")
     (out / name).symlink_to(tmp_path / "elsewhere")
     before = contents(tmp_path)
