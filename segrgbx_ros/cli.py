@@ -22,6 +22,7 @@ from segrgbx_core.commands import (
     segment,
     train,
 )
+from segrgbx_core.commands.runs import compare
 from segrgbx_core.errors import InputError, SegRgbxError, is_out_of_memory, shortage_in_words
 from segrgbx_core.files.disk import DiskFullError, no_empty_folders
 from segrgbx_core.files.resources import version
@@ -37,6 +38,7 @@ COMMANDS: tuple[Callable[[Any], None], ...] = (
     segment.add_parser,
     replay.add_parser,
     replay.add_summary_parser,
+    compare.add_parser,
     info.add_parser,
     data.add_parser,
     train.add_parser,

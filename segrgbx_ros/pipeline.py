@@ -34,6 +34,7 @@ MessagePair: TypeAlias = Pair[AnyImage, XInput]
 T = TypeVar("T")
 
 JUMP_NS = 1_000_000_000
+REFUSED_BY_MODEL = "refused_by_segmenter"
 
 
 class FrameSegmenter(Protocol):
@@ -77,6 +78,16 @@ class Frame:
     def skew_ns(self) -> int | None:
         """X stamp minus RGB stamp in nanoseconds; None without X."""
         return None if self.x_stamp_ns is None else self.x_stamp_ns - self.rgb_stamp_ns
+
+
+@dataclass(frozen=True)
+class PreparedFrame:
+    """A frame before the model. planes, held: as of SegmentedFrame; timings_ms: so far."""
+
+    frame: Frame
+    planes: Planes | None
+    held: bool
+    timings_ms: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,7 @@ class EmptyWindows:
 class Pipeline:
     """Decodes, encodes and segments one pair after the other.
 
+    `process` is `prepare` and then `segment`; two threads may do one each, in the order of pairs.
     encoder, decode_x: encoding and alignment of X, and the decoder of its messages; None means
     those of the modality with default settings. convert: how RGB images are read, offline or in
     the live node. rgb: what the user says of them. settings: of X's encoding. look_every: the
@@ -176,6 +188,7 @@ class Pipeline:
         self.doubts = DoubtLog()
         self.refusals = Refusals()
         self.left_out: Counter[str] = Counter()
+        self._refused_as = ""
         self.segmented = 0
 
     @property
@@ -185,27 +198,38 @@ class Pipeline:
 
     def process(self, pair: MessagePair) -> SegmentedFrame | None:
         """The segmented frame; None if it was refused, which `refusals` then counts."""
+        prepared = self.prepare(pair)
+        return None if isinstance(prepared, str) else self.segment(prepared)
+
+    def prepare(self, pair: MessagePair) -> PreparedFrame | str:
+        """The frame and its planes; the reason under which it is counted if it was refused."""
         start = time.perf_counter()
         frame = self._decoded(pair)
         if frame is None:
-            return None
+            return self._refused_as
         self._look(frame)
         decoded = time.perf_counter()
         planes = self._try(lambda: self._encoded(frame), "refused_by_encoding")
         planes, held = self._valid(frame, planes)
         if planes is None and frame.x is not None:
-            return None
+            return self._refused_as
         encoded = time.perf_counter()
+        timings = {"decode": (decoded - start) * 1e3, "encode": (encoded - decoded) * 1e3}
+        return PreparedFrame(frame, planes, held, timings)
+
+    def segment(self, prepared: PreparedFrame) -> SegmentedFrame | None:
+        """The segmented frame; None if the model refused it, which `refusals` then counts."""
+        frame, planes = prepared.frame, prepared.planes
         modality = None if planes is None else frame.modality
-        result = self._try(
-            lambda: self._segmenter(frame.rgb, planes, modality), "refused_by_segmenter"
-        )
-        if result is None:
+        try:
+            result = self._segmenter(frame.rgb, planes, modality)
+        except SegRgbxError as err:
+            self.refusals.add(REFUSED_BY_MODEL, str(err))
             return None
         self.segmented += 1
-        timings = {"decode": (decoded - start) * 1e3, **result.timings_ms}
-        timings["encode"] = (encoded - decoded) * 1e3 + timings.get("encode", 0.0)
-        return SegmentedFrame(frame, result, timings, planes, held)
+        timings = {**prepared.timings_ms, **result.timings_ms}
+        timings["encode"] = prepared.timings_ms["encode"] + result.timings_ms.get("encode", 0.0)
+        return SegmentedFrame(frame, result, timings, planes, prepared.held)
 
     def doubted(self) -> list[str]:
         """A sentence on each doubt about the frames so far."""
@@ -242,7 +266,8 @@ class Pipeline:
             before, last = self._last_valid
             if 0 <= stamp - before <= empty.hold_limit_s * 1e9:
                 return last, True
-        self.left_out["x_without_valid_pixel"] += 1
+        self._refused_as = "x_without_valid_pixel"
+        self.left_out[self._refused_as] += 1
         return None, False
 
     def _try(self, step: Callable[[], T], reason: str) -> T | None:
@@ -250,6 +275,7 @@ class Pipeline:
             return step()
         except SegRgbxError as err:
             self.refusals.add(reason, str(err))
+            self._refused_as = reason
             return None
 
     def _decoded(self, pair: MessagePair) -> Frame | None:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segrgbx_core.commands import arguments, data
+from segrgbx_core.commands.runs import fail_under
 from segrgbx_core.modality import NO_X
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from segrgbx_core.commands.runs.fail_under import FailUnder
     from segrgbx_core.datasets import DatasetOptions, LabelledPairs
     from segrgbx_core.evaluation.protocol import Protocol
     from segrgbx_core.evaluation.results import Evaluated
@@ -78,6 +80,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     )
     arguments.add_force(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    fail_under.add_fail_under(parser)
     parser.set_defaults(run=run)
 
 
@@ -97,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
     from segrgbx_core.report.page import REPORT_FILE
     from segrgbx_core.stopping import StoppedError
 
+    asked = fail_under.asked(args)
     protocol = Protocol(args.scales, args.flip)
     _check(args)
     options = DatasetOptions(args.x, args.depth_scale, args.labels_from, args.allow_outside)
@@ -123,7 +127,21 @@ def run(args: argparse.Namespace) -> int:
             output().print(f"look at {args.out / REPORT_FILE}", soft_wrap=True)
     if done.interrupted is not None:
         raise StoppedError(done.interrupted)
-    return 0
+    return 0 if asked is None else _status(asked, done, args)
+
+
+def _status(asked: "FailUnder", done: "Evaluated", args: argparse.Namespace) -> int:
+    """Holds the scores against the thresholds; RGB alone is scored where X was degraded."""
+    from segrgbx_core.evaluation.summary import ALL
+    from segrgbx_core.runs.thresholds import Measured, checks
+
+    whole = done.scores.overall.frames
+    alone = [c.rgb_alone for c in done.curves if c.rgb_alone.overall.frames == whole]
+    figures = Measured(
+        scores={ALL: done.scores.overall, **done.scores.by_condition},
+        alone={ALL: alone[0].overall, **alone[0].by_condition} if alone else None,
+    )
+    return asked.status({args.root.resolve().name: checks(asked.thresholds, figures)}, args.json)
 
 
 def opened(

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segrgbx_core.commands import arguments
+from segrgbx_core.commands.runs import fail_under
 from segrgbx_core.modality import MODALITIES, NO_X
 from segrgbx_ros.commands.inspect import add_stamps
 
 if TYPE_CHECKING:
+    from segrgbx_core.commands.runs.fail_under import FailUnder
     from segrgbx_ros.bags.topics import TopicsTaken
     from segrgbx_ros.messages.rgb_words import RgbSettings
     from segrgbx_ros.pairing.matching import SyncSettings
@@ -53,6 +55,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         action="store_true",
         help="go on with a replay that SIGINT or SIGTERM stopped, given the same other options",
     )
+    fail_under.add_fail_under(parser)
     parser.set_defaults(run=run)
 
 
@@ -244,7 +247,7 @@ def sync_from(args: argparse.Namespace) -> "SyncSettings":
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replays, writes the report and prints the table; status 1 if the bag was incomplete.
+    """Replays, writes the report and prints tables; 1 for a cut bag or a missed threshold.
 
     SIGINT and SIGTERM end it after the current message, with the page of the masks so far.
     """
@@ -254,8 +257,9 @@ def run(args: argparse.Namespace) -> int:
     from segrgbx_ros.replay.options import ReplayOptions
     from segrgbx_ros.replay.report import write_report
 
+    asked = fail_under.asked(args)
     if args.resume and _is_whole(args.out):
-        return run_summary(argparse.Namespace(folder=args.out))
+        return _shown(args.out, asked)
     options = ReplayOptions(
         bag=args.bag,
         modality=args.modality,
@@ -288,7 +292,12 @@ def run(args: argparse.Namespace) -> int:
         raise StoppedError(summary.interrupted)
     if summary.interrupted is not None:
         notices().print(f"segrgbx: {summary.interrupted}")
-    return 0 if summary.complete else 1
+    return _status(summary, args.out, asked)
+
+
+def _status(summary: "ReplaySummary", folder: Path, asked: "FailUnder | None") -> int:
+    missed = 0 if asked is None else fail_under.check_folder(asked, folder)
+    return missed or (0 if summary.complete else 1)
 
 
 def _is_whole(out: Path) -> bool:
@@ -349,18 +358,23 @@ def add_summary_parser(subparsers: "arguments.Subparsers") -> None:
         "segrgbx summary out/demo",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="what `segrgbx replay` wrote")
+    fail_under.add_fail_under(parser)
     parser.set_defaults(run=run_summary)
 
 
 def run_summary(args: argparse.Namespace) -> int:
-    """Prints the table from DIR/summary.json; status 1 if the recording was incomplete."""
+    """Prints the table from DIR/summary.json; status as that of the replay."""
+    return _shown(args.folder, fail_under.asked(args))
+
+
+def _shown(folder: Path, asked: "FailUnder | None") -> int:
     from segrgbx_core.commands.terminal import notices, output
     from segrgbx_ros.commands.replay_table import print_summary
     from segrgbx_ros.replay.summary import read_summary
 
-    summary = read_summary(args.folder)
-    print_summary(output(), summary, args.folder)
+    summary = read_summary(folder)
+    print_summary(output(), summary, folder)
     _print_remarks(summary)
     if summary.interrupted is not None:
         notices().print(f"segrgbx: {summary.interrupted}")
-    return 0 if summary.complete else 1
+    return _status(summary, folder, asked)

@@ -137,7 +137,7 @@ def _pairing_problem(pair: PairingOutlook) -> str | None:
         return (
             f"Only {pair.live} of {images} on {pair.rgb} find {what} on {pair.x} within the live "
             f"node's {LEAST_S * 1e3:.0f} ms; start it with sync.slop {pair.slop_s:g}, as a replay "
-            "does by itself."
+            "does by itself, or with sync.x_time_offset if one clock is off."
         )
     whole = f"{pair.with_x} of {images} on {pair.rgb}"
     if messages_of(pair.modality).windowed:

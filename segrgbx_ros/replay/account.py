@@ -15,7 +15,7 @@ from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken, untaken_truth
 from segrgbx_ros.inspection.topic import header_stamp_ns
-from segrgbx_ros.pipeline import Percentiles, Pipeline
+from segrgbx_ros.pipeline import Percentiles, Pipeline, SegmentedFrame
 from segrgbx_ros.replay.options import ReplayOptions, settings_of
 from segrgbx_ros.replay.pairing import RecordedX, ReplayMatch, ReplayMatching
 from segrgbx_ros.replay.scoring import ReplayScoring
@@ -38,6 +38,7 @@ class Account:
     waiting: pairs that were not segmented yet. unreadable: messages by role and reason. lags: the
     first log times minus stamps of a topic, in nanoseconds. without_x, held, alone: masks whose X
     had no valid pixel, was an earlier image's, or was missing. stopped: what stopped the replay.
+    unwritten: masks that were lost with it.
     """
 
     options: ReplayOptions
@@ -57,6 +58,7 @@ class Account:
     held: int = 0
     alone: int = 0
     stopped: str | None = None
+    unwritten: int = 0
 
     @property
     def rgb_total(self) -> int:
@@ -139,7 +141,7 @@ class Account:
         dropped.update(self.matching.x_dropped)
         dropped.update(self.pipeline.dropped)
         dropped.update(self._all_unreadable())
-        not_reached = counts.rgb_pending + len(self.waiting)
+        not_reached = counts.rgb_pending + len(self.waiting) + self.unwritten
         if not_reached:
             dropped["not_reached" if self.stopped else "after_max_frames"] = not_reached
         return Frames(
@@ -236,10 +238,16 @@ class Account:
             if len(lags) < LAGS_KEPT:
                 lags.append(message.log_time_ns - stamp)
 
-    def rgb_dropped(self) -> dict[str, int]:
-        """RGB images dropped so far, by reason."""
+    def note(self, match: ReplayMatch, done: SegmentedFrame) -> None:
+        """Counts a mask whose X had no valid pixel, was an earlier image's, or was missing."""
+        x = match.pair.x
+        self.without_x += x is not None and not done.x_used
+        self.held += match.held or done.x_held
+        self.alone += x is None and self.topics.x is not None
+
+    def rgb_dropped_by_pairing(self) -> dict[str, int]:
+        """RGB images that came to no pair so far, by reason."""
         dropped = Counter(self.matching.rgb_dropped)
-        dropped.update(self.pipeline.dropped)
         dropped["unreadable_rgb_message"] += self.unreadable["unreadable_rgb_message"]
         return dict(dropped)
 

@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads one recording: messages to pairs, pairs to frames, frames to results."""
 
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
 
 from segrgbx_core import Segmenter
 from segrgbx_core.errors import is_out_of_memory
-from segrgbx_core.runs.rows import FrameRow
-from segrgbx_core.runs.writer import RunWriter
 from segrgbx_core.stopping import StoppedError
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
@@ -19,12 +14,12 @@ from segrgbx_ros.messages.cameras import CameraInfoMessage
 from segrgbx_ros.messages.images import AnyImage, stamp_ns
 from segrgbx_ros.messages.types import UnreadableMessageError, deserialized
 from segrgbx_ros.messages.video import VideoStream
-from segrgbx_ros.pairing.nearest import Pair
-from segrgbx_ros.pipeline import MessagePair, Pipeline, SegmentedFrame, mean_confidence
+from segrgbx_ros.pipeline import Pipeline
 from segrgbx_ros.replay.account import Account
+from segrgbx_ros.replay.frames import FrameStage
 from segrgbx_ros.replay.layers import PageLayers
 from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping, taken_stamp
-from segrgbx_ros.replay.output import FrameContext, ReplayOutput
+from segrgbx_ros.replay.output import ReplayOutput
 from segrgbx_ros.replay.pairing import ArrivedRgb, ReplayMatch
 from segrgbx_ros.replay.resume import FrameFacts, RecallingSegmenter, another_recording
 from segrgbx_ros.replay.rows import RowKeeper
@@ -70,31 +65,37 @@ class ReplayRun:
             statistics=FrameStatistics(segmenter.label_set),
         )
         self._report, self._stopping = progress, stopping
-        self._recall, self._before = recall, before
-        self._facts: list[FrameFacts] = []
-        self._run: RunWriter | None = None
-        self._held = ExitStack()
+        self._recall = recall
+        self._stage = FrameStage(
+            self._seen,
+            self._rows,
+            self._output,
+            recall,
+            before,
+            lambda: another_recording(options.out),
+        )
         self._camera_info = self._first_camera_info()
         self._video, self._newest_log_ns = VideoStream(topics.rgb), 0
 
     def finish(self) -> ReplaySummary:
         """Reads the recording to its end, or until it is to stop, and sums up."""
-        with ExitStack() as held:
-            self._held = held
-            output = held.enter_context(self._output())
+        with self._stage as stage:
             self._tell()
             try:
-                self._read(output)
+                self._read()
+                stage.finish()
             except Exception as err:
                 may_stop = self._seen.pipeline.segmented and self._may_stop()
                 if not may_stop or not is_out_of_memory(err):
                     raise
+                stage.give_up()
                 self._seen.stopped = NO_MEMORY
             self._tell()
-            why = "not_reached" if self._seen.stopped else "after_max_frames"
-            self._write_rows(self._rows.left(why))
-            if self._run is not None and self._seen.scoring.keeper is not None:
-                self._run.write_counts(self._seen.scoring.keeper.counts())
+            if stage.begun:
+                why = "not_reached" if self._seen.stopped else "after_max_frames"
+                stage.write_rows(self._rows.left(why))
+                stage.finish()
+                stage.write_counts()
         if self._recall is not None and self._recall.more:
             raise another_recording(self._seen.options.out)
         if not self._seen.pipeline.segmented:
@@ -103,24 +104,24 @@ class ReplayRun:
             raise self._seen.nothing_segmented()
         return self._seen.summary()
 
-    def _read(self, output: ReplayOutput) -> None:
+    def _read(self) -> None:
         for message in self._seen.bag.messages(self._seen.topics_used()):
             self._take(message)
-            self._release(output, message.log_time_ns - TRUTH_WAIT_NS)
-            if self._run is not None:
-                self._write_rows(self._rows.taken())
+            self._release(message.log_time_ns - TRUTH_WAIT_NS)
+            if self._stage.begun:
+                self._stage.write_rows(self._rows.taken())
             self._seen.stopped = self._stopping() if self._may_stop() else None
-            if self._enough() or self._seen.stopped is not None:
+            if self._stage.enough() or self._seen.stopped is not None:
                 return
         self._add_rgb(self._video.flush(), self._newest_log_ns)
         self._seen.x.finish()
         self._seen.matching.flush()
-        self._release(output, None)
+        self._release(None)
 
     @property
     def state(self) -> list[FrameFacts]:
         """What a resumption needs of each frame."""
-        return self._facts
+        return self._stage.facts
 
     def _may_stop(self) -> bool:
         """Not before everything from the interrupted replay is written again."""
@@ -181,79 +182,14 @@ class ReplayRun:
             self._seen.matching.add_rgb(stamp, ArrivedRgb(image, log_time_ns), log_time_ns)
             self._rows.refused(stamp, Counter(self._seen.matching.rgb_dropped) - before)
 
-    def _release(self, output: ReplayOutput, before_ns: int | None) -> None:
-        """Segments the decided pairs whose ground truth is present or no longer expected."""
-        while self._seen.waiting and not self._enough():
-            rgb = self._seen.waiting[0].pair.rgb
-            early = before_ns is not None and rgb.log_time_ns >= before_ns
-            if early and not self._seen.scoring.settled(_moment(rgb)):
+    def _release(self, before_ns: int | None) -> None:
+        """Passes on the decided pairs whose ground truth is present or no longer expected."""
+        while self._seen.waiting and not self._stage.enough():
+            moment = _moment(self._seen.waiting[0].pair.rgb)
+            early = before_ns is not None and moment.log_time_ns >= before_ns
+            if early and not self._seen.scoring.settled(moment):
                 return
-            self._segment(self._seen.waiting.popleft(), output)
-
-    def _segment(self, match: ReplayMatch, output: ReplayOutput) -> None:
-        pair = match.pair
-        messages: MessagePair = Pair(pair.rgb_stamp_ns, pair.rgb.msg, pair.x_stamp_ns, pair.x)
-        if self._recall is not None:
-            self._recall.stamp_ns = stamp_ns(pair.rgb.msg.header)
-        before = Counter(self._seen.pipeline.dropped)
-        done = self._seen.pipeline.process(messages)
-        if self._recall is not None and self._recall.contradicted:
-            raise another_recording(self._seen.options.out)
-        if done is None:
-            self._rows.refused(pair.rgb_stamp_ns, self._seen.pipeline.dropped - before)
-            return
-        self._seen.without_x += pair.x is not None and not done.x_used
-        self._seen.held += match.held or done.x_held
-        self._seen.alone += pair.x is None and self._seen.topics.x is not None
-        index = len(self._facts)
-        known = self._seen.scoring.score(index, done, _moment(pair.rgb))
-        context = FrameContext(
-            header=pair.rgb.msg.header,
-            log_time_ns=pair.rgb.log_time_ns,
-            dropped=self._seen.rgb_dropped(),
-            camera_info=self._camera_info,
-            truth=known.truth,
-            x_held=match.held,
-            x_reason=match.x_reason,
-        )
-        facts = self._written(output, done, context)
-        self._facts.append(facts)
-        self._write_rows([self._rows.segmented(index, done, context, known, facts)])
-        self._seen.statistics.add(
-            done.segmentation, facts.stage_ms, done.frame.skew_ns, facts.confidence
-        )
-
-    def _written(
-        self, output: ReplayOutput, done: SegmentedFrame, context: FrameContext
-    ) -> FrameFacts:
-        """Writes a frame, computed now or taken from the interrupted replay."""
-        if self._recall is not None and self._recall.taken is not None:
-            facts = self._before[len(self._facts)]
-            known = replace(done, timings_ms=dict(facts.stage_ms))
-            output.write_again(known, context, self._recall.taken.messages)
-            self._opened().write_mask(f"{len(self._facts):06d}", done.segmentation.labels)
-            return facts
-        start = time.perf_counter()
-        self._opened().write_mask(f"{len(self._facts):06d}", done.segmentation.labels)
-        mask_ms = (time.perf_counter() - start) * 1e3
-        timings = {**done.timings_ms, "output": mask_ms + output.write(done, context)}
-        confidence = mean_confidence(done.segmentation)
-        return FrameFacts(done.frame.rgb_stamp_ns, timings, confidence)
-
-    def _write_rows(self, rows: Sequence[FrameRow]) -> None:
-        """Nothing before the first mask, since a replay without one leaves nothing."""
-        for row in rows:
-            if self._run is not None:
-                self._run.write_row(row)
-
-    def _opened(self) -> RunWriter:
-        """The run's files, made with the first mask and closed with the result."""
-        if self._run is None:
-            keeper = self._seen.scoring.keeper
-            alone = keeper is not None and keeper.alone
-            made = RunWriter(self._seen.options.out, self._seen.segmenter.label_set, alone)
-            self._run = self._held.enter_context(made)
-        return self._run
+            self._stage.add(self._seen.waiting.popleft(), moment, self._camera_info)
 
     def _first_camera_info(self) -> CameraInfoMessage | None:
         topic = self._seen.topics.camera_info
@@ -275,10 +211,6 @@ class ReplayRun:
             topics.condition: "condition",
         }
         return roles.get(topic, "camera_info")
-
-    def _enough(self) -> bool:
-        limit = self._seen.options.max_frames
-        return limit is not None and self._seen.pipeline.segmented >= limit
 
     def _tell(self) -> None:
         if self._report is not None:

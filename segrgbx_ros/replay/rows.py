@@ -59,6 +59,10 @@ class RowKeeper:
         waiting = [FrameRow(None, "", stamp, reason) for stamp in self._waiting]
         return [*self.taken(), *waiting]
 
+    def has_mask(self, stamp_ns: int) -> None:
+        """Notes an image whose mask is being written."""
+        self._waiting.pop(stamp_ns, None)
+
     def segmented(
         self,
         index: int,
@@ -68,7 +72,6 @@ class RowKeeper:
         facts: FrameFacts,
     ) -> FrameRow:
         """The line of a mask."""
-        self._waiting.pop(done.frame.rgb_stamp_ns, None)
         shares, unlabelled = class_fractions(done.segmentation)
         skew, confidence = done.frame.skew_ns, facts.confidence
         named = dict(zip(self._names, (float(share) for share in shares), strict=True))

@@ -50,6 +50,15 @@ class FrameTruth:
     scores: FrameScores | None = None
 
 
+@dataclass(frozen=True)
+class FrameLook:
+    """What the scores of a mask need. alone: the answer from RGB alone, None where it is known."""
+
+    condition: str
+    truth: Labels | None = None
+    alone: Segmentation | None = None
+
+
 class ReplayScoring:
     """What a replay knows of the truth.
 
@@ -82,36 +91,42 @@ class ReplayScoring:
             return conditions.settled(moment.log_time_ns)
         return True
 
-    def score(self, index: int, done: SegmentedFrame, moment: Moment) -> FrameTruth:
-        """Scores the mask of an image; index: of the mask."""
+    def look(self, index: int, done: SegmentedFrame, moment: Moment) -> FrameLook:
+        """What the scores of a mask need; runs the model where RGB alone is scored."""
         condition = "" if self.conditions is None else self.conditions.of(moment)
         truth = None if self.truth is None else self.truth.take(moment.stamp_ns)
-        if truth is None or self.truth is None or self.keeper is None:
-            return FrameTruth(condition)
+        wanted = truth is not None and done.x_used and index not in self._before
+        if self._segmenter is None or not wanted:
+            return FrameLook(condition, truth)
+        start = time.perf_counter()
         try:
-            answer = self._sized(done.segmentation, truth)
-            alone = self._alone(index, done, answer, truth)
-            scores = self.keeper.add(index, condition, answer, truth, alone)
+            alone = self._segmenter(done.frame.rgb)
+        except SegRgbxError:
+            return FrameLook(condition, None)
+        self.alone_ms.append((time.perf_counter() - start) * 1e3)
+        return FrameLook(condition, truth, alone)
+
+    def score(self, index: int, done: SegmentedFrame, look: FrameLook) -> FrameTruth:
+        """Scores a mask; index: of the mask."""
+        if look.truth is None or self.truth is None or self.keeper is None:
+            return FrameTruth(look.condition)
+        try:
+            answer = self._sized(done.segmentation, look.truth)
+            alone = self._alone(index, answer, look)
+            scores = self.keeper.add(index, look.condition, answer, look.truth, alone)
         except SegRgbxError as err:
             self.truth.refuse(str(err))
-            return FrameTruth(condition)
-        return FrameTruth(condition, truth, scores)
+            return FrameTruth(look.condition)
+        return FrameTruth(look.condition, look.truth, scores)
 
-    def _alone(
-        self, index: int, done: SegmentedFrame, answer: Segmentation, truth: Labels
-    ) -> Counts | None:
+    def _alone(self, index: int, answer: Segmentation, look: FrameLook) -> Counts | None:
         """The counts of RGB alone; those of the mask itself where X took no part in it."""
-        if self._segmenter is None or self.keeper is None:
+        if self._segmenter is None or self.keeper is None or look.truth is None:
             return None
-        if not done.x_used:
-            return self.keeper.counts_of(answer.labels, truth)
-        known = self._before.get(index)
-        if known is not None:
-            return known
-        start = time.perf_counter()
-        without = self._segmenter(done.frame.rgb)
-        self.alone_ms.append((time.perf_counter() - start) * 1e3)
-        return self.keeper.counts_of(self._sized(without, truth).labels, truth)
+        if look.alone is None and index in self._before:
+            return self._before[index]
+        without = answer if look.alone is None else self._sized(look.alone, look.truth)
+        return self.keeper.counts_of(without.labels, look.truth)
 
     def _sized(self, answer: Segmentation, truth: Labels) -> Segmentation:
         """The answer at the truth's size, if that has the same shape."""

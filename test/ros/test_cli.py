@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.store import save_model
 from segrgbx_ros import cli
 
-NAMES = ("scenes", "inspect", "segment", "replay", "summary", "info", "train")
+NAMES = ("scenes", "inspect", "segment", "replay", "summary", "compare", "info", "train")
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +274,31 @@ def test_replay_leaves_everything_and_tells_it(
         assert words in said
     assert cli.main(["summary", str(out)]) == 0
     assert capsys.readouterr().out.strip() in said
+
+
+def test_a_replay_that_misses_a_threshold_ends_with_one(
+    drive: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, bounds, junit = tmp_path / "out", tmp_path / "t.yaml", tmp_path / "junit.xml"
+    given = ("--fail-under", str(bounds), "--junit", str(junit))
+    bounds.write_text("{miou: 0.99, segmented: 0.1}")
+
+    assert replay(drive, model, out, *given) == 1
+
+    miou = json.loads((out / "summary.json").read_text())["miou"]
+    sentence = f"segrgbx: t.yaml: mIoU is {miou:.3f}; expected at least 0.990."
+    assert sentence in capsys.readouterr().err
+    [suite] = ElementTree.parse(junit).getroot()
+    assert [case.find("failure") is None for case in suite] == [False, True]
+    assert cli.main(["summary", str(out), *given]) == 1
+    bounds.write_text(f"{{miou: {miou}, latency_p95_ms: 1e9, ece: 1, gain: -1}}")
+    assert cli.main(["summary", str(out), *given]) == 0
+    bounds.write_text("loss: {miou: 0}")
+    assert replay(drive, model, tmp_path / "none", *given) == 2
+    assert "segrgbx compare BEFORE AFTER" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+    assert cli.main(["compare", str(out), str(out), "--resamples", "100"]) == 0
+    assert "is equal to" in capsys.readouterr().out
 
 
 def test_replay_of_a_truncated_bag_is_done_in_part(

@@ -164,7 +164,17 @@ def test_clocks_that_differ_between_rgb_and_x(tmp_path: Path) -> None:
 def test_a_constant_offset_says_how_to_replay(tmp_path: Path) -> None:
     inspection = inspected(write_bag(tmp_path / "bag", drive(10, 40.0)))
     (said,) = inspection.problems
-    assert "40 ms: replay with --slop 0.06" in said
+    assert "Only 0 of 10" in said
+    assert "sync.slop 0.06" in said
+    assert "sync.x_time_offset" in said
+
+
+def test_an_offset_that_no_slop_bridges_says_how_to_replay(tmp_path: Path) -> None:
+    entries: list[Entry] = [("/rgb/image_raw", 1000 * k, rgb(1000 * k)) for k in range(6)]
+    entries += [("/thermal/image_raw", 1000 * k + 400, counts(1000 * k + 400)) for k in range(6)]
+    (said,) = inspected(write_bag(tmp_path / "bag", entries)).problems
+    assert "within 100 ms" in said
+    assert "400 ms: replay with --slop 0.6" in said
     assert "--x-time-offset" in said
 
 
