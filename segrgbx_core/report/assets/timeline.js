@@ -65,22 +65,38 @@ function startTimeline() {
 
 function addIouCharts() {
   const unit = { range: [0, 1], digits: 3 };
-  addLines("Mean IoU", "", unit, [
+  addLines("Mean IoU", "", { ...unit, range: aroundValues }, [
     [withName, "--with", frames.miou],
     ["RGB alone", "--alone", frames.aloneMiou],
   ]);
+  const gain = frames.miou.map((value, row) => difference(value, frames.aloneMiou[row]));
+  addLines("Gain in mean IoU by X", "above 0: better with X", { digits: 3, range: aroundZero, signed: true },
+    [["gain", "--good", gain]]);
   const lines = classesSeen.map((id) => [className(id), id, frames.ious[id]]);
   addLines("IoU by class", withName, { ...unit, height: 140 }, lines);
 }
 
 /** A chart of lines; those without a value are left out, and the chart without a line. */
-function addLines(title, note, { range, digits, zero, height = 80 }, lines) {
+function addLines(title, note, { range, digits, zero, signed, height = 80 }, lines) {
   const some = lines.filter(([, , values]) => values.some((value) => value !== null));
   if (some.length === 0) return;
   const series = some.map(([label, color]) =>
-    line(label, color, { value: (_, value) => shown(value, digits) }));
+    line(label, color, { value: (_, value) => shown(value, digits), ...(signed && bars) }));
   const scale = range ? { range } : { range: zero ? fromZero : undefined };
   addLaneChart(title, note, series, some.map(([, , values]) => column(values)), scale, height);
+}
+
+/** From each value to zero, since their sign is what matters. */
+const bars = { paths: uPlot.paths.bars({ size: [0.8, 6, 1] }), width: 0, fill: () => cssColor("--good") };
+
+function aroundValues(_, low, high) {
+  const margin = Math.max(0.02, (high - low) / 8);
+  return low === null ? [0, 1] : [Math.max(0, low - margin), Math.min(1, high + margin)];
+}
+
+function aroundZero(_, low, high) {
+  const far = Math.max(0.02, Math.abs(low ?? 0), Math.abs(high ?? 0)) * 1.1;
+  return [-far, far];
 }
 
 function fromZero(_, low, high) {

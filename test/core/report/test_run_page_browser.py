@@ -228,7 +228,7 @@ def test_zoom_keeps_the_frame_in_sight(page: "Page") -> None:
         page.keyboard.press(key)
     heads = page.locator("#timeline .playhead")
     assert all(heads.nth(i).is_visible() for i in range(heads.count()))
-    assert heads.count() == 7
+    assert heads.count() == 8
 
 
 def test_pointing_names_the_classes_of_a_pixel(page: "Page") -> None:
