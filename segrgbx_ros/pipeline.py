@@ -155,7 +155,7 @@ class Pipeline:
     encoder, decode_x: encoding and alignment of X, and the decoder of its messages; None means
     those of the modality with default settings. convert: how RGB images are read, offline or in
     the live node. rgb: what the user says of them. settings: of X's encoding. look_every: the
-    first of how many frames is looked at for `doubts`. empty: for events; may be set anew. A step
+    first of how many frames is looked at for `doubts`. empty: for events; may be replaced. A step
     back in time of more than a second resets the encoder.
     """
 

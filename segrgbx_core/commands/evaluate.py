@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     protocol = Protocol(args.scales, args.flip)
     _check(args)
     options = DatasetOptions(args.x, args.depth_scale, args.labels_from, args.allow_outside)
-    pairs = opened(args.root, args.dataset, args.split, options)
+    pairs = opened_samples(args.root, args.dataset, args.split, options)
     segmenter = _segmenter(args, pairs)
     use_x = bool(segmenter.card.modalities) and not args.without_x and pairs.modality != NO_X
     _check_x(args, pairs, segmenter, use_x)
@@ -144,7 +144,7 @@ def _status(asked: "FailUnder", done: "Evaluated", args: argparse.Namespace) -> 
     return asked.status({args.root.resolve().name: checks(asked.thresholds, figures)}, args.json)
 
 
-def opened(
+def opened_samples(
     root: Path, name: str | None, split: str | None, options: "DatasetOptions"
 ) -> "LabelledPairs":
     """Opens the split of the named dataset, or a folder of the plain format without a name.

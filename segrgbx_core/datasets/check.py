@@ -40,8 +40,8 @@ MASKS = "labels that look like black-and-white masks"
 STRAY = "X and labels without an image"
 SHARED, UNLISTED = "samples in two splits", "images in no split"
 ABSENT = "classes that never occur"
-OTHERS = "splits with another number of samples than the owners'"
-NOT_HERE = "splits of the owners' that are not here"
+OTHERS = "splits with another number of samples than published"
+NOT_HERE = "published splits that are not here"
 
 
 @dataclass(frozen=True)

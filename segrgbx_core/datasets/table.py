@@ -53,7 +53,7 @@ class DatasetKind:
     """One row of the table.
 
     layout: one line on what the root holds. sources: the choices of X, the default first; empty
-    if there is only one. takes: the other options that apply. counts: the owners' samples per
+    if there is only one. takes: the other options that apply. counts: the authors' samples per
     split.
     """
 

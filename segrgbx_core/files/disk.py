@@ -161,11 +161,25 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     It has a hidden random name and is made new, so that nothing is written through a link. Raises
     OutputError as `disk_errors` does; an older file of the path's name is then untouched.
     """
+    with _part_of(path) as part, os.fdopen(os.open(part, _NEW, 0o666), "wb") as file:
+        yield file
+
+
+@contextmanager
+def replacing_by_name(path: Path) -> Iterator[Path]:
+    """As `replacing`, for libraries that open a file by its name: that of the empty new file."""
+    with _part_of(path) as part:
+        os.close(os.open(part, _NEW, 0o666))
+        yield part
+
+
+@contextmanager
+def _part_of(path: Path) -> Iterator[Path]:
+    """A hidden random name, whose file is renamed after the block, or removed on an error."""
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     with disk_errors(path):
         try:
-            with os.fdopen(os.open(part, _NEW, 0o666), "wb") as file:
-                yield file
+            yield part
             part.replace(path)
         except BaseException as err:
             with suppress(OSError):

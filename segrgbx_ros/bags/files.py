@@ -33,8 +33,14 @@ class DataFile(Protocol):
     last_ns: int | None
     cut: bool
 
-    def messages(self, topics: Collection[str], damage: Damage) -> Iterator[BagMessage]:
-        """The messages of these topics in log-time order; what cannot be read is counted."""
+    def messages(
+        self, topics: Collection[str], damage: Damage, between: tuple[int, int] | None = None
+    ) -> Iterator[BagMessage]:
+        """The messages of these topics in log-time order; what cannot be read is counted.
+
+        between: first log time and the one behind the last; what lies outside may be left out
+        where that saves reading it.
+        """
         ...
 
 

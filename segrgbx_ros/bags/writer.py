@@ -2,7 +2,7 @@
 """Writes recordings: a thin layer over rosbags, and the topics of a replay's result."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -27,9 +27,10 @@ from segrgbx_core.files.disk import disk_errors
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.messages.cameras import CameraInfoMessage
-from segrgbx_ros.messages.images import image_message
+from segrgbx_ros.messages.images import CompressedImageMessage, image_message
 from segrgbx_ros.messages.types import (
     CAMERA_INFO,
+    COMPRESSED_IMAGE,
     IMAGE,
     LABEL_INFO,
     STATUS,
@@ -61,6 +62,7 @@ def _qos(durability: QosDurability, depth: int) -> Qos:
 
 STREAM_QOS = _qos(QosDurability.VOLATILE, 10)
 LATCHED_QOS = _qos(QosDurability.TRANSIENT_LOCAL, 1)
+RGB_PICTURES, X_PICTURES = IMAGE_TOPICS = ("/segrgbx/rgb/compressed", "/segrgbx/x/compressed")
 
 
 class _SqliteWriter(Sqlite3Writer):
@@ -145,6 +147,7 @@ class ResultWriter:
     """Writes the result of a replay as a recording, with the topics of the live node.
 
     Every header is that of the RGB image. label_info is written once, before the first mask.
+    images: of IMAGE_TOPICS, those that every frame has.
     """
 
     TOPICS = (
@@ -156,7 +159,13 @@ class ResultWriter:
     )
     CAMERA_INFO_TOPIC = "/segrgbx/camera_info"
 
-    def __init__(self, folder: Path, label_set: LabelSet, with_camera_info: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        label_set: LabelSet,
+        with_camera_info: bool,
+        images: Iterable[str] = (),
+    ) -> None:
         self._label_set = label_set
         self._bag = BagWriter(folder)
         self._labels_written = False
@@ -164,6 +173,8 @@ class ResultWriter:
             self._bag.add_topic(*topic)
         if with_camera_info:
             self._bag.add_topic(self.CAMERA_INFO_TOPIC, CAMERA_INFO)
+        for name in images:
+            self._bag.add_topic(name, COMPRESSED_IMAGE)
 
     def __enter__(self) -> "ResultWriter":
         return self
@@ -182,8 +193,9 @@ class ResultWriter:
         header: Header,
         outputs: FramePictures,
         camera_info: CameraInfoMessage | None,
+        images: Mapping[str, CompressedImageMessage] | None = None,
     ) -> None:
-        """Writes mask, confidence and overlay with the given header, and the calibration."""
+        """Writes mask, confidence and overlay with the given header, calibration and images."""
         if not self._labels_written:
             info = label_info(self._label_set, header)
             self._bag.write("/segrgbx/label_info", log_time_ns, info)
@@ -197,6 +209,8 @@ class ResultWriter:
             self._bag.write(f"/segrgbx/{name}", log_time_ns, msg)
         if camera_info is not None:
             self._bag.write(self.CAMERA_INFO_TOPIC, log_time_ns, camera_info)
+        for topic, image in (images or {}).items():
+            self._bag.write(topic, log_time_ns, image)
 
     def write_again(self, messages: Iterable[BagMessage]) -> None:
         """Writes what an earlier replay wrote for a frame, label_info included, as it is."""

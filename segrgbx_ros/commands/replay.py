@@ -9,13 +9,19 @@ from segrgbx_core.commands import arguments
 from segrgbx_core.commands.runs import fail_under
 from segrgbx_core.modality import MODALITIES, NO_X
 from segrgbx_ros.commands.inspect import add_stamps
+from segrgbx_ros.commands.replay_drives import add_drives, is_set, print_earlier_set, run_drives
 
 if TYPE_CHECKING:
     from segrgbx_core.commands.runs.fail_under import FailUnder
     from segrgbx_ros.bags.topics import TopicsTaken
     from segrgbx_ros.messages.rgb_words import RgbSettings
     from segrgbx_ros.pairing.matching import SyncSettings
-    from segrgbx_ros.replay.options import ReplayOptions, Stopping, TruthOptions
+    from segrgbx_ros.replay.options import (
+        FurtherFiles,
+        ReplayOptions,
+        Stopping,
+        TruthOptions,
+    )
     from segrgbx_ros.replay.summary import ReplaySummary
 
 
@@ -27,7 +33,9 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         "Segment a ROS 2 recording (MCAP or sqlite3) and write a report.",
         "segrgbx replay out/drive --modality thermal --out out/demo",
     )
-    parser.add_argument("bag", type=Path, metavar="BAG", help="a bag's folder, or its one file")
+    parser.add_argument(
+        "bags", type=Path, nargs="+", metavar="BAG", help="a bag's folder, or its one file"
+    )
     parser.add_argument(
         "--modality",
         choices=(*MODALITIES, NO_X),
@@ -56,7 +64,54 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         help="go on with a replay that SIGINT or SIGTERM stopped, given the same other options",
     )
     fail_under.add_fail_under(parser)
+    _add_files(parser)
+    add_drives(parser)
     parser.set_defaults(run=run)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """Adds what is written for other tools."""
+    group = parser.add_argument_group("for other tools")
+    group.add_argument(
+        "--no-images",
+        action="store_true",
+        help="leave RGB and X out of the result bag, which then opens beside the recording alone",
+    )
+    group.add_argument(
+        "--rrd",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="FILE.rrd",
+        help="write a Rerun recording, too (default: DIR/replay.rrd; needs the extra rerun)",
+    )
+    group.add_argument(
+        "--video",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="FILE.mp4",
+        help="write a video, too (default: DIR/replay.mp4; needs the extra video)",
+    )
+    group.add_argument(
+        "--video-of",
+        choices=("overlay", "panels"),
+        default="overlay",
+        help="with --video: the mask over RGB, or RGB, X and ground truth beside it (default: "
+        "overlay)",
+    )
+
+
+def files_from(args: argparse.Namespace) -> "FurtherFiles":
+    """What is written for other tools, from the options."""
+    from segrgbx_ros.replay.options import FurtherFiles
+    from segrgbx_ros.replay.output import RRD_FILE, VIDEO_FILE
+
+    def place(told: Path | None, name: str) -> Path | None:
+        return args.out / name if told == Path() else told
+
+    rrd, video = place(args.rrd, RRD_FILE), place(args.video, VIDEO_FILE)
+    return FurtherFiles(not args.no_images, rrd, video, args.video_of)
 
 
 def _add_rgb(parser: argparse.ArgumentParser) -> None:
@@ -258,10 +313,10 @@ def run(args: argparse.Namespace) -> int:
     from segrgbx_ros.replay.report import write_report
 
     asked = fail_under.asked(args)
-    if args.resume and _is_whole(args.out):
+    if args.resume and not is_set(args) and _is_whole(args.out):
         return _shown(args.out, asked)
     options = ReplayOptions(
-        bag=args.bag,
+        bag=args.bags[0],
         modality=args.modality,
         out=args.out,
         rgb_topic=args.rgb_topic,
@@ -282,7 +337,10 @@ def run(args: argparse.Namespace) -> int:
         stamps=args.stamps,
         truth=truth_from(args),
         fit_slop=args.slop is None,
+        files=files_from(args),
     )
+    if is_set(args):
+        return run_drives(args, options, asked)
     with StopRequest() as stop:
         summary = _replayed(options, lambda: stop.asked)
         write_report(args.out)
@@ -364,7 +422,10 @@ def add_summary_parser(subparsers: "arguments.Subparsers") -> None:
 
 def run_summary(args: argparse.Namespace) -> int:
     """Prints the table from DIR/summary.json; status as that of the replay."""
-    return _shown(args.folder, fail_under.asked(args))
+    asked = fail_under.asked(args)
+    if (status := print_earlier_set(args.folder, asked)) is not None:
+        return status
+    return _shown(args.folder, asked)
 
 
 def _shown(folder: Path, asked: "FailUnder | None") -> int:

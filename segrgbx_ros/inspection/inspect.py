@@ -10,6 +10,7 @@ from segrgbx_core.modality import MODALITIES
 from segrgbx_core.readings import same_aspect
 from segrgbx_core.wording import counted, spoken
 from segrgbx_ros.bags.reader import BagReader
+from segrgbx_ros.bags.topics import OWN_RESULT
 from segrgbx_ros.inspection.roles import RGB
 from segrgbx_ros.inspection.timing import Times
 from segrgbx_ros.inspection.topic import TopicReport, TopicWatch
@@ -179,7 +180,9 @@ def _field_problems(
 
 
 def _missing_parts(topics: tuple[TopicReport, ...]) -> list[str]:
-    """Sentences on the roles that no topic can serve in."""
+    """Sentences on the roles that no topic can serve in; a result of ours alone needs none."""
+    if topics and all(OWN_RESULT.search(t.name) for t in topics):
+        return []
     if not any(RGB in t.roles.can for t in topics):
         return ["No topic can serve as RGB: there is no image of a colour encoding."]
     if not any(role in MODALITIES for t in topics for role in t.roles.can):

@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.camera_model import CameraModel
-from segrgbx_ros.messages.guard import guarded_message
-from segrgbx_ros.messages.types import Header
+from segrgbx_ros.messages.types import Header, guarded_message
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 

@@ -167,6 +167,7 @@ class FrameStage:
             truth=look.truth,
             x_held=match.held,
             x_reason=match.x_reason,
+            rgb_message=match.pair.rgb.msg,
         )
         self._count += 1
         self._rows.has_mask(match.pair.rgb_stamp_ns)

@@ -23,6 +23,8 @@ from segrgbx_core.files.disk import (
 )
 from segrgbx_core.files.images import write_png
 from segrgbx_core.labels.label_set import LabelSet
+from segrgbx_core.pictures.frames import four_up
+from segrgbx_core.readings import RgbImage
 from segrgbx_core.report.layers import LAYER_FOLDER
 from segrgbx_core.report.run_page import FILES_FOLDER, page_files
 from segrgbx_core.runs.folder import MASK_FOLDER, SUMMARY_FILE
@@ -30,8 +32,10 @@ from segrgbx_core.runs.writer import RUN_FILES
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.writer import ResultWriter
 from segrgbx_ros.messages.cameras import CameraInfoMessage
+from segrgbx_ros.messages.images import AnyImage
 from segrgbx_ros.messages.types import STATUS, Header, message
 from segrgbx_ros.pipeline import SegmentedFrame, frame_status, pictures_of
+from segrgbx_ros.replay.tools.pictures import PICTURES
 
 OWN_PICTURE = re.compile(r"\d{6}\.png")
 RESULT, OVERLAYS = "result", "overlays"
@@ -39,6 +43,7 @@ FOLDERS = (RESULT, OVERLAYS, MASK_FOLDER, LAYER_FOLDER, FILES_FOLDER)
 RESULT_FILES = ("result.mcap", "metadata.yaml", "metadata.yaml.tmp")
 STATE_FILE = "resume.npz"
 BEFORE = ".result-before"
+LAYOUT_FILE, RRD_FILE, VIDEO_FILE = FURTHER = ("foxglove_layout.json", "replay.rrd", "replay.mp4")
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class FrameContext:
     """What the result holds of a frame besides its segmentation.
 
     dropped: RGB images dropped so far, by reason. truth: (H, W) uint8 or None. x_held, x_reason:
-    of the frame's `Match`.
+    of the frame's `Match`. rgb_message: as recorded, None for pixels alone.
     """
 
     header: Header
@@ -56,6 +61,7 @@ class FrameContext:
     truth: npt.NDArray[np.uint8] | None
     x_held: bool = False
     x_reason: str = ""
+    rgb_message: AnyImage | None = None
 
 
 class FrameOutput(Protocol):
@@ -106,7 +112,7 @@ def reopen_replay_output(out: Path) -> None:
     """
     need_no_links(out / name for name in FOLDERS)
     with disk_errors(out):
-        for path in (*page_files(out), out / SUMMARY_FILE):
+        for path in (*page_files(out), *(out / name for name in (SUMMARY_FILE, *FURTHER))):
             path.unlink(missing_ok=True)
 
 
@@ -116,7 +122,7 @@ def _own_files(out: Path) -> list[Path]:
     return [
         *(out / folder / name for folder in (RESULT, BEFORE) for name in RESULT_FILES),
         *(path for path in pictures if OWN_PICTURE.fullmatch(path.name)),
-        *(out / name for name in (SUMMARY_FILE, STATE_FILE, *RUN_FILES)),
+        *(out / name for name in (SUMMARY_FILE, STATE_FILE, *RUN_FILES, *FURTHER)),
         *page_files(out),
     ]
 
@@ -130,6 +136,7 @@ class ReplayOutput:
         label_set: LabelSet,
         model: str,
         with_camera_info: bool,
+        images: Sequence[str] = (),
         further: Sequence[FrameOutput] = (),
     ) -> None:
         self._out = out
@@ -137,7 +144,7 @@ class ReplayOutput:
         self._model = model
         self._with_camera_info = with_camera_info
         self._bag: ResultWriter | None = None
-        self._further = further
+        self._images, self._further = images, further
         self._count = 0
 
     def __enter__(self) -> "ReplayOutput":
@@ -164,7 +171,9 @@ class ReplayOutput:
         bag = self._opened()
         start = time.perf_counter()
         outputs = pictures_of(done)
-        bag.write_outputs(context.log_time_ns, context.header, outputs, _restamped(context))
+        images = {topic: PICTURES[topic](done, context) for topic in self._images}
+        camera_info = _restamped(context)
+        bag.write_outputs(context.log_time_ns, context.header, outputs, camera_info, images)
         name = f"{self._count:06d}.png"
         write_png(self._out / OVERLAYS / name, outputs.overlay)
         output_ms = (time.perf_counter() - start) * 1e3
@@ -192,7 +201,9 @@ class ReplayOutput:
     def _opened(self) -> ResultWriter:
         if self._bag is None:
             make_folder(self._out / OVERLAYS)
-            self._bag = ResultWriter(self._out / RESULT, self._label_set, self._with_camera_info)
+            self._bag = ResultWriter(
+                self._out / RESULT, self._label_set, self._with_camera_info, self._images
+            )
         return self._bag
 
     def _status(self, done: SegmentedFrame, context: FrameContext, output_ms: float) -> object:
@@ -206,6 +217,18 @@ class ReplayOutput:
             x_reason=context.x_reason,
         )
         return message(STATUS, header=context.header, **vars(status))
+
+
+def four_up_of(done: SegmentedFrame, context: FrameContext) -> RgbImage:
+    """The four-up picture of a frame."""
+    planes = done.planes if done.x_used else None
+    return four_up(
+        done.frame.rgb,
+        None if planes is None else planes.data,
+        done.segmentation,
+        context.truth,
+        None if planes is None else planes.valid,
+    )
 
 
 def _restamped(context: FrameContext) -> CameraInfoMessage | None:

@@ -26,6 +26,7 @@ from segrgbx_ros.replay.rows import RowKeeper
 from segrgbx_ros.replay.scoring import ReplayScoring
 from segrgbx_ros.replay.sensor import make_matching
 from segrgbx_ros.replay.summary import FrameStatistics, ReplaySummary
+from segrgbx_ros.replay.tools.outputs import bag_images, further_outputs
 from segrgbx_ros.truth.conditions import Moment, RecordedConditions
 from segrgbx_ros.truth.recorded import RecordedTruth
 
@@ -138,7 +139,16 @@ class ReplayRun:
             self._seen.segmenter.label_set,
             self._seen.segmenter.card.name,
             self._camera_info is not None,
-            [PageLayers(out, expected)],
+            bag_images(self._seen.options.files, self._seen.topics),
+            [
+                PageLayers(out, expected),
+                *further_outputs(
+                    self._seen.options,
+                    self._seen.segmenter.label_set,
+                    self._seen.bag,
+                    self._seen.topics,
+                ),
+            ],
         )
 
     def _take(self, message: BagMessage) -> None:

@@ -28,6 +28,7 @@ from segrgbx_ros.replay.resume import (
 from segrgbx_ros.replay.scoring import make_scoring
 from segrgbx_ros.replay.sensor import fitted, make_pipeline
 from segrgbx_ros.replay.summary import ReplaySummary
+from segrgbx_ros.replay.tools.outputs import check_further
 
 
 def replay(
@@ -47,7 +48,7 @@ def replay(
     Raises SegRgbxError if nothing could be segmented, and for each error in the options;
     StoppedError if it was stopped before the first mask.
     """
-    with no_empty_folders(options.out), BagReader(options.bag) as bag:
+    with no_empty_folders(options.out), BagReader(options.bag, options.span) as bag:
         topics = find_topics(
             bag,
             options.modality,
@@ -60,6 +61,8 @@ def replay(
             used = bag.topic(name)
             if used is not None and used.msgtype in VIDEO_TYPES:
                 need_video_package(name)
+        inputs = [options.bag, *options.cameras.files(), *options.truth.files()]
+        check_further(options, inputs)
         if segmenter is None:
             segmenter = Segmenter(
                 options.model,
@@ -78,9 +81,17 @@ def replay(
             return _resumed(parts, begun_with)
         pipeline = make_pipeline(options, bag, topics, segmenter)
         scoring = make_scoring(options, bag, topics, segmenter.label_set, segmenter)
-        inputs = [options.bag, *options.cameras.files(), *options.truth.files()]
         claim_replay_output(options.out, options.force, inputs)
-        run = ReplayRun(options, bag, topics, segmenter, pipeline, scoring, progress, stopping)
+        run = ReplayRun(
+            options,
+            bag,
+            topics,
+            segmenter,
+            pipeline,
+            scoring,
+            progress=progress,
+            stopping=stopping,
+        )
         return _finished(run, options.out, begun_with)
 
 

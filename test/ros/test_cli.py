@@ -221,10 +221,10 @@ def test_memory_that_runs_out_in_a_drive_is_said(
     monkeypatch.setattr("segrgbx_core.scenes.Drive.rgb_at", run_out)
     out = tmp_path / "out"
     assert cli.main(["scenes", str(out), "--format", kind, "--size", "64x48"]) == 2
-    assert capsys.readouterr().err == (
-        f"segrgbx: Memory ran out in rendering scenes of 64x48 into {out}; free some, or give a "
-        "smaller --size.\n"
-    )
+    said = capsys.readouterr().err
+    assert said.startswith("segrgbx: Memory ran out ")
+    assert f" 64x48 into {out}; " in said
+    assert said.endswith("smaller --size.\n")
 
 
 def test_scenes_of_the_same_seed_are_the_same_bytes(drive: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 """NYUDepthV2 in 40 classes: RGB and depth of rooms.
 
 Silberman et al., "Indoor Segmentation and Support Inference from RGBD Images", ECCV 2012. The
-owners' `.mat` file has 894 classes; the 40 are Gupta's, distributed as repacked image files.
+authors' `.mat` file has 894 classes; the 40 are Gupta's, distributed as repacked image files.
 """
 
 from collections.abc import Iterator
@@ -109,7 +109,7 @@ def _folder(root: Path, *names: str) -> Path:
         return folder
     if root.is_dir() and any(root.glob("*.mat")):
         raise InputError(
-            f"{root} holds the owners' .mat file, whose 894 classes are not the 40 of label set "
+            f"{root} holds the authors' .mat file, whose 894 classes are not the 40 of label set "
             f"'nyu_depth_v2'; use a repack with {LAYOUT}."
         )
     raise wrong_layout(root, f"NYUDepthV2's {LAYOUT}")

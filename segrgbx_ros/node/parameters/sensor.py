@@ -45,8 +45,8 @@ def check_tiles(settings: NodeSettings) -> None:
     """Raises InputError where one image holds several views, and nobody has said how many."""
     if "light_field.rows" not in _parameters(settings.modality):
         return
-    told = {text.partition("=")[0] for text in sensor_settings(settings).settings}
-    if not {"rows", "columns"} <= told:
+    names = {text.partition("=")[0] for text in sensor_settings(settings).settings}
+    if not {"rows", "columns"} <= names:
         raise InputError(
             f"Parameters light_field.rows and light_field.columns are {settings.light_field_rows} "
             f"and {settings.light_field_columns}; expected how many rows and columns of views one "

@@ -41,7 +41,7 @@ def test_a_whole_copy_ends_well(root: Path, tmp_path: Path, capsys: Captured) ->
     for words in (
         "RGB with thermal",
         "sizes: 12x8 (4)",
-        "train          2        784",
+        "train          2          784",
         "day 1, night 1",
         "color cone",
         "train has 2 of 784",

@@ -131,10 +131,9 @@ def test_a_bad_file_among_good_ones_is_reported_and_the_rest_done(
     folders = ("--rgb", tmp_path / "rgb", "--x", tmp_path / "x", "--modality", "thermal")
     assert segment(model, tmp_path / "out", *folders) == 1
     captured = capsys.readouterr()
-    assert captured.err == (
-        f"segrgbx: skipped b: {tmp_path / 'rgb' / 'b.png'} cannot be decoded as an image; it is "
-        "truncated, damaged or of another format.\n"
-    )
+    assert captured.err.startswith(f"segrgbx: skipped b: {tmp_path / 'rgb' / 'b.png'} ")
+    assert "truncated" in captured.err
+    assert captured.err.count("\n") == 1
     assert "2 segmented, 1 skipped" in captured.out
     assert len([n for n in names(tmp_path / "out") if n.endswith(".png")]) == 6
 

@@ -147,9 +147,9 @@ def test_a_wrong_name_ends_the_process_with_a_sentence(model: str) -> None:
     with process(model, "-p", "cameras:=front,front") as started:
         _, said = started.communicate(timeout=60)
         assert started.returncode == 2
-        assert said.strip() == (
-            "segrgbx: Parameter cameras has 'front' twice; give each camera its own."
-        )
+        assert said.startswith("segrgbx: ")
+        assert "cameras has 'front' twice" in said
+        assert said.strip().count("\n") == 0
 
 
 @contextmanager

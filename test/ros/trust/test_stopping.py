@@ -104,8 +104,8 @@ def test_a_resumed_replay_ends_as_one_that_was_not_stopped(
     assert pictures(out) == pictures(tmp_path / "whole")
     left = sorted(p.name for p in out.iterdir())
     assert left == [
-        "frames.csv", "labels.json", "masks", "overlays", "page", "result", "scores.npz",
-        "summary.json",
+        "foxglove_layout.json", "frames.csv", "labels.json", "masks", "overlays", "page",
+        "result", "scores.npz", "summary.json",
     ]  # fmt: skip
     assert pages(out) == pages(tmp_path / "whole")
 
