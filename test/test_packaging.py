@@ -32,7 +32,9 @@ NEEDED_AT_RUN_TIME = {
     "segrgbx_core/py.typed",
     "segrgbx_core/report/evaluation.html.j2",
     "segrgbx_ros/drives/drives.html.j2",
-    "segrgbx_ros/replay/report.html.j2",
+    "segrgbx_core/report/assets/uplot/LICENSE",
+    "segrgbx_core/report/assets/uplot/uPlot.iife.min.js",
+    "segrgbx_core/report/run_page.html.j2",
 }
 
 SETUPTOOLS = tuple(int(part) for part in metadata.version("setuptools").split(".")[:2])
