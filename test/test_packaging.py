@@ -32,7 +32,9 @@ NEEDED_AT_RUN_TIME = {
     "segrgbx_core/py.typed",
     "segrgbx_core/report/evaluation.html.j2",
     "segrgbx_ros/drives/drives.html.j2",
-    "segrgbx_ros/replay/report.html.j2",
+    "segrgbx_core/report/assets/uplot/LICENSE",
+    "segrgbx_core/report/assets/uplot/uPlot.iife.min.js",
+    "segrgbx_core/report/run_page.html.j2",
 }
 
 SETUPTOOLS = tuple(int(part) for part in metadata.version("setuptools").split(".")[:2])
@@ -50,7 +52,7 @@ PACKAGE_OF_ROSDEP = {"python3-pil": "pillow", "python3-yaml": "PyYAML"}
 NEWER_STANDARD_LIBRARY = {"compression"}
 NOT_IN_DEV = ("fuzz", "rerun")
 # Modules that come with a declared dependency.
-BROUGHT_BY: dict[str, str] = {}
+BROUGHT_BY = {"markupsafe": "jinja2"}
 
 
 def run(*command: str | Path, cwd: Path, pythonpath: Path | None = None) -> str:

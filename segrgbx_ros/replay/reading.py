@@ -17,6 +17,7 @@ from segrgbx_ros.messages.video import VideoStream
 from segrgbx_ros.pipeline import Pipeline
 from segrgbx_ros.replay.account import Account
 from segrgbx_ros.replay.frames import FrameStage
+from segrgbx_ros.replay.layers import PageLayers
 from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping, taken_stamp
 from segrgbx_ros.replay.output import ReplayOutput
 from segrgbx_ros.replay.pairing import ArrivedRgb, ReplayMatch
@@ -131,19 +132,23 @@ class ReplayRun:
         expected = self._seen.rgb_total
         if self._seen.topics.x is not None and self._seen.options.sync.missing_x == "drop":
             expected = min(expected, self._seen.count(self._seen.topics.x))
+        expected = min(expected, self._seen.options.max_frames or expected)
+        out = self._seen.options.out
         return ReplayOutput(
-            self._seen.options.out,
+            out,
             self._seen.segmenter.label_set,
             self._seen.segmenter.card.name,
             self._camera_info is not None,
-            min(expected, self._seen.options.max_frames or expected),
             bag_images(self._seen.options.files, self._seen.topics),
-            further_outputs(
-                self._seen.options,
-                self._seen.segmenter.label_set,
-                self._seen.bag,
-                self._seen.topics,
-            ),
+            [
+                PageLayers(out, expected),
+                *further_outputs(
+                    self._seen.options,
+                    self._seen.segmenter.label_set,
+                    self._seen.bag,
+                    self._seen.topics,
+                ),
+            ],
         )
 
     def _take(self, message: BagMessage) -> None:

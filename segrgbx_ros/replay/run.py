@@ -43,7 +43,8 @@ def replay(
 ) -> ReplaySummary:
     """Segments every pair of the recording.
 
-    Writes `result/` (a recording), `overlays/`, `panels/` and `summary.json` under options.out.
+    Writes `result/` (a recording), `overlays/`, `masks/` and a run's files under options.out, and
+    the layers for `write_report`.
     segmenter: a loaded one, instead of the options' model, device, precision and backend. If the
     recording is truncated, the readable part is segmented and `complete` of the summary is False.
     stopping: asked after each message; the name of a signal ends the replay there, with everything

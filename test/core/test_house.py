@@ -42,6 +42,7 @@ SHORT = {
     "segrgbx_ros/node/health/ros_logging.py",
     "segrgbx_ros/pairing/slop.py",
     "segrgbx_ros/replay/behind.py",
+    "segrgbx_ros/replay/layers.py",
     "segrgbx_ros/replay/tools/pictures.py",
     "segrgbx_ros/replay/tools/video_file.py",
     "segrgbx_ros/scenarios/kinds.py",

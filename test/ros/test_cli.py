@@ -312,7 +312,7 @@ def test_replay_of_a_truncated_bag_is_done_in_part(
     assert told["recording"]["lost"] in capsys.readouterr().err
     assert cli.main(["summary", str(tmp_path / "out")]) == 1
     assert told["recording"]["lost"] in capsys.readouterr().err
-    assert "Not everything in the recording" in (tmp_path / "out" / "report.html").read_text()
+    assert "Not everything became a mask" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_replay_into_an_occupied_folder_or_of_no_bag(

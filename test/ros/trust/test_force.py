@@ -50,13 +50,14 @@ def test_a_recording_in_the_output_folder_is_kept(
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["result", "overlays", "panels"])
+@pytest.mark.parametrize("name", ["result", "overlays", "masks", "page"])
 def test_folders_that_are_links_are_refused_before_anything_is_removed(
     small_drive: Path, replay: Callable[..., int], tmp_path: Path, capsys: Captured, name: str
 ) -> None:
     out = tmp_path / "out"
     assert replay(small_drive, out) == 0
     capsys.readouterr()
+    (out / name).mkdir(exist_ok=True)
     shutil.move(out / name, tmp_path / "elsewhere")
     (out / name).symlink_to(tmp_path / "elsewhere")
     before = contents(tmp_path)
@@ -81,14 +82,14 @@ def test_what_is_not_ours_in_plain_folders_stays(
     small_drive: Path, replay: Callable[..., int], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    for name in ("notes.txt", "overlays/mine.png", "overlays/1.png", "panels/x/000000.png"):
+    for name in ("notes.txt", "overlays/mine.png", "overlays/1.png", "page/x/000000.json"):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text("mine")
     assert replay(small_drive, out, "--force") == 0
     assert replay(small_drive, out, "--force") == 0
     mine = [name for name, data in contents(out).items() if data == b"mine"]
     assert sorted(mine) == ["notes.txt", "overlays/1.png", "overlays/mine.png",
-                            "panels/x/000000.png"]  # fmt: skip
+                            "page/x/000000.json"]  # fmt: skip
 
 
 def test_a_stale_page_does_not_outlive_a_replay_that_fails(
