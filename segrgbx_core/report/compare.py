@@ -70,7 +70,7 @@ class CompareTable:
 
 
 @dataclass(frozen=True)
-class ComparedRun:
+class ComparedRunView:
     """A run against the first: its verdict, figures, and frames that got worse."""
 
     name: str
@@ -92,7 +92,7 @@ class CompareView:
     how: str
     notes: tuple[str, ...]
     names: tuple[str, ...]
-    runs: tuple[ComparedRun, ...]
+    runs: tuple[ComparedRunView, ...]
     figures: tuple[Row, ...]
     settings: tuple[Row, ...]
     chips: tuple[Chip, ...]
@@ -135,7 +135,7 @@ def compare_view(comparison: RunComparison, runs: Sequence[Run]) -> CompareView:
 
 def _run_view(
     comparison: RunComparison, runs: Sequence[Run], number: int, verdict: str
-) -> ComparedRun:
+) -> ComparedRunView:
     run = comparison.runs[number]
     groups = comparison.groups
     colors = {c.name: css(c.color) for c in runs[0].label_set.classes}
@@ -147,7 +147,7 @@ def _run_view(
     if comparison.shares:
         lines = _class_lines(comparison.shares, colors)
         classes = (_table("Share of the masks' pixels", number, lines),)
-    return ComparedRun(
+    return ComparedRunView(
         name=run.name,
         verdict=verdict,
         tone=_TONES.get(groups[0].miou.differences[number - 1].verdict, "") if groups else "",
