@@ -28,7 +28,7 @@ from segrgbx_core.files.disk import DiskFullError, no_empty_folders
 from segrgbx_core.files.resources import version
 from segrgbx_core.stopping import sigterm_interrupts
 from segrgbx_core.wording import printable
-from segrgbx_ros.commands import bench, inspect, replay, scenes
+from segrgbx_ros.commands import bag, bench, inspect, replay, scenes
 
 # Sorted as in the help text.
 COMMANDS: tuple[Callable[[Any], None], ...] = (
@@ -41,6 +41,7 @@ COMMANDS: tuple[Callable[[Any], None], ...] = (
     compare.add_parser,
     info.add_parser,
     data.add_parser,
+    bag.add_parser,
     train.add_parser,
     evaluate.add_parser,
     embeddings.add_parser,

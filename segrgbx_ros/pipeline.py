@@ -191,6 +191,11 @@ class Pipeline:
         self._refused_as = ""
         self.segmented = 0
 
+    def encode_through(self, change: Callable[[XEncoder], XEncoder]) -> None:
+        """Puts something before the encoder of X from here on, such as a fault of the sensor."""
+        if self._encoder is not None:
+            self._encoder = change(self._encoder)
+
     @property
     def dropped(self) -> Counter[str]:
         """Frames without a mask by reason: refused, or left out as `empty` asks."""

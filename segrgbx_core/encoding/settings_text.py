@@ -54,6 +54,20 @@ def settings_from_text(modality: str, texts: Sequence[str]) -> EncodingSettings 
     return kind(**values)
 
 
+def settings_as_text(settings: EncodingSettings) -> tuple[str, ...]:
+    """The `name=value` texts from which `settings_from_text` makes these settings again.
+
+    Only of those that differ from the defaults; a camera, which no text can hold, is left out.
+    """
+    usual = type(settings)()
+    changed = [
+        name
+        for name in _settable(type(settings))
+        if getattr(settings, name) != getattr(usual, name)
+    ]
+    return tuple(f"{name}={_shown(getattr(settings, name))}" for name in changed)
+
+
 def setting_lines(modality: str) -> tuple[SettingLine, ...]:
     """The description of every setting of the modality that can be given as text."""
     encoding = encoding_of(modality)

@@ -164,7 +164,7 @@ def write_results(folder: Path, summary: EvaluationSummary, done: Evaluated) -> 
     curves = []
     for curve in done.curves:
         curves.append(folder / f"degrade_{curve.kind}.png")
-        write_png(curves[-1], curve_picture(curve, f"{what}: {curve.title}"))
+        write_png(curves[-1], curve_picture(curve_facts(curve), f"{what}: {curve.title}"))
     worst = _write_worst(folder / WORST_FOLDER, summary, done)
     write_whole(folder / FRAMES_FILE, frames_csv(done.scores.frames).encode())
     write_whole(folder / SUMMARY_FILE, summary.to_json().encode())

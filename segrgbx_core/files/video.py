@@ -34,6 +34,7 @@ class VideoWriter:
         self._av = package_for(str(path), "av", "video")
         self._ends = ExitStack()
         self._stream: Any = None
+        self._container: Any = None
         self._last_ns, self._step_ns, self._shown_ns = 0, FIRST_STEP_NS, 0
 
     def close(self, whole: bool = True) -> None:

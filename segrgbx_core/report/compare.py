@@ -17,13 +17,13 @@ from segrgbx_core.report.page import Chip, Panel, Row, css, render_page
 from segrgbx_core.runs.comparison.agreement import mask_file, read_mask
 from segrgbx_core.runs.comparison.content import (
     COMPARISON_PAGE,
-    Comparison,
     Difference,
     FrameChange,
     Group,
-    Line,
+    RunComparison,
+    ScoreLine,
 )
-from segrgbx_core.runs.comparison.wording import change, how_words, spread, verdict_words
+from segrgbx_core.runs.comparison.wording import change, how_words, interval_words, verdict_words
 from segrgbx_core.runs.folder import Run
 from segrgbx_core.runs.rows import FrameRow
 from segrgbx_core.segmentation import color_mask
@@ -54,7 +54,7 @@ class CompareRow:
     before: str
     after: str
     change: str
-    spread: str
+    interval_words: str
     verdict: str
     tone: str
     drawn: Interval | None
@@ -98,7 +98,7 @@ class CompareView:
     chips: tuple[Chip, ...]
 
 
-def write_page(folder: Path, comparison: Comparison, runs: Sequence[Run]) -> Path:
+def write_comparison(folder: Path, comparison: RunComparison, runs: Sequence[Run]) -> Path:
     """Writes `compare.html` to the folder and returns its path.
 
     runs: those that were compared, for the colours and pictures of their masks. Raises
@@ -109,7 +109,7 @@ def write_page(folder: Path, comparison: Comparison, runs: Sequence[Run]) -> Pat
     return folder / COMPARISON_PAGE
 
 
-def compare_view(comparison: Comparison, runs: Sequence[Run]) -> CompareView:
+def compare_view(comparison: RunComparison, runs: Sequence[Run]) -> CompareView:
     """The comparison as text, and the masks of the frames that got worse, for the template."""
     verdicts = verdict_words(comparison)
     views = [
@@ -133,7 +133,9 @@ def compare_view(comparison: Comparison, runs: Sequence[Run]) -> CompareView:
     )
 
 
-def _run_view(comparison: Comparison, runs: Sequence[Run], number: int, verdict: str) -> RunView:
+def _run_view(
+    comparison: RunComparison, runs: Sequence[Run], number: int, verdict: str
+) -> RunView:
     run = comparison.runs[number]
     groups = comparison.groups
     colors = {c.name: css(c.color) for c in runs[0].label_set.classes}
@@ -163,13 +165,15 @@ def _group_title(group: Group) -> str:
 
 
 def _class_lines(
-    lines: Sequence[Line], colors: dict[str, str]
-) -> list[tuple[str, str, str, Line]]:
+    lines: Sequence[ScoreLine], colors: dict[str, str]
+) -> list[tuple[str, str, str, ScoreLine]]:
     there = [line for line in lines if any(value is not None for value in line.values)]
     return [(line.name, "", colors.get(line.name, ""), line) for line in there]
 
 
-def _table(title: str, number: int, lines: Sequence[tuple[str, str, str, Line]]) -> CompareTable:
+def _table(
+    title: str, number: int, lines: Sequence[tuple[str, str, str, ScoreLine]]
+) -> CompareTable:
     differences = [line.differences[number - 1] for *_, line in lines]
     ends = [abs(e) for d in differences for e in (d.low, d.high, d.value) if e is not None]
     reach = max([*ends, 1e-3]) * 1.05
@@ -181,7 +185,7 @@ def _table(title: str, number: int, lines: Sequence[tuple[str, str, str, Line]])
             before=share(line.values[0]),
             after=share(line.values[number]),
             change=change(difference),
-            spread=spread(difference),
+            interval_words=interval_words(difference),
             verdict=difference.verdict,
             tone=_TONES.get(difference.verdict, ""),
             drawn=_drawn(difference, reach),
@@ -208,7 +212,7 @@ def _worst_row(frame: FrameChange) -> Row:
     return Row(frame.stem, cells)
 
 
-def _figures(comparison: Comparison) -> tuple[Row, ...]:
+def _figures(comparison: RunComparison) -> tuple[Row, ...]:
     rows = []
     for number, run in enumerate(comparison.runs):
         times = "-" if run.latency_ms is None else " / ".join(map(milliseconds, run.latency_ms))
@@ -218,7 +222,7 @@ def _figures(comparison: Comparison) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _agreement_words(comparison: Comparison, number: int) -> str:
+def _agreement_words(comparison: RunComparison, number: int) -> str:
     if not comparison.agreement:
         return ""
     agreed, first = comparison.agreement[number - 1], comparison.runs[0].name
@@ -229,7 +233,7 @@ def _agreement_words(comparison: Comparison, number: int) -> str:
     )
 
 
-def _panels(comparison: Comparison, runs: Sequence[Run], number: int) -> Iterator[Panel]:
+def _panels(comparison: RunComparison, runs: Sequence[Run], number: int) -> Iterator[Panel]:
     """The masks of both runs, side by side, for the frames that got worse or agree least."""
     if len(runs) < 2:
         return

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from xml.etree import ElementTree
 
-from segrgbx_core.runs.thresholds import Check
+from segrgbx_core.runs.thresholds import ThresholdCheck
 from segrgbx_core.wording import printable
 
 
-def junit_xml(suites: Mapping[str, Sequence[Check]]) -> bytes:
+def junit_xml(suites: Mapping[str, Sequence[ThresholdCheck]]) -> bytes:
     """The file's content; suites: the checks of each run by its name."""
     failed = sum(not check.passed for checks in suites.values() for check in checks)
     total = sum(len(checks) for checks in suites.values())
@@ -34,7 +34,7 @@ def _counts(name: str, tests: int, failures: int) -> dict[str, str]:
     return {"name": name, **{key: str(number) for key, number in numbers.items()}}
 
 
-def _add_case(suite: ElementTree.Element, of: str, check: Check) -> None:
+def _add_case(suite: ElementTree.Element, of: str, check: ThresholdCheck) -> None:
     names = {"classname": of, "name": printable(check.name), "time": "0"}
     case = ElementTree.SubElement(suite, "testcase", names)
     words = printable(check.sentence())

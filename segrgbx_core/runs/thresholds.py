@@ -119,7 +119,7 @@ class Measured:
     ece: float | None = None
 
 
-def measured(run: Run) -> Measured:
+def figures_of(run: Run) -> Measured:
     """The figures of a run's folder."""
     counts = run.counts
     times = latency_ms(run.rows)
@@ -136,7 +136,7 @@ def measured(run: Run) -> Measured:
 
 
 @dataclass(frozen=True)
-class Check:
+class ThresholdCheck:
     """One threshold and what was measured. most: the bound is the most, not the least. why: why
     there is no value, or what else decides. accepted: None where value and bound decide."""
 
@@ -172,7 +172,7 @@ class Check:
         return f"{value:.6g} {self.unit}".strip() if same else text
 
 
-def checks(thresholds: Thresholds, figures: Measured) -> list[Check]:
+def checks(thresholds: Thresholds, figures: Measured) -> list[ThresholdCheck]:
     """Each threshold held against the figures, in the order of the file's keys."""
     found = [c for name, bounds in thresholds.groups() for c in _group(name, bounds, figures)]
     t, f = thresholds, figures
@@ -183,14 +183,14 @@ def checks(thresholds: Thresholds, figures: Measured) -> list[Check]:
         ("calibration error (ECE)", f.ece, t.ece, True, "", "no ground truth"),
     )
     found += [
-        Check(name, value, bound, most, unit, "" if value is not None else why)
+        ThresholdCheck(name, value, bound, most, unit, "" if value is not None else why)
         for name, value, bound, most, unit, why in plain
         if bound is not None
     ]
     return found
 
 
-def _group(name: str, bounds: GroupBounds, figures: Measured) -> Iterator[Check]:
+def _group(name: str, bounds: GroupBounds, figures: Measured) -> Iterator[ThresholdCheck]:
     where = "" if name == ALL else f" in {spoken(name)}"
     scores = (figures.scores or {}).get(name)
     alone = (figures.alone or {}).get(name)
@@ -221,8 +221,8 @@ def _gain(scores: Scores | None, alone: Scores | None) -> float | None:
     return scores.miou - alone.miou
 
 
-def _check(name: str, value: float | None, bound: float, why: str) -> Check:
-    return Check(name, value, bound, why="" if value is not None else why)
+def _check(name: str, value: float | None, bound: float, why: str) -> ThresholdCheck:
+    return ThresholdCheck(name, value, bound, why="" if value is not None else why)
 
 
 def _why_not(name: str, scores: Mapping[str, Scores] | None, none: str = "no ground truth") -> str:

@@ -128,4 +128,5 @@ def _indexed(data: bytes) -> Block:
     end = start + length + fields.number(8)
     fields.text()
     fields.number(8)
-    return Block(start, end, first_ns, True, channels or None, fields.number(8), last_ns)
+    unpacked = fields.number(8)
+    return Block(start, end, first_ns, True, channels or None, size=unpacked, last_ns=last_ns)

@@ -10,6 +10,7 @@ from segrgbx_core.commands.runs import fail_under
 from segrgbx_core.modality import MODALITIES, NO_X
 from segrgbx_ros.commands.inspect import add_stamps
 from segrgbx_ros.commands.replay_drives import add_drives, is_set, print_earlier_set, run_drives
+from segrgbx_ros.commands.scenario import add_scenario, run_scenario_command
 
 if TYPE_CHECKING:
     from segrgbx_core.commands.runs.fail_under import FailUnder
@@ -56,6 +57,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     _add_rgb(parser)
     _add_sync(parser)
     _add_truth(parser)
+    add_scenario(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     arguments.add_force(parser)
     parser.add_argument(
@@ -307,13 +309,16 @@ def run(args: argparse.Namespace) -> int:
     SIGINT and SIGTERM end it after the current message, with the page of the masks so far.
     """
     from segrgbx_core.commands.terminal import notices, output
+    from segrgbx_core.errors import InputError
     from segrgbx_core.stopping import StoppedError, StopRequest
     from segrgbx_ros.commands.replay_table import print_summary
     from segrgbx_ros.replay.options import ReplayOptions
     from segrgbx_ros.replay.report import write_report
 
     asked = fail_under.asked(args)
-    if args.resume and not is_set(args) and _is_whole(args.out):
+    if args.scenario is not None and is_set(args):
+        raise InputError("--scenario is for one recording; leave out --slice, --ray and others.")
+    if args.resume and args.scenario is None and not is_set(args) and _is_whole(args.out):
         return _shown(args.out, asked)
     options = ReplayOptions(
         bag=args.bags[0],
@@ -341,6 +346,8 @@ def run(args: argparse.Namespace) -> int:
     )
     if is_set(args):
         return run_drives(args, options, asked)
+    if args.scenario is not None:
+        return run_scenario_command(args, options, asked)
     with StopRequest() as stop:
         summary = _replayed(options, lambda: stop.asked)
         write_report(args.out)

@@ -25,7 +25,7 @@ from segrgbx_ros.drives.summary import (
     DriveFigures,
     SetSummary,
     confusion_and_calibration,
-    figures_of,
+    figures_of_set,
 )
 from segrgbx_ros.replay.summary import read_summary
 
@@ -51,7 +51,7 @@ def merge(out: Path, states: SetStates, interrupted: str | None = None) -> SetSu
     summary = SetSummary(
         run=_facts(states, named),
         drives=_entries(states, named),
-        all=figures_of(rows, counts, named[0][1]),
+        all=figures_of_set(rows, counts, named[0][1]),
         confusion=confusion,
         calibration=calibration,
         class_colors={c.name: c.color for c in classes},
@@ -136,4 +136,4 @@ def _sentence(tasks: Sequence[TaskRecord], worst: State) -> str:
 def _figures(done: Named) -> DriveFigures | None:
     if not done:
         return None
-    return figures_of(tuple(joined_rows(done)), joined_counts(done), done[0][1])
+    return figures_of_set(tuple(joined_rows(done)), joined_counts(done), done[0][1])

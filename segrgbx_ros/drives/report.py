@@ -35,7 +35,7 @@ class DriveRow:
 
 
 @dataclass(frozen=True)
-class ClassRow:
+class DriveClassRow:
     """A class, its colour in CSS syntax, and its IoUs."""
 
     name: str
@@ -55,7 +55,7 @@ class SetView:
     drives: tuple[DriveRow, ...]
     total: tuple[str, ...]
     groups: tuple[str, ...]
-    classes: tuple[ClassRow, ...]
+    classes: tuple[DriveClassRow, ...]
     conditions: tuple[Row, ...]
     dropped: tuple[Row, ...]
 
@@ -167,12 +167,12 @@ def _groups(figures: DriveFigures) -> tuple[str, ...]:
     return ("RGB + X", "RGB alone") if figures.rgb_alone is not None else ("IoU",)
 
 
-def _classes(summary: SetSummary) -> tuple[ClassRow, ...]:
+def _classes(summary: SetSummary) -> tuple[DriveClassRow, ...]:
     groups = [g[ALL] for g in (summary.all.scores, summary.all.rgb_alone) if g is not None]
     if not groups:
         return ()
     return tuple(
-        ClassRow(spoken(name), css(rgb), tuple(share(g.per_class_iou[name]) for g in groups))
+        DriveClassRow(spoken(name), css(rgb), tuple(share(g.per_class_iou[name]) for g in groups))
         for name, rgb in summary.class_colors.items()
     )
 

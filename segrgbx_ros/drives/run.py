@@ -16,7 +16,7 @@ from segrgbx_ros.drives.states import (
     SetStates,
     TaskRecord,
     begun_with,
-    need_same,
+    need_same_set,
     read_states,
 )
 from segrgbx_ros.drives.summary import SetSummary
@@ -85,7 +85,7 @@ def _begun(options: SetOptions) -> tuple[SetStates, list[Task]]:
     resume = options.each.resume
     before = read_states(options.out) if resume else None
     if before is not None:
-        need_same(options.out, before, options)
+        need_same_set(options.out, before, options)
     plan = planned(options, {} if before is None else before.names)
     known = {} if before is None else {task.name: task for task in before.tasks}
     if before is None:

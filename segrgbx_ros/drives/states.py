@@ -87,7 +87,7 @@ def read_states(out: Path) -> SetStates:
     return filled(SetStates, content, str(path), InputError, whole=True)
 
 
-def need_same(out: Path, before: SetStates, options: SetOptions) -> None:
+def need_same_set(out: Path, before: SetStates, options: SetOptions) -> None:
     """Raises InputError that names an option, or a bag, that the set was begun with."""
     now = begun_with(options)
     way_out = "go on with the same, or leave out --resume and add --force"

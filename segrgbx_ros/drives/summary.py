@@ -108,7 +108,7 @@ def read_set_summary(folder: Path) -> SetSummary:
     return filled(SetSummary, read_json(path, InputError), str(path), InputError, whole=True)
 
 
-def figures_of(rows: Sequence[FrameRow], counts: FrameCounts | None, run: Run) -> DriveFigures:
+def figures_of_set(rows: Sequence[FrameRow], counts: FrameCounts | None, run: Run) -> DriveFigures:
     """The figures of some frames; run: one of their model, for the classes."""
     times = [row.total_ms for row in rows if row.total_ms is not None]
     sure = [row.confidence for row in rows if row.confidence is not None]

@@ -112,7 +112,14 @@ def _outlook(rgb: TopicReport, x: TopicReport, rgb_ns: Times, x_ns: Times) -> Pa
     within, live = (int((distance <= s * 1e9).sum()) for s in (slop_s, LEAST_S))
     skew_ms = round(float(np.median(distance)) / 1e6, 3) if len(stamps) and len(others) else None
     return PairingOutlook(
-        rgb.name, x.name, str(x.roles.likely), rgb.count, within, slop_s, live, skew_ms
+        rgb=rgb.name,
+        x=x.name,
+        modality=str(x.roles.likely),
+        rgb_images=rgb.count,
+        with_x=within,
+        slop_s=slop_s,
+        live=live,
+        skew_ms=skew_ms,
     )
 
 

@@ -26,6 +26,7 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 FOLLOW_EVERY_S = 0.5
+STATUS_TYPE = "segrgbx_ros/msg/SegmentationStatus"
 ZERO_STAMPS_SHOWN_S = 10.0
 RELIABILITIES = {
     "best_effort": QoSReliabilityPolicy.BEST_EFFORT,
@@ -197,14 +198,17 @@ class Input:
         )
 
     def _others(self, type_name: str) -> list[str]:
-        # Masks are no camera's images, neither this node's nor another camera's.
-        outputs = f"/{self._node.get_name()}/"
+        known = self._node.get_topic_names_and_types()
+        # Masks are no camera's images, neither this node's nor another's.
+        outputs = tuple(
+            name.removesuffix("status") for name, types in known if STATUS_TYPE in types
+        )
         return sorted(
             name
-            for name, types in self._node.get_topic_names_and_types()
+            for name, types in known
             if type_name in types
             and name != self.topic
-            and outputs not in name
+            and not name.startswith(outputs)
             and self._node.count_publishers(name)
         )
 

@@ -55,25 +55,25 @@ class FrameStage:
         self,
         seen: Account,
         rows: RowKeeper,
-        output: Callable[[], ReplayOutput],
+        output: ReplayOutput,
         recall: RecallingSegmenter | None,
         before: Sequence[FrameFacts],
         contradicted: Callable[[], Exception],
     ) -> None:
-        self._seen, self._rows, self._make_output = seen, rows, output
+        self._seen, self._rows, self._output = seen, rows, output
         self._recall, self._before, self._contradicted = recall, before, contradicted
         self._coming: deque[_Coming] = deque()
         self._refused: Counter[str] = Counter()
         self._count = 0
         self.facts: list[FrameFacts] = []
         self._run: RunWriter | None = None
-        self._held = ExitStack()
+        self._held, self._files = ExitStack(), ExitStack()
+        self._writing = Behind(UNWRITTEN, "write")
+        self._preparing = ThreadPoolExecutor(1, "prepare")
 
     def __enter__(self) -> "FrameStage":
-        self._files = self._held.enter_context(ExitStack())
-        self._output = self._held.enter_context(self._make_output())
-        self._writing = self._held.enter_context(Behind(UNWRITTEN, "write"))
-        self._preparing = self._held.enter_context(ThreadPoolExecutor(1, "prepare"))
+        for part in (self._files, self._output, self._writing, self._preparing):
+            self._held.enter_context(part)
         return self
 
     def __exit__(

@@ -67,15 +67,15 @@ class ReplayRun:
         )
         self._report, self._stopping = progress, stopping
         self._recall = recall
+        self._camera_info = self._first_camera_info()
         self._stage = FrameStage(
             self._seen,
             self._rows,
-            self._output,
+            self._output(),
             recall,
             before,
             lambda: another_recording(options.out),
         )
-        self._camera_info = self._first_camera_info()
         self._video, self._newest_log_ns = VideoStream(topics.rgb), 0
 
     def finish(self) -> ReplaySummary:

@@ -12,8 +12,10 @@ from segrgbx_core.modality import NO_X
 from segrgbx_core.runs.counts import COUNTS_FILE, read_counts
 from segrgbx_core.runs.folder import SUMMARY_FILE
 from segrgbx_ros.bags.reader import BagReader
+from segrgbx_ros.bags.span import LogSpan
 from segrgbx_ros.bags.topics import TopicsTaken, find_topics
 from segrgbx_ros.messages.video import VIDEO_TYPES, need_video_package
+from segrgbx_ros.pipeline import XEncoder
 from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping
 from segrgbx_ros.replay.output import STATE_FILE, claim_replay_output, reopen_replay_output
 from segrgbx_ros.replay.reading import ReplayRun
@@ -36,6 +38,8 @@ def replay(
     progress: Callable[[Progress], None] | None = None,
     segmenter: Segmenter | None = None,
     stopping: Stopping = lambda: None,
+    opened: Callable[[Path, LogSpan | None], BagReader] = BagReader,
+    encode_through: Callable[[XEncoder], XEncoder] | None = None,
 ) -> ReplaySummary:
     """Segments every pair of the recording.
 
@@ -45,10 +49,11 @@ def replay(
     recording is truncated, the readable part is segmented and `complete` of the summary is False.
     stopping: asked after each message; the name of a signal ends the replay there, with everything
     written that belongs to the masks so far, and `resume.npz`, from which options.resume goes on.
+    opened, encode_through: for scenarios, a recording and an encoder of X with a fault.
     Raises SegRgbxError if nothing could be segmented, and for each error in the options;
     StoppedError if it was stopped before the first mask.
     """
-    with no_empty_folders(options.out), BagReader(options.bag, options.span) as bag:
+    with no_empty_folders(options.out), opened(options.bag, options.span) as bag:
         topics = find_topics(
             bag,
             options.modality,
@@ -80,6 +85,8 @@ def replay(
             parts = Parts(options, bag, topics, segmenter, progress, stopping)
             return _resumed(parts, begun_with)
         pipeline = make_pipeline(options, bag, topics, segmenter)
+        if encode_through is not None:
+            pipeline.encode_through(encode_through)
         scoring = make_scoring(options, bag, topics, segmenter.label_set, segmenter)
         claim_replay_output(options.out, options.force, inputs)
         run = ReplayRun(

@@ -12,7 +12,7 @@ from segrgbx_core.commands.runs import fail_under
 if TYPE_CHECKING:
     from segrgbx_core.commands.runs.fail_under import FailUnder
     from segrgbx_core.runs.comparison.bootstrap import Resampling
-    from segrgbx_core.runs.comparison.content import Comparison
+    from segrgbx_core.runs.comparison.content import RunComparison
     from segrgbx_core.runs.folder import Run
 
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from segrgbx_core.commands.runs.compare_table import print_comparison
     from segrgbx_core.commands.terminal import notices, output
     from segrgbx_core.files.disk import claim_output, write_whole
-    from segrgbx_core.report.compare import write_page
+    from segrgbx_core.report.compare import write_comparison
     from segrgbx_core.runs.comparison.bootstrap import Resampling
     from segrgbx_core.runs.comparison.content import COMPARISON_FILE
     from segrgbx_core.runs.folder import read_run
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         notices().print(f"segrgbx: {sentence}")
     if args.out is not None:
         write_whole(args.out / COMPARISON_FILE, comparison.to_json().encode())
-        page = write_page(args.out, comparison, runs)
+        page = write_comparison(args.out, comparison, runs)
         if not args.json:
             output().print(f"look at {page}", soft_wrap=True)
     return 0 if asked is None else _status(asked, runs, comparison, args.json)
@@ -104,26 +104,26 @@ def _need_other_folder(out: Path, folders: Sequence[Path]) -> None:
         raise OutputError(f"--out {out} is one of the runs; name another folder.")
 
 
-def _compared(runs: "Sequence[Run]", how: "Resampling", worst: int) -> "Comparison":
+def _compared(runs: "Sequence[Run]", how: "Resampling", worst: int) -> "RunComparison":
     from segrgbx_core.commands.terminal import progress
-    from segrgbx_core.runs.comparison.compare import compare
+    from segrgbx_core.runs.comparison.compare import compare_runs
 
     with progress() as bar:
         task = bar.add_task("comparing", total=None)
-        return compare(runs, how, worst, lambda: bar.advance(task))
+        return compare_runs(runs, how, worst, lambda: bar.advance(task))
 
 
 def _status(
-    asked: "FailUnder", runs: "Sequence[Run]", comparison: "Comparison", quiet: bool
+    asked: "FailUnder", runs: "Sequence[Run]", comparison: "RunComparison", quiet: bool
 ) -> int:
     """Holds each run but the first against the thresholds, and against the first."""
     from segrgbx_core.runs.comparison.losses import loss_checks
-    from segrgbx_core.runs.thresholds import checks, measured
+    from segrgbx_core.runs.thresholds import checks, figures_of
 
     later = runs[1:] or runs
     suites = {}
     for number, (run, about) in enumerate(zip(later, comparison.runs[1:], strict=True), start=1):
-        found = checks(asked.thresholds, measured(run))
+        found = checks(asked.thresholds, figures_of(run))
         if asked.thresholds.loss is not None:
             found += loss_checks(asked.thresholds.loss, comparison, number)
         suites[about.name] = found

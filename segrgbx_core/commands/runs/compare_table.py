@@ -8,14 +8,14 @@ from rich.table import Table
 from rich.text import Text
 
 from segrgbx_core.console import styled
-from segrgbx_core.runs.comparison.content import Comparison, Difference, Line
-from segrgbx_core.runs.comparison.wording import change, how_words, spread, verdict_words
+from segrgbx_core.runs.comparison.content import Difference, RunComparison, ScoreLine
+from segrgbx_core.runs.comparison.wording import change, how_words, interval_words, verdict_words
 from segrgbx_core.wording import milliseconds, share, spoken
 
 STYLES = {"better": "green", "worse": "red", "equal": "dim", "not distinguishable": "dim"}
 
 
-def print_comparison(console: Console, comparison: Comparison) -> None:
+def print_comparison(console: Console, comparison: RunComparison) -> None:
     """Prints the verdict, the figures of each run, the settings, and the frames that got worse."""
     console.print(comparison.title)
     for sentence in verdict_words(comparison):
@@ -32,9 +32,11 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     console.print(how_words(comparison), style="dim")
 
 
-def run_table(comparison: Comparison) -> Table:
+def run_table(comparison: RunComparison) -> Table:
     """Frames, latency and confidence of each run; rose, fell: frames by their mean IoU."""
-    table = Table("run", "frames", "only here", "ms p50 / p95", "confidence", "rose", "fell")
+    table = Table()
+    for column in ("run", "frames", "only here", "ms p50 / p95", "confidence", "rose", "fell"):
+        table.add_column(column)
     for number, run in enumerate(comparison.runs):
         times = "-" if run.latency_ms is None else " / ".join(map(milliseconds, run.latency_ms))
         moved = [str(run.better), str(run.worse)] if number and comparison.scored else ["", ""]
@@ -43,7 +45,7 @@ def run_table(comparison: Comparison) -> Table:
     return table
 
 
-def _print_lines(console: Console, comparison: Comparison, number: int) -> None:
+def _print_lines(console: Console, comparison: RunComparison, number: int) -> None:
     if comparison.groups:
         miou = [(f"{group.name} ({group.frames})", group.miou) for group in comparison.groups]
         classes = [(line.name, line) for line in comparison.groups[0].classes]
@@ -55,7 +57,7 @@ def _print_lines(console: Console, comparison: Comparison, number: int) -> None:
 
 
 def line_table(
-    comparison: Comparison, number: int, title: str, lines: Sequence[tuple[str, Line]]
+    comparison: RunComparison, number: int, title: str, lines: Sequence[tuple[str, ScoreLine]]
 ) -> Table:
     """A run against the first: a row for each figure that one of them has."""
     table = Table("", title=title, title_justify="left")
@@ -74,7 +76,7 @@ def line_table(
             share(before),
             share(after),
             change(difference),
-            spread(difference),
+            interval_words(difference),
             _verdict(difference),
         )
     return table
@@ -84,7 +86,7 @@ def _verdict(difference: Difference) -> Text:
     return styled(difference.verdict, STYLES.get(difference.verdict, "default"))
 
 
-def setting_table(comparison: Comparison) -> Table:
+def setting_table(comparison: RunComparison) -> Table:
     """What the runs differ in."""
     table = Table(
         "setting", *(r.name for r in comparison.runs), title="they differ in", title_justify="left"
@@ -94,7 +96,7 @@ def setting_table(comparison: Comparison) -> Table:
     return table
 
 
-def worst_table(comparison: Comparison, name: str) -> Table:
+def worst_table(comparison: RunComparison, name: str) -> Table:
     """The frames of a run whose mean IoU fell most."""
     run = next(run for run in comparison.runs if run.name == name)
     title = f"frames that got worse most in {run.name}"
@@ -107,7 +109,7 @@ def worst_table(comparison: Comparison, name: str) -> Table:
     return table
 
 
-def _print_agreement(console: Console, comparison: Comparison) -> None:
+def _print_agreement(console: Console, comparison: RunComparison) -> None:
     for run, agreed in zip(comparison.runs[1:], comparison.agreement, strict=False):
         frames = ", ".join(f"{f.stem} ({share(f.after)})" for f in agreed.apart[:5])
         console.print(

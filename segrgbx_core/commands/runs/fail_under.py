@@ -12,7 +12,7 @@ from segrgbx_core.errors import InputError, OutputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from segrgbx_core.runs.thresholds import Check, Thresholds
+    from segrgbx_core.runs.thresholds import ThresholdCheck, Thresholds
 
 MISSED = 1
 
@@ -42,7 +42,7 @@ class FailUnder:
     thresholds: "Thresholds"
     junit: Path | None
 
-    def status(self, suites: "Mapping[str, Sequence[Check]]", quiet: bool = False) -> int:
+    def status(self, suites: "Mapping[str, Sequence[ThresholdCheck]]", quiet: bool = False) -> int:
         """Prints each threshold and writes the JUnit file; 0, or 1 where one was missed.
 
         suites: the checks by run. quiet: stdout is for JSON, so that all goes to stderr.
@@ -87,10 +87,10 @@ def asked(args: argparse.Namespace, compares: bool = False) -> FailUnder | None:
 def check_folder(asked_for: FailUnder, folder: Path, quiet: bool = False) -> int:
     """Holds a run's folder against the thresholds; its status as `FailUnder.status` gives it."""
     from segrgbx_core.runs.folder import read_run
-    from segrgbx_core.runs.thresholds import checks, measured
+    from segrgbx_core.runs.thresholds import checks, figures_of
 
     run = read_run(folder)
-    return asked_for.status({run.name: checks(asked_for.thresholds, measured(run))}, quiet)
+    return asked_for.status({run.name: checks(asked_for.thresholds, figures_of(run))}, quiet)
 
 
 def _need_ours(path: Path) -> None:
@@ -102,7 +102,7 @@ def _need_ours(path: Path) -> None:
         )
 
 
-def _print(console: "Console", suites: "Mapping[str, Sequence[Check]]") -> None:
+def _print(console: "Console", suites: "Mapping[str, Sequence[ThresholdCheck]]") -> None:
     from rich.table import Table
 
     several = len(suites) > 1

@@ -12,10 +12,10 @@ from segrgbx_core.runs.comparison.content import (
     COMPARISON_FORMAT,
     Agreement,
     ComparedRun,
-    Comparison,
     FrameChange,
     Group,
-    Line,
+    RunComparison,
+    ScoreLine,
 )
 from segrgbx_core.runs.comparison.differences import compare_ious, compare_shares, rounded
 from segrgbx_core.runs.comparison.matching import Matched, matched
@@ -26,12 +26,12 @@ from segrgbx_core.runs.folder import Run
 from segrgbx_core.runs.scores import IouParts, Pixels, Places, iou_parts, ious, mean_iou
 
 
-def compare(
+def compare_runs(
     runs: Sequence[Run],
     how: Resampling | None = None,
     worst: int = 10,
     on_mask: Callable[[], None] = lambda: None,
-) -> Comparison:
+) -> RunComparison:
     """Compares each run with the first; one run alone: RGB + X with RGB alone.
 
     worst: how many of the frames that got worse to name. on_mask: called after each pair of masks
@@ -52,7 +52,7 @@ def compare(
     notes = [read_notes(side.run) for side in sides]
     groups = _groups(runs[0].label_set.names, same, parts, rate_hz, how) if scored else ()
     shares, share_block = ((), 0) if scored else _shares(runs, same, rate_hz, how)
-    return Comparison(
+    return RunComparison(
         format=COMPARISON_FORMAT,
         title=title_of(sides),
         runs=tuple(_compared(sides, i, same, parts, worst) for i in range(len(sides))),
@@ -145,7 +145,7 @@ def frame_miou(parts: IouParts) -> Pixels:
 
 def _shares(
     runs: Sequence[Run], same: Matched, rate_hz: float | None, how: Resampling
-) -> tuple[tuple[Line, ...], int]:
+) -> tuple[tuple[ScoreLine, ...], int]:
     names = (*runs[0].label_set.names, "unlabelled")
     tables = [
         np.array([[row.shares.get(name, 0.0) for name in names] for row in rows])

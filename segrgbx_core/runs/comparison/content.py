@@ -29,7 +29,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Line:
+class ScoreLine:
     """One figure of all runs, a share in 0..1. values: in the order of the runs, None where not
     measured. differences: of the second run on, to the first."""
 
@@ -45,8 +45,8 @@ class Group:
     name: str
     frames: int
     block: int
-    miou: Line
-    classes: Sequence[Line]
+    miou: ScoreLine
+    classes: Sequence[ScoreLine]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Runs against the first of them. frames: those that all have. scored: those that all scored.
     rate_hz: frames in a second, None without stamps. groups: "all" first, then the conditions;
     empty without ground truth. shares: of the masks' pixels by class, where nothing was scored, of
@@ -120,7 +120,7 @@ class Comparison:
     level: float
     seed: int
     groups: Sequence[Group]
-    shares: Sequence[Line]
+    shares: Sequence[ScoreLine]
     share_block: int
     agreement: Sequence[Agreement]
     settings: Sequence[Setting]

@@ -14,7 +14,7 @@ from segrgbx_core.runs.comparison.bootstrap import (
     influence,
     interval,
 )
-from segrgbx_core.runs.comparison.content import Difference, Group, Line, Verdict
+from segrgbx_core.runs.comparison.content import Difference, Group, ScoreLine, Verdict
 from segrgbx_core.runs.scores import IouParts, Pixels, ious, mean_iou
 
 _DIGITS = 6
@@ -65,7 +65,7 @@ def compare_ious(
 
 def compare_shares(
     classes: Sequence[str], sides: Sequence[Pixels], rate_hz: float | None, how: Resampling
-) -> tuple[tuple[Line, ...], int]:
+) -> tuple[tuple[ScoreLine, ...], int]:
     """Mean share of the masks' pixels by class, and the frames in a block.
 
     sides: (N, C) shares of each frame.
@@ -89,9 +89,9 @@ def _line(
     blocks: float,
     level: float,
     words: tuple[Verdict, Verdict] = ("better", "worse"),
-) -> Line:
+) -> ScoreLine:
     first = figures[0]
-    return Line(
+    return ScoreLine(
         name,
         tuple(rounded(f.value) for f in figures),
         tuple(_difference(first, other, blocks, level, words) for other in figures[1:]),

@@ -4,12 +4,12 @@
 from collections.abc import Iterator
 
 from segrgbx_core.evaluation.summary import ALL
-from segrgbx_core.runs.comparison.content import Comparison, Line
-from segrgbx_core.runs.thresholds import Check, Loss
+from segrgbx_core.runs.comparison.content import RunComparison, ScoreLine
+from segrgbx_core.runs.thresholds import Loss, ThresholdCheck
 from segrgbx_core.wording import spoken
 
 
-def loss_checks(loss: Loss, comparison: Comparison, run: int) -> list[Check]:
+def loss_checks(loss: Loss, comparison: RunComparison, run: int) -> list[ThresholdCheck]:
     """One check for each figure that both runs have; run: the number of the later one, from 1.
 
     A check fails where more was lost than is let pass and the verdict is "worse": a difference
@@ -20,10 +20,10 @@ def loss_checks(loss: Loss, comparison: Comparison, run: int) -> list[Check]:
     if found or not bounds:
         return found
     why = "the runs share no scored frame" if comparison.scored == 0 else "no figure is in both"
-    return [Check("loss to the first run", None, bounds[0], most=True, why=why)]
+    return [ThresholdCheck("loss to the first run", None, bounds[0], most=True, why=why)]
 
 
-def _checks(loss: Loss, comparison: Comparison, run: int) -> Iterator[Check]:
+def _checks(loss: Loss, comparison: RunComparison, run: int) -> Iterator[ThresholdCheck]:
     for group in comparison.groups:
         whole = group.name == ALL
         where = "" if whole else f" in {spoken(group.name)}"
@@ -35,9 +35,16 @@ def _checks(loss: Loss, comparison: Comparison, run: int) -> Iterator[Check]:
                 yield from _check(f"IoU of {spoken(line.name)}", line, run, loss.classes)
 
 
-def _check(name: str, line: Line, run: int, bound: float) -> Iterator[Check]:
+def _check(name: str, line: ScoreLine, run: int, bound: float) -> Iterator[ThresholdCheck]:
     difference = line.differences[run - 1]
     if difference.value is not None:
         lost = max(0.0, -difference.value)
         accepted = lost <= bound or difference.verdict != "worse"
-        yield Check(f"loss of {name}", lost, bound, True, "", difference.verdict, accepted)
+        yield ThresholdCheck(
+            f"loss of {name}",
+            lost,
+            bound,
+            most=True,
+            why=difference.verdict,
+            accepted=accepted,
+        )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A comparison in words, the same on the terminal and on the page."""
 
-from segrgbx_core.runs.comparison.content import Comparison, Difference
+from segrgbx_core.runs.comparison.content import Difference, RunComparison
 from segrgbx_core.wording import counted, share
 
 
@@ -10,14 +10,14 @@ def change(difference: Difference) -> str:
     return "-" if difference.value is None else f"{difference.value:+.3f}"
 
 
-def spread(difference: Difference) -> str:
+def interval_words(difference: Difference) -> str:
     """The interval; a dash where there is none."""
     if difference.low is None or difference.high is None:
         return "-"
     return f"{difference.low:+.3f} to {difference.high:+.3f}"
 
 
-def verdict_words(comparison: Comparison) -> tuple[str, ...]:
+def verdict_words(comparison: RunComparison) -> tuple[str, ...]:
     """One sentence for each run after the first, on the mean IoU of all frames."""
     if not comparison.groups:
         return ()
@@ -46,7 +46,7 @@ def _verdict(difference: Difference, first: str) -> str:
     return f"over too few frames to tell it from {first} ({change(difference)})"
 
 
-def how_words(comparison: Comparison) -> str:
+def how_words(comparison: RunComparison) -> str:
     """How frames were matched and intervals drawn."""
     matched = f"{counted(comparison.frames, 'frame')} matched by {comparison.matched_by}"
     if not comparison.groups and not comparison.shares:

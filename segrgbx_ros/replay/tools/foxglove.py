@@ -31,14 +31,14 @@ class FoxgloveLayout:
     def write(self, index: int, done: SegmentedFrame, context: FrameContext) -> None:  # noqa: ARG002
         """See FrameOutput."""
         if index == 0:
-            made = layout_of(self._label_set, self._images)
+            made = layout_for(self._label_set, self._images)
             write_whole(self._path, (json.dumps(made, indent=2) + "\n").encode())
 
     def close(self, whole: bool) -> None:
         """See FrameOutput."""
 
 
-def layout_of(label_set: LabelSet, images: Mapping[str, str | None]) -> dict[str, object]:
+def layout_for(label_set: LabelSet, images: Mapping[str, str | None]) -> dict[str, object]:
     """The shipped layout with these image topics, and a curve for the share of each class."""
     layout: Any = read_json(share_dir() / SHIPPED, InputError)
     panels = layout["configById"]

@@ -10,7 +10,7 @@ import pytest
 from segrgbx_core.errors import InputError
 from segrgbx_core.labels.label_set import LabelClass, LabelSet
 from segrgbx_core.runs.comparison.bootstrap import Resampling
-from segrgbx_core.runs.comparison.compare import compare
+from segrgbx_core.runs.comparison.compare import compare_runs
 from segrgbx_core.runs.comparison.wording import how_words, verdict_words
 from segrgbx_core.runs.folder import SUMMARY_FILE, read_run
 from segrgbx_core.runs.rows import FrameRow
@@ -44,7 +44,7 @@ def folders(tmp_path_factory, made) -> Path:
 def test_figures_are_those_of_the_frames_in_common(folders: Path) -> None:
     before, after = read_run(folders / "before"), read_run(folders / "after")
 
-    found = compare([before, after], FEW)
+    found = compare_runs([before, after], FEW)
 
     assert (found.frames, found.scored, found.matched_by, found.rate_hz) == (55, 55, "stamp", 10)
     assert [g.name for g in found.groups] == ["all", "day", "night_rain"]
@@ -66,7 +66,7 @@ def test_figures_are_those_of_the_frames_in_common(folders: Path) -> None:
 def test_the_frames_that_fell_most_come_first(folders: Path) -> None:
     runs = [read_run(folders / name) for name in ("before", "after")]
 
-    found = compare(runs, FEW, worst=3).runs[1]
+    found = compare_runs(runs, FEW, worst=3).runs[1]
 
     change = [
         (after.miou - before.miou, before.stem, before.miou, after.miou)
@@ -85,14 +85,14 @@ def test_the_frames_that_fell_most_come_first(folders: Path) -> None:
 
 def test_what_they_differ_in_is_listed(folders: Path) -> None:
     runs = [read_run(folders / name) for name in ("before", "after")]
-    table = {s.name: s.values for s in compare(runs, FEW).settings}
+    table = {s.name: s.values for s in compare_runs(runs, FEW).settings}
     assert table == {"model": ("demo", "real"), "slop": ("-", "0.05")}
 
 
 def test_one_run_is_held_against_rgb_alone(folders: Path) -> None:
     run = read_run(folders / "before")
 
-    found = compare([run], FEW)
+    found = compare_runs([run], FEW)
 
     assert found.title == "before: RGB + X against RGB alone"
     whole = found.groups[0].miou
@@ -102,14 +102,14 @@ def test_one_run_is_held_against_rgb_alone(folders: Path) -> None:
     assert verdict_words(found)[0].startswith("RGB + X is better than RGB alone (+0.")
     assert "paired circular block bootstrap" in how_words(found)
     with pytest.raises(InputError, match=r"no scores of RGB alone.*name a second run"):
-        compare([read_run(folders / "after")])
+        compare_runs([read_run(folders / "after")])
 
 
 def test_without_truth_shares_and_masks_are_compared(folders: Path) -> None:
     runs = [read_run(folders / name) for name in ("before_blind", "after_blind")]
     steps: list[int] = []
 
-    found = compare(runs, FEW, worst=4, on_mask=lambda: steps.append(1))
+    found = compare_runs(runs, FEW, worst=4, on_mask=lambda: steps.append(1))
 
     assert found.scored == 0
     assert found.groups == ()
@@ -138,7 +138,7 @@ def test_masks_that_are_the_same_agree_in_every_pixel(tmp_path: Path, made) -> N
         for name, content in (("a", masks), ("b", masks), ("c", other))
     ]
 
-    same, apart = compare(runs, FEW).agreement
+    same, apart = compare_runs(runs, FEW).agreement
 
     assert same.pixels == 1.0
     assert same.per_class_iou == {"road": 1.0, "car": 1.0, "person": 1.0}
@@ -156,7 +156,7 @@ def test_another_truth_is_told(tmp_path: Path, made) -> None:
     a = read_run(made.make(tmp_path / "a", made.Made(masks, truths)))
     b = read_run(made.make(tmp_path / "b", made.Made(masks, moved)))
 
-    notes = compare([a, b], FEW).notes
+    notes = compare_runs([a, b], FEW).notes
 
     assert any("b was scored with another truth than a in 1 frame," in note for note in notes)
 
@@ -169,7 +169,7 @@ def test_files_are_matched_by_name(tmp_path: Path, made) -> None:
     stamped = made.Made(truths[:4], stems=names[:4])
     second = read_run(made.make(tmp_path / "2", stamped))
 
-    found = compare([first, second], FEW)
+    found = compare_runs([first, second], FEW)
 
     assert (found.matched_by, found.frames, found.rate_hz) == ("stem", 4, None)
     assert found.runs[0].only_here == ("e", "a")
@@ -206,7 +206,7 @@ def test_what_cannot_be_compared_is_one_sentence(tmp_path, made, content, words)
     b = read_run(made.make(tmp_path / "b", content(made, masks)))
 
     with pytest.raises(InputError, match=words):
-        compare([a, b], FEW)
+        compare_runs([a, b], FEW)
 
 
 def test_the_command_prints_and_writes(folders: Path, tmp_path: Path, capsys) -> None:

@@ -11,14 +11,21 @@ import pytest
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.resources import share_dir
 from segrgbx_core.runs.comparison.bootstrap import Resampling
-from segrgbx_core.runs.comparison.compare import compare
+from segrgbx_core.runs.comparison.compare import compare_runs
 from segrgbx_core.runs.comparison.losses import loss_checks
 from segrgbx_core.runs.figures import paired_share, segmented_share
 from segrgbx_core.runs.folder import Run, read_run
 from segrgbx_core.runs.junit import junit_xml
 from segrgbx_core.runs.rows import FrameRow
 from segrgbx_core.runs.scores import scores_of
-from segrgbx_core.runs.thresholds import Check, Loss, Measured, checks, measured, read_thresholds
+from segrgbx_core.runs.thresholds import (
+    Loss,
+    Measured,
+    ThresholdCheck,
+    checks,
+    figures_of,
+    read_thresholds,
+)
 from segrgbx_ros.cli import main
 
 
@@ -42,10 +49,10 @@ def _made(tmp_path: Path, made: SimpleNamespace) -> Run:
     return read_run(made.make(tmp_path / "run", content))
 
 
-def _checks(tmp_path: Path, run: Run, text: str) -> dict[str, Check]:
+def _checks(tmp_path: Path, run: Run, text: str) -> dict[str, ThresholdCheck]:
     path = tmp_path / "t.yaml"
     path.write_text(text)
-    found = checks(read_thresholds(path), measured(run))
+    found = checks(read_thresholds(path), figures_of(run))
     return {check.name: check for check in found}
 
 
@@ -135,9 +142,12 @@ def test_no_second_sensor_and_no_times_are_not_measured(
 
 
 def test_a_figure_close_to_its_bound_is_written_out() -> None:
-    assert Check("mIoU", 0.59996, 0.6).sentence() == "mIoU is 0.59996; expected at least 0.600."
-    assert not Check("mIoU", 0.59996, 0.6).passed
-    assert Check("mIoU", 0.6, 0.6).passed
+    assert (
+        ThresholdCheck("mIoU", 0.59996, 0.6).sentence()
+        == "mIoU is 0.59996; expected at least 0.600."
+    )
+    assert not ThresholdCheck("mIoU", 0.59996, 0.6).passed
+    assert ThresholdCheck("mIoU", 0.6, 0.6).passed
 
 
 @pytest.mark.parametrize(
@@ -178,7 +188,7 @@ def test_losses_fail_only_where_they_are_no_noise(tmp_path: Path, made: SimpleNa
         read_run(made.make(tmp_path / n, made.Made(made.spoilt(truths, *how), truths)))
         for n, how in names.items()
     ]
-    found = compare(runs, Resampling(400))
+    found = compare_runs(runs, Resampling(400))
     loss = Loss(miou=0.0, classes=0.5)
 
     like, worse = (loss_checks(loss, found, number) for number in (1, 2))
@@ -200,14 +210,17 @@ def test_a_loss_between_runs_without_truth_fails(tmp_path: Path, made: SimpleNam
     masks = [np.zeros((2, 2), np.uint8)] * 3
     runs = [read_run(made.make(tmp_path / n, made.Made(masks))) for n in "ab"]
 
-    [check] = loss_checks(Loss(miou=0.1), compare(runs, Resampling(100)), 1)
+    [check] = loss_checks(Loss(miou=0.1), compare_runs(runs, Resampling(100)), 1)
 
     assert not check.passed
     assert "share no scored frame" in check.sentence()
 
 
 def test_junit_has_a_case_for_each_threshold(tmp_path: Path) -> None:
-    good, bad = Check("mIoU", 0.7, 0.6), Check("IoU of <b>\x1b&", None, 0.5, why="no truth")
+    good, bad = (
+        ThresholdCheck("mIoU", 0.7, 0.6),
+        ThresholdCheck("IoU of <b>\x1b&", None, 0.5, why="no truth"),
+    )
 
     path = tmp_path / "junit.xml"
     path.write_bytes(junit_xml({"a": [good, bad], "b": [good]}))

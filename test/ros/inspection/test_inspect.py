@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Inspection of recordings with known faults."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +195,8 @@ def test_damage_is_counted_and_named(tmp_path: Path) -> None:
 
 
 def test_an_empty_topic_and_an_unfilled_calibration(tmp_path: Path) -> None:
-    blank = camera_info(replace(CAMERA, fx=0.0, fy=0.0, cx=0.0, cy=0.0), head(0))
+    blank = camera_info(CAMERA, head(0))
+    blank.k = np.zeros(9)
     entries = [*drive(3), ("/rgb/camera_info", 5.0, blank)]
     bag = write_bag(tmp_path / "bag", entries, {"/depth/image_raw": IMAGE})
     inspection = inspected(bag)

@@ -13,6 +13,7 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.modality import MODALITIES
 from segrgbx_core.sensor import check_sensor
 from segrgbx_ros.messages.sensors import SENSORS
+from segrgbx_ros.node.parameters import sensor
 from segrgbx_ros.node.parameters.parameter_spec import Parameter, Value
 from segrgbx_ros.node.parameters.parameters import (
     PARAMETERS,
@@ -111,8 +112,7 @@ def test_not_set_is_not_a_number() -> None:
 
 
 def encoding_settings(told: dict[str, object]) -> Any:
-    settings = settings_from(told)
-    return check_sensor(settings.modality, sensor_settings(settings))
+    return sensor.encoding_settings(settings_from(told))
 
 
 def test_parameters_reach_the_encoding() -> None:
@@ -148,6 +148,16 @@ def test_incomplete_event_windows_are_taken_where_told() -> None:
 def test_a_parameter_of_another_modality_is_refused() -> None:
     with pytest.raises(InputError, match=r"x\.scale is 2\.0, but modality 'polarization'"):
         encoding_settings({"modality": "polarization", "x.scale": 2.0})
+
+
+def test_settings_left_from_another_modality_are_named() -> None:
+    left = {"modality": "depth", "x.settings": "unit=raw"}
+    with pytest.raises(InputError, match=r"Parameter x.settings is 'unit=raw': Depth unit 'raw'"):
+        encoding_settings(left)
+    sound = {**left, "x.settings": "unit=mm", "x.clip_min": -1.0, "x.clip_max": 5.0}
+    with pytest.raises(InputError, match=r"near_m is -1\.0") as refused:
+        encoding_settings(sound)
+    assert "x.settings" not in str(refused.value)
 
 
 def test_named_parameters_exist() -> None:
