@@ -65,7 +65,13 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     arguments.add_backend(parser)
     arguments.add_label_set(parser)
     arguments.add_sensor(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="output folder; folders of images also leave a page of them, report.html",
+    )
     arguments.add_force(parser)
     parser.set_defaults(run=run)
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.disk import disk_errors, make_folder, write_whole
 from segrgbx_core.files.fields import filled
-from segrgbx_core.files.images import png_bytes
+from segrgbx_core.files.images import jpeg_bytes, png_bytes
 from segrgbx_core.files.yaml import read_json
 from segrgbx_core.labels.images import LabelImage
 from segrgbx_core.readings import RgbImage
@@ -97,9 +97,8 @@ class LayerWriter:
         scale = min(1.0, float(np.sqrt(self._pixels / (height * width))))
         return max(1, round(width * scale)), max(1, round(height * scale))
 
-    def _jpeg(self, picture: RgbImage | Grey) -> bytes:
-        stored = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-        return cv2.imencode(".jpg", stored, [cv2.IMWRITE_JPEG_QUALITY, self._quality])[1].tobytes()
+    def _jpeg(self, picture: npt.NDArray[np.uint8]) -> bytes:
+        return jpeg_bytes(picture, self._quality)
 
     def _account(self, spent: int) -> None:
         """Lowers the quality where frames took more than their share, and raises it again."""

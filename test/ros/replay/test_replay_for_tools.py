@@ -17,7 +17,8 @@ from segrgbx_core.errors import InputError, OutputError
 from segrgbx_core.files.images import jpeg_bytes, read_rgb
 from segrgbx_core.files.yaml import read_json
 from segrgbx_core.labels.label_set import load_label_set
-from segrgbx_core.pictures.frames import BAND, INVALID
+from segrgbx_core.pictures.frames import BAND, INVALID, four_up
+from segrgbx_core.segmentation import Segmentation
 from segrgbx_ros import cli
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.writer import BagWriter
@@ -33,6 +34,7 @@ from segrgbx_ros.messages.types import (
     typestore,
 )
 from segrgbx_ros.pairing.matching import SyncSettings
+from segrgbx_ros.replay.layers import PageLayers
 from segrgbx_ros.replay.options import FurtherFiles, ReplayOptions
 from segrgbx_ros.replay.run import replay
 from segrgbx_ros.replay.summary import ReplaySummary
@@ -221,7 +223,11 @@ def test_a_video_has_every_mask_at_its_time(run: Run, tmp_path: Path) -> None:
 
 def test_a_video_of_panels_is_as_large_as_they_are(run: Run, tmp_path: Path) -> None:
     run(tmp_path / "out", files={"video": tmp_path / "a.mp4", "video_of": "panels"})
-    rows, columns = read_rgb(next((tmp_path / "out" / "panels").glob("*.png"))).shape[:2]
+    rgb = read_rgb(next((tmp_path / "out" / "overlays").glob("*.png")))
+    answer = Segmentation(
+        rgb[..., 0] * 0, rgb[..., 0] * np.float32(0), load_label_set("street"), "thermal"
+    )
+    rows, columns = four_up(rgb, None, answer).shape[:2]
     times, size = frames_of(tmp_path / "a.mp4")
     assert len(times) == len(STAMPS)
     assert size == (columns + columns % 2, rows + rows % 2)
@@ -305,7 +311,7 @@ def test_an_error_on_the_way_leaves_no_broken_file(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("av", reason="PyAV (the extra video) is not installed")
-    monkeypatch.setattr("segrgbx_ros.replay.output.four_up", lambda *_: 1 / 0)
+    monkeypatch.setattr(PageLayers, "write", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(tmp_path / "out", files={"video": tmp_path / "a.mp4"})
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
