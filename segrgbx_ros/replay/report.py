@@ -102,6 +102,11 @@ def _notices(summary: ReplaySummary) -> tuple[str, ...]:
             f"{whole} had no X reading of the same stamp and got no mask; without --sync-policy "
             "exact, the nearest within --slop is taken."
         )
+    elif unpaired and summary.frames.x_in < summary.frames.rgb_in:
+        said.append(
+            f"{whole} had no X reading of their own and got no mask, since X comes less often "
+            f"({summary.frames.x_in} readings); --missing-x hold_last or rgb_only gives them one."
+        )
     elif unpaired:
         said.append(
             f"{whole} had no X reading near enough in time and got no mask; a larger --slop pairs "

@@ -152,7 +152,15 @@ def test_no_warning_where_all_is_well_and_one_where_not(tmp_path: Path) -> None:
     ],
 )
 def test_the_way_to_more_pairs_fits_the_policy(tmp_path: Path, policy: str, words: str) -> None:
-    assert words in written(tmp_path, replace(WHOLE, sync_policy=policy))
+    as_often = replace(WHOLE.frames, x_in=WHOLE.frames.rgb_in)
+    assert words in written(tmp_path, replace(WHOLE, sync_policy=policy, frames=as_often))
+
+
+def test_an_x_that_comes_less_often_names_missing_x(tmp_path: Path) -> None:
+    assert WHOLE.frames.x_in < WHOLE.frames.rgb_in
+    text = written(tmp_path, replace(WHOLE, sync_policy="approximate"))
+    assert "comes less often" in text
+    assert "--missing-x hold_last" in text
 
 
 def test_without_truth_and_without_x(tmp_path: Path) -> None:
