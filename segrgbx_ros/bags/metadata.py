@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 import yaml
 
 from segrgbx_core.errors import BagError, guarded
+from segrgbx_core.files.disk import refuse_pointer
 
 METADATA_FILE = "metadata.yaml"
 MOST_BYTES = 1 << 22
@@ -94,6 +95,7 @@ def _content(path: Path) -> dict[str, dict[str, object]]:
             data = path.read_bytes()
         except PermissionError as err:
             raise BagError(f"{path} cannot be read: permission is denied.") from err
+        refuse_pointer(path, data, BagError)
         content: dict[str, dict[str, object]] = yaml.load(data, _Loader)
     return content
 
