@@ -32,7 +32,7 @@ class _RefusedError(yaml.constructor.ConstructorError):
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(Composer, _Parser):
+class _Loader(Composer, _Parser):  # type: ignore[misc]
     """Counts values as they are met, those of an alias each time, and levels of nesting."""
 
     def __init__(self, text: str, most_values: int) -> None:
@@ -42,7 +42,7 @@ class _Loader(Composer, _Parser):
         self._sizes: dict[str, int] = {}
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event: Any = self.peek_event()
         anchor, before = event.anchor, self._values
         self._depth += 1
         if self._depth > MOST_DEPTH:
@@ -80,9 +80,8 @@ class _Loader(Composer, _Parser):
                     problem="a key is a list or a mapping", problem_mark=key.start_mark
                 )
             if key.value in seen:
-                raise _RefusedError(
-                    problem=f"key '{key.value}' is given twice", problem_mark=key.start_mark
-                )
+                mark: Any = key.start_mark
+                raise _RefusedError(problem=f"key '{key.value}' is given twice", problem_mark=mark)
             seen.add(key.value)
         return node
 
