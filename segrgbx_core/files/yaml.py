@@ -43,19 +43,15 @@ class _Loader(Composer, _Parser):  # type: ignore[misc]
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()
-        anchor, before = event.anchor, self._values
+        anchor, start, before = event.anchor, event.start_mark, self._values
         self._depth += 1
         if self._depth > MOST_DEPTH:
-            raise _RefusedError(
-                problem=f"more than {MOST_DEPTH} levels", problem_mark=event.start_mark
-            )
+            raise _RefusedError(problem=f"more than {MOST_DEPTH} levels", problem_mark=start)
         node = super().compose_node(parent, index)
         self._depth -= 1
         if isinstance(event, yaml.AliasEvent):
             if anchor not in self._sizes:
-                raise _RefusedError(
-                    problem="an alias contains itself", problem_mark=event.start_mark
-                )
+                raise _RefusedError(problem="an alias contains itself", problem_mark=start)
             self._values += self._sizes[anchor]
         else:
             self._values += 1
@@ -66,7 +62,7 @@ class _Loader(Composer, _Parser):  # type: ignore[misc]
         if self._values > self._most:
             raise _RefusedError(
                 problem=f"more than {self._most} values, aliases counted",
-                problem_mark=event.start_mark,
+                problem_mark=start,
             )
         return node
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from segrgbx_core.errors import OutputError
 from segrgbx_core.files.disk import (
+    Reserve,
     claim_output,
     disk_errors,
     make_folder,
@@ -37,6 +38,7 @@ from segrgbx_ros.pipeline import SegmentedFrame, frame_status, pictures_of
 from segrgbx_ros.replay.tools.pictures import PICTURES
 
 PANELS = 12
+PAGE_BYTES, FRAMES_RESERVED = 1 << 22, 16
 OWN_PICTURE = re.compile(r"\d{6}\.png")
 RESULT, OVERLAYS, PANEL_FOLDER, _ = FOLDERS = ("result", "overlays", "panels", MASK_FOLDER)
 PICTURE_FOLDERS = (OVERLAYS, PANEL_FOLDER, MASK_FOLDER)
@@ -147,9 +149,15 @@ class ReplayOutput:
         self._panel_stride = max(1, -(-expected_frames // PANELS))
         self._bag: ResultWriter | None = None
         self._images, self._further = images, further
+        self._reserve, self._offer = Reserve(out), ExitStack()
         self._count = 0
         self._panel_due, self._panels = True, 0
         self._spare: tuple[str, SegmentedFrame, FrameContext] | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether the disk had no more room, and what was reserved of it is in use."""
+        return self._reserve.spent
 
     def __enter__(self) -> "ReplayOutput":
         return self
@@ -160,6 +168,7 @@ class ReplayOutput:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._offer.close()
         if kind is None and not self._panels and self._spare is not None:
             self._write_panel(*self._spare)
         with ExitStack() as ends:
@@ -174,7 +183,7 @@ class ReplayOutput:
         That stage is the pictures, their messages, the result bag and the overlay's PNG file,
         without the four-up pictures.
         """
-        bag = self._opened()
+        bag = self._opened(done)
         start = time.perf_counter()
         outputs = pictures_of(done)
         images = {topic: PICTURES[topic](done, context) for topic in self._images}
@@ -192,7 +201,7 @@ class ReplayOutput:
         self, done: SegmentedFrame, context: FrameContext, messages: Iterable[BagMessage]
     ) -> None:
         """Writes a frame of an interrupted replay, whose picture is there, with its messages."""
-        bag = self._opened()
+        bag = self._opened(done)
         name = f"{self._count:06d}.png"
         bag.write_again(messages)
         if not (self._out / OVERLAYS / name).is_file():
@@ -215,8 +224,10 @@ class ReplayOutput:
             self._panel_due = False
             self._panels += 1
 
-    def _opened(self) -> ResultWriter:
+    def _opened(self, done: SegmentedFrame) -> ResultWriter:
         if self._bag is None:
+            self._reserve.take(PAGE_BYTES + FRAMES_RESERVED * done.frame.rgb.size)
+            self._offer.enter_context(self._reserve.offered())
             for folder in (OVERLAYS, PANEL_FOLDER):
                 make_folder(self._out / folder)
             self._bag = ResultWriter(
