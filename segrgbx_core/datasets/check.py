@@ -40,6 +40,7 @@ from segrgbx_core.doubts import (
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.files.images import IMAGE_SUFFIXES
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
+from segrgbx_core.modality import NO_X
 from segrgbx_core.readings import LightFieldViews
 from segrgbx_core.wording import spoken
 
@@ -235,7 +236,8 @@ def _look(job: tuple[LabelledPairs, int]) -> _Seen:
     doubts = doubts_about(data.modality, sample.rgb, sample.x, data.settings)
     kinds = {doubt.kind for doubt in doubts}
     rgb = None if ONE_RGB in kinds else _fingerprint(sample.rgb)
-    whole = None if sample.x is None or kinds & {ONE_X, NO_READING} else image_of(sample.x)
+    compared = data.modality != NO_X and not kinds & {ONE_X, NO_READING}
+    whole = image_of(sample.x) if compared and sample.x is not None else None
     x = None if whole is None else _fingerprint(whole)
     return _Seen(place, f"{width}x{height}", counts.astype(np.int64), doubts, rgb=rgb, x=x)
 
