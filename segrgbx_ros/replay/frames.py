@@ -110,7 +110,7 @@ class FrameStage:
         self._writing.finish()
 
     def give_up(self) -> None:
-        """Ends where memory ran out, or the disk refuses more: what was not written counts as not reached."""
+        """Ends where memory or disk ran out: what was not written counts as not reached."""
         with suppress(Exception):
             self._writing.finish()
         self._writing.go_on()
