@@ -11,12 +11,18 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from yaml.composer import Composer
 
-from segrgbx_core.bounds import MOST_DEPTH, MOST_JSON_BYTES, SETTINGS_YAML, YamlBounds
+from segrgbx_core.bounds import (
+    LISTING_YAML,
+    MOST_DEPTH,
+    MOST_JSON_BYTES,
+    SETTINGS_YAML,
+    YamlBounds,
+)
 from segrgbx_core.errors import SegRgbxError, guarded
 from segrgbx_core.files.disk import refuse_pointer
 
@@ -29,20 +35,21 @@ class _RefusedError(yaml.constructor.ConstructorError):
 
 
 # libyaml's parser, four times as fast, below PyYAML's composer, which can be told to count.
+# Its own composer recurses in C, where deep nesting ends the process (PyYAML 6.0).
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TextParser: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
-class _Loader(Composer, _Parser):  # type: ignore[misc]
+class _Counting(Composer):
     """Counts values as they are met, those of an alias each time, and levels of nesting."""
 
-    def __init__(self, text: str, most_values: int) -> None:
-        _Parser.__init__(self, text)
+    def __init__(self, most_values: int) -> None:
         Composer.__init__(self)
         self._most, self._values, self._depth = most_values, 0, 0
         self._sizes: dict[str, int] = {}
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        event: Any = self.peek_event()
+        event = cast(Any, self).peek_event()
         anchor, start, before = event.anchor, event.start_mark, self._values
         self._depth += 1
         if self._depth > MOST_DEPTH:
@@ -80,6 +87,26 @@ class _Loader(Composer, _Parser):  # type: ignore[misc]
                 raise _RefusedError(problem=f"key '{key.value}' is given twice", problem_mark=mark)
             seen.add(key.value)
         return node
+
+
+class _Loader(_Counting, _Parser):  # type: ignore[misc]
+    def __init__(self, text: str, most_values: int) -> None:
+        _Parser.__init__(self, text)
+        _Counting.__init__(self, most_values)
+
+
+class _TextLoader(_Counting, _TextParser):  # type: ignore[misc]
+    def __init__(self, text: bytes, most_values: int) -> None:
+        _TextParser.__init__(self, text)
+        _Counting.__init__(self, most_values)
+
+
+def yaml_texts(data: bytes) -> object:
+    """The content with every scalar as text, so that dates and tags are nothing special.
+
+    Bounded as a listing is. Raises yaml.YAMLError, and what a parser throws.
+    """
+    return _TextLoader(data, LISTING_YAML.values).get_single_data()
 
 
 class _Dumper(yaml.SafeDumper):

@@ -4,16 +4,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-
-import yaml
+from typing import cast
 
 from segrgbx_core.errors import BagError, guarded
 from segrgbx_core.files.disk import refuse_pointer
+from segrgbx_core.files.yaml import yaml_texts
 
 METADATA_FILE = "metadata.yaml"
 MOST_BYTES = 1 << 22
 COMPRESSION = "zstd"
-_Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 @dataclass(frozen=True)
@@ -96,8 +95,7 @@ def _content(path: Path) -> dict[str, dict[str, object]]:
         except PermissionError as err:
             raise BagError(f"{path} cannot be read: permission is denied.") from err
         refuse_pointer(path, data, BagError)
-        content: dict[str, dict[str, object]] = yaml.load(data, _Loader)
-    return content
+        return cast(dict[str, dict[str, object]], yaml_texts(data))
 
 
 def _topic(listed: object) -> BagTopic:
