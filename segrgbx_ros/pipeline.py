@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.doubts import DoubtLog, doubts_about
+from segrgbx_core.doubts import DoubtLog
 from segrgbx_core.encoding import EncodingSettings
 from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import SegRgbxError
@@ -183,9 +183,9 @@ class Pipeline:
             decode_x = decode_x or XDecoder(modality, x_topic or "", convert)
         self._encoder, self._decode_x = encoder, decode_x
         self._last_ns = 0
-        self._words, self._settings = RgbWords(rgb), settings
-        self._look_every, self._frames = look_every, 0
-        self.doubts = DoubtLog()
+        self._words = RgbWords(rgb)
+        self._x_stamp_ns: int | None = None
+        self.doubts = DoubtLog(modality, settings, look_every)
         self.refusals = Refusals()
         self.left_out: Counter[str] = Counter()
         self._refused_as = ""
@@ -246,10 +246,9 @@ class Pipeline:
         return [*now, *self._words.notes(self._rgb_topic)]
 
     def _look(self, frame: Frame) -> None:
-        if self._frames % self._look_every == 0:
-            found = doubts_about(self._modality, frame.rgb, frame.x, self._settings)
-            self.doubts.add(found)
-        self._frames += 1
+        new_x = frame.x_stamp_ns != self._x_stamp_ns
+        self.doubts.look(frame.rgb, frame.x, new_x)
+        self._x_stamp_ns = frame.x_stamp_ns
 
     def reset(self) -> None:
         """Forgets earlier frames, before the first one of another recording."""

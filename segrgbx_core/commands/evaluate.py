@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from segrgbx_core.evaluation.results import Evaluated
     from segrgbx_core.segmenter import Segmenter
 
+_PAGE_BYTES = 1 << 21
 _LESS_MEMORY = "images whole; give smaller --scales, --precision fp16 on a GPU, or --device cpu"
 DegradeOption = tuple[str, tuple[float, ...] | None]
 
@@ -262,15 +263,32 @@ def _evaluate(
 
 
 def _write(args: argparse.Namespace, done: "Evaluated") -> None:
-    from segrgbx_core.evaluation.results import summarise_evaluation, write_results
+    """Where the disk has no room for the pictures, scores and page are written without them."""
+    from segrgbx_core.errors import OutputError
+    from segrgbx_core.evaluation.results import (
+        Pictures,
+        summarise_evaluation,
+        write_results,
+        write_scores,
+    )
     from segrgbx_core.evaluation.summary import ALL, protocol_words
+    from segrgbx_core.files.disk import Reserve
     from segrgbx_core.files.resources import versions
     from segrgbx_core.report.evaluation import write_page
 
     summary = summarise_evaluation(done, args.split, args.worst, args.seed, versions())
-    pictures = write_results(args.out, summary, done)
     words = protocol_words(done.protocol, summary.scores[ALL])
-    write_page(args.out, summary, words, pictures)
+    reserve = Reserve(args.out)
+    reserve.take(_PAGE_BYTES)
+    try:
+        pictures = write_results(args.out, summary, done)
+        reserve.free()
+        write_page(args.out, summary, words, pictures)
+    except OutputError:
+        reserve.free()
+        write_scores(args.out, summary, done)
+        write_page(args.out, summary, words, Pictures(None, (), ()))
+        raise
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -102,7 +102,8 @@ def run(args: argparse.Namespace) -> int:
     need_no_inputs(*_written_and_read(matched.pairs, matched.several, args.out))
     claim_output(args.out, args.force)
     done: list[Done] = []
-    doubts, failed = DoubtLog(), 0
+    settings = None if encoder is None else encoder.settings
+    doubts, failed = DoubtLog(args.modality or NO_X, settings), 0
     left = _run_of(args, segmenter, len(matched.pairs)) if matched.several else None
     with progress() as bar, StopRequest() as stop, left or nullcontext():
         for pair in bar.track(matched.pairs, description="segmenting"):
@@ -169,11 +170,9 @@ def _segment_one(
     doubts: "DoubtLog",
     left: "SegmentRun | None",
 ) -> Done:
-    from segrgbx_core.doubts import doubts_about
 
     rgb, reading = _read(pair, modality)
-    settings = None if encoder is None else encoder.settings
-    doubts.add(doubts_about(modality or NO_X, rgb, reading, settings))
+    doubts.look(rgb, reading)
     start = time.perf_counter()
     planes = None
     if reading is not None and encoder is not None:

@@ -350,9 +350,11 @@ def run(args: argparse.Namespace) -> int:
         return run_scenario_command(args, options, asked)
     with StopRequest() as stop:
         summary = _replayed(options, lambda: stop.asked)
-        write_report(args.out)
-        print_summary(output(), summary, args.out)
-        _print_remarks(summary)
+        try:
+            write_report(args.out)
+        finally:  # also where the disk has no room for the page
+            print_summary(output(), summary, args.out)
+            _print_remarks(summary)
     if summary.interrupted is not None and stop.asked is not None:
         raise StoppedError(summary.interrupted)
     if summary.interrupted is not None:

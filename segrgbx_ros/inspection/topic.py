@@ -174,7 +174,7 @@ class TopicWatch:
         """Gaps in a result of ours are RGB images without a mask, which its status counts."""
         if OWN_RESULT.search(self._name):
             timing = replace(timing, gaps=0)
-        return timing_problems(timing, self._count)
+        return timing_problems(timing, self._count, self._name)
 
     def _look_at_events(self, decoder: EventDecoder) -> None:
         chunks = decoder.decode_all(self._undecoded)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from segrgbx_core import Segmenter
-from segrgbx_core.doubts import doubt_about_clock
+from segrgbx_core.doubts import RECORDED_CLOCK, doubt_about_clock
 from segrgbx_core.errors import BagError, InputError
 from segrgbx_core.files.resources import versions
 from segrgbx_core.runs.folder import RUN_FORMAT, RunFacts
@@ -28,7 +28,6 @@ from segrgbx_ros.replay.summary import (
 )
 
 LAGS_KEPT = 1000
-OTHER_CLOCK = "the sensor stamps by another clock, or an old recording was recorded again."
 
 
 class NoFrameError(BagError):
@@ -190,7 +189,7 @@ class Account:
 
     def _clock_doubts(self) -> list[str]:
         found = (
-            doubt_about_clock(topic, median(lags) / 1e9, "the recorder's clock", OTHER_CLOCK)
+            doubt_about_clock(topic, median(lags) / 1e9, RECORDED_CLOCK)
             for topic, lags in self.lags.items()
         )
         return [words for words in found if words is not None]

@@ -110,7 +110,7 @@ class FrameStage:
         self._writing.finish()
 
     def give_up(self) -> None:
-        """Ends where memory ran out: what was not written counts as not reached."""
+        """Ends where memory or disk ran out: what was not written counts as not reached."""
         with suppress(Exception):
             self._writing.finish()
         self._writing.go_on()
@@ -127,6 +127,11 @@ class FrameStage:
         one leaves nothing."""
         if rows:
             self._writing.do(lambda: self._write_rows(rows))
+
+    @property
+    def full(self) -> bool:
+        """Whether the disk has no more room than was reserved of it."""
+        return self._output.full
 
     @property
     def begun(self) -> bool:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from segrgbx_core.errors import OutputError
 from segrgbx_core.files.disk import (
+    Reserve,
     claim_output,
     disk_errors,
     make_folder,
@@ -37,6 +38,7 @@ from segrgbx_ros.messages.types import STATUS, Header, message
 from segrgbx_ros.pipeline import SegmentedFrame, frame_status, pictures_of
 from segrgbx_ros.replay.tools.pictures import PICTURES
 
+PAGE_BYTES, FRAMES_RESERVED = 1 << 22, 16
 OWN_PICTURE = re.compile(r"\d{6}\.png")
 RESULT, OVERLAYS = "result", "overlays"
 FOLDERS = (RESULT, OVERLAYS, MASK_FOLDER, LAYER_FOLDER, FILES_FOLDER)
@@ -145,7 +147,13 @@ class ReplayOutput:
         self._with_camera_info = with_camera_info
         self._bag: ResultWriter | None = None
         self._images, self._further = images, further
+        self._reserve, self._offer = Reserve(out), ExitStack()
         self._count = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the disk had no more room, and what was reserved of it is in use."""
+        return self._reserve.spent
 
     def __enter__(self) -> "ReplayOutput":
         return self
@@ -156,6 +164,7 @@ class ReplayOutput:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._offer.close()
         with ExitStack() as ends:
             if self._bag is not None:
                 ends.callback(self._bag.__exit__, kind, value, trace)
@@ -168,7 +177,7 @@ class ReplayOutput:
         That stage is the pictures, their messages, the result bag and the overlay's PNG file,
         without further outputs.
         """
-        bag = self._opened()
+        bag = self._opened(done)
         start = time.perf_counter()
         outputs = pictures_of(done)
         images = {topic: PICTURES[topic](done, context) for topic in self._images}
@@ -186,7 +195,7 @@ class ReplayOutput:
         self, done: SegmentedFrame, context: FrameContext, messages: Iterable[BagMessage]
     ) -> None:
         """Writes a frame of an interrupted replay, whose picture is there, with its messages."""
-        bag = self._opened()
+        bag = self._opened(done)
         name = f"{self._count:06d}.png"
         bag.write_again(messages)
         if not (self._out / OVERLAYS / name).is_file():
@@ -198,8 +207,10 @@ class ReplayOutput:
         for output in self._further:
             output.write(self._count - 1, done, context)
 
-    def _opened(self) -> ResultWriter:
+    def _opened(self, done: SegmentedFrame) -> ResultWriter:
         if self._bag is None:
+            self._reserve.take(PAGE_BYTES + FRAMES_RESERVED * done.frame.rgb.size)
+            self._offer.enter_context(self._reserve.offered())
             make_folder(self._out / OVERLAYS)
             self._bag = ResultWriter(
                 self._out / RESULT, self._label_set, self._with_camera_info, self._images

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from segrgbx_core.doubts import doubt_about_clock, seconds_in_words
+from segrgbx_core.doubts import LIVE_CLOCK, doubt_about_clock, seconds_in_words
 from segrgbx_core.modality import NO_X
 from segrgbx_ros.node.health.health import Health, InputHealth
 
@@ -21,10 +21,6 @@ LOST_SHARE = 0.1
 _RAISE = (
     "let the driver publish reliably, raise the system's receive buffer (sysctl -w "
     "net.core.rmem_max=33554432, and the middleware's own setting), or use a compressed transport"
-)
-OTHER_CLOCK = (
-    "masks have the same stamps, so TF lookups of their consumers will fail: play bags with "
-    "--clock and launch with use_sim_time:=true, or synchronise the clocks."
 )
 
 
@@ -147,7 +143,7 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[NodeFinding]:
     lag = None if silent else source.stamp_lag_s
     clock = None
     if lag is not None:
-        clock = doubt_about_clock(source.topic, lag, "this machine's clock", OTHER_CLOCK)
+        clock = doubt_about_clock(source.topic, lag, LIVE_CLOCK)
     if clock is not None:
         yield NodeFinding("inputs", f"{source.name}_clock", WARN, clock)
 
