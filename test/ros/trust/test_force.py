@@ -228,6 +228,32 @@ def test_a_training_does_not_replace_what_it_starts_from(
     assert contents(out) == before
 
 
+def test_a_recording_of_a_dataset_replaces_no_more_than_its_own_file(
+    small_dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "kept.txt").write_text("of another")
+    elsewhere = tmp_path / "elsewhere.mcap"
+    elsewhere.write_text("of another")
+    out = tmp_path / "out.mcap"
+    out.symlink_to(elsewhere)
+    assert cli.main(["bag", str(small_dataset), str(out), "--limit", "1", "--force"]) == 0
+    assert not out.is_symlink()
+    assert out.read_bytes().startswith(b"\x89MCAP")
+    assert elsewhere.read_text() == (tmp_path / "kept.txt").read_text() == "of another"
+
+
+def test_a_comparison_is_not_written_into_a_run(
+    small_drive: Path, replay: Callable[..., int], tmp_path: Path, capsys: Captured
+) -> None:
+    run = tmp_path / "run"
+    assert replay(small_drive, run) == 0
+    before = contents(run)
+    capsys.readouterr()
+    status = cli.main(["compare", str(run), "--out", str(run), "--force"])
+    refused(status, capsys, "is one of the runs")
+    assert contents(run) == before
+
+
 def test_these_are_the_commands_with_force() -> None:
     """A further one belongs into the tests above."""
     given = {
@@ -236,7 +262,7 @@ def test_these_are_the_commands_with_force() -> None:
         if any("--force" in action.option_strings for action in parser._actions)
     }
     assert given == {"scenes", "encode", "segment", "replay", "check", "train", "evaluate",
-                     "embeddings", "import"}  # fmt: skip
+                     "embeddings", "import", "bag", "compare"}  # fmt: skip
 
 
 def _parsers(parser: cli.argparse.ArgumentParser) -> list[tuple[str, cli.argparse.ArgumentParser]]:
