@@ -65,7 +65,7 @@ def build_parser() -> Parser:
         prog="segrgbx",
         description="Semantic segmentation of an RGB camera with a second sensor (RGB-X).",
         epilog="Try it: segrgbx scenes out/scenes && segrgbx replay out/scenes --modality thermal "
-        "--missing-x hold_last --out out/replay",
+        "--missing-x rgb_only --out out/replay",
     )
     parser.add_argument("--version", action="version", version=f"segrgbx {version()}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -105,7 +105,7 @@ def _notices(summary: ReplaySummary) -> tuple[str, ...]:
     elif unpaired and summary.frames.x_in < summary.frames.rgb_in:
         said.append(
             f"{whole} had no X reading of their own and got no mask, since X comes less often "
-            f"({summary.frames.x_in} readings); --missing-x hold_last or rgb_only gives them one."
+            f"({summary.frames.x_in} readings); --missing-x rgb_only gives each a mask."
         )
     elif unpaired:
         said.append(

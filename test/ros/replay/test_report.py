@@ -160,7 +160,7 @@ def test_an_x_that_comes_less_often_names_missing_x(tmp_path: Path) -> None:
     assert WHOLE.frames.x_in < WHOLE.frames.rgb_in
     text = written(tmp_path, replace(WHOLE, sync_policy="approximate"))
     assert "comes less often" in text
-    assert "--missing-x hold_last" in text
+    assert "--missing-x rgb_only" in text
 
 
 def test_without_truth_and_without_x(tmp_path: Path) -> None:
