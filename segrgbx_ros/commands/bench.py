@@ -132,7 +132,7 @@ def _replay(model: str, folder: Path) -> "Section":
     from segrgbx_core.scenes import Drive, DriveSettings
     from segrgbx_core.segmenter import Segmenter
     from segrgbx_ros.bags.scenes import write_drive_bag
-    from segrgbx_ros.replay.options import ReplayOptions
+    from segrgbx_ros.replay.options import ReplayOptions, TruthOptions
     from segrgbx_ros.replay.run import replay
 
     segmenter = Segmenter(model, device="cpu", backend="eager")
@@ -140,7 +140,13 @@ def _replay(model: str, folder: Path) -> "Section":
     write_drive_bag(
         Drive(DriveSettings("thermal", 2.0, 10.0, conditions=("day",))), folder / "bag"
     )
-    options = ReplayOptions(folder / "bag", "thermal", folder / "out", force=True)
+    options = ReplayOptions(
+        folder / "bag",
+        "thermal",
+        folder / "out",
+        force=True,
+        truth=TruthOptions(rgb_alone=False),
+    )
     frames = replay(options, segmenter=segmenter).frames.segmented
     rgb = street(480, 640)
 
