@@ -121,7 +121,8 @@ def test_the_replay_reads_a_bag_that_it_cannot_write_without_a_network(
     words = [re.sub(r"\$\{\w+:-(.*)\}", r"\1", word) for word in replay["command"]]
     told = build_parser().parse_args(words[1:])
     assert words[0] == "segrgbx"
-    assert (told.command, str(told.bag), told.modality) == ("replay", bag["target"], "thermal")
+    assert (told.command, list(map(str, told.bags))) == ("replay", [bag["target"]])
+    assert told.modality == "thermal"
     assert Path(told.out).parent == Path(out["target"])
 
 

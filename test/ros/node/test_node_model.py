@@ -50,7 +50,7 @@ def test_the_scene_is_refreshed_as_told(folder: str, monkeypatch: pytest.MonkeyP
 
     class Noted(Segmenter):
         def __init__(self, *args: Any, **named: Any) -> None:
-            seen.append(args[3])
+            seen.append(named["scene_refresh"])
             super().__init__(*args, **named)
 
     monkeypatch.setattr(node_model, "Segmenter", Noted)
