@@ -164,7 +164,7 @@ def test_the_scenes_recipes_answer_in_the_streets_classes(name: str) -> None:
             GOOD.replace("steps: 10", "steps: 10, ohem: {least: 0}"),
             "threshold 0.7 and",
         ),
-        ("a: [", "recipe.yaml, line 1: not readable YAML"),
+        ("a: [", "recipe.yaml, line [12]: not readable YAML"),
     ],
 )
 def test_wrong_recipes_are_refused_in_words(tmp_path: Path, text: str, words: str) -> None:
