@@ -46,6 +46,14 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     _add_rgb(parser)
     _add_sync(parser)
     _add_truth(parser)
+    parser.add_argument(
+        "--masks",
+        type=Path,
+        metavar="RESULT_BAG",
+        help="score the masks that the live node published, by their stamps, instead of "
+        "segmenting: a recording of its /segrgbx/mask, confidence, status and label_info; the "
+        "model runs for RGB alone only",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     arguments.add_force(parser)
     parser.add_argument(
@@ -278,6 +286,7 @@ def run(args: argparse.Namespace) -> int:
         stamps=args.stamps,
         truth=truth_from(args),
         fit_slop=args.slop is None,
+        masks=args.masks,
     )
     with StopRequest() as stop:
         summary = _replayed(options, lambda: stop.asked)

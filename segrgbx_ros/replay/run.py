@@ -14,6 +14,7 @@ from segrgbx_core.runs.folder import SUMMARY_FILE
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken, find_topics
 from segrgbx_ros.messages.video import VIDEO_TYPES, need_video_package
+from segrgbx_ros.replay.live.masks import PublishedMasks
 from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping
 from segrgbx_ros.replay.output import STATE_FILE, claim_replay_output, reopen_replay_output
 from segrgbx_ros.replay.reading import ReplayRun
@@ -75,12 +76,21 @@ def replay(
         if options.resume:
             parts = Parts(options, bag, topics, segmenter, progress, stopping)
             return _resumed(parts, begun_with)
-        pipeline = make_pipeline(options, bag, topics, segmenter)
+        masks = _published(options, segmenter)
+        pipeline = make_pipeline(options, bag, topics, segmenter if masks is None else masks)
         scoring = make_scoring(options, bag, topics, segmenter.label_set, segmenter)
         inputs = [options.bag, *options.cameras.files(), *options.truth.files()]
+        inputs += [] if options.masks is None else [options.masks]
         claim_replay_output(options.out, options.force, inputs)
-        run = ReplayRun(options, bag, topics, segmenter, pipeline, scoring, progress, stopping)
-        return _finished(run, options.out, begun_with)
+        parts = Parts(options, bag, topics, segmenter, progress, stopping)
+        run = ReplayRun(**vars(parts), pipeline=pipeline, scoring=scoring, recall=masks)
+        return _finished(run, options.out, begun_with if masks is None else {})
+
+
+def _published(options: ReplayOptions, segmenter: Segmenter) -> PublishedMasks | None:
+    if options.masks is None:
+        return None
+    return PublishedMasks(options.masks, segmenter.card, segmenter.label_set, options.modality)
 
 
 @dataclass(frozen=True)
@@ -121,9 +131,12 @@ def _resumed(parts: Parts, begun_with: Mapping[str, str]) -> ReplaySummary:
 
 
 def _finished(run: ReplayRun, out: Path, begun_with: Mapping[str, str]) -> ReplaySummary:
-    """Runs it, and writes the summary and, where it was stopped, what a resumption needs."""
+    """Runs it, and writes the summary and, where it was stopped, what a resumption needs.
+
+    begun_with: empty where it cannot be resumed.
+    """
     summary = run.finish()
-    if summary.interrupted is not None:
+    if summary.interrupted is not None and begun_with:
         ReplayState(begun_with, run.state).write(out)
     write_whole(out / SUMMARY_FILE, summary.to_json().encode())
     if summary.interrupted is None:
