@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
+from launch.events.process import ProcessIO
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import Parameter
@@ -135,6 +136,19 @@ def node_actions(
         first = told("cameras").split(",")[0].strip()
         said.append(_rviz(context, rgb, "/".join(filter(None, (space.strip("/"), first))), name))
     return [*said, node]
+
+
+class Once:
+    """Gives the actions when a process first says these words."""
+
+    def __init__(self, words: str, actions: list[LaunchDescriptionEntity]) -> None:
+        self._words, self._actions = words, actions
+
+    def __call__(self, event: ProcessIO) -> list[LaunchDescriptionEntity]:
+        if self._words not in event.text.decode(errors="replace"):
+            return []
+        given, self._actions = self._actions, []
+        return given
 
 
 def _rviz(context: LaunchContext, rgb: str, namespace: str, name: str) -> LaunchDescriptionEntity:

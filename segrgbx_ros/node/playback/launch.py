@@ -23,13 +23,13 @@ from launch.actions import (
     RegisterEventHandler,
     Shutdown,
 )
-from launch.event_handlers import OnProcessExit
+from launch.event_handlers import OnProcessExit, OnProcessIO
 from launch.events.process import ProcessExited, ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.substitutions import ExecutableInPackage
 
 from segrgbx_core.modality import MODALITIES
-from segrgbx_ros.node.launch import NUMBERS, TEXTS, flag, node_actions, node_arguments
+from segrgbx_ros.node.launch import NUMBERS, TEXTS, Once, flag, node_actions, node_arguments
 
 OWN = {
     "bag": (None, "the bag to segment (sqlite3 or MCAP)"),
@@ -45,6 +45,7 @@ OWN = {
 PASSED_ON = ("model", "label_set", "device", "backend")
 OF_NODE = (*PASSED_ON, "scheduling", "output_size", "missing_x", *NUMBERS)
 NODE = "/segrgbx"
+WAITS = "Waits for"
 QUEUED = 100
 RECORDED = ("mask", "confidence", "status")
 
@@ -82,7 +83,7 @@ def _replay(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         k: v for k, v in plan["parameters"].items() if "." in k
     }
     actions = node_actions(context, told["modality"], more)
-    return [*actions, *_session(told, plan, actions[-1])]
+    return _session(told, plan, actions)
 
 
 def _plan(told: Mapping[str, str]) -> dict[str, Any]:
@@ -124,9 +125,10 @@ def _configure(context: LaunchContext, told: Mapping[str, str], plan: Mapping[st
 
 
 def _session(
-    told: Mapping[str, str], plan: Mapping[str, Any], node: LaunchDescriptionEntity
+    told: Mapping[str, str], plan: Mapping[str, Any], actions: list[LaunchDescriptionEntity]
 ) -> list[LaunchDescriptionEntity]:
-    """The playback, and then, without the node, the scoring."""
+    """The playback, the node once there is a clock, and then, without it, the scoring."""
+    node = actions[-1]
     masks = str(Path(told["out"]) / "live")
     player = ExecuteProcess(
         name="segrgbx_live",
@@ -148,7 +150,9 @@ def _session(
         if not played and not context.is_shutdown:
             raise RuntimeError("The node ended before the bag did; see its lines above.")
 
-    return [player, *_at_ends({player: on_played, node: on_node_end, scoring: _on_scored})]
+    begun = OnProcessIO(target_action=player, on_stderr=Once(WAITS, actions))
+    ends = _at_ends({player: on_played, node: on_node_end, scoring: _on_scored})
+    return [player, RegisterEventHandler(begun), *ends]
 
 
 def _at_ends(

@@ -14,9 +14,10 @@ from rclpy.utilities import remove_ros_args
 
 from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.modality import MODALITIES
+from segrgbx_core.stopping import StoppedError
 from segrgbx_core.wording import printable
 from segrgbx_ros.node.playback.plan import planned
-from segrgbx_ros.node.playback.session import LiveSession, StoppedPlayback
+from segrgbx_ros.node.playback.session import LiveSession
 
 USERS_MISTAKE, STOPPED = 2, 130
 
@@ -47,11 +48,11 @@ def main(args: Sequence[str] | None = None) -> int:
     asked = _arguments(remove_ros_args(given)[1:])
     try:
         return _ran(asked, given)
+    except StoppedError:
+        return STOPPED
     except SegRgbxError as err:
         print(f"segrgbx_live: {printable(str(err))}", file=sys.stderr)
         return USERS_MISTAKE
-    except StoppedPlayback:
-        return STOPPED
 
 
 def _ran(asked: argparse.Namespace, given: Sequence[str]) -> int:
@@ -75,7 +76,7 @@ def _ran(asked: argparse.Namespace, given: Sequence[str]) -> int:
     except Exception as err:
         if node.context.ok():
             raise
-        raise StoppedPlayback from err
+        raise StoppedError("stopped.") from err
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

@@ -17,21 +17,23 @@ from rosgraph_msgs.msg import Clock
 from rosidl_runtime_py.utilities import get_message
 
 from segrgbx_core.errors import InputError
+from segrgbx_core.stopping import StoppedError
 from segrgbx_core.wording import counted, printable, reason_in_words
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.messages.types import NS_PER_S
 from segrgbx_ros.node.playback.plan import PlaybackPlan, PlayedTopic
-from segrgbx_ros.node.playback.recorder import DEPTH, OutputRecorder, reliable
-from segrgbx_ros.node.playback.report import NodeReport, report_of
+from segrgbx_ros.node.playback.watching import (
+    DEPTH,
+    NodeReport,
+    OutputRecorder,
+    reliable,
+    report_of,
+)
 
 TICK_S = 0.01
 SAME_REPORTS, STUCK_REPORTS = 3, 120
 WAITED_FOR = ("mask", "confidence", "status")
-
-
-class StoppedPlayback(Exception):  # noqa: N818
-    """The context ended, as after Ctrl-C."""
 
 
 class LiveSession:
@@ -59,7 +61,8 @@ class LiveSession:
     def run(self, folder: Path) -> str:
         """Plays all, and records the node's outputs in the folder; returns what came of it.
 
-        Raises InputError where the node cannot run, or ends, or publishes no mask.
+        Raises InputError where the node cannot run, or ends, or publishes no mask, and
+        StoppedError where the context ends.
         """
         with (
             BagReader(self._bag) as bag,
@@ -108,7 +111,7 @@ class LiveSession:
 
         def done() -> bool:
             report = self.report
-            if report is None or self._reports < began + 2:
+            if report is None or self._reports <= began:
                 return False
             self._need_node(report)
             arrived = report.received - received >= self._rgb or self._same >= SAME_REPORTS
@@ -157,7 +160,7 @@ class LiveSession:
 
     def _spin(self, seconds: float) -> None:
         if not self._node.context.ok():
-            raise StoppedPlayback
+            raise StoppedError("stopped before the bag had been played.")
         if time.monotonic() - self._ticked >= TICK_S or not seconds:
             self._ticked = time.monotonic()
             self._tell_time()

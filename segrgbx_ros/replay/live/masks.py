@@ -130,7 +130,8 @@ class PublishedMasks:
             ages = Percentiles.of(self._ages_ms)
             said.append(
                 f"A mask was published {milliseconds(ages.p50)} ms after its RGB image's stamp "
-                f"(95 %: {milliseconds(ages.p95)} ms), by the node's clock."
+                f"(95 %: {milliseconds(ages.p95)} ms), by the node's clock, "
+                "which goes at the pace of the playback."
             )
         unused = len(self._said) - self._used
         if unused:
