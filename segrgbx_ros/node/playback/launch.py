@@ -141,7 +141,9 @@ def _session(
     end = EmitEvent(event=ShutdownProcess(process_matcher=lambda process: process is node))
     played: list[bool] = []
 
-    def on_played(event: ProcessExited, _context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    def on_played(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        if context.is_shutdown:
+            return []
         _need_success(event, "The playback")
         played.append(True)
         return [end, LogInfo(msg=f"Scores the masks in {masks}."), scoring]
@@ -164,7 +166,9 @@ def _at_ends(
     ]
 
 
-def _on_scored(event: ProcessExited, _context: LaunchContext) -> LaunchDescriptionEntity:
+def _on_scored(event: ProcessExited, context: LaunchContext) -> LaunchDescriptionEntity | None:
+    if context.is_shutdown:
+        return None
     _need_success(event, "segrgbx replay")
     return Shutdown(reason="the replay is done")
 

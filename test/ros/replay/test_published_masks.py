@@ -125,6 +125,26 @@ def test_what_the_node_says_of_a_mask_is_taken(
     assert "superseded 3" in notes
 
 
+def test_stopped_it_is_begun_anew(tmp_path: Path, offline: Path, segmenter: Segmenter) -> None:
+    seen: list[int] = []
+    masks = offline / "offline" / "result"
+    options = ReplayOptions(offline / "bag", "thermal", tmp_path / "out", masks=masks)
+    summary = replay(
+        options,
+        lambda state: seen.append(state.segmented),
+        segmenter,
+        lambda: "SIGINT" if seen and seen[-1] else None,
+    )
+    assert summary.interrupted is not None
+    assert "the same command with --force begins anew" in summary.interrupted
+    assert not (tmp_path / "out" / "resume.npz").exists()
+    again = scored(offline, tmp_path / "out", segmenter, force=True)
+    assert again.interrupted is None
+    with pytest.raises(SegRgbxError, match="result"):
+        scored(offline, offline / "offline", segmenter, force=True)
+    assert (masks / "metadata.yaml").is_file()
+
+
 def test_masks_in_any_order_and_twice(tmp_path: Path, offline: Path, segmenter: Segmenter) -> None:
     masks = rewritten(offline, tmp_path / "turned", lambda message: message, backwards=True)
     scored(offline, tmp_path / "out", segmenter, masks)
