@@ -42,7 +42,7 @@ help:
 	@echo "make mutants   changes signs, borders and names, and says what no test notices: hours"
 	@echo "make results   train and score what docs/results.md reports, in $(RESULTS): hours, resumable"
 	@echo "make setup     only what the targets above do first: $(VENV) with everything in it"
-	@echo "make lock      resolve requirements.lock anew: every package with its hashes"
+	@echo "make lock      resolve requirements.lock again: every package with its hashes"
 	@echo "make clean     remove build/, caches and the demo's results; $(VENV) stays"
 	@echo
 	@echo "PYTHON=python3.12         the interpreter $(VENV) is made from (3.10 to 3.12)"

@@ -16,7 +16,7 @@ from event_streams import Stream, recording, single_events, vectors, window
 from other_decoders import PACKAGES, other_decoders
 
 from segrgbx_core import encode
-from segrgbx_core.bench.measuring import Case, Timing, environment, show, timed, write
+from segrgbx_core.bench.measuring import Case, CaseTimes, environment, show, timed, write
 from segrgbx_core.encoding import DepthSettings, EventSettings
 from segrgbx_core.encoding.event import pixel_index, voxel_grid
 from segrgbx_ros.events.evt3 import Evt3
@@ -135,7 +135,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     cv2.setNumThreads(1)
     before = environment(("numpy", "opencv-python-headless", *PACKAGES))
-    timings: dict[str, list[Timing]] = {}
+    timings: dict[str, list[CaseTimes]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for title, cases in sections(Path(folder)).items():
             if options.only in title:

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segrgbx_core.bench.measuring import Case, Timing, environment, show, timed, write
+from segrgbx_core.bench.measuring import Case, CaseTimes, environment, show, timed, write
 from segrgbx_core.datasets import FolderDataset, render_stills
 from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.labels.label_set import UNLABELLED
@@ -120,7 +120,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
     before = environment(("torch", "timm", "numpy"))
-    timings: dict[str, list[Timing]] = {}
+    timings: dict[str, list[CaseTimes]] = {}
     for preset, components in MODELS:
         title = f"{preset}, {'all parts' if components else 'without parts'}"
         timings[title] = timed(steps_of(preset, components), options.rounds)

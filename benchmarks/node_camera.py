@@ -4,9 +4,10 @@
 For a topic that ends in /status it records the mask's age minus its own processing times.
 """
 
+import argparse
 import json
-import sys
 import time
+from collections import deque
 
 import numpy as np
 import rclpy
@@ -21,13 +22,22 @@ from segrgbx_ros.msg import SegmentationStatus
 from segrgbx_ros.node.outputs import ros_image
 
 STATUS = "/status"
+DRAIN_S = 0.002
 
 
 class Camera(Node):
-    """RGB as rgb8 and X as mono8 of half the size, with the same stamp."""
+    """RGB as rgb8 and X as mono8 of half the size, with the same stamp.
+
+    X is published just before RGB, or late_s after it.
+    """
 
     def __init__(
-        self, size: tuple[int, int], rate_hz: float, outputs: list[str], namespace: str = ""
+        self,
+        size: tuple[int, int],
+        rate_hz: float,
+        outputs: list[str],
+        namespace: str = "",
+        late_s: float = 0.0,
     ) -> None:
         super().__init__("camera", namespace=namespace)
         rng = np.random.default_rng(0)
@@ -38,10 +48,8 @@ class Camera(Node):
         self.sent = 0
         self.ages_ms: dict[str, list[float]] = {name: [] for name in outputs}
         reliable = QoSProfile(depth=5, reliability=QoSReliabilityPolicy.RELIABLE)
-        self._publishers = [
-            self.create_publisher(Image, topic, reliable)
-            for topic in ("x/image_raw", "rgb/image_raw")
-        ]
+        self._x_out = self.create_publisher(Image, "x/image_raw", reliable)
+        self._rgb_out = self.create_publisher(Image, "rgb/image_raw", reliable)
         for topic in outputs:
             if topic.endswith(STATUS):
                 self.create_subscription(SegmentationStatus, topic, self._note_wait, reliable)
@@ -50,14 +58,24 @@ class Camera(Node):
                     Image, topic, lambda msg, topic=topic: self._note(topic, msg), reliable
                 )
         self.waits_ms: list[float] = []
+        self._late_s = late_s
+        self._due: deque[tuple[float, Header]] = deque()
         self.create_timer(1.0 / rate_hz, self._send)
+        if late_s:
+            self.create_timer(DRAIN_S, self._send_late)
 
     def _send(self) -> None:
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id="camera")
-        pictures = ((self._x, "mono8"), (self._rgb, "rgb8"))
-        for publisher, (pixels, encoding) in zip(self._publishers, pictures, strict=True):
-            publisher.publish(ros_image(pixels, encoding, header))
+        if self._late_s:
+            self._due.append((time.monotonic() + self._late_s, header))
+        else:
+            self._x_out.publish(ros_image(self._x, "mono8", header))
+        self._rgb_out.publish(ros_image(self._rgb, "rgb8", header))
         self.sent += 1
+
+    def _send_late(self) -> None:
+        while self._due and self._due[0][0] <= time.monotonic():
+            self._x_out.publish(ros_image(self._x, "mono8", self._due.popleft()[1]))
 
     def _note(self, topic: str, msg: Image) -> None:
         age = self.get_clock().now().nanoseconds - stamp_ns(msg.header)
@@ -68,14 +86,19 @@ class Camera(Node):
 
 
 def main() -> None:
-    """node_camera WIDTHxHEIGHT RATE SECONDS [ns:=NAME] TOPIC...; prints the results as JSON."""
-    size, rate, seconds, *topics = sys.argv[1:]
-    namespace = "".join(t.removeprefix("ns:=") for t in topics if t.startswith("ns:="))
-    outputs = [topic for topic in topics if not topic.startswith("ns:=")]
-    width, height = (int(v) for v in size.split("x"))
+    """Prints the results as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("size", metavar="WIDTHxHEIGHT")
+    parser.add_argument("rate", type=float, help="pairs a second")
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("outputs", nargs="*", metavar="TOPIC")
+    parser.add_argument("--namespace", default="")
+    parser.add_argument("--late", type=float, default=0.0, help="seconds from RGB to its X")
+    told = parser.parse_args()
+    width, height = (int(v) for v in told.size.split("x"))
     rclpy.init(args=[])
-    node = Camera((width, height), float(rate), outputs, namespace)
-    until = time.monotonic() + float(seconds)
+    node = Camera((width, height), told.rate, told.outputs, told.namespace, told.late)
+    until = time.monotonic() + told.seconds
     try:
         while time.monotonic() < until:
             rclpy.spin_once(node, timeout_sec=0.1)

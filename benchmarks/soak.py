@@ -5,6 +5,7 @@
     python -m benchmarks.soak --minutes 0 --faults
     PYTHONPATH="$PYTHONPATH:$PWD" python3 -P -m benchmarks.soak --minutes 60 --node
                                        with ROS 2 and the built package sourced, which -P prefers
+    ... -m benchmarks.soak --minutes 0 --rounds 100 --model demo       memory over the lifecycle
 
 Without --node the offline pipeline runs in this process: messages, pairing, encoding, model, masks
 as messages. With it the live node runs beside this one, and its process is measured. Images that
@@ -19,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -133,8 +135,8 @@ def offline(model: str, rate_hz: float, minutes: float) -> Endurance:
     )
 
 
-def show(rows: Sequence[Endurance]) -> None:
-    """Prints each run as lines."""
+def show(rows: Sequence[Any]) -> None:
+    """Prints each dataclass as lines."""
     for row in rows:
         for name, value in asdict(row).items():
             print(f"{name:<18} {value}")
@@ -150,6 +152,7 @@ def main() -> None:
     parser.add_argument("--model", default="tiny", help="tiny: b0, untrained (default)")
     parser.add_argument("--rate", type=float, default=30.0, help="images a second")
     parser.add_argument("--node", action="store_true", help="the live node, which needs ROS 2")
+    parser.add_argument("--rounds", type=int, default=0, help="of the node's lifecycle, after it")
     parser.add_argument("--faults", action="store_true", help="the faults after it, by name")
     parser.add_argument("--only", action="append", metavar="FAULT", help="some faults alone")
     parser.add_argument("--json", type=Path)
@@ -167,6 +170,12 @@ def _run(options: argparse.Namespace) -> None:
     if options.minutes > 0:
         runs.append(_endurance(options.node)(options.model, options.rate, options.minutes))
         show(runs)
+    rounds = []
+    if options.rounds > 0:
+        from benchmarks.soak_rounds import lifecycle_rounds
+
+        rounds.append(lifecycle_rounds(options.model, options.rounds))
+        show(rounds)
     found = []
     if options.faults or options.only:
         from benchmarks.soak_faults import faults, show_faults
@@ -178,6 +187,7 @@ def _run(options: argparse.Namespace) -> None:
         told = {
             "environment": environment(("torch", "numpy", "rosbags")),
             "endurance": [asdict(row) for row in runs],
+            "rounds": [asdict(row) for row in rounds],
             "faults": [asdict(row) for row in found],
         }
         options.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

@@ -9,7 +9,15 @@ import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from benchmarks.bench_node import UP_S, Bench, camera, node_command, process
+from benchmarks.node_process import (
+    MASK,
+    UP_S,
+    Bench,
+    camera,
+    node_command,
+    process,
+    wait_for_masks,
+)
 from benchmarks.soak import Endurance, Sample, sample, summed_up
 from benchmarks.soak_faults import AFTER, BEFORE, DURING, Fault
 from benchmarks.soak_feed import NS_PER_S, PLANS, Step
@@ -39,12 +47,12 @@ class _Watch(threading.Thread):
 def live(model: str, rate_hz: float, minutes: float) -> Endurance:
     """The node with a camera process at the rate; ages of the masks at their arrival."""
     with process(*node_command(model)) as child:
-        time.sleep(20.0)
+        wait_for_masks()
         watch = _Watch(child.pid)
         watch.start()
-        seen = camera(SIZE, rate_hz, 60 * minutes, "segrgbx/mask")
+        seen = camera(SIZE, rate_hz, 60 * minutes, (MASK,))
         watch.stop()
-    ages = seen["ages_ms"]["segrgbx/mask"]
+    ages = seen["ages_ms"][MASK]
     return summed_up(f"node, model {model}", rate_hz, seen["sent"], ages, watch.samples)
 
 

@@ -5,6 +5,8 @@ A size that comes with data is bounded by the data. A size without data, as in a
 run-length code, is bounded by the RGB image it belongs to, and by what no sensor has.
 """
 
+from dataclasses import dataclass
+
 from segrgbx_core.errors import SegRgbxError
 
 MOST_PIXELS = 1 << 26
@@ -28,11 +30,20 @@ MOST_ELONGATED = 16
 MOST_UNPACKED = 1 << 29
 """Bytes that a compressed file may unpack to."""
 
-MOST_YAML_BYTES = 1 << 20
 MOST_JSON_BYTES = 1 << 24
 
-MOST_VALUES = 100_000
-"""Values of a YAML file, those of an alias counted each time, which PyYAML reads in seconds."""
+
+@dataclass(frozen=True)
+class YamlBounds:
+    """bytes: of the file. values: those of an alias counted each time."""
+
+    bytes: int
+    values: int
+
+
+SETTINGS_YAML = YamlBounds(1 << 20, 100_000)
+LISTING_YAML = YamlBounds(1 << 24, 600_000)
+"""Of a file that says something of each sample, of some 300,000."""
 
 MOST_DEPTH = 64
 """Levels of nesting in a YAML file."""

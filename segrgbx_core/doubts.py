@@ -7,7 +7,7 @@ read or encoded.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,8 @@ from segrgbx_core.readings import (
 from segrgbx_core.wording import spoken
 
 STRIDE = 8
-CLOCK_LAG_S = 5.0
+LEAST_SAME = 5
+_PARTS_COMPARED = 64
 _NEARLY_ALL = 0.99
 _DARK = 16
 
@@ -42,6 +43,7 @@ ONE_X, NO_READING = "one X value everywhere", "almost no X value"
 SWAPPED_X, CUT_X = "X bytes in the other order", "most X pixels at 255"
 EARLY_EVENTS = "all events at the start of their window"
 ONE_RGB, DARK_RGB, GREY_RGB = "one RGB value everywhere", "an almost black image", "a grey image"
+SAME_RGB, SAME_X = "the same RGB image as before", "the same X as before"
 NOTES = (ONE_RGB, DARK_RGB, GREY_RGB)
 """Doubts about data that may be what the user wants."""
 
@@ -233,47 +235,190 @@ def doubt_about_labels(label_set: LabelSet, counts: Sequence[int] | npt.NDArray[
     )
 
 
-def doubt_about_clock(topic: str, lag_s: float, clock: str, way_out: str) -> str | None:
+@dataclass(frozen=True)
+class Clock:
+    """The clock that stamps are held against.
+
+    name: whose it is. behind_s, ahead_s: how far stamps may be from it, in seconds. way_out: what
+    it means or what to do.
+    """
+
+    name: str
+    behind_s: float
+    ahead_s: float
+    way_out: str
+
+
+LIVE_CLOCK = Clock(
+    "this machine's clock",
+    5.0,
+    5.0,
+    "masks have the same stamps, so TF lookups of their consumers will fail: play bags with "
+    "--clock and launch with use_sim_time:=true, or synchronise the clocks.",
+)
+RECORDED_CLOCK = Clock(
+    "the recorder's clock",
+    1.0,
+    0.02,
+    "the sensor stamps by another clock, or an old recording was recorded again.",
+)
+
+
+def doubt_about_clock(topic: str, lag_s: float, clock: Clock) -> str | None:
     """A sentence where stamps are far from the clock of the machine that received them.
 
-    lag_s: time of arrival minus stamp, in seconds. clock: whose, such as "this machine's clock".
+    lag_s: time of arrival minus stamp, in seconds.
     """
-    if abs(lag_s) <= CLOCK_LAG_S:
+    if -clock.ahead_s <= lag_s <= clock.behind_s:
         return None
     where = "behind" if lag_s > 0 else "ahead of"
-    return f"Stamps on {topic} are {seconds_in_words(abs(lag_s))} {where} {clock}; {way_out}"
+    apart = seconds_in_words(abs(lag_s))
+    return f"Stamps on {topic} are {apart} {where} {clock.name}; {clock.way_out}"
 
 
 def seconds_in_words(value: float) -> str:
-    """A time span in seconds, or in days where it is long."""
+    """A time span in seconds, or in hours or days where it is long."""
     if value >= 2 * 86400:
         return f"{value / 86400:.0f} days"
+    if value >= 2 * 3600:
+        return f"{value / 3600:.3g} hours"
     return f"{value:.1f} s" if value >= 10 else f"{value:.3f} s"
 
 
-class DoubtLog:
-    """Counts the doubts about the images of one source, and keeps the first sentence of each."""
+class Repeats:
+    """Whether a camera gives the same image again and again, as a frozen one does.
 
-    def __init__(self) -> None:
+    Noise makes even two equal images of a real sensor unlikely; some drivers send each image two
+    or three times, so LEAST_SAME in a row are a doubt. what: the images, such as "thermal".
+    """
+
+    def __init__(self, kind: str, what: str) -> None:
+        self._kind, self._what = kind, what
+        self._last: npt.NDArray[np.generic] | None = None
+        self._in_a_row = self.images = self.count = 0
+
+    def add(self, image: npt.NDArray[np.generic]) -> int:
+        """Compares with the image before; how many more of them are now known to be repeats.
+
+        image: of any shape and type, kept until the next one; or anything that is equal for equal
+        images.
+        """
+        same = self._last is not None and _same(self._last, image)
+        self._last = image
+        self.images += 1
+        self._in_a_row = self._in_a_row + 1 if same else 1
+        new = max(0, self._in_a_row - LEAST_SAME + 1)
+        new = LEAST_SAME - 1 if new == 1 else min(new, 1)
+        self.count += new
+        return new
+
+    def now(self) -> tuple[Doubt, ...]:
+        """The doubt about the latest image, or none."""
+        return (self._doubt(),) if self._in_a_row >= LEAST_SAME else ()
+
+    def sentences(self) -> tuple[str, ...]:
+        """The doubt about all images so far, or none."""
+        return (_counted(self._doubt().words, self.count, self.images),) if self.count else ()
+
+    def _doubt(self) -> Doubt:
+        return Doubt(
+            self._kind,
+            f"The {self._what} images repeat the one before to the last bit, as those of a frozen "
+            "camera: check its driver and cable; otherwise only a still scene of a simulator "
+            "without noise looks so.",
+        )
+
+
+def repeats_of(modality: str) -> tuple[Repeats, Repeats]:
+    """Those of the RGB images and of X."""
+    return Repeats(SAME_RGB, "RGB"), Repeats(SAME_X, spoken(modality))
+
+
+def image_of(x: Reading | Planes) -> npt.NDArray[np.generic] | None:
+    """The numbers by which `Repeats` compares readings; None for events."""
+    return None if isinstance(x, Events) else _values(x)
+
+
+def _same(one: npt.NDArray[np.generic], other: npt.NDArray[np.generic]) -> bool:
+    """Equal in shape, type and all numbers; a few are compared first, since most images differ."""
+    if one.shape != other.shape or one.dtype != other.dtype or not one.size:
+        return False
+    nan = one.dtype.kind == "f"
+    few = slice(None, None, max(1, len(one) // _PARTS_COMPARED))
+    return np.array_equal(one[few], other[few], nan) and np.array_equal(one, other, nan)
+
+
+class DoubtLog:
+    """Counts the doubts about the images of one source, and keeps the first sentence of each.
+
+    modality, settings: X's, as in `doubts_about`. look_every: the first of how many images is
+    asked all checks; each is compared with the one before.
+    """
+
+    def __init__(
+        self,
+        modality: str = NO_X,
+        settings: EncodingSettings | None = None,
+        look_every: int = 1,
+    ) -> None:
         self.looked_at = 0
         self.counts: Counter[str] = Counter()
         self._first: dict[str, str] = {}
-        self.latest: tuple[Doubt, ...] = ()
+        self._modality, self._settings = modality, settings
+        self._look_every, self._images = look_every, 0
+        self._latest: tuple[Doubt, ...] = ()
+        self._rgb, self._x = repeats_of(modality)
+
+    def look(
+        self, rgb: RgbImage | None = None, x: Reading | Planes | None = None, new_x: bool = True
+    ) -> None:
+        """Looks at one image and its X. new_x: whether X is another than the image before had."""
+        if self._images % self._look_every == 0:
+            self.add(doubts_about(self._modality, rgb, x, self._settings))
+        self._images += 1
+        self.compare(rgb, image_of(x) if x is not None and new_x else None)
+
+    def compare(
+        self, rgb: npt.NDArray[np.generic] | None, x: npt.NDArray[np.generic] | None
+    ) -> None:
+        """Compares an image and an X with those before, as `Repeats.add` does."""
+        if rgb is not None:
+            self._rgb.add(rgb)
+        if x is not None and self._modality != NO_X:
+            self._x.add(x)
 
     def add(self, found: tuple[Doubt, ...]) -> None:
         """Adds what was found in one image and its X."""
         self.looked_at += 1
-        self.latest = found
+        self._latest = found
         for doubt in found:
             self.counts[doubt.kind] += 1
             self._first.setdefault(doubt.kind, doubt.words)
 
+    @property
+    def latest(self) -> tuple[Doubt, ...]:
+        """The doubts about the image that was looked at last."""
+        kinds = {doubt.kind for doubt in self._latest}
+        return (*self._latest, *(d for r in self._repeats(kinds) for d in r.now()))
+
     def sentences(self) -> tuple[str, ...]:
         """One for each kind; with how many images, if it was not all of them."""
-        return tuple(self._sentence(kind, words) for kind, words in self._first.items())
+        found = (
+            _counted(words, self.counts[kind], self.looked_at)
+            for kind, words in self._first.items()
+        )
+        return (*found, *(s for r in self._repeats(set(self._first)) for s in r.sentences()))
 
-    def _sentence(self, kind: str, words: str) -> str:
-        count = self.counts[kind]
-        if count == self.looked_at:
-            return words
-        return f"{words.removesuffix('.')} ({count} of {self.looked_at} images looked at)."
+    def _repeats(self, found: set[str]) -> Iterator[Repeats]:
+        """Those that are no other doubt's: images of one value are all the same."""
+        if ONE_RGB not in found:
+            yield self._rgb
+        if not found & {ONE_X, NO_READING}:
+            yield self._x
+
+
+def _counted(words: str, count: int, looked_at: int) -> str:
+    """The sentence, with how many images if it was not all of them."""
+    if count == looked_at:
+        return words
+    return f"{words.removesuffix('.')} ({count} of {looked_at} images looked at)."

@@ -95,7 +95,11 @@ _MEMORY_WORDS = (
     "failed to map segment",
     "out of memory",
     "can't start new thread",
+    "failed to allocate memory",
 )
+_MEMORY_TYPES = ("RuntimeError", "ImportError", "error", "RuntimeException", "Fail")
+_NO_PRIMITIVE = "could not create a primitive"
+"""oneDNN's whole message where it finds no memory; a longer one is of a shape it does not take."""
 
 
 def is_out_of_memory(err: BaseException) -> bool:
@@ -106,9 +110,10 @@ def is_out_of_memory(err: BaseException) -> bool:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(err, getattr(torch, "OutOfMemoryError", ())):
         return True
-    if type(err).__name__ not in ("RuntimeError", "ImportError", "error", "RuntimeException"):
+    if type(err).__name__ not in _MEMORY_TYPES:
         return False
-    return any(word in str(err).lower() for word in _MEMORY_WORDS)
+    said = str(err).lower()
+    return said == _NO_PRIMITIVE or any(word in said for word in _MEMORY_WORDS)
 
 
 def shortage_in_words(err: Exception) -> str | None:

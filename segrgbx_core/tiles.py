@@ -8,16 +8,18 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.readings import LightFieldViews
 
 
-def tiled(light_field: LightFieldViews) -> npt.NDArray[np.uint8]:
+def tiled(light_field: LightFieldViews, gaps: bool = False) -> npt.NDArray[np.uint8]:
     """The tiled image (rows * H, columns * W) or (..., 3) uint8, with each view at its place.
 
-    The grid spans the smallest to the largest row and column of the views. Raises InputError if a
-    place in it has no view.
+    The grid spans the smallest to the largest row and column of the views. gaps: places without a
+    view are black. Raises InputError if a place has no view, with gaps only if that in the middle
+    has none.
     """
     rows = light_field.rows - light_field.rows.min()
     columns = light_field.columns - light_field.columns.min()
     count = (int(rows.max()) + 1, int(columns.max()) + 1)
-    if count[0] * count[1] != len(light_field.views):
+    middle = (rows == (count[0] - 1) // 2) & (columns == (count[1] - 1) // 2)
+    if count[0] * count[1] != len(light_field.views) and not (gaps and middle.any()):
         raise InputError(
             f"The light field has {len(light_field.views)} views of a grid of {count[0]} rows and "
             f"{count[1]} columns; give all of them for a tiled image."

@@ -22,12 +22,13 @@ from segrgbx_core.commands import (
     segment,
     train,
 )
+from segrgbx_core.commands.runs import compare
 from segrgbx_core.errors import InputError, SegRgbxError, is_out_of_memory, shortage_in_words
 from segrgbx_core.files.disk import DiskFullError, no_empty_folders
 from segrgbx_core.files.resources import version
 from segrgbx_core.stopping import sigterm_interrupts
 from segrgbx_core.wording import printable
-from segrgbx_ros.commands import bench, inspect, replay, scenes
+from segrgbx_ros.commands import bag, bench, inspect, replay, scenes
 
 # Sorted as in the help text.
 COMMANDS: tuple[Callable[[Any], None], ...] = (
@@ -37,8 +38,10 @@ COMMANDS: tuple[Callable[[Any], None], ...] = (
     segment.add_parser,
     replay.add_parser,
     replay.add_summary_parser,
+    compare.add_parser,
     info.add_parser,
     data.add_parser,
+    bag.add_parser,
     train.add_parser,
     evaluate.add_parser,
     embeddings.add_parser,
@@ -62,7 +65,7 @@ def build_parser() -> Parser:
         prog="segrgbx",
         description="Semantic segmentation of an RGB camera with a second sensor (RGB-X).",
         epilog="Try it: segrgbx scenes out/scenes && segrgbx replay out/scenes --modality thermal "
-        "--out out/replay",
+        "--missing-x hold_last --out out/replay",
     )
     parser.add_argument("--version", action="version", version=f"segrgbx {version()}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

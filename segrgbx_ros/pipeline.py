@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from segrgbx_core.doubts import DoubtLog, doubts_about
+from segrgbx_core.doubts import DoubtLog
 from segrgbx_core.encoding import EncodingSettings
 from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import SegRgbxError
@@ -155,7 +155,7 @@ class Pipeline:
     encoder, decode_x: encoding and alignment of X, and the decoder of its messages; None means
     those of the modality with default settings. convert: how RGB images are read, offline or in
     the live node. rgb: what the user says of them. settings: of X's encoding. look_every: the
-    first of how many frames is looked at for `doubts`. empty: for events; may be set anew. A step
+    first of how many frames is looked at for `doubts`. empty: for events; may be replaced. A step
     back in time of more than a second resets the encoder.
     """
 
@@ -183,13 +183,18 @@ class Pipeline:
             decode_x = decode_x or XDecoder(modality, x_topic or "", convert)
         self._encoder, self._decode_x = encoder, decode_x
         self._last_ns = 0
-        self._words, self._settings = RgbWords(rgb), settings
-        self._look_every, self._frames = look_every, 0
-        self.doubts = DoubtLog()
+        self._words = RgbWords(rgb)
+        self._x_stamp_ns: int | None = None
+        self.doubts = DoubtLog(modality, settings, look_every)
         self.refusals = Refusals()
         self.left_out: Counter[str] = Counter()
         self._refused_as = ""
         self.segmented = 0
+
+    def encode_through(self, change: Callable[[XEncoder], XEncoder]) -> None:
+        """Puts something before the encoder of X from here on, such as a fault of the sensor."""
+        if self._encoder is not None:
+            self._encoder = change(self._encoder)
 
     @property
     def dropped(self) -> Counter[str]:
@@ -241,10 +246,9 @@ class Pipeline:
         return [*now, *self._words.notes(self._rgb_topic)]
 
     def _look(self, frame: Frame) -> None:
-        if self._frames % self._look_every == 0:
-            found = doubts_about(self._modality, frame.rgb, frame.x, self._settings)
-            self.doubts.add(found)
-        self._frames += 1
+        new_x = frame.x_stamp_ns != self._x_stamp_ns
+        self.doubts.look(frame.rgb, frame.x, new_x)
+        self._x_stamp_ns = frame.x_stamp_ns
 
     def reset(self) -> None:
         """Forgets earlier frames, before the first one of another recording."""

@@ -31,7 +31,10 @@ NEEDED_AT_RUN_TIME = {
     "package.xml",
     "segrgbx_core/py.typed",
     "segrgbx_core/report/evaluation.html.j2",
-    "segrgbx_ros/replay/report.html.j2",
+    "segrgbx_ros/drives/drives.html.j2",
+    "segrgbx_core/report/assets/uplot/LICENSE",
+    "segrgbx_core/report/assets/uplot/uPlot.iife.min.js",
+    "segrgbx_core/report/run_page.html.j2",
 }
 
 SETUPTOOLS = tuple(int(part) for part in metadata.version("setuptools").split(".")[:2])
@@ -47,8 +50,9 @@ PACKAGE_OF_MODULE = {
 }
 PACKAGE_OF_ROSDEP = {"python3-pil": "pillow", "python3-yaml": "PyYAML"}
 NEWER_STANDARD_LIBRARY = {"compression"}
+NOT_IN_DEV = ("fuzz", "rerun")
 # Modules that come with a declared dependency.
-BROUGHT_BY: dict[str, str] = {}
+BROUGHT_BY = {"markupsafe": "jinja2"}
 
 
 def run(*command: str | Path, cwd: Path, pythonpath: Path | None = None) -> str:
@@ -187,16 +191,18 @@ def test_the_wheel_says_what_the_repository_says(
 def test_the_extra_dev_is_all_that_installs_everywhere(
     distribution: metadata.PathDistribution,
 ) -> None:
-    """atheris (fuzz) has wheels for few machines, and is not needed for `make fuzz`."""
+    """atheris has wheels for few machines, and `make fuzz` does not need it; rerun: numpy 2."""
     extras = set(distribution.metadata.get_all("Provides-Extra") or [])
     known = {
         "clip",
+        "cluster",
         "dev",
         "formats",
         "fuzz",
         "lint",
         "onnx",
         "pretrained",
+        "rerun",
         "teacher",
         "tensorboard",
         "test",
@@ -204,7 +210,7 @@ def test_the_extra_dev_is_all_that_installs_everywhere(
     }
     assert extras == known
     own = [line for line in distribution.requires or [] if line.startswith("segrgbx_ros[")]
-    assert [Requirement(line).extras for line in own] == [extras - {"dev", "fuzz"}]
+    assert [Requirement(line).extras for line in own] == [extras - {"dev", *NOT_IN_DEV}]
 
 
 def test_the_installed_command_uses_the_installed_model(wheel: Path, tmp_path: Path) -> None:
@@ -270,7 +276,7 @@ def test_contributing_has_one_line_for_each_dependency(
 def test_the_lock_has_hashes_and_all_requirements(
     repository: Path, requirements: dict[str, str]
 ) -> None:
-    """What make setup LOCKED=1 installs; make lock resolves it anew."""
+    """What make setup LOCKED=1 installs; make lock resolves it again."""
     text = (repository / "requirements.lock").read_text("utf-8")
     entries = re.split(r"\n(?=[a-zA-Z])", text.strip())
     wanted = {}
@@ -281,7 +287,7 @@ def test_the_lock_has_hashes_and_all_requirements(
         assert hashes, line
         assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", part) for part in hashes), line
         wanted[canonicalize_name(pinned.name)] = pinned
-    assert {name for name, extra in requirements.items() if extra != "fuzz"} <= set(wanted)
+    assert {name for name, extra in requirements.items() if extra not in NOT_IN_DEV} <= set(wanted)
     assert "LOCKED" in (repository / "Makefile").read_text("utf-8")
     assert "pip-audit --strict --require-hashes" in (
         repository / ".github" / "workflows" / "ci.yml"

@@ -35,7 +35,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Timing:
+class CaseTimes:
     """Median milliseconds, and the quartiles of the wall time. rate: millions of events per second
     of CPU time. ratio: CPU time over that of the section's first case, in the same rounds."""
 
@@ -51,7 +51,7 @@ class Timing:
 
 def timed(
     cases: Sequence[Case], rounds: int, progress: Callable[[], None] = lambda: None
-) -> list[Timing]:
+) -> list[CaseTimes]:
     """Runs each case once per round; the first WARM_UP rounds are not counted.
 
     progress: called after each round.
@@ -80,7 +80,7 @@ def _timing(
     wall: "np.ndarray[tuple[int], np.dtype[np.float64]]",
     cpu: "np.ndarray[tuple[int], np.dtype[np.float64]]",
     first: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-) -> Timing:
+) -> CaseTimes:
     low, middle, high = (round(float(v), 3) for v in np.percentile(wall, (25, 50, 75)))
     cpu_ms = float(np.median(cpu))
     rate = None if case.events is None else round(case.events / cpu_ms / 1e3, 1)
@@ -88,8 +88,15 @@ def _timing(
     if case.goal is not None:
         reached = cpu_ms <= case.goal if rate is None else rate >= case.goal
     ratio = round(float(np.median(cpu / first)), 2)
-    return Timing(
-        case.name, middle, (low, high), round(cpu_ms, 3), rate, ratio, case.goal, reached
+    return CaseTimes(
+        name=case.name,
+        wall_ms=middle,
+        wall_quartiles_ms=(low, high),
+        cpu_ms=round(cpu_ms, 3),
+        rate=rate,
+        ratio=ratio,
+        goal=case.goal,
+        reached=reached,
     )
 
 
@@ -127,7 +134,7 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def show(title: str, timings: Sequence[Timing], console: PlainConsole | None = None) -> None:
+def show(title: str, timings: Sequence[CaseTimes], console: PlainConsole | None = None) -> None:
     """Prints one section as a table."""
     table = Table(title=title, title_justify="left")
     rates, goals = any(t.rate is not None for t in timings), any(t.goal for t in timings)
@@ -147,7 +154,9 @@ def show(title: str, timings: Sequence[Timing], console: PlainConsole | None = N
     (console or PlainConsole(width=110)).print(table)
 
 
-def write(path: Path, where: Mapping[str, str], timings: Mapping[str, Sequence[Timing]]) -> None:
+def write(
+    path: Path, where: Mapping[str, str], timings: Mapping[str, Sequence[CaseTimes]]
+) -> None:
     """Writes all timings and the environment."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = {title: [asdict(t) for t in ts] for title, ts in timings.items()}

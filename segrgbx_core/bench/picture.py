@@ -3,14 +3,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from segrgbx_core.bench.measuring import Timing
+from segrgbx_core.bench.measuring import CaseTimes
 from segrgbx_core.pictures.sheet import COLORS, QUIET, Sheet
 from segrgbx_core.readings import RgbImage
 
 _WIDTH, _LEFT, _RIGHT, _LINE, _TITLE, _MARGIN = 900, 220, 190, 26, 46, 20
 
 
-def bars(timings: Mapping[str, Sequence[Timing]]) -> RgbImage:
+def bars(timings: Mapping[str, Sequence[CaseTimes]]) -> RgbImage:
     """CPU milliseconds of each case, section by section; a section's longest bar fills the width.
 
     timings: by the section's title. Beside each bar are the milliseconds and the ratio to the
@@ -34,6 +34,6 @@ def bars(timings: Mapping[str, Sequence[Timing]]) -> RgbImage:
     return sheet.picture()
 
 
-def _figures(case: Timing) -> str:
+def _figures(case: CaseTimes) -> str:
     milliseconds = f"{case.cpu_ms:.1f}" if case.cpu_ms < 10 else f"{case.cpu_ms:.0f}"
     return f"{milliseconds} ms, {case.ratio:.2f}"

@@ -53,7 +53,7 @@ def _splits(check: "DatasetCheck") -> "Table":
     from rich.table import Table
 
     table = Table("split", box=None, pad_edge=False, padding=(0, 2))
-    for heading in ("samples", "owners'", "missing", "unusable"):
+    for heading in ("samples", "published", "missing", "unusable"):
         table.add_column(heading, justify="right")
     table.add_column("conditions")
     for split in check.splits:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from segrgbx_core.commands import arguments
 from segrgbx_core.commands.data import add_allow_outside
-from segrgbx_core.commands.evaluate import opened
+from segrgbx_core.commands.evaluate import opened_samples
 from segrgbx_core.modality import NO_X
 
 if TYPE_CHECKING:
@@ -135,7 +135,9 @@ def _datasets(args: argparse.Namespace) -> "list[LabelledPairs]":
     kinds = _for_each(args.x, args.roots, "--x")
     scales = _for_each(args.depth_scale, args.roots, "--depth-scale")
     return [
-        opened(root, name, split, DatasetOptions(x, scale, allow_outside=args.allow_outside))
+        opened_samples(
+            root, name, split, DatasetOptions(x, scale, allow_outside=args.allow_outside)
+        )
         for root, name, split, x, scale in zip(
             args.roots, names, splits, kinds, scales, strict=True
         )

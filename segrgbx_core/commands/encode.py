@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     names = plane_names(args.modality, settings_from_text(args.modality, args.settings))
     places = _places(args.files, args.out, args.force)
     done: list[Encoded] = []
-    failed, doubts = 0, DoubtLog()
+    failed, doubts = 0, DoubtLog(args.modality, encoder.settings)
     with StopRequest() as stop:
         for file, place in places.items():
             if stop.asked is not None and done:
@@ -141,13 +141,12 @@ def _encode_one(
     place: Path,
     doubts: "DoubtLog",
 ) -> Encoded:
-    from segrgbx_core.doubts import doubts_about
     from segrgbx_core.encoding.table import read_x
     from segrgbx_core.files.disk import write_whole
     from segrgbx_core.pictures.planes import plane_picture, reading_words
 
     reading = read_x(file, modality)
-    doubts.add(doubts_about(modality, x=reading, settings=encoder.settings))
+    doubts.look(x=reading)
     planes, milliseconds = _timed(encoder, reading)
     write_whole(place, _file_bytes(plane_picture(reading, planes, names), place.suffix.lower()))
     return Encoded(file.name, reading_words(reading), planes, milliseconds)

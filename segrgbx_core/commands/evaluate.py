@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segrgbx_core.commands import arguments, data
+from segrgbx_core.commands.runs import fail_under
 from segrgbx_core.modality import NO_X
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from segrgbx_core.commands.runs.fail_under import FailUnder
     from segrgbx_core.datasets import DatasetOptions, LabelledPairs
     from segrgbx_core.evaluation.protocol import Protocol
     from segrgbx_core.evaluation.results import Evaluated
     from segrgbx_core.segmenter import Segmenter
 
+_PAGE_BYTES = 1 << 21
 _LESS_MEMORY = "images whole; give smaller --scales, --precision fp16 on a GPU, or --device cpu"
 DegradeOption = tuple[str, tuple[float, ...] | None]
 
@@ -78,6 +81,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     )
     arguments.add_force(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    fail_under.add_fail_under(parser)
     parser.set_defaults(run=run)
 
 
@@ -97,10 +101,11 @@ def run(args: argparse.Namespace) -> int:
     from segrgbx_core.report.page import REPORT_FILE
     from segrgbx_core.stopping import StoppedError
 
+    asked = fail_under.asked(args)
     protocol = Protocol(args.scales, args.flip)
     _check(args)
     options = DatasetOptions(args.x, args.depth_scale, args.labels_from, args.allow_outside)
-    pairs = opened(args.root, args.dataset, args.split, options)
+    pairs = opened_samples(args.root, args.dataset, args.split, options)
     segmenter = _segmenter(args, pairs)
     use_x = bool(segmenter.card.modalities) and not args.without_x and pairs.modality != NO_X
     _check_x(args, pairs, segmenter, use_x)
@@ -123,10 +128,24 @@ def run(args: argparse.Namespace) -> int:
             output().print(f"look at {args.out / REPORT_FILE}", soft_wrap=True)
     if done.interrupted is not None:
         raise StoppedError(done.interrupted)
-    return 0
+    return 0 if asked is None else _status(asked, done, args)
 
 
-def opened(
+def _status(asked: "FailUnder", done: "Evaluated", args: argparse.Namespace) -> int:
+    """Holds the scores against the thresholds; RGB alone is scored where X was degraded."""
+    from segrgbx_core.evaluation.summary import ALL
+    from segrgbx_core.runs.thresholds import Measured, checks
+
+    whole = done.scores.overall.frames
+    alone = [c.rgb_alone for c in done.curves if c.rgb_alone.overall.frames == whole]
+    figures = Measured(
+        scores={ALL: done.scores.overall, **done.scores.by_condition},
+        alone={ALL: alone[0].overall, **alone[0].by_condition} if alone else None,
+    )
+    return asked.status({args.root.resolve().name: checks(asked.thresholds, figures)}, args.json)
+
+
+def opened_samples(
     root: Path, name: str | None, split: str | None, options: "DatasetOptions"
 ) -> "LabelledPairs":
     """Opens the split of the named dataset, or a folder of the plain format without a name.
@@ -244,15 +263,32 @@ def _evaluate(
 
 
 def _write(args: argparse.Namespace, done: "Evaluated") -> None:
-    from segrgbx_core.evaluation.results import summarise_evaluation, write_results
+    """Where the disk has no room for the pictures, scores and page are written without them."""
+    from segrgbx_core.errors import OutputError
+    from segrgbx_core.evaluation.results import (
+        Pictures,
+        summarise_evaluation,
+        write_results,
+        write_scores,
+    )
     from segrgbx_core.evaluation.summary import ALL, protocol_words
+    from segrgbx_core.files.disk import Reserve
     from segrgbx_core.files.resources import versions
     from segrgbx_core.report.evaluation import write_page
 
     summary = summarise_evaluation(done, args.split, args.worst, args.seed, versions())
-    pictures = write_results(args.out, summary, done)
     words = protocol_words(done.protocol, summary.scores[ALL])
-    write_page(args.out, summary, words, pictures)
+    reserve = Reserve(args.out)
+    reserve.take(_PAGE_BYTES)
+    try:
+        pictures = write_results(args.out, summary, done)
+        reserve.free()
+        write_page(args.out, summary, words, pictures)
+    except OutputError:
+        reserve.free()
+        write_scores(args.out, summary, done)
+        write_page(args.out, summary, words, Pictures(None, (), ()))
+        raise
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Show an evaluation as tables on a terminal, or as JSON."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
 
-from segrgbx_core.evaluation.curves import Curve
 from segrgbx_core.evaluation.dataset import DatasetScores
 from segrgbx_core.evaluation.results import Evaluated
-from segrgbx_core.evaluation.summary import ALL, curve_facts, grouped, protocol_words
+from segrgbx_core.evaluation.summary import (
+    ALL,
+    CurveFacts,
+    curve_facts,
+    grouped,
+    protocol_words,
+)
 
 
 def as_json(done: Evaluated, model: str) -> dict[str, object]:
@@ -37,7 +43,9 @@ def print_scores(console: Console, done: Evaluated, model: str) -> None:
     console.print(words)
     console.print(score_table(done.scores))
     for curve in done.curves:
-        console.print(curve_table(curve))
+        alone = curve.rgb_alone.by_condition
+        floors = {name: scores.miou for name, scores in alone.items()}
+        print_curve(console, curve_facts(curve), floors)
     for sentence in protocol_words(done.protocol, grouped(done.scores)[ALL]):
         console.print(sentence, style="dim")
 
@@ -55,18 +63,29 @@ def score_table(scores: DatasetScores) -> Table:
     return table
 
 
-def curve_table(curve: Curve) -> Table:
-    """mIoU by level, with a column for each condition and a last row for RGB alone."""
-    facts = curve_facts(curve)
-    unit = "" if facts.unit is None else f", 1 is {facts.unit}"
-    title = f"{facts.title}: {facts.axis}{unit}; mIoU of {facts.frames} frames"
-    table = Table(facts.kind, *facts.miou, title=title, title_justify="left")
-    for row, level in enumerate(facts.levels):
-        table.add_row(f"{level:g}", *(_cell(values[row]) for values in facts.miou.values()))
+def print_curve(
+    console: Console, curve: CurveFacts, rgb_alone: Mapping[str, float | None]
+) -> None:
+    """Prints what a level is, and mIoU by level; rgb_alone: its mIoU by condition, where known."""
+    unit = "" if curve.unit is None else f", 1 is {curve.unit}"
+    words = f"{curve.title}: {curve.axis}{unit}; mIoU of {curve.frames} frames"
+    console.print(words, soft_wrap=True)
+    console.print(curve_table(curve, rgb_alone))
+
+
+def curve_table(curve: CurveFacts, rgb_alone: Mapping[str, float | None]) -> Table:
+    """mIoU by level, with a column for each condition and a last row for RGB alone.
+
+    rgb_alone: its mIoU by condition, where known.
+    """
+    table = Table(curve.kind, *curve.miou)
+    for row, level in enumerate(curve.levels):
+        table.add_row(f"{level:g}", *(_cell(values[row]) for values in curve.miou.values()))
     table.add_section()
-    alone = curve.rgb_alone
-    by_condition = (_cell(alone.by_condition[n].miou) for n in list(facts.miou)[1:])
-    table.add_row("RGB alone", _cell(facts.rgb_alone_miou), *by_condition)
+    by_condition = (
+        _cell(rgb_alone[name]) if name in rgb_alone else "" for name in list(curve.miou)[1:]
+    )
+    table.add_row("RGB alone", _cell(curve.rgb_alone_miou), *by_condition)
     return table
 
 

@@ -3,6 +3,7 @@
 
 import argparse
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +14,11 @@ from segrgbx_core.commands import arguments
 from segrgbx_core.errors import InputError
 from segrgbx_core.modality import NO_X
 from segrgbx_core.readings import Reading, RgbImage
-from segrgbx_core.wording import spoken
+from segrgbx_core.wording import counted, spoken
 
 if TYPE_CHECKING:
     from segrgbx_core.commands.pairs import FilePair
+    from segrgbx_core.commands.segment_run import SegmentRun
     from segrgbx_core.doubts import DoubtLog
     from segrgbx_core.encoding.stream import Encoder
     from segrgbx_core.segmentation import Segmentation
@@ -63,7 +65,13 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     arguments.add_backend(parser)
     arguments.add_label_set(parser)
     arguments.add_sensor(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="output folder; folders of images also leave a page of them, report.html",
+    )
     arguments.add_force(parser)
     parser.set_defaults(run=run)
 
@@ -71,7 +79,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
 def run(args: argparse.Namespace) -> int:
     """Segments every pair; reports and skips a bad pair among several (status 1)."""
     from segrgbx_core.commands.pairs import find_pairs
-    from segrgbx_core.commands.terminal import notices, progress, say_doubts, say_limits
+    from segrgbx_core.commands.terminal import notices, output, progress, say_doubts, say_limits
     from segrgbx_core.doubts import DoubtLog
     from segrgbx_core.files.disk import claim_output, need_no_inputs
     from segrgbx_core.segmenter import Segmenter
@@ -91,27 +99,37 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.modality is not None:
         segmenter.card.check_modality(args.modality)
-    need_no_inputs(*_written_and_read(matched.pairs, args.out))
+    need_no_inputs(*_written_and_read(matched.pairs, matched.several, args.out))
     claim_output(args.out, args.force)
     done: list[Done] = []
-    doubts, failed = DoubtLog(), 0
-    with progress() as bar, StopRequest() as stop:
+    settings = None if encoder is None else encoder.settings
+    doubts, failed = DoubtLog(args.modality or NO_X, settings), 0
+    left = _run_of(args, segmenter, len(matched.pairs)) if matched.several else None
+    with progress() as bar, StopRequest() as stop, left or nullcontext():
         for pair in bar.track(matched.pairs, description="segmenting"):
             if stop.asked is not None and done:
                 break
             try:
                 done.append(
-                    _segment_one(segmenter, encoder, pair, args.modality, args.out, doubts)
+                    _segment_one(
+                        segmenter, encoder, pair, args.modality, args.out, doubts, left=left
+                    )
                 )
             except InputError as err:
                 if not matched.several:
                     say_doubts(doubts.sentences())
                     raise
                 failed += 1
+                if left is not None:
+                    left.skip(pair.stem)
                 notices().print(f"segrgbx: skipped {pair.stem}: {err}")
     if not done:
         raise InputError(f"None of the {failed} files could be segmented; see the lines above.")
     _print_table(done, failed, args.out)
+    if left is not None:
+        skipped = [f"{counted(failed, 'image')} could not be segmented."] if failed else []
+        page = left.finish(skipped, [*matched.remarks, *doubts.sentences()])
+        output().print(f"look at {page}", soft_wrap=True)
     say_doubts(doubts.sentences())
     say_limits(segmenter.card)
     seen, total = len(done) + failed, len(matched.pairs)
@@ -150,27 +168,30 @@ def _segment_one(
     modality: str | None,
     out: Path,
     doubts: "DoubtLog",
+    left: "SegmentRun | None",
 ) -> Done:
-    from segrgbx_core.doubts import doubts_about
 
     rgb, reading = _read(pair, modality)
-    settings = None if encoder is None else encoder.settings
-    doubts.add(doubts_about(modality or NO_X, rgb, reading, settings))
+    doubts.look(rgb, reading)
     start = time.perf_counter()
     planes = None
     if reading is not None and encoder is not None:
         encoder.reset()
         planes = encoder(reading, (rgb.shape[0], rgb.shape[1]))
+    encoded = time.perf_counter()
     result = segmenter(rgb, planes, modality=modality)
-    milliseconds = (time.perf_counter() - start) * 1e3
+    end = time.perf_counter()
     _write(result, rgb, out, pair.stem)
+    if left is not None:
+        stages = (encoded - start) * 1e3, (end - encoded) * 1e3
+        left.add(pair.stem, rgb, planes, result, *stages)
     return Done(
         stem=pair.stem,
         width=rgb.shape[1],
         height=rgb.shape[0],
         shares=_shares(result),
         confidence=float(result.confidence.mean()),
-        milliseconds=milliseconds,
+        milliseconds=(end - start) * 1e3,
         x_valid=result.x_valid,
     )
 
@@ -197,8 +218,24 @@ def _places(out: Path, stem: str) -> list[Path]:
     return [out / f"{stem}_{kind}.png" for kind in ("mask", "confidence", "overlay")]
 
 
-def _written_and_read(pairs: "tuple[FilePair, ...]", out: Path) -> tuple[list[Path], list[Path]]:
+def _run_of(args: argparse.Namespace, segmenter: "Segmenter", images: int) -> "SegmentRun":
+    from segrgbx_core.commands.segment_run import SegmentRun
+
+    settings = {"x": None if args.x is None else str(args.x), "align": args.align}
+    settings |= dict(each.split("=", 1) for each in args.settings)
+    given = {name: value for name, value in settings.items() if value not in (None, "none")}
+    source = str(args.rgb if args.rgbx is None else args.rgbx)
+    return SegmentRun(args.out, segmenter, source, args.modality or NO_X, given, images)
+
+
+def _written_and_read(
+    pairs: "tuple[FilePair, ...]", several: bool, out: Path
+) -> tuple[list[Path], list[Path]]:
+    from segrgbx_core.commands.segment_run import run_files
+
     written = [path for pair in pairs for path in _places(out, pair.stem)]
+    if several:
+        written += run_files(out, [pair.stem for pair in pairs])
     return written, [path for pair in pairs for path in (pair.rgb, pair.x) if path is not None]
 
 

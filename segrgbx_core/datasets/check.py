@@ -2,12 +2,14 @@
 """Checks every file of a copy of a dataset: what is there, what is missing or odd."""
 
 import os
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +23,29 @@ from segrgbx_core.datasets.table import (
     open_whatever_it_lacks,
     splits_in,
 )
-from segrgbx_core.doubts import NOTES, X_CHECKS, Doubt, doubt_about_labels, doubts_about
+from segrgbx_core.doubts import (
+    NO_READING,
+    NOTES,
+    ONE_RGB,
+    ONE_X,
+    SAME_X,
+    X_CHECKS,
+    Doubt,
+    Repeats,
+    doubt_about_labels,
+    doubts_about,
+    image_of,
+    repeats_of,
+)
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.files.images import IMAGE_SUFFIXES
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
+from segrgbx_core.modality import NO_X
 from segrgbx_core.readings import LightFieldViews
 from segrgbx_core.wording import spoken
 
 Splits = Mapping[str, LabelledPairs]
+Fingerprint: TypeAlias = npt.NDArray[np.generic]
 
 MOST_BAD = 0.1
 _OTHER_CLASSES = 0.5
@@ -40,13 +57,14 @@ MASKS = "labels that look like black-and-white masks"
 STRAY = "X and labels without an image"
 SHARED, UNLISTED = "samples in two splits", "images in no split"
 ABSENT = "classes that never occur"
-OTHERS = "splits with another number of samples than the owners'"
-NOT_HERE = "splits of the owners' that are not here"
+OTHERS = "splits with another number of samples than published"
+NOT_HERE = "published splits that are not here"
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What reading one sample showed. counts: (256,) pixels of each label."""
+    """What reading one sample showed. counts: (256,) pixels of each label. rgb, x: equal for
+    equal images; None for those of one value, and events."""
 
     place: Place
     size: str = ""
@@ -54,6 +72,8 @@ class _Seen:
     doubts: tuple[Doubt, ...] = ()
     unusable: str = ""
     strange: str = ""
+    rgb: Fingerprint | None = None
+    x: Fingerprint | None = None
 
 
 @dataclass
@@ -170,9 +190,11 @@ def _walk(
 ) -> str | None:
     """The reason for stopping early, or None."""
     jobs = [(data, i) for data in splits.values() for i in range(len(data))]
+    repeats = repeats_of(next(iter(splits.values())).modality)
     for seen in _looked_at(jobs):
         totals.add(seen)
         _judge(seen, problems, notes)
+        _compare(seen, repeats, problems)
         if on_sample is not None:
             on_sample()
         bad = totals.bad.total()
@@ -212,7 +234,17 @@ def _look(job: tuple[LabelledPairs, int]) -> _Seen:
     height, width = sample.labels.shape
     counts = np.bincount(sample.labels.ravel(), minlength=256)
     doubts = doubts_about(data.modality, sample.rgb, sample.x, data.settings)
-    return _Seen(place, f"{width}x{height}", counts.astype(np.int64), doubts)
+    kinds = {doubt.kind for doubt in doubts}
+    rgb = None if ONE_RGB in kinds else _fingerprint(sample.rgb)
+    compared = data.modality != NO_X and not kinds & {ONE_X, NO_READING}
+    whole = image_of(sample.x) if compared and sample.x is not None else None
+    x = None if whole is None else _fingerprint(whole)
+    return _Seen(place, f"{width}x{height}", counts.astype(np.int64), doubts, rgb=rgb, x=x)
+
+
+def _fingerprint(image: npt.NDArray[np.generic]) -> Fingerprint:
+    """Small, since images of many threads wait here to be compared in order."""
+    return np.array([*image.shape, zlib.crc32(image.tobytes())])
 
 
 def _judge(seen: _Seen, problems: DatasetFindings, notes: DatasetFindings) -> None:
@@ -226,6 +258,14 @@ def _judge(seen: _Seen, problems: DatasetFindings, notes: DatasetFindings) -> No
         findings.add(f"samples with {doubt.kind}", f"{path}: {doubt.words}")
     if seen.counts[UNLABELLED] == seen.counts.sum():
         problems.add(BLANK, str(seen.place.labels))
+
+
+def _compare(seen: _Seen, repeats: tuple[Repeats, Repeats], problems: DatasetFindings) -> None:
+    for repeated, image in zip(repeats, (seen.rgb, seen.x), strict=True):
+        new = 0 if image is None else repeated.add(image)
+        for doubt in repeated.now() if new else ():
+            path = seen.place.x[0] if doubt.kind == SAME_X else seen.place.rgb
+            problems.add(f"samples with {doubt.kind}", f"{path}: {doubt.words}", new)
 
 
 def _shared(splits: Splits, problems: DatasetFindings) -> None:

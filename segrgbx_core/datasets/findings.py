@@ -19,7 +19,7 @@ class DatasetFinding:
 @dataclass(frozen=True)
 class SplitCounts:
     """samples: complete and readable. missing: without one of their files. bad: cannot be used as
-    they are. published: the owners' number, None if unknown. conditions, faults: complete samples
+    they are. published: the authors' number, None if unknown. conditions, faults: complete samples
     of each."""
 
     name: str

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segrgbx_core.bounds import LISTING_YAML
 from segrgbx_core.datasets.file_layout import wrong_layout
 from segrgbx_core.datasets.samples import Labels, Place, Sample
 from segrgbx_core.encoding import EncodingSettings, encoding_of, read_x
@@ -76,7 +77,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder} is no dataset folder: it has no {MANIFEST} naming its modality and "
             "label_set."
         )
-    return filled(Manifest, read_yaml(path, InputError), str(path), InputError)
+    return filled(Manifest, read_yaml(path, InputError, LISTING_YAML), str(path), InputError)
 
 
 def _label_set_of(manifest: Manifest, folder: Path, top: Path | None) -> str | Path:

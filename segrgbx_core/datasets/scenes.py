@@ -16,14 +16,16 @@ from segrgbx_core.datasets.writing import finish_folder, start_folder, write_pai
 from segrgbx_core.errors import InputError, SegRgbxError, memory_errors
 from segrgbx_core.files.disk import write_whole
 from segrgbx_core.files.yaml import yaml_text
+from segrgbx_core.geometry.camera_model import CameraModel
 from segrgbx_core.scenes.drive import (
     SCENES_SET,
     SCENES_VERSION,
     Drive,
     DriveSettings,
 )
+from segrgbx_core.scenes.optics.camera import PinholeCamera
 from segrgbx_core.scenes.sensors.light_field import GRID
-from segrgbx_core.scenes.sensors.table import SENSORS
+from segrgbx_core.scenes.sensors.table import FIELD_OF_VIEW_DEG, SENSORS
 from segrgbx_core.stopping import SIGNALS, StoppedError
 
 _SKEW_S = 0.012
@@ -33,6 +35,12 @@ _KIND = "stills.yaml"
 def _finish(folder: Path, modality: str, conditions: dict[str, str], video: bool = False) -> None:
     grid = (GRID, GRID) if SENSORS[modality].views else None
     finish_folder(folder, modality, SCENES_SET, conditions, grid, video)
+
+
+def scenes_camera(width: int, height: int) -> CameraModel:
+    """The camera of scenes of that size in pixels; X sees the same field of view."""
+    made = PinholeCamera.with_field_of_view(width, height, FIELD_OF_VIEW_DEG, "")
+    return made.calibration
 
 
 def write_dataset(drive: Drive, folder: Path, on_frame: Callable[[], None] | None = None) -> None:

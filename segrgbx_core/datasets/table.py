@@ -2,7 +2,7 @@
 """The table of datasets and their readers."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segrgbx_core.datasets.file_layout import need_split, wrong_layout
@@ -16,7 +16,9 @@ from segrgbx_core.datasets.published import (
     zju_rgbp,
 )
 from segrgbx_core.datasets.samples import LabelledPairs
+from segrgbx_core.datasets.scenes import scenes_camera
 from segrgbx_core.errors import InputError
+from segrgbx_core.geometry.camera_model import CameraModel
 
 BAD_SHARE = 0.01
 WHOLE = "all"
@@ -53,8 +55,9 @@ class DatasetKind:
     """One row of the table.
 
     layout: one line on what the root holds. sources: the choices of X, the default first; empty
-    if there is only one. takes: the other options that apply. counts: the owners' samples per
-    split.
+    if there is only one. takes: the other options that apply. counts: the authors' samples per
+    split. camera: that of images of that width and height, None where its calibration was not
+    published; it is X's too, which is registered to RGB.
     """
 
     layout: str
@@ -63,6 +66,7 @@ class DatasetKind:
     sources: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    camera: Callable[[int, int], CameraModel | None] = lambda _width, _height: None
 
 
 def _folder_splits(root: Path) -> tuple[str, ...]:
@@ -139,6 +143,7 @@ DATASETS: dict[str, DatasetKind] = {
         sources=nyu_depth_v2.SOURCES,
         takes=("depth_scale", "labels_from"),
         counts={"train": 795, "test": 654},
+        camera=nyu_depth_v2.camera,
     ),
     "zju_rgbp": DatasetKind(
         zju_rgbp.LAYOUT, zju_rgbp.splits, _open_zju, counts={"train": 344, "val": 50}
@@ -152,7 +157,7 @@ DATASETS: dict[str, DatasetKind] = {
     "urbanlf": _urbanlf(urbanlf.PARTS, (752, 108, 214)),
     "urbanlf_real": _urbanlf(("real",), (580, 80, 164)),
     "urbanlf_synthetic": _urbanlf(("synthetic",), (172, 28, 50)),
-    "scenes": _FOLDER,
+    "scenes": replace(_FOLDER, camera=scenes_camera),
     "folder": _FOLDER,
 }
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from segrgbx_core.datasets.samples import LabelledPairs, Labels, Sample
 from segrgbx_core.datasets.wrapping import Wrapped
-from segrgbx_core.doubts import DoubtLog, doubt_about_labels, doubts_about
+from segrgbx_core.doubts import DoubtLog, doubt_about_labels
 
 MOST_LABELS = 100
 
@@ -15,15 +15,17 @@ class Watched(Wrapped):
 
     def __init__(self, data: LabelledPairs) -> None:
         super().__init__(data)
-        self._log = DoubtLog()
+        self._log = DoubtLog(data.modality, data.settings)
         self._counts = np.zeros(256, np.int64)
+        self._seen: set[int] = set()
 
     def __getitem__(self, index: int, /) -> Sample:
-        """The sample, looked at. Raises the dataset's errors."""
+        """The sample, looked at the first time. Raises the dataset's errors."""
         sample = self._data[index]
-        found = doubts_about(self.modality, sample.rgb, sample.x, self.settings)
-        self._log.add(found)
-        self._counts += np.bincount(sample.labels.ravel(), minlength=256)
+        if index not in self._seen:
+            self._seen.add(index)
+            self._log.look(sample.rgb, sample.x)
+            self._counts += np.bincount(sample.labels.ravel(), minlength=256)
         return sample
 
     def labels(self, index: int, /) -> Labels:

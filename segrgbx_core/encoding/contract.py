@@ -13,7 +13,7 @@ import numpy.typing as npt
 from segrgbx_core.files.images import READING_SUFFIXES, read_reading
 from segrgbx_core.geometry.camera_model import CameraModel
 from segrgbx_core.geometry.reprojection import Reprojection
-from segrgbx_core.readings import Planes, Reading, RgbImage
+from segrgbx_core.readings import ImageReading, Planes, Reading, RgbImage
 
 T = TypeVar("T")
 S = TypeVar("S", bound="EncodingSettings")
@@ -92,6 +92,11 @@ def read_image(path: Path, grid: tuple[int, int] | None = None) -> Reading:
     return read_reading(path)
 
 
+def as_one_image(reading: ImageReading, settings: S) -> tuple[ImageReading, S]:
+    """A reading that is one image already, and its settings."""
+    return reading, settings
+
+
 def as_colours(planes: PlaneValues) -> RgbImage:
     """Planes (3, H, W) in 0..1 as the red, green and blue of an (H, W, 3) uint8 image."""
     values = np.moveaxis(planes, 0, -1) * 255.0
@@ -127,7 +132,10 @@ class Encoding:
     published_size: (height, width) of the published image, if the planes are smaller. after:
     `encode` for video; takes the state that the previous frame returned and returns the next
     state. reprojected: `encode` for a reading that is moved into the RGB camera. worn: `encode`
-    for training, with the faults that a clean reading lacks, from a seed.
+    for training, with the faults that a clean reading lacks, from a seed. imaged: the reading as
+    the one image that a driver would publish, with the settings by which `encode` gives the same
+    planes from it; None if the sensor delivers no images. single_shots: settings as `name=value`
+    for images that do not follow each other in time.
     """
 
     encode: Callable[[Any, Any], Planes]
@@ -145,6 +153,8 @@ class Encoding:
     after: Callable[[Any, Any, Any], tuple[Planes, Any]] | None = None
     reprojected: Callable[[Any, Any, Reprojection], Planes] | None = None
     worn: Callable[[Any, Any, int], Planes] | None = None
+    imaged: Callable[[Any, Any], tuple[ImageReading, Any]] | None = as_one_image
+    single_shots: tuple[str, ...] = ()
 
     def setting_texts(self) -> dict[str, SettingText]:
         """The help of each setting, by the setting's name."""

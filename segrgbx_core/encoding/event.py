@@ -330,4 +330,5 @@ ENCODING = Encoding(
     read=_read,
     suffixes=EVENT_SUFFIXES,
     noise=PlaneNoise(gain=0.5, planes=(0.3, 0.3, 0.3), specks=0.01),
+    imaged=None,
 )

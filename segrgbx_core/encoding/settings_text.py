@@ -31,7 +31,8 @@ class SettingLine:
 def settings_from_text(modality: str, texts: Sequence[str]) -> EncodingSettings | None:
     """The modality's settings with these `name=value` texts applied; None without texts.
 
-    Raises InputError for an unknown name, a value of a wrong type or out of range.
+    Raises InputError for an unknown name, a name given twice, and a value of a wrong type or out
+    of range.
     """
     if not texts:
         return None
@@ -47,8 +48,24 @@ def settings_from_text(modality: str, texts: Sequence[str]) -> EncodingSettings 
                 f"{modality.replace('_', ' ').capitalize()} has no setting '{name}'; it has "
                 f"{', '.join(types)}: see `segrgbx info --settings {modality}`."
             )
+        if name in values:
+            raise InputError(f"Setting {name} is given twice, as '{text}' too; give it once.")
         values[name] = _typed(name, value, types[name])
     return kind(**values)
+
+
+def settings_as_text(settings: EncodingSettings) -> tuple[str, ...]:
+    """The `name=value` texts from which `settings_from_text` makes these settings again.
+
+    Only of those that differ from the defaults; a camera, which no text can hold, is left out.
+    """
+    usual = type(settings)()
+    changed = [
+        name
+        for name in _settable(type(settings))
+        if getattr(settings, name) != getattr(usual, name)
+    ]
+    return tuple(f"{name}={_shown(getattr(settings, name))}" for name in changed)
 
 
 def setting_lines(modality: str) -> tuple[SettingLine, ...]:

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.evaluation.curves import Curve
-from segrgbx_core.evaluation.dataset import DatasetScores
 from segrgbx_core.evaluation.metrics import Scores
+from segrgbx_core.evaluation.summary import ALL, CurveFacts
 from segrgbx_core.evaluation.tsne import Floats
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.pictures.sheet import COLORS, GRID, QUIET, TEXT, Color, Sheet, length_of
@@ -20,7 +19,7 @@ from segrgbx_core.wording import spoken
 
 _WIDTH, _HEIGHT = 1000, 560
 _LEFT, _RIGHT, _TOP, _BOTTOM = 78, 250, 84, 66
-_STEP = 0.1
+_STEPS, _MOST_TICKS = (0.01, 0.02, 0.05, 0.1), 6
 
 
 @dataclass(frozen=True)
@@ -35,27 +34,21 @@ class Line:
     hollow: bool = False
 
 
-def curve_picture(curve: Curve, title: str) -> RgbImage:
+def curve_picture(curve: CurveFacts, title: str) -> RgbImage:
     """mIoU over the levels: all frames in bold, conditions thin, RGB alone as a dashed line."""
-    lines = [Line("all", _miou(curve.scores, None), TEXT, bold=True)]
-    conditions = list(curve.scores[0].by_condition)
+    lines = [Line(ALL, tuple(curve.miou[ALL]), TEXT, bold=True)]
+    conditions = [name for name in curve.miou if name != ALL]
     lines += [
         Line(
             name,
-            _miou(curve.scores, name),
+            tuple(curve.miou[name]),
             COLORS[i % len(COLORS)],
             hollow=i >= len(COLORS),
         )
         for i, name in enumerate(conditions)
     ]
     axis = curve.axis if curve.unit is None else f"{curve.axis} (1 is {curve.unit})"
-    return line_chart(title, axis, curve.levels, lines, curve.rgb_alone.overall.miou)
-
-
-def _miou(scores: Sequence[DatasetScores], condition: str | None) -> tuple[float | None, ...]:
-    return tuple(
-        (s.overall if condition is None else s.by_condition[condition]).miou for s in scores
-    )
+    return line_chart(title, axis, curve.levels, lines, curve.rgb_alone_miou)
 
 
 def line_chart(
@@ -66,10 +59,10 @@ def line_chart(
     level_line: float | None = None,
 ) -> RgbImage:
     """levels: ascending, two or more; level_line: RGB alone. Values are shares in 0..1; the
-    vertical axis covers their range in steps of 0.1."""
+    vertical axis covers their range in the finest steps of which it has few."""
     known = [v for line in lines for v in line.values if v is not None]
     known += [] if level_line is None else [level_line]
-    low, high = _range(known)
+    low, high, step = _range(known)
     sheet = Sheet(_WIDTH, _HEIGHT)
     across, down = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 
@@ -80,10 +73,10 @@ def line_chart(
     sheet.text((_LEFT - 46, 30), title, 18)
     sheet.text((_LEFT - 46, 58), "mean IoU", 13, QUIET)
     sheet.text((_LEFT + across / 2, _HEIGHT - 20), axis, 13, QUIET, "mm")
-    for i in range(round(low / _STEP), round(high / _STEP) + 1):
-        start, end = place(levels[0], i * _STEP), place(levels[-1], i * _STEP)
+    for i in range(round(low / step), round(high / step) + 1):
+        start, end = place(levels[0], i * step), place(levels[-1], i * step)
         sheet.line((start, end), GRID)
-        sheet.text((start[0] - 10, start[1]), f"{i * _STEP:.1f}", 13, QUIET, "rm")
+        sheet.text((start[0] - 10, start[1]), _tick(i * step, step), 13, QUIET, "rm")
     for level in levels:
         x, y = place(level, low)
         sheet.line(((x, y), (x, y + 5)), QUIET)
@@ -96,10 +89,19 @@ def line_chart(
     return sheet.picture()
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    low = math.floor(min(values, default=0.0) / _STEP + 1e-9) * _STEP
-    high = math.ceil(max(values, default=1.0) / _STEP - 1e-9) * _STEP
-    return low, max(high, low + 2 * _STEP)
+def _range(values: Sequence[float]) -> tuple[float, float, float]:
+    """The ends of the axis, and its step."""
+    least, most = min(values, default=0.0), max(values, default=1.0)
+    for step in _STEPS:
+        low = math.floor(least / step + 1e-9) * step
+        high = max(math.ceil(most / step - 1e-9) * step, low + 2 * step)
+        if high - low < (_MOST_TICKS + 0.5) * step:
+            break
+    return low, high, step
+
+
+def _tick(value: float, step: float) -> str:
+    return f"{value:.1f}" if step >= _STEPS[-1] else f"{value:.2f}"
 
 
 def _points(levels: Sequence[float], line: Line) -> list[tuple[float, float]]:

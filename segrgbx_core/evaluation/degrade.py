@@ -38,6 +38,23 @@ class Kind:
     largest: float | None = None
     whole: bool = False
 
+    def check(self, what: str, levels: tuple[float, ...]) -> None:
+        """Raises InputError, whose sentence begins with `what`, for levels that are not valid."""
+        top = float("inf") if self.largest is None else self.largest
+        for level in levels:
+            fits = 0 <= level <= top and np.isfinite(level)
+            if not fits or (self.whole and level != int(level)):
+                raise InputError(
+                    f"{what} was given level {level:g}; expected "
+                    f"{'whole numbers ' if self.whole else ''}from 0"
+                    f"{'' if self.largest is None else f' to {self.largest:g}'} ({self.axis})."
+                )
+        if len(levels) < 2 or len(set(levels)) != len(levels):
+            raise InputError(
+                f"{what} was given {len(set(levels))} different levels; a curve needs two or "
+                "more, each once."
+            )
+
 
 KINDS = {
     "drop": Kind("X missing", "share of frames without X", (0, 0.25, 0.5, 0.75, 1), largest=1.0),
@@ -56,20 +73,7 @@ def kind_named(name: str) -> Kind:
 
 def check_levels(name: str, levels: tuple[float, ...]) -> None:
     """Raises InputError for an unknown kind or levels that are not valid for it."""
-    kind = kind_named(name)
-    top = float("inf") if kind.largest is None else kind.largest
-    for level in levels:
-        if not (0 <= level <= top and np.isfinite(level)) or (kind.whole and level != int(level)):
-            raise InputError(
-                f"Degrading by {name} was given level {level:g}; expected "
-                f"{'whole numbers ' if kind.whole else ''}from 0"
-                f"{'' if kind.largest is None else f' to {kind.largest:g}'} ({kind.axis})."
-            )
-    if len(levels) < 2 or len(set(levels)) != len(levels):
-        raise InputError(
-            f"Degrading by {name} was given {len(set(levels))} different levels; a curve needs "
-            "two or more, each once."
-        )
+    kind_named(name).check(f"Degrading by {name}", levels)
 
 
 @dataclass(frozen=True)

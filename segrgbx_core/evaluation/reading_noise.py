@@ -41,20 +41,41 @@ class NoiseUnit:
     words: str
 
 
-def noise_unit(data: LabelledPairs) -> NoiseUnit:
-    """The usual range of the dataset's readings: the median over up to 16 evenly spaced samples.
+class NoiseMeter:
+    """Finds the noise unit of one sensor's readings: the median of their ranges.
 
     Images: from the 1st to the 99th percentile. Events: the number in a window. Depth: 1, because
     its noise is a share of the depth.
     """
-    if encoding_of(data.modality).relative_noise and not isinstance(data[0].x, Planes):
-        return NoiseUnit(1.0, "times the depth")
+
+    def __init__(self, modality: str) -> None:
+        self._relative = encoding_of(modality).relative_noise
+        self._spans: list[float] = []
+        self._words = "in the reading's numbers"
+
+    def add(self, reading: Reading | Planes) -> None:
+        """Looks at one reading."""
+        if self._relative and not isinstance(reading, Planes):
+            self._spans.append(1.0)
+            self._words = "times the depth"
+            return
+        if isinstance(reading, Events):
+            self._words = "events a window"
+        self._spans.append(_span(reading))
+
+    @property
+    def unit(self) -> NoiseUnit:
+        """The unit of the readings so far, of which there must be one."""
+        return NoiseUnit(float(np.median(self._spans)), self._words)
+
+
+def noise_unit(data: LabelledPairs) -> NoiseUnit:
+    """The unit of the dataset's readings, from up to 16 evenly spaced samples."""
     count = min(len(data), _LOOKED_AT)
-    places = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
-    spans = [_span(data[place].x) for place in places]
-    counted = isinstance(data[0].x, Events)
-    words = "events a window" if counted else "in the reading's numbers"
-    return NoiseUnit(float(np.median(spans)), words)
+    meter = NoiseMeter(data.modality)
+    for place in np.linspace(0, len(data) - 1, count).round().astype(int).tolist():
+        meter.add(data[place].x)
+    return meter.unit
 
 
 def _span(reading: Reading | Planes) -> float:

@@ -164,11 +164,16 @@ def write_results(folder: Path, summary: EvaluationSummary, done: Evaluated) -> 
     curves = []
     for curve in done.curves:
         curves.append(folder / f"degrade_{curve.kind}.png")
-        write_png(curves[-1], curve_picture(curve, f"{what}: {curve.title}"))
+        write_png(curves[-1], curve_picture(curve_facts(curve), f"{what}: {curve.title}"))
     worst = _write_worst(folder / WORST_FOLDER, summary, done)
+    write_scores(folder, summary, done)
+    return Pictures(confusion, tuple(curves), worst)
+
+
+def write_scores(folder: Path, summary: EvaluationSummary, done: Evaluated) -> None:
+    """`frames.csv` and `summary.json`. Raises OutputError where writing fails."""
     write_whole(folder / FRAMES_FILE, frames_csv(done.scores.frames).encode())
     write_whole(folder / SUMMARY_FILE, summary.to_json().encode())
-    return Pictures(confusion, tuple(curves), worst)
 
 
 def result_files(folder: Path) -> list[Path]:

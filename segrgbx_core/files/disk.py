@@ -161,11 +161,25 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     It has a hidden random name and is made new, so that nothing is written through a link. Raises
     OutputError as `disk_errors` does; an older file of the path's name is then untouched.
     """
+    with _part_of(path) as part, os.fdopen(os.open(part, _NEW, 0o666), "wb") as file:
+        yield file
+
+
+@contextmanager
+def replacing_by_name(path: Path) -> Iterator[Path]:
+    """As `replacing`, for libraries that open a file by its name: that of the empty new file."""
+    with _part_of(path) as part:
+        os.close(os.open(part, _NEW, 0o666))
+        yield part
+
+
+@contextmanager
+def _part_of(path: Path) -> Iterator[Path]:
+    """A hidden random name, whose file is renamed after the block, or removed on an error."""
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     with disk_errors(path):
         try:
-            with os.fdopen(os.open(part, _NEW, 0o666), "wb") as file:
-                yield file
+            yield part
             part.replace(path)
         except BaseException as err:
             with suppress(OSError):
@@ -197,8 +211,79 @@ def need_room(folder: Path, size: int, what: str) -> None:
         ) from err
 
 
+class Reserve:
+    """Room on a folder's disk for what must still be written when the disk is full.
+
+    A file without a name, so that nothing of it stays where the process is killed. spent: whether
+    the room was given because something else had none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: int | None = None
+        self.spent = False
+
+    def take(self, size: int) -> None:
+        """Takes so many bytes or, on a small disk, as much of them as there is."""
+        part = self._folder / f".{secrets.token_hex(8)}.part"
+        with suppress(OSError):
+            self._held = os.open(part, _NEW, 0o600)
+            part.unlink()
+        while self._held is not None and size >= _LEAST_RESERVE:
+            try:
+                os.posix_fallocate(self._held, 0, size)
+                return
+            except OSError as err:
+                if err.errno not in (*FULL, errno.EFBIG):
+                    break  # a disk that cannot reserve
+                size //= 2
+        self.free()
+
+    def free(self) -> bool:
+        """Gives the room back; False if there is none."""
+        held, self._held = self._held, None
+        if held is not None:
+            os.close(held)
+        return held is not None
+
+    @contextmanager
+    def offered(self) -> Iterator[None]:
+        """Inside the block, `make_room` takes this one; after it the room is given back."""
+        _offered.append(self)
+        try:
+            yield
+        finally:
+            _offered.remove(self)
+            self.free()
+
+
+_LEAST_RESERVE = 1 << 17
+_offered: list[Reserve] = []
+
+
+def make_room() -> bool:
+    """Gives back an offered reserve, so that what was refused can be tried again."""
+    for reserve in _offered:
+        if reserve.free():
+            reserve.spent = True
+            return True
+    return False
+
+
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes the file complete or not at all; raises OutputError as `replacing` does."""
+    """Writes the file complete or not at all; raises OutputError as `replacing` does.
+
+    Where the disk is full it is tried again in the room of an offered reserve.
+    """
+    try:
+        _write(path, data)
+    except DiskFullError:
+        if not make_room():
+            raise
+        _write(path, data)
+
+
+def _write(path: Path, data: bytes) -> None:
     with replacing(path) as file:
         file.write(data)
 

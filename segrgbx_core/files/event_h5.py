@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from segrgbx_core.errors import InputError, guarded
-from segrgbx_core.files.extras import package_for
+from segrgbx_core.files.resources import package_for
 from segrgbx_core.readings import Events
 
 H5_SUFFIXES = (".h5", ".hdf5")
@@ -66,14 +66,14 @@ def read_h5(
             "give the sensor's true size (segrgbx_core.files.event_h5.read_h5 takes it)."
         )
     return Events(
-        x.astype(np.uint16),
-        y.astype(np.uint16),
-        p > 0,
-        (t.astype(np.int64) + offset) * _NS,
-        width,
-        height,
-        start,
-        end,
+        x=x.astype(np.uint16),
+        y=y.astype(np.uint16),
+        polarity=p > 0,
+        t_ns=(t.astype(np.int64) + offset) * _NS,
+        width=width,
+        height=height,
+        start_ns=start,
+        end_ns=end,
     )
 
 

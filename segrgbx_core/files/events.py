@@ -21,6 +21,16 @@ _NUMBERS = ("width", "height", "start_ns", "end_ns")
 _OPTIONAL = ("complete",)
 _FARTHEST_NS = 1 << 62
 _START, _HDF5 = 256, b"\x89HDF"
+_RECORDING = "a ROS 2 recording: replay it, or read its events with the package rosbags"
+_OTHERS = {
+    b"#ROSBAG V": "a ROS 1 bag: convert it with rosbags-convert and replay it, or read its events "
+    "with the package rosbags",
+    b"SQLite format 3": _RECORDING,
+    b"\x89MCAP0": _RECORDING,
+    b"PAR1": "a Parquet file: read its columns with pandas.read_parquet",
+}
+"""What files of other kinds begin with, and the way to their events."""
+
 _PAGE = "docs/sensors.md, Event files, shows how"
 _Arrays = dict[str, npt.NDArray[Any]]
 
@@ -118,8 +128,13 @@ def _other_format(path: Path, start: bytes) -> str | None:
             "metavision_file_to_csv, or read it with the package expelliarmus (pip install "
             "expelliarmus)"
         )
+    for magic, what in _OTHERS.items():
+        if start.startswith(magic):
+            return what
     if ending in (".txt", ".csv") or _is_text(start):
         return "a text file: read its columns with numpy.loadtxt"
+    if not start.startswith((b"PK", np.lib.format.MAGIC_PREFIX)):
+        return f"not a whole {EVENT_SUFFIX} file: read its events with what wrote them"
     return None
 
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from segrgbx_core.errors import InputError, guarded
 from segrgbx_core.files.arrays import array_from
 from segrgbx_core.files.disk import input_bytes, write_whole
-from segrgbx_core.files.extras import package_for
 from segrgbx_core.files.headers import check_image, png_is_cut, tiff_fields
+from segrgbx_core.files.resources import package_for
 from segrgbx_core.plausible import plain_numbers
 from segrgbx_core.readings import (
     ImageReading,

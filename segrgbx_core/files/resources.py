@@ -9,10 +9,11 @@ import os
 import platform
 import re
 from functools import cache
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
+from typing import Any
 
-from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.errors import InputError, SegRgbxError
 
 PACKAGE = "segrgbx_ros"
 
@@ -68,3 +69,17 @@ def cache_folder() -> Path:
     if own:
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segrgbx"
+
+
+def package_for(what: str, module: str, extra: str) -> Any:
+    """The module. what: the file or topic that needs it, as the subject of a sentence.
+
+    Raises InputError that says how to install the extra of ours that brings it.
+    """
+    try:
+        return import_module(module)
+    except ImportError as err:
+        raise InputError(
+            f"{what} needs the package {module}, which is not installed: run pip install "
+            f"'segrgbx_ros[{extra}]' (or pip install {module})."
+        ) from err

@@ -5,14 +5,24 @@ Refuses duplicate keys, of which parsers silently keep the last, and files that 
 settings. Numbers with an exponent are numbers, as in YAML 1.2; PyYAML reads 1e-3 as text.
 """
 
+import gc
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
+from yaml.composer import Composer
 
-from segrgbx_core.bounds import MOST_DEPTH, MOST_JSON_BYTES, MOST_VALUES, MOST_YAML_BYTES
+from segrgbx_core.bounds import (
+    LISTING_YAML,
+    MOST_DEPTH,
+    MOST_JSON_BYTES,
+    SETTINGS_YAML,
+    YamlBounds,
+)
 from segrgbx_core.errors import SegRgbxError, guarded
 from segrgbx_core.files.disk import refuse_pointer
 
@@ -24,42 +34,44 @@ class _RefusedError(yaml.constructor.ConstructorError):
     """Well-formed YAML that a parser would not read as intended, or not in bounded memory."""
 
 
-class _Loader(yaml.SafeLoader):
+# libyaml's parser, four times as fast, below PyYAML's composer, which can be told to count.
+# Its own composer recurses in C, where deep nesting ends the process (PyYAML 6.0).
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TextParser: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+class _Counting(Composer):
     """Counts values as they are met, those of an alias each time, and levels of nesting."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._sizes: dict[int, int] = {}
-        self._depth = 0
+    def __init__(self, most_values: int) -> None:
+        Composer.__init__(self)
+        self._most, self._values, self._depth = most_values, 0, 0
+        self._sizes: dict[str, int] = {}
 
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
-        # The stubs leave the parser's methods untyped.
-        start = cast(Any, self).peek_event().start_mark
-        is_alias = self.check_event(yaml.AliasEvent)
+        event = cast(Any, self).peek_event()
+        anchor, start, before = event.anchor, event.start_mark, self._values
         self._depth += 1
         if self._depth > MOST_DEPTH:
             raise _RefusedError(problem=f"more than {MOST_DEPTH} levels", problem_mark=start)
         node = super().compose_node(parent, index)
         self._depth -= 1
-        if node is None:
-            return node
-        if is_alias and id(node) not in self._sizes:
-            raise _RefusedError(problem="an alias contains itself", problem_mark=start)
-        if not is_alias:
-            self._sizes[id(node)] = self._size(node)
-        if self._sizes[id(node)] > MOST_VALUES:
+        if isinstance(event, yaml.AliasEvent):
+            if anchor not in self._sizes:
+                raise _RefusedError(problem="an alias contains itself", problem_mark=start)
+            self._values += self._sizes[anchor]
+        else:
+            self._values += 1
+            if isinstance(node, yaml.ScalarNode):
+                self._values += len(node.value) // _LETTERS_PER_VALUE
+            if anchor is not None:
+                self._sizes[anchor] = self._values - before
+        if self._values > self._most:
             raise _RefusedError(
-                problem=f"more than {MOST_VALUES} values, aliases counted", problem_mark=start
+                problem=f"more than {self._most} values, aliases counted",
+                problem_mark=start,
             )
         return node
-
-    def _size(self, node: yaml.Node) -> int:
-        if isinstance(node, yaml.ScalarNode):
-            return 1 + len(node.value) // _LETTERS_PER_VALUE
-        inner = node.value
-        if isinstance(node, yaml.MappingNode):
-            inner = [each for pair in inner for each in pair]
-        return 1 + sum(self._sizes[id(each)] for each in inner)
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """The mapping as written, before merge keys (<<) add to it."""
@@ -71,11 +83,30 @@ class _Loader(yaml.SafeLoader):
                     problem="a key is a list or a mapping", problem_mark=key.start_mark
                 )
             if key.value in seen:
-                raise _RefusedError(
-                    problem=f"key '{key.value}' is given twice", problem_mark=key.start_mark
-                )
+                mark: Any = key.start_mark
+                raise _RefusedError(problem=f"key '{key.value}' is given twice", problem_mark=mark)
             seen.add(key.value)
         return node
+
+
+class _Loader(_Counting, _Parser):  # type: ignore[misc]
+    def __init__(self, text: str, most_values: int) -> None:
+        _Parser.__init__(self, text)
+        _Counting.__init__(self, most_values)
+
+
+class _TextLoader(_Counting, _TextParser):  # type: ignore[misc]
+    def __init__(self, text: bytes, most_values: int) -> None:
+        _TextParser.__init__(self, text)
+        _Counting.__init__(self, most_values)
+
+
+def yaml_texts(data: bytes) -> object:
+    """The content with every scalar as text, so that dates and tags are nothing special.
+
+    Bounded as a listing is. Raises yaml.YAMLError, and what a parser throws.
+    """
+    return _TextLoader(data, LISTING_YAML.values).get_single_data()
 
 
 class _Dumper(yaml.SafeDumper):
@@ -94,23 +125,35 @@ def yaml_text(content: object, width: int = 99) -> str:
     return text
 
 
-def read_yaml(path: Path, error: type[SegRgbxError]) -> object:
+def read_yaml(path: Path, error: type[SegRgbxError], most: YamlBounds = SETTINGS_YAML) -> object:
     """The content of the file: mappings, lists and scalars.
 
     Raises `error`, with the line number if known, for a file that cannot be read or is not YAML,
-    for a duplicate key, and for a file of more than 1 MiB, 100,000 values or 64 levels.
+    for a duplicate key, and for a file of more than `most` or 64 levels.
     """
-    text = _text(path, error, MOST_YAML_BYTES)
+    text = _text(path, error, most.bytes)
     refusal = f"{path} is not readable YAML: a value is out of range ({{}})."
-    with guarded(str(path), error, refusal):
+    with guarded(str(path), error, refusal), _uncollected():
         try:
-            return yaml.load(text, _Loader)
+            return _Loader(text, most.values).get_single_data()
         except yaml.MarkedYAMLError as err:
             line = "" if err.problem_mark is None else f", line {err.problem_mark.line + 1}"
             fault = "" if isinstance(err, _RefusedError) else " not readable YAML,"
             raise error(f"{path}{line}:{fault} {err.problem or 'a syntax error'}.") from err
         except yaml.YAMLError as err:
             raise error(f"{path} is not readable YAML: it holds control characters.") from err
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's search for cycles, which takes as long again where nodes are many."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def read_json(path: Path, error: type[SegRgbxError]) -> object:

@@ -93,7 +93,7 @@ def warp_planes(
     Raises InputError for an empty size, or where no pixel of X falls into the RGB image.
     """
     _check_size(size)
-    matrix = homography.matrix @ _to_pixels_of(x_size or planes.valid.shape, planes.valid.shape)
+    matrix = homography.matrix @ to_pixels_of(x_size or planes.valid.shape, planes.valid.shape)
     weighted = _weighted(planes)
     warped = cv2.warpPerspective(weighted, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR)
     done = _shared_out(warped)
@@ -105,7 +105,7 @@ def warp_planes(
     return done
 
 
-def _to_pixels_of(size: tuple[int, ...], own: tuple[int, ...]) -> npt.NDArray[np.float64]:
+def to_pixels_of(size: tuple[int, ...], own: tuple[int, ...]) -> npt.NDArray[np.float64]:
     """(3, 3): pixels of an image of size `own` to those of the same image of another size."""
     down, right = size[0] / own[0], size[1] / own[1]
     shift = (right - 1) / 2, (down - 1) / 2

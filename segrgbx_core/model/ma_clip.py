@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from segrgbx_core.errors import InputError, ModelError
 from segrgbx_core.modality import NO_X
 from segrgbx_core.model.encoders.efficient_net import EFFICIENT_PRESETS, EfficientTower
-from segrgbx_core.model.fresh import random_parameter
-from segrgbx_core.model.vision_tower import SMALL, VisionTower
+from segrgbx_core.model.vision_tower import SMALL, VisionTower, random_parameter
 
 RGB_ROW, ABSENT_ROW = 0, 1
 SMALL_CLIP = "small"

@@ -7,8 +7,8 @@ Equations and choices: docs/method.md, "Modality-aligned embedding".
 import torch
 from torch import Tensor, nn
 
-from segrgbx_core.model.fresh import random_parameter
 from segrgbx_core.model.ma_clip import RGB_ROW, SceneEmbeddings
+from segrgbx_core.model.vision_tower import random_parameter
 
 _PROMPT_DEVIATION = 0.2
 

@@ -12,8 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segrgbx_core.model.fresh import random_parameter
-
 
 @dataclass(frozen=True)
 class VisionTowerSpec:
@@ -109,3 +107,10 @@ class VisionTower(nn.Module):
         seen = self.ln_post(self.transformer(self.ln_pre(tokens))[:, 0])
         out: Tensor = seen @ self.proj
         return out
+
+
+def random_parameter(*shape: int, deviation: float = 1.0) -> nn.Parameter:
+    """A parameter of normal values around 0; without values where a model is only laid out."""
+    values = torch.empty(shape)
+    # Random values on the meta device make torch load its compiler, half a second for nothing.
+    return nn.Parameter(values if values.is_meta else torch.randn(shape) * deviation)

@@ -2,11 +2,13 @@
 """A self-contained HTML file with figures and pictures."""
 
 import base64
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
 
 from segrgbx_core.files.images import read_rgb
 from segrgbx_core.wording import printable
@@ -80,6 +82,11 @@ def panel_of(file: Path, width: int, caption: str) -> Panel:
 
 def render_page(template: Path, **content: object) -> bytes:
     """Renders the template, which may include the templates of this package's folder."""
+    return b"".join(page_pieces(template, **content))
+
+
+def page_pieces(template: Path, **content: object) -> Iterator[bytes]:
+    """The rendered page piece by piece; what the content iterates over is never held whole."""
     environment = Environment(
         loader=FileSystemLoader((template.parent, Path(__file__).parent)),
         autoescape=True,
@@ -87,9 +94,11 @@ def render_page(template: Path, **content: object) -> bytes:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template.name).render(**content).encode()
+    for piece in environment.get_template(template.name).generate(**content):
+        yield piece.encode()
 
 
 def _shown(value: object) -> object:
     """Text of a template's expression, before HTML's own characters are escaped."""
-    return printable(value) if isinstance(value, str) else value
+    is_text = isinstance(value, str) and not isinstance(value, Markup)
+    return printable(str(value)) if is_text else value

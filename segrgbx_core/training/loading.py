@@ -11,26 +11,27 @@ from segrgbx_core.errors import SegRgbxError
 from segrgbx_core.training.augment import Batch, TrainingBatches
 from segrgbx_core.training.ranks import Ranks
 
-Parts = list[Batch]
+BatchParts = list[Batch]
 
 
-class _Steps(Dataset[Parts | SegRgbxError]):
+class _Steps(Dataset[BatchParts | SegRgbxError]):
     """The parts of each step's batch that belong to this process, or an error.
 
     Errors are returned, because an error raised in a worker arrives with a traceback as its text.
     """
 
     def __init__(self, batches: TrainingBatches, size: int, accumulate: int, ranks: Ranks) -> None:
+        super().__init__()
         self._batches, self._size = batches, size
         self._accumulate, self._ranks = accumulate, ranks
 
-    def __getitem__(self, step: int) -> Parts | SegRgbxError:
+    def __getitem__(self, step: int) -> BatchParts | SegRgbxError:
         try:
             return self._parts(step)
         except SegRgbxError as err:
             return err
 
-    def _parts(self, step: int) -> Parts:
+    def _parts(self, step: int) -> BatchParts:
         parts = self._accumulate * self._ranks.world
         first = self._ranks.rank * self._accumulate
         return [
@@ -46,7 +47,7 @@ def parts_of_steps(
     accumulate: int,
     ranks: Ranks,
     workers: int = 0,
-) -> Iterator[Parts]:
+) -> Iterator[BatchParts]:
     """The parts of each step, in order; they do not depend on the number of workers.
 
     size: samples of a step over all processes. workers: processes that read ahead; 0 reads in
@@ -59,7 +60,7 @@ def parts_of_steps(
         yield parts
 
 
-def _read(wanted: _Steps, steps: range, workers: int) -> Iterator[Parts | SegRgbxError]:
+def _read(wanted: _Steps, steps: range, workers: int) -> Iterator[BatchParts | SegRgbxError]:
     if workers == 0:
         yield from (wanted[step] for step in steps)
         return

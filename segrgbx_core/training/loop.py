@@ -23,7 +23,7 @@ from segrgbx_core.training.board import (
     time_left,
     training_progress,
 )
-from segrgbx_core.training.loading import Parts, parts_of_steps
+from segrgbx_core.training.loading import BatchParts, parts_of_steps
 from segrgbx_core.training.parts import TrainingParts
 from segrgbx_core.training.sources import LabelledSource
 from segrgbx_core.training.state import (
@@ -115,13 +115,13 @@ class Training:
     def _is_due(self, every: int, steps: int) -> bool:
         return self.state.step > 0 and (self.state.step % every == 0 or self.state.step >= steps)
 
-    def _batches(self, workers: int) -> Iterator[Parts]:
+    def _batches(self, workers: int) -> Iterator[BatchParts]:
         o = self._recipe.optimiser
         steps = range(self.state.step, o.steps)
         ranks = self._place.ranks
         return parts_of_steps(self.parts.batches, steps, o.batch, o.accumulate, ranks, workers)
 
-    def _step(self, parts: Parts) -> float:
+    def _step(self, parts: BatchParts) -> float:
         return self.parts.stepper(parts, learning_rate(self._recipe, self.state.step))
 
     def _validate(self, board: Board, stop: StopRequest) -> None:

@@ -129,8 +129,8 @@ class Augment:
         """The share of the steps at which each set of values begins, from 0 on, and the values."""
         stages = [(0.0, replace(self, later=()))]
         for change in self.later:
-            told = {f.name: getattr(change, f.name) for f in fields(change) if f.name != "after"}
-            given = {name: value for name, value in told.items() if value is not None}
+            named = {f.name: getattr(change, f.name) for f in fields(change) if f.name != "after"}
+            given = {name: value for name, value in named.items() if value is not None}
             stages.append((change.after, replace(stages[-1][1], **given)))
         return tuple(stages)
 

@@ -207,7 +207,15 @@ def _by_heart(parts: TrainingParts, recipe: Recipe, steps: int) -> Check:
     later = [_step_seconds(parts, begin, recipe) for begin in begins[1:-1]]
     stages = zip((seconds, *later), pairwise(begins), strict=True)
     hours = sum(each * (end - begin) for each, (begin, end) in stages) / 3600
-    return Check(losses[0], losses[-1], steps, seconds, hours, names, parts.doubts)
+    return Check(
+        first=losses[0],
+        last=losses[-1],
+        steps=steps,
+        step_seconds=seconds,
+        training_hours=hours,
+        samples=names,
+        doubts=parts.doubts,
+    )
 
 
 def _step_seconds(parts: TrainingParts, step: int, recipe: Recipe) -> float:

@@ -22,16 +22,16 @@ def start_of(file: RecipeFile) -> Path | None:
 
     Raises RecipeError if it does not exist, or is a folder without a model's card.
     """
-    told = file.recipe.start_from
-    if told is None:
+    source = file.recipe.start_from
+    if source is None:
         return None
-    if told == IMAGENET:
+    if source == IMAGENET:
         try:
             return imagenet_weights(file.recipe.model.preset)
         except ModelError as err:
-            raise RecipeError(f"{file.name}: start_from is {told}: {err}") from err
-    start = (file.folder / told).resolve()
-    named = f"{file.name}: start_from is {told}"
+            raise RecipeError(f"{file.name}: start_from is {source}: {err}") from err
+    start = (file.folder / source).resolve()
+    named = f"{file.name}: start_from is {source}"
     if not start.exists():
         raise RecipeError(f"{named}, but {start} does not exist; {_way_to(start, file.folder)}.")
     if start.is_file() and (start.parent / CARD_FILE).is_file():
@@ -40,7 +40,7 @@ def start_of(file: RecipeFile) -> Path | None:
         inside = start / _MODEL
         way_out = "give a model folder that `segrgbx train` wrote"
         if (inside / CARD_FILE).is_file():
-            way_out = f"give {told.rstrip('/')}/{_MODEL}"
+            way_out = f"give {source.rstrip('/')}/{_MODEL}"
         raise RecipeError(
             f"{named}, but {start} is no model folder: it has no {CARD_FILE}; {way_out}."
         )

@@ -205,6 +205,7 @@ class _Watched(io.RawIOBase):
     """A file that keeps the error of a failed write."""
 
     def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
         self._file = file
         self.refusal: OSError | None = None
 
@@ -273,14 +274,14 @@ def _restored(
     try:
         state.model.load_state_dict(content["model"])
         state.average.load_state_dict(content["average"])
-        told = [(g["weight_decay"], g[RATE]) for g in state.optimiser.param_groups]
+        as_written = [(g["weight_decay"], g[RATE]) for g in state.optimiser.param_groups]
         state.optimiser.load_state_dict(content["optimiser"])
     except RuntimeError as err:
         raise RecipeError(
             f"{path} has another architecture than the recipe; resume with the recipe that made "
             "it."
         ) from err
-    for group, (decay, rate) in zip(state.optimiser.param_groups, told, strict=True):
+    for group, (decay, rate) in zip(state.optimiser.param_groups, as_written, strict=True):
         group["weight_decay"], group[RATE] = decay, rate
     if content["scaler"]:  # empty unless the training was in float16
         state.scaler.load_state_dict(content["scaler"])

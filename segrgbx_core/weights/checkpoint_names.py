@@ -123,7 +123,7 @@ LAYOUTS = (
         whole=True,
         epsilons=_TORCH,
     ),
-    # CMX's names but for the head's, and torch's own epsilons.
+    # CMX's names except the head's, and torch's own epsilons.
     Layout(
         "a CMX-style checkpoint of DELIVER",
         (r"^backbone\.extra_patch_embed1\.", r"^decode_head\.linear_fuse\.bn\."),

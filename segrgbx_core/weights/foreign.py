@@ -69,15 +69,18 @@ def foreign_model(path: Path, about: About, layout: str | None = None) -> Foreig
     model = SegRgbX(config)
     report = import_weights(model, tensors)
     card = ModelCard(
-        about.name,
-        f"Imported from {path.name}, {found.name}; not trained by this project.",
-        model.config,
-        (about.modality,),
-        about.labels,
+        name=about.name,
+        description=f"Imported from {path.name}, {found.name}; not trained by this project.",
+        architecture=model.config,
+        modalities=(about.modality,),
+        label_set=about.labels,
         # CMX's code normalises X as it does RGB.
-        Preprocessing("rgb", _MEAN, _STD, _MEAN, _STD, about.short_side),
-        {"imported from": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
-        about.license,
+        preprocessing=Preprocessing("rgb", _MEAN, _STD, _MEAN, _STD, about.short_side),
+        training={
+            "imported from": path.name,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        },
+        license=about.license,
     )
     return Foreign(model.eval(), card, report)
 

@@ -85,7 +85,7 @@ def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> I
 
     A one-stream checkpoint starts the encoders of both RGB and X; a CMX checkpoint fills the whole
     model, which must have `components=()` and unshared blocks and embeddings; a CMNeXt checkpoint
-    fills the same but for the X stream. FRMs without weights begin closed. The norms get the
+    fills the same except the X stream. FRMs without weights begin closed. The norms get the
     epsilons of that project's code. The layout is recognised from the names. On an error the model
     is unchanged. Raises ModelError for a file that cannot be read, an unknown layout, a tensor
     that has neither a place nor a known reason to be left over, a missing tensor of the layout, a

@@ -33,8 +33,14 @@ class DataFile(Protocol):
     last_ns: int | None
     cut: bool
 
-    def messages(self, topics: Collection[str], damage: Damage) -> Iterator[BagMessage]:
-        """The messages of these topics in log-time order; what cannot be read is counted."""
+    def messages(
+        self, topics: Collection[str], damage: Damage, between: tuple[int, int] | None = None
+    ) -> Iterator[BagMessage]:
+        """The messages of these topics in log-time order; what cannot be read is counted.
+
+        between: first log time and the one behind the last; what lies outside may be left out
+        where that saves reading it.
+        """
         ...
 
 
@@ -68,9 +74,20 @@ def located(path: Path, metadata: BagMetadata | None) -> Located:
         named = ", ".join(name[:80] for name in missing[:3])
         raise BagError(
             f"{path / METADATA_FILE} names {named}, which is not in the folder; "
-            "copy the recording again, with all its files."
+            f"{_in_its_place(path)}."
         )
     return Located(tuple(files), tuple(missing))
+
+
+def _in_its_place(folder: Path) -> str:
+    """What to do where no file that is named is there: people rename recordings."""
+    others = sorted(p.name for p in folder.iterdir() if p.name.endswith(DATA_SUFFIXES))
+    if not others:
+        return "copy the recording again, with all its files"
+    return (
+        f"give the file that is there ({', '.join(others[:3])}) itself, or run 'ros2 bag reindex' "
+        "if it was renamed"
+    )
 
 
 def _existing(folder: Path, name: str) -> Path | None:

@@ -31,7 +31,7 @@ from segrgbx_ros.bags.mcap_records import (
     record_at,
     records,
 )
-from segrgbx_ros.bags.mcap_summary import Block, read_summary
+from segrgbx_ros.bags.mcap_summary import Block, summary_of
 from segrgbx_ros.bags.metadata import BagMessage, BagTopic
 from segrgbx_ros.bags.order import Damage, Part, in_time_order
 from segrgbx_ros.bags.unpack import LARGE
@@ -56,7 +56,7 @@ class McapFile:
         self._source = FileBytes(stack.enter_context(place.open("rb")))
         tail = self._source.read(self._source.size - len(MCAP_MAGIC), len(MCAP_MAGIC))
         self.cut = self._source.size < 2 * len(MCAP_MAGIC) or tail != MCAP_MAGIC
-        summary = None if self.cut else read_summary(self._source)
+        summary = None if self.cut else summary_of(self._source)
         self._names = Names() if summary is None else summary.names
         self._blocks = Blocks(self._source, summary, self._names, self.cut)
         self.first_ns: int | None = None
@@ -73,8 +73,10 @@ class McapFile:
         )
         self._check(path)
 
-    def messages(self, topics: Collection[str], damage: Damage) -> Iterator[BagMessage]:
-        """The messages of these topics in log-time order; what cannot be read is counted."""
+    def messages(
+        self, topics: Collection[str], damage: Damage, between: tuple[int, int] | None = None
+    ) -> Iterator[BagMessage]:
+        """See DataFile; chunks that lie outside by the file's index are left out."""
         named = {n: (c.topic, self._names.msgtype(c)) for n, c in self._names.channels.items()}
         wanted = {n: name for n, name in named.items() if name[0] in topics}
         blocks = self._blocks.all()
@@ -89,6 +91,7 @@ class McapFile:
             part(block)
             for block in blocks
             if block.channels is None or not block.channels.isdisjoint(wanted)
+            if between is None or block.overlaps(*between)
         )
 
     def _counted(self) -> Counter[int]:

@@ -181,4 +181,12 @@ def chunk_of(source: Bytes, record: Record) -> Chunk:
     compression, packed = fields.text(), fields.number(8)
     at = record.at + fields.at
     there = min(packed, record.end - at)
-    return Chunk(first_ns, size, crc, compression, at, there, record.whole and there == packed)
+    return Chunk(
+        first_ns=first_ns,
+        size=size,
+        crc=crc,
+        compression=compression,
+        at=at,
+        packed=there,
+        whole=record.whole and there == packed,
+    )

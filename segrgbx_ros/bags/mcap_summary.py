@@ -33,7 +33,7 @@ class Block(NamedTuple):
     """Where some messages lie: a chunk with its message indexes, or messages outside of chunks.
 
     first_ns: log time of the first. channels: those of its messages, None if not stated. size:
-    in bytes, unpacked, as stated.
+    in bytes, unpacked, as stated. last_ns: log time of the last, None if not stated.
     """
 
     start: int
@@ -42,6 +42,11 @@ class Block(NamedTuple):
     is_chunk: bool
     channels: frozenset[int] | None = None
     size: int = 0
+    last_ns: int | None = None
+
+    def overlaps(self, start_ns: int, end_ns: int) -> bool:
+        """Whether messages of the block may lie from the first time on and before the second."""
+        return self.first_ns < end_ns and (self.last_ns is None or self.last_ns >= start_ns)
 
 
 @dataclass(frozen=True)
@@ -59,10 +64,10 @@ class Summary:
     chunks: dict[int, Block]
 
 
-def read_summary(source: Bytes) -> Summary | None:
+def summary_of(source: Bytes) -> Summary | None:
     """The summary, if it says what every message's topic is; None where the file must be read.
 
-    It is left aside, too, where its checksum does not fit.
+    It is not used either if its checksum does not match.
     """
     footer_at = source.size - len(MCAP_MAGIC) - FOOTER_BYTES
     footer = record_at(source, footer_at, source.size)
@@ -113,7 +118,7 @@ def _summary(source: Bytes, start: int, end: int) -> Summary | None:
 
 def _indexed(data: bytes) -> Block:
     fields = Fields(data)
-    first_ns, _, start, length, size = CHUNK_INDEX_HEADER.unpack(
+    first_ns, last_ns, start, length, size = CHUNK_INDEX_HEADER.unpack(
         fields.bytes(CHUNK_INDEX_HEADER.size)
     )
     entries = fields.bytes(size)
@@ -123,4 +128,5 @@ def _indexed(data: bytes) -> Block:
     end = start + length + fields.number(8)
     fields.text()
     fields.number(8)
-    return Block(start, end, first_ns, True, channels or None, fields.number(8))
+    unpacked = fields.number(8)
+    return Block(start, end, first_ns, True, channels or None, size=unpacked, last_ns=last_ns)

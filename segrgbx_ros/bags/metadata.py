@@ -4,15 +4,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-
-import yaml
+from typing import cast
 
 from segrgbx_core.errors import BagError, guarded
+from segrgbx_core.files.disk import refuse_pointer
+from segrgbx_core.files.yaml import yaml_texts
 
 METADATA_FILE = "metadata.yaml"
 MOST_BYTES = 1 << 22
 COMPRESSION = "zstd"
-_Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def _content(path: Path) -> dict[str, dict[str, object]]:
             data = path.read_bytes()
         except PermissionError as err:
             raise BagError(f"{path} cannot be read: permission is denied.") from err
-        content: dict[str, dict[str, object]] = yaml.load(data, _Loader)
-    return content
+        refuse_pointer(path, data, BagError)
+        return cast(dict[str, dict[str, object]], yaml_texts(data))
 
 
 def _topic(listed: object) -> BagTopic:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
@@ -23,6 +24,7 @@ from segrgbx_ros.bags.metadata import (
     read_metadata,
 )
 from segrgbx_ros.bags.order import Damage, Part, in_time_order
+from segrgbx_ros.bags.span import LogSpan
 from segrgbx_ros.bags.unpack import ZSTD_MAGIC, unpacked
 
 __all__ = ["BagReader", "BagTopic"]
@@ -33,13 +35,13 @@ class BagReader:
 
     Raises BagError if the path does not exist or is not a recording, and for invalid metadata. A
     truncated file is read up to its last complete message, and what is damaged is passed over;
-    `loss` then reports it.
+    `loss` then reports it. span: the slice that `messages` reads; None reads all.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, span: LogSpan | None = None) -> None:
         if not path.exists():
             raise BagError(f"{path} does not exist; check the path of the recording.")
-        self.path = path
+        self.path, self._span = path, span
         listed = path / METADATA_FILE
         self.metadata: BagMetadata | None = read_metadata(listed) if listed.is_file() else None
         place = located(path, self.metadata)
@@ -90,10 +92,12 @@ class BagReader:
         self._read.clear()
         self._damage = Damage()
         self._ended = False
-        for message in self._stream(self._asked, self._damage):
+        before = () if self._span is None else self._span.before
+        earlier = (message for message in before if message.topic in self._asked)
+        for message in chain(earlier, self._stream(self._asked, self._damage, self._span)):
             self._read[message.topic] += 1
             yield message
-        self._ended = True
+        self._ended = self._span is None
 
     def first(self, topic: str) -> BagMessage | None:
         """The topic's first message; None if there is none."""
@@ -105,15 +109,24 @@ class BagReader:
     @property
     def duration_s(self) -> float:
         """Seconds from the first to the last message; of the readable part if a file is cut."""
+        if self._span is not None:
+            return (self._span.end_ns - self._span.start_ns) / 1e9
+        ends = self.log_times
+        return 0.0 if ends is None else max(0, ends[1] - ends[0]) / 1e9
+
+    @property
+    def log_times(self) -> tuple[int, int] | None:
+        """Log times of the first and the last message, in nanoseconds; None without a message."""
         first = [f.data.first_ns for f in self._files if f.data.first_ns is not None]
         last = [f.data.last_ns for f in self._files if f.data.last_ns is not None]
-        return max(0, max(last) - min(first)) / 1e9 if first and last else 0.0
+        return (min(first), max(last)) if first and last else None
 
     @property
     def loss(self) -> str | None:
         """One sentence about data that could not be read; None if no loss is known.
 
-        Refers to the last call of `messages`. Lost messages are counted only after its end.
+        Refers to the last call of `messages`. Lost messages are counted only after its end, and
+        not within a slice.
         """
         lost, expected = self._lost()
         read = self._read.total()
@@ -161,16 +174,24 @@ class BagReader:
         counts.update({(t.name, t.msgtype): 0 for t in listed if t.name not in names})
         return tuple(BagTopic(name, kind, n) for (name, kind), n in sorted(counts.items()))
 
-    def _stream(self, topics: Collection[str], damage: Damage) -> Iterator[BagMessage]:
+    def _stream(
+        self, topics: Collection[str], damage: Damage, span: LogSpan | None = None
+    ) -> Iterator[BagMessage]:
         """The messages of all files, unpacked; a fault of any kind ends a file, never the run."""
-        for message in in_time_order(_part(file.data, topics, damage) for file in self._files):
+        parts = (_part(file.data, topics, damage, span) for file in self._files)
+        for message in in_time_order(parts):
+            if span is not None and not span.holds(message.topic, message.log_time_ns):
+                continue
             whole = _unpacked(message, damage)
             if whole is not None:
                 yield whole
 
 
-def _part(data: DataFile, topics: Collection[str], damage: Damage) -> Part:
-    return Part(data.first_ns or 0, lambda: _guarded(data.messages(topics, damage), damage))
+def _part(data: DataFile, topics: Collection[str], damage: Damage, span: LogSpan | None) -> Part:
+    between = None if span is None else span.widest
+    return Part(
+        data.first_ns or 0, lambda: _guarded(data.messages(topics, damage, between), damage)
+    )
 
 
 def _guarded(messages: Iterator[BagMessage], damage: Damage) -> Iterator[BagMessage]:

@@ -94,14 +94,19 @@ class SqliteFile:
         self.first_ns = min(times, default=None)
         self.last_ns = max(times, default=None)
 
-    def messages(self, topics: Collection[str], damage: Damage) -> Iterator[BagMessage]:
-        """The messages of these topics in log-time order; what cannot be read is counted."""
+    def messages(
+        self, topics: Collection[str], damage: Damage, between: tuple[int, int] | None = None
+    ) -> Iterator[BagMessage]:
+        """See DataFile."""
         if self._faults.places:
             damage.add(self._faults.first, self._faults.places)
         wanted = [number for number, (topic, _) in self._names.items() if topic in topics]
         numbers = np.array(self._topic_ids, np.int64)
         chosen = np.flatnonzero(np.isin(numbers, wanted))
         times = np.array(self._times, np.int64)[chosen]
+        if between is not None:
+            inside = (times >= between[0]) & (times < between[1])
+            chosen, times = chosen[inside], times[inside]
         for i in chosen[np.argsort(times, kind="stable")].tolist():
             data = self._data(self._ids[i], damage)
             if data is not None:

@@ -76,13 +76,17 @@ def find_topics(
         )
     truth = _truth(search, ground_truth)
     return TopicsTaken(
-        rgb_name,
-        x_name,
-        truth,
-        None if truth is None else _sibling(bag, truth, "label_info", LABEL_INFO),
-        _sibling(bag, rgb_name, "camera_info", CAMERA_INFO),
-        None if x_name is None else _sibling(bag, x_name, "camera_info", CAMERA_INFO),
-        _condition(bag, condition),
+        rgb=rgb_name,
+        x=x_name,
+        ground_truth=truth,
+        ground_truth_labels=None
+        if truth is None
+        else _sibling(bag, truth, "label_info", LABEL_INFO),
+        camera_info=_sibling(bag, rgb_name, "camera_info", CAMERA_INFO),
+        x_camera_info=None
+        if x_name is None
+        else _sibling(bag, x_name, "camera_info", CAMERA_INFO),
+        condition=_condition(bag, condition),
     )
 
 

@@ -6,14 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segrgbx_core.commands import arguments
+from segrgbx_core.commands.runs import fail_under
 from segrgbx_core.modality import MODALITIES, NO_X
 from segrgbx_ros.commands.inspect import add_stamps
+from segrgbx_ros.commands.replay_drives import add_drives, is_set, print_earlier_set, run_drives
+from segrgbx_ros.commands.scenario import add_scenario, run_scenario_command
 
 if TYPE_CHECKING:
+    from segrgbx_core.commands.runs.fail_under import FailUnder
     from segrgbx_ros.bags.topics import TopicsTaken
     from segrgbx_ros.messages.rgb_words import RgbSettings
     from segrgbx_ros.pairing.matching import SyncSettings
-    from segrgbx_ros.replay.options import ReplayOptions, Stopping, TruthOptions
+    from segrgbx_ros.replay.options import (
+        FurtherFiles,
+        ReplayOptions,
+        Stopping,
+        TruthOptions,
+    )
     from segrgbx_ros.replay.summary import ReplaySummary
 
 
@@ -25,7 +34,9 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         "Segment a ROS 2 recording (MCAP or sqlite3) and write a report.",
         "segrgbx replay out/drive --modality thermal --out out/demo",
     )
-    parser.add_argument("bag", type=Path, metavar="BAG", help="a bag's folder, or its one file")
+    parser.add_argument(
+        "bags", type=Path, nargs="+", metavar="BAG", help="a bag's folder, or its one file"
+    )
     parser.add_argument(
         "--modality",
         choices=(*MODALITIES, NO_X),
@@ -46,6 +57,7 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     _add_rgb(parser)
     _add_sync(parser)
     _add_truth(parser)
+    add_scenario(parser)
     parser.add_argument(
         "--masks",
         type=Path,
@@ -61,7 +73,55 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
         action="store_true",
         help="go on with a replay that SIGINT or SIGTERM stopped, given the same other options",
     )
+    fail_under.add_fail_under(parser)
+    _add_files(parser)
+    add_drives(parser)
     parser.set_defaults(run=run)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """Adds what is written for other tools."""
+    group = parser.add_argument_group("for other tools")
+    group.add_argument(
+        "--no-images",
+        action="store_true",
+        help="leave RGB and X out of the result bag, which then opens beside the recording alone",
+    )
+    group.add_argument(
+        "--rrd",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="FILE.rrd",
+        help="write a Rerun recording, too (default: DIR/replay.rrd; needs the extra rerun)",
+    )
+    group.add_argument(
+        "--video",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="FILE.mp4",
+        help="write a video, too (default: DIR/replay.mp4; needs the extra video)",
+    )
+    group.add_argument(
+        "--video-of",
+        choices=("overlay", "panels"),
+        default="overlay",
+        help="with --video: the mask over RGB, or RGB, X and ground truth beside it (default: "
+        "overlay)",
+    )
+
+
+def files_from(args: argparse.Namespace) -> "FurtherFiles":
+    """What is written for other tools, from the options."""
+    from segrgbx_ros.replay.options import FurtherFiles
+    from segrgbx_ros.replay.output import RRD_FILE, VIDEO_FILE
+
+    def place(told: Path | None, name: str) -> Path | None:
+        return args.out / name if told == Path() else told
+
+    rrd, video = place(args.rrd, RRD_FILE), place(args.video, VIDEO_FILE)
+    return FurtherFiles(not args.no_images, rrd, video, args.video_of)
 
 
 def _add_rgb(parser: argparse.ArgumentParser) -> None:
@@ -252,20 +312,24 @@ def sync_from(args: argparse.Namespace) -> "SyncSettings":
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replays, writes the report and prints the table; status 1 if the bag was incomplete.
+    """Replays, writes the report and prints tables; 1 for a cut bag or a missed threshold.
 
     SIGINT and SIGTERM end it after the current message, with the page of the masks so far.
     """
     from segrgbx_core.commands.terminal import notices, output
+    from segrgbx_core.errors import InputError
     from segrgbx_core.stopping import StoppedError, StopRequest
     from segrgbx_ros.commands.replay_table import print_summary
     from segrgbx_ros.replay.options import ReplayOptions
     from segrgbx_ros.replay.report import write_report
 
-    if args.resume and _is_whole(args.out):
-        return run_summary(argparse.Namespace(folder=args.out))
+    asked = fail_under.asked(args)
+    if args.scenario is not None and is_set(args):
+        raise InputError("--scenario is for one recording; leave out --slice, --ray and others.")
+    if args.resume and args.scenario is None and not is_set(args) and _is_whole(args.out):
+        return _shown(args.out, asked)
     options = ReplayOptions(
-        bag=args.bag,
+        bag=args.bags[0],
         modality=args.modality,
         out=args.out,
         rgb_topic=args.rgb_topic,
@@ -286,18 +350,35 @@ def run(args: argparse.Namespace) -> int:
         stamps=args.stamps,
         truth=truth_from(args),
         fit_slop=args.slop is None,
+        files=files_from(args),
         masks=args.masks,
     )
+    if args.masks is not None and (is_set(args) or args.scenario is not None):
+        raise InputError(
+            f"The masks of {args.masks} are of one recording as it is; name that one alone, "
+            "without --slice and --scenario."
+        )
+    if is_set(args):
+        return run_drives(args, options, asked)
+    if args.scenario is not None:
+        return run_scenario_command(args, options, asked)
     with StopRequest() as stop:
         summary = _replayed(options, lambda: stop.asked)
-        write_report(args.out)
-        print_summary(output(), summary, args.out)
-        _print_remarks(summary)
+        try:
+            write_report(args.out)
+        finally:  # also where the disk has no room for the page
+            print_summary(output(), summary, args.out)
+            _print_remarks(summary)
     if summary.interrupted is not None and stop.asked is not None:
         raise StoppedError(summary.interrupted)
     if summary.interrupted is not None:
         notices().print(f"segrgbx: {summary.interrupted}")
-    return 0 if summary.complete else 1
+    return _status(summary, args.out, asked)
+
+
+def _status(summary: "ReplaySummary", folder: Path, asked: "FailUnder | None") -> int:
+    missed = 0 if asked is None else fail_under.check_folder(asked, folder)
+    return missed or (0 if summary.complete else 1)
 
 
 def _is_whole(out: Path) -> bool:
@@ -358,18 +439,26 @@ def add_summary_parser(subparsers: "arguments.Subparsers") -> None:
         "segrgbx summary out/demo",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="what `segrgbx replay` wrote")
+    fail_under.add_fail_under(parser)
     parser.set_defaults(run=run_summary)
 
 
 def run_summary(args: argparse.Namespace) -> int:
-    """Prints the table from DIR/summary.json; status 1 if the recording was incomplete."""
+    """Prints the table from DIR/summary.json; status as that of the replay."""
+    asked = fail_under.asked(args)
+    if (status := print_earlier_set(args.folder, asked)) is not None:
+        return status
+    return _shown(args.folder, asked)
+
+
+def _shown(folder: Path, asked: "FailUnder | None") -> int:
     from segrgbx_core.commands.terminal import notices, output
     from segrgbx_ros.commands.replay_table import print_summary
     from segrgbx_ros.replay.summary import read_summary
 
-    summary = read_summary(args.folder)
-    print_summary(output(), summary, args.folder)
+    summary = read_summary(folder)
+    print_summary(output(), summary, folder)
     _print_remarks(summary)
     if summary.interrupted is not None:
         notices().print(f"segrgbx: {summary.interrupted}")
-    return 0 if summary.complete else 1
+    return _status(summary, folder, asked)

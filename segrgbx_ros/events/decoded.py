@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-Bytes = npt.NDArray[np.uint8]
+Payload = npt.NDArray[np.uint8]
 NS_PER_US = 1000
 
 
@@ -56,7 +56,7 @@ class PacketFormat(Protocol):
     host_clock: bool
     """Whether the sensor's times are already on the host's clock."""
 
-    def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
+    def decode(self, payload: Payload, time_base_ns: int, big_endian: bool) -> Decoded:
         """Decodes the next packet; payload: (B,) uint8."""
         ...
 

@@ -9,7 +9,7 @@ polarity of the previous event; those of the first event have no such bytes to u
 
 import numpy as np
 
-from segrgbx_ros.events.decoded import Bytes, Decoded, decoded
+from segrgbx_ros.events.decoded import Decoded, Payload, decoded
 from segrgbx_ros.messages.types import NS_PER_S
 
 STRIDE = 16
@@ -22,7 +22,7 @@ class EventArray:
 
     host_clock = True
 
-    def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
+    def decode(self, payload: Payload, time_base_ns: int, big_endian: bool) -> Decoded:
         """Times are the stamps of the events; a truncated event is left out."""
         count = (len(payload) + STRIDE - LAST_BYTES) // STRIDE
         whole = STRIDE * count - (STRIDE - LAST_BYTES) if count else 0

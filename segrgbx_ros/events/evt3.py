@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from segrgbx_ros.events.decoded import Bytes, Decoded
+from segrgbx_ros.events.decoded import Decoded, Payload
 from segrgbx_ros.events.word_vectors import VectorKinds, Words
 from segrgbx_ros.events.words import WordKinds, WordStream
 
@@ -55,7 +55,7 @@ class Evt3:
         self._stream = WordStream(KINDS)
         self._half = _NO_BYTES
 
-    def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
+    def decode(self, payload: Payload, time_base_ns: int, big_endian: bool) -> Decoded:
         """Times are on the sensor's clock, in whole microseconds from its start."""
         del time_base_ns
         truncated = bool(len(self._half)) and len(payload) % 2 == 0
@@ -66,7 +66,7 @@ class Evt3:
         (content,) = self._stream.decode([_words(payload[:whole], big_endian)], 0)
         return replace(content, truncated=True) if truncated else content
 
-    def decode_all(self, payloads: Sequence[Bytes], big_endian: bool) -> list[Decoded]:
+    def decode_all(self, payloads: Sequence[Payload], big_endian: bool) -> list[Decoded]:
         """Like `decode` for each in turn; small packets take a third of the time together."""
         if len(self._half) or any(len(payload) % 2 for payload in payloads):
             return [self.decode(payload, 0, big_endian) for payload in payloads]
@@ -78,7 +78,7 @@ class Evt3:
         self._half = _NO_BYTES
 
 
-def _words(payload: Bytes, big_endian: bool) -> Words:
+def _words(payload: Payload, big_endian: bool) -> Words:
     return payload.view(">u2" if big_endian else "<u2").astype(np.uint16, copy=False)
 
 
@@ -104,7 +104,7 @@ class LibcaerCmp:
     def __init__(self) -> None:
         self._stream = WordStream(CMP_KINDS)
 
-    def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
+    def decode(self, payload: Payload, time_base_ns: int, big_endian: bool) -> Decoded:
         """Times are the time base plus the microseconds of the words, in nanoseconds."""
         state = self._stream.state
         state.high, state.high_holds, state.low = 0, True, 0

@@ -13,14 +13,14 @@ for the time.
 
 import numpy as np
 
-from segrgbx_ros.events.decoded import NS_PER_US, Bytes, Decoded, Triggers, decoded
+from segrgbx_ros.events.decoded import NS_PER_US, Decoded, Payload, Triggers, decoded
 
 EVENT_BYTES = 8
 _ROW = np.uint16(0x7FFF)
 _ROW_BITS = 15
 
 
-def _events(payload: Bytes, big_endian: bool) -> tuple[Bytes, bool]:
+def _events(payload: Payload, big_endian: bool) -> tuple[Payload, bool]:
     """The bytes of the complete events, little-endian, and whether the last one is truncated."""
     whole = len(payload) // EVENT_BYTES * EVENT_BYTES
     events = payload[:whole]
@@ -34,7 +34,7 @@ class Mono:
 
     host_clock = False
 
-    def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
+    def decode(self, payload: Payload, time_base_ns: int, big_endian: bool) -> Decoded:
         """Times are the time base plus the time of the event, in nanoseconds."""
         events, cut = _events(payload, big_endian)
         shorts = events.view("<u2").reshape(-1, 4)
@@ -52,7 +52,7 @@ class TriggerOnly:
 
     host_clock = False
 
-    def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
+    def decode(self, payload: Payload, time_base_ns: int, big_endian: bool) -> Decoded:
         """Times are the time base plus the time of the trigger, in nanoseconds."""
         edges, cut = _events(payload, big_endian)
         t_ns = edges.view("<u4")[::2].astype(np.int64) + time_base_ns
@@ -81,7 +81,7 @@ class Libcaer:
 
     host_clock = True
 
-    def decode(self, payload: Bytes, time_base_ns: int, big_endian: bool) -> Decoded:
+    def decode(self, payload: Payload, time_base_ns: int, big_endian: bool) -> Decoded:
         """Times are the time base, plus wraps within the packet, plus the time of the event.
 
         They are in nanoseconds. The bytes of the events are always little-endian, as the camera

@@ -10,6 +10,7 @@ from segrgbx_core.modality import MODALITIES
 from segrgbx_core.readings import same_aspect
 from segrgbx_core.wording import counted, spoken
 from segrgbx_ros.bags.reader import BagReader
+from segrgbx_ros.bags.topics import OWN_RESULT
 from segrgbx_ros.inspection.roles import RGB
 from segrgbx_ros.inspection.timing import Times
 from segrgbx_ros.inspection.topic import TopicReport, TopicWatch
@@ -111,7 +112,14 @@ def _outlook(rgb: TopicReport, x: TopicReport, rgb_ns: Times, x_ns: Times) -> Pa
     within, live = (int((distance <= s * 1e9).sum()) for s in (slop_s, LEAST_S))
     skew_ms = round(float(np.median(distance)) / 1e6, 3) if len(stamps) and len(others) else None
     return PairingOutlook(
-        rgb.name, x.name, str(x.roles.likely), rgb.count, within, slop_s, live, skew_ms
+        rgb=rgb.name,
+        x=x.name,
+        modality=str(x.roles.likely),
+        rgb_images=rgb.count,
+        with_x=within,
+        slop_s=slop_s,
+        live=live,
+        skew_ms=skew_ms,
     )
 
 
@@ -179,7 +187,9 @@ def _field_problems(
 
 
 def _missing_parts(topics: tuple[TopicReport, ...]) -> list[str]:
-    """Sentences on the roles that no topic can serve in."""
+    """Sentences on the roles that no topic can serve in; a result of ours alone needs none."""
+    if topics and all(OWN_RESULT.search(t.name) for t in topics):
+        return []
     if not any(RGB in t.roles.can for t in topics):
         return ["No topic can serve as RGB: there is no image of a colour encoding."]
     if not any(role in MODALITIES for t in topics for role in t.roles.can):

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from segrgbx_core.doubts import RECORDED_CLOCK, doubt_about_clock
 from segrgbx_core.wording import counted
 
 GAP = 2.5
-FAR_S = 1.0
-AHEAD_MS = 20.0
 Times = npt.NDArray[np.int64]
 
 
@@ -101,8 +100,8 @@ def _lag_ms(stamps: Times, logged: Times) -> float | None:
     return round(float(np.median(logged[there] - stamps[there])) / 1e6, 3)
 
 
-def timing_problems(timing: Timing, messages: int) -> list[str]:
-    """One sentence for each problem of the stamps."""
+def timing_problems(timing: Timing, messages: int, topic: str) -> list[str]:
+    """One sentence for each problem of the topic's stamps."""
     said = []
     if timing.zero:
         which = "All" if timing.zero == messages else f"{timing.zero} of {messages}"
@@ -126,20 +125,9 @@ def timing_problems(timing: Timing, messages: int) -> list[str]:
             f"{counted(timing.gaps, 'gap')} of more than {GAP} intervals, the longest "
             f"{_spoken_ms(timing.longest_gap_ms)}: messages were lost, or the driver stalled."
         )
-    return said + _clock_problems(timing)
-
-
-def _clock_problems(timing: Timing) -> list[str]:
-    lag = timing.lag_ms
-    if lag is None or -AHEAD_MS <= lag <= FAR_S * 1e3:
-        return []
-    if abs(lag) <= FAR_S * 1e3:
-        return [f"Stamps are {_spoken_ms(-lag)} ahead of the log times: the clocks differ."]
-    side = "behind" if lag > 0 else "ahead of"
-    return [
-        f"Stamps are {_spoken_ms(abs(lag))} {side} the log times: the sensor stamps by another "
-        "clock, or an old recording was recorded again."
-    ]
+    lag_s = 0.0 if timing.lag_ms is None else timing.lag_ms / 1e3
+    clock = doubt_about_clock(topic, lag_s, RECORDED_CLOCK)
+    return said if clock is None else [*said, clock]
 
 
 def _spoken_ms(ms: float) -> str:

@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Inspects one topic of a recording, message by message, and sums over all of its events."""
 
-import struct
 from collections import Counter
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from rosbags.interfaces import Nodetype
 
 from segrgbx_core.errors import BagError, SegRgbxError
 from segrgbx_core.wording import counted
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagTopic
+from segrgbx_ros.bags.topics import OWN_RESULT
 from segrgbx_ros.events.packets import TOGETHER, EventChunk, EventCounts, EventDecoder
 from segrgbx_ros.inspection.doubts import TopicDoubts
 from segrgbx_ros.inspection.roles import Roles, event_roles, roles_of, roles_of_type
@@ -24,11 +22,10 @@ from segrgbx_ros.messages.types import (
     COMPRESSED_IMAGE,
     EVENT_TYPES,
     IMAGE,
-    NS_PER_S,
     POINT_CLOUD,
     UnreadableMessageError,
     deserialized,
-    typestore,
+    header_stamp_ns,
 )
 from segrgbx_ros.messages.video import VIDEO_TYPES
 from segrgbx_ros.replay.options import Stamps, taken_stamp
@@ -138,7 +135,7 @@ class TopicWatch:
     def look(self, message: BagMessage) -> None:
         """Inspects one message."""
         self._count += 1
-        stamp = header_stamp_ns(message)
+        stamp = header_stamp_ns(message.data, message.msgtype)
         if stamp is not None:
             stamp = taken_stamp(self._stamps, stamp, message.log_time_ns)
         self._times.add(message.log_time_ns, stamp)
@@ -170,8 +167,14 @@ class TopicWatch:
             timing=timing,
             roles=self._roles or roles_of_type(self._msgtype),
             events=events,
-            problems=(*self._content_problems(), *timing_problems(timing, self._count)),
+            problems=(*self._content_problems(), *self._timing_problems(timing)),
         )
+
+    def _timing_problems(self, timing: Timing) -> list[str]:
+        """Gaps in a result of ours are RGB images without a mask, which its status counts."""
+        if OWN_RESULT.search(self._name):
+            timing = replace(timing, gaps=0)
+        return timing_problems(timing, self._count, self._name)
 
     def _look_at_events(self, decoder: EventDecoder) -> None:
         chunks = decoder.decode_all(self._undecoded)
@@ -252,22 +255,3 @@ class TopicWatch:
                 "define: the data is damaged, or of another encoding than stated."
             )
         return said
-
-
-def header_stamp_ns(message: BagMessage) -> int | None:
-    """The header's stamp from the serialised message; None if the type has no header first."""
-    if not begins_with_header(message.msgtype) or len(message.data) < 12:
-        return None
-    order = "<" if message.data[1] == 1 else ">"
-    sec, nanosec = struct.unpack_from(f"{order}iI", message.data, 4)
-    return int(sec) * NS_PER_S + int(nanosec)
-
-
-@cache
-def begins_with_header(msgtype: str) -> bool:
-    """Whether the type is known and has std_msgs/Header as its first field."""
-    definition = typestore().fielddefs.get(msgtype)
-    if definition is None or not definition[1]:
-        return False
-    kind, what = definition[1][0][1]
-    return kind == Nodetype.NAME and what == "std_msgs/msg/Header"

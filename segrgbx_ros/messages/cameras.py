@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segrgbx_core.errors import InputError
-from segrgbx_core.geometry.camera_model import CameraModel
-from segrgbx_ros.messages.guard import guarded_message
-from segrgbx_ros.messages.types import Header
+from segrgbx_core.geometry.camera_model import DISTORTION_COUNTS, CameraModel
+from segrgbx_ros.messages.types import CAMERA_INFO, Header, guarded_message, message
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -55,6 +54,28 @@ def camera_from_info(info: CameraInfoMessage, topic: str, rectified: bool = Fals
         return CameraModel(size[0], size[1], k, d, model if d.size else "plumb_bob")
     except InputError as err:
         raise InputError(f"The calibration on topic {topic} cannot be used: {err}") from err
+
+
+def info_of(camera: CameraModel, stamped: Header) -> CameraInfoMessage:
+    """sensor_msgs/CameraInfo of a camera that is neither cropped, binned nor rectified."""
+    usual = next(count for count in DISTORTION_COUNTS[camera.model][::-1] if count <= 5)
+    d = np.pad(camera.d, (0, max(0, usual - camera.d.size)))
+    no_region = {"x_offset": 0, "y_offset": 0, "height": 0, "width": 0, "do_rectify": False}
+    info: CameraInfoMessage = message(
+        CAMERA_INFO,
+        header=stamped,
+        height=camera.height,
+        width=camera.width,
+        distortion_model=camera.model,
+        d=d,
+        k=camera.k.ravel(),
+        r=np.eye(3).ravel(),
+        p=np.hstack([camera.k, np.zeros((3, 1))]).ravel(),
+        binning_x=0,
+        binning_y=0,
+        roi=message("sensor_msgs/msg/RegionOfInterest", **no_region),
+    )
+    return info
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from segrgbx_core.errors import BagError, InputError
 from segrgbx_core.geometry.camera_model import CameraModel
-from segrgbx_ros.messages.guard import guarded_message
-from segrgbx_ros.messages.types import Header
+from segrgbx_ros.messages.types import Header, guarded_message
 
 # sensor_msgs/PointField: INT8, UINT8, INT16, UINT16, INT32, UINT32, FLOAT32, FLOAT64.
 FIELD_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}

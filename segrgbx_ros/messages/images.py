@@ -32,9 +32,8 @@ from segrgbx_ros.messages.encodings import (
     THREEFOLD_PIXEL_BYTES,
     value_bytes,
 )
-from segrgbx_ros.messages.guard import guarded_message
 from segrgbx_ros.messages.rgb_words import NAMELESS, RgbWords
-from segrgbx_ros.messages.types import IMAGE, NS_PER_S, Header, message
+from segrgbx_ros.messages.types import IMAGE, NS_PER_S, Header, guarded_message, message
 
 if TYPE_CHECKING:
     from rosbags.typesys.stores.ros2_jazzy import sensor_msgs__msg__Image as RosbagsImage
@@ -305,14 +304,14 @@ def _compressed_rgb(msg: CompressedImageMessage, topic: str, words: RgbWords) ->
 
 def _rgb_packed(msg: ImageMessage, topic: str, words: RgbWords) -> PackedImage:
     """The packed image under its true encoding, with words of 16 bits stretched to all of them."""
-    told = words.settings.encoding
-    if not told and msg.encoding in NAMELESS:
+    stated = words.settings.encoding
+    if not stated and msg.encoding in NAMELESS:
         raise BagError(
             f"Topic {topic} has encoding '{msg.encoding}', which does not say what its channels "
             f"are: set rgb.encoding (--rgb-encoding) to {NAMELESS[msg.encoding]}, or publish it "
             "under that name."
         )
-    packed = _packed(msg, topic, RGB_PIXEL_BYTES, "an RGB image", told)
+    packed = _packed(msg, topic, RGB_PIXEL_BYTES, "an RGB image", stated)
     if not packed.encoding.endswith("16"):
         return packed
     stored = packed.data.view(np.uint16).reshape(packed.height, packed.width, -1)
@@ -321,14 +320,14 @@ def _rgb_packed(msg: ImageMessage, topic: str, words: RgbWords) -> PackedImage:
 
 
 def _packed(
-    msg: ImageMessage, topic: str, accepted: Mapping[str, int], what: str, told: str = ""
+    msg: ImageMessage, topic: str, accepted: Mapping[str, int], what: str, stated: str = ""
 ) -> PackedImage:
     """The checked message without row padding, in native byte order.
 
-    told: the encoding that it has, whatever it says. For 8-bit encodings is_bigendian is ignored,
+    stated: its encoding, whatever it says. For 8-bit encodings is_bigendian is ignored,
     because drivers set it arbitrarily.
     """
-    encoding = told or msg.encoding
+    encoding = stated or msg.encoding
     if encoding not in accepted:
         raise BagError(
             f"Topic {topic} has encoding '{encoding}', which {what} cannot have; accepted: "

@@ -5,8 +5,10 @@ rosbags has the standard types. The types of this package, vision_msgs and event
 registered from their definitions.
 """
 
-from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, cast
+import struct
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from segrgbx_core.errors import BagError, SegRgbxError, guarded
 from segrgbx_core.files.resources import share_dir
@@ -66,6 +68,10 @@ EVENT_TEXTS = {
     ),
 }
 NS_PER_S = 1_000_000_000
+
+M = TypeVar("M")
+R = TypeVar("R")
+P = ParamSpec("P")
 
 
 class Time(Protocol):
@@ -132,6 +138,44 @@ def deserialized(data: bytes, type_name: str) -> Any:
     refusal = f"A message of {len(data)} bytes is no whole {type_name} ({{}}); it is cut short."
     with guarded(f"a {type_name}", UnreadableMessageError, refusal):
         return typestore().deserialize_cdr(data, type_name)
+
+
+def guarded_message(
+    read: Callable[Concatenate[M, str, P], R],
+) -> Callable[Concatenate[M, str, P], R]:
+    """A function of a message and its topic; BagError for whatever it throws but our errors."""
+
+    @wraps(read)
+    def guarded_read(msg: M, topic: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        refusal = (
+            f"A message on topic {topic} cannot be read ({{}}); its fields contradict each other: "
+            "check its publisher."
+        )
+        with guarded(f"a message on topic {topic}", BagError, refusal):
+            return read(msg, topic, *args, **kwargs)
+
+    return guarded_read
+
+
+def header_stamp_ns(data: bytes, type_name: str) -> int | None:
+    """The header's stamp from the CDR bytes; None if the type has no header first."""
+    if not begins_with_header(type_name) or len(data) < 12:
+        return None
+    order = "<" if data[1] == 1 else ">"
+    sec, nanosec = struct.unpack_from(f"{order}iI", data, 4)
+    return int(sec) * NS_PER_S + int(nanosec)
+
+
+@cache
+def begins_with_header(type_name: str) -> bool:
+    """Whether the type is known and has std_msgs/Header as its first field."""
+    from rosbags.interfaces import Nodetype
+
+    definition = typestore().fielddefs.get(type_name)
+    if definition is None or not definition[1]:
+        return False
+    kind, what = definition[1][0][1]
+    return kind == Nodetype.NAME and what == "std_msgs/msg/Header"
 
 
 def header(stamp_ns: int, frame_id: str) -> Header:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from segrgbx_core.files.extras import package_for
+from segrgbx_core.files.resources import package_for
 from segrgbx_ros.messages.images import (
     REPUBLISH,
     AnyImage,

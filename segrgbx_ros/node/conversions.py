@@ -15,8 +15,8 @@ import numpy.typing as npt
 from sensor_msgs_py import point_cloud2
 
 from segrgbx_ros.messages.clouds import AXES, PointCloudMessage, Points, read_points
-from segrgbx_ros.messages.guard import guarded_message
 from segrgbx_ros.messages.images import PackedImage, convert_offline
+from segrgbx_ros.messages.types import guarded_message
 
 # Names missing from Jazzy's cv_bridge, and its names for the same layout.
 SAME_LAYOUT = {"uyvy": "yuv422", "yuyv": "yuv422_yuy2"}

@@ -107,6 +107,8 @@ def node_actions(
     def told(name: str) -> str:
         return str(LaunchConfiguration(name).perform(context))
 
+    path = told("params_file")
+    file = [_parameter_file(path)] if path else []
     preset = _preset(told("camera"), modality)
     rgb = told("rgb_topic") or (preset.rgb_topic if preset else "") or RGB_TOPIC
     x = told("x_topic") or (preset.x_topic if preset else "") or x_topic_of(modality)
@@ -127,7 +129,7 @@ def node_actions(
         name=name,
         namespace=space,
         output="screen",
-        parameters=[*filter(None, [told("params_file")]), *_parameters(values)],
+        parameters=[*file, *_parameters(values)],
         remappings=_remappings(modality, rgb, x),
         ros_arguments=_log_levels(told("log_level"), space, told("cameras"), name),
     )
@@ -183,6 +185,16 @@ def _preset(name: str, modality: str) -> CameraPreset | None:
         return preset_for(name, modality)
     except SegRgbxError as err:
         raise RuntimeError(printable(str(err))) from err
+
+
+def _parameter_file(path: str) -> str:
+    # launch_ros warns, and starts the node with the defaults of each parameter.
+    if not Path(path).is_file():
+        raise RuntimeError(
+            f"Launch argument params_file is '{printable(path)}', which is no file; leave it out "
+            "for that of the package."
+        )
+    return path
 
 
 def _in_words(preset: CameraPreset, rgb: str, x: str) -> str:

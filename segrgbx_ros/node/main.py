@@ -58,9 +58,9 @@ def _start(nodes: list[SegmentationNode]) -> None:
     # Remappings and parameters of the command line reach every node, so one has to ask for them.
     asking = Node("segrgbx", start_parameter_services=False)
     space = asking.get_namespace().rstrip("/")
-    told = asking.declare_parameter("cameras", "").value
+    value = asking.declare_parameter("cameras", "").value
     asking.destroy_node()
-    names = camera_names(str(told or ""))
+    names = camera_names(str(value or ""))
     if not names:
         nodes.append(SegmentationNode())
     pool = ModelPool()

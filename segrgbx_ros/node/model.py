@@ -107,12 +107,12 @@ class NodeModel:
         self.pool.take(told.model, told.device)
         segmenter = Segmenter(
             self._loaded,
-            told.device,
-            told.precision,
-            _scene_refresh(told),
-            told.label_set or None,
-            told.backend,
-            told.output_size,
+            device=told.device,
+            precision=told.precision,
+            scene_refresh=_scene_refresh(told),
+            label_set=told.label_set or None,
+            backend=told.backend,
+            output_size=told.output_size,
         )
         for number in range(1, told.warmup_iterations + 1):
             start = time.perf_counter()

@@ -139,9 +139,9 @@ def _arguments(args: Sequence[str]) -> argparse.Namespace:
 def main(args: Sequence[str] | None = None) -> int:
     """Plays until Ctrl-C and returns 0; 2 for a user error."""
     given = list(sys.argv if args is None else args)
-    told = _arguments(remove_ros_args(given)[1:])
-    if not told.speed > 0:
-        print(f"segrgbx_play: The speed is {told.speed}; expected above 0.", file=sys.stderr)
+    asked = _arguments(remove_ros_args(given)[1:])
+    if not asked.speed > 0:
+        print(f"segrgbx_play: The speed is {asked.speed}; expected above 0.", file=sys.stderr)
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: None)
@@ -149,8 +149,8 @@ def main(args: Sequence[str] | None = None) -> int:
     node = Node("segrgbx_play")
     try:
         with tempfile.TemporaryDirectory(prefix="segrgbx_play_") as folder:
-            bag = Path(told.bag) if told.bag else _made_up(told, Path(folder) / "drive", node)
-            _play(BagPlayer(node, bag, told.modality, told.speed), node, told.once)
+            bag = Path(asked.bag) if asked.bag else _made_up(asked, Path(folder) / "drive", node)
+            _play(BagPlayer(node, bag, asked.modality, asked.speed), node, asked.once)
     except SegRgbxError as err:
         print(f"segrgbx_play: {printable(str(err))}", file=sys.stderr)
         return 2
@@ -172,14 +172,14 @@ def _play(player: BagPlayer, node: Node, once: bool) -> None:
             return
 
 
-def _made_up(told: argparse.Namespace, place: Path, node: Node) -> Path:
-    width, _, height = told.size.partition("x")
+def _made_up(asked: argparse.Namespace, place: Path, node: Node) -> Path:
+    width, _, height = asked.size.partition("x")
     if not (width.isdigit() and height.isdigit()):
-        raise InputError(f"The size is '{told.size}'; expected WIDTHxHEIGHT, such as 480x360.")
+        raise InputError(f"The size is '{asked.size}'; expected WIDTHxHEIGHT, such as 480x360.")
     settings = DriveSettings(
-        modality=told.modality,
-        seconds=told.seconds,
-        rate_hz=told.rate,
+        modality=asked.modality,
+        seconds=asked.seconds,
+        rate_hz=asked.rate,
         width=int(width),
         height=int(height),
     )
@@ -188,7 +188,7 @@ def _made_up(told: argparse.Namespace, place: Path, node: Node) -> Path:
         return kept
     drive = Drive(settings)
     node.get_logger().info(
-        f"Making {told.seconds:g} s of scenes ({len(drive)} images), once; a moment."
+        f"Making {asked.seconds:g} s of scenes ({len(drive)} images), once; a moment."
     )
     write_drive_bag(drive, place, on_capture=_progress(len(drive), node))
     try:

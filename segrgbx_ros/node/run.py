@@ -40,7 +40,7 @@ from segrgbx_ros.node.parameters.sensor import (
     sensor_settings,
     sync_settings,
 )
-from segrgbx_ros.node.subscription import Asked
+from segrgbx_ros.node.subscription import Asked, Input
 from segrgbx_ros.node.worker import SUPERSEDED, RateLimit, Turns, Worker
 from segrgbx_ros.pairing.matching import Match, Matching
 from segrgbx_ros.pipeline import EmptyWindows, Pipeline, SegmentedFrame, frame_status
@@ -81,11 +81,9 @@ class LiveRun:
         self._limit = RateLimit()
         self._told_restarts = self._forgotten_restarts = 0
         self._looks: deque[tuple[int, ...]] = deque(maxlen=LOOKS_BACK + 1)
-        sensor = sensor_settings(settings)
         every = settings.scheduling == "all"
-        depth = ALL_DEPTH if every else 1
+        capacity, depth = (ALL_CAPACITY, ALL_DEPTH) if every else (1, 1)
         with ExitStack() as opened:
-            capacity = ALL_CAPACITY if every else 1
             self.worker: Worker[LiveMatch] = Worker(self._work, capacity, turns)
             opened.callback(self.worker.stop)
             self.matching: Matching[AnyImage, XInput] = Matching(
@@ -94,49 +92,63 @@ class LiveRun:
                 sync_settings(settings),
                 self._on_match,
             )
-            asked = Asked(depth, settings.rgb_reliability)
-            self.inputs = [image_input(node, RGB, settings.rgb_transport, asked)]
-            opened.callback(self.inputs[0].close)
-            if settings.modality != NO_X:
-                self.inputs.append(x_input(node, settings, depth))
-                opened.callback(self.inputs[1].close)
+            self.inputs = self._open_inputs(opened, depth)
             self.rgb_info = CameraInfoInput(node, "rgb/camera_info")
             opened.callback(self.rgb_info.close)
-            self._encoder: LateEncoder | None = None
-            decoder: XDecoder | None = None
-            if settings.modality != NO_X:
-                clouds = settings.x_transport == "points"
-                cameras = live_cameras(node, self.rgb_info, settings.modality, sensor, clouds)
-                opened.callback(cameras.close)
-                seen = SeenFromRgb(cameras) if clouds else cameras
-                self._encoder = LateEncoder(settings.modality, sensor, seen)
-                topic = self.inputs[1].topic
-                decoder = (
-                    CloudDecoder(settings.modality, topic, cameras)
-                    if clouds
-                    else XDecoder(settings.modality, topic, convert_live)
-                )
+            self._encoder, decoder = self._open_x(opened)
             self._clouds = CloudMaker(_depth_settings(settings))
-            self.pipeline = Pipeline(
-                segmenter,
-                settings.modality,
-                rgb_topic=self.inputs[0].topic,
-                x_topic=self.inputs[-1].topic,
-                encoder=self._encoder,
-                decode_x=decoder,
-                convert=convert_live,
-                rgb=rgb_settings(settings),
-                settings=encoding_settings(settings),
-                look_every=DOUBT_EVERY,
-                empty=EmptyWindows.of(settings.modality, sync_settings(settings)),
-            )
-            tick_s = min(settings.sync_x_timeout / TICKS_PER_TIMEOUT, LONGEST_TICK_S)
-            steady = Clock(clock_type=ClockType.STEADY_TIME)
-            timer = node.create_timer(max(LEAST_TICK_S, tick_s), self._tick, clock=steady)
-            opened.callback(node.destroy_timer, timer)
+            self.pipeline = self._made_pipeline(decoder)
+            self._start_ticking(opened)
             self.worker.start()
             self._listen()
             self._opened = opened.pop_all()
+
+    def _open_inputs(self, opened: ExitStack, depth: int) -> list[Input]:
+        """RGB, and X if there is one."""
+        settings = self.settings
+        asked = Asked(depth, settings.rgb_reliability)
+        inputs = [image_input(self._node, RGB, settings.rgb_transport, asked)]
+        opened.callback(inputs[0].close)
+        if settings.modality != NO_X:
+            inputs.append(x_input(self._node, settings, depth))
+            opened.callback(inputs[1].close)
+        return inputs
+
+    def _open_x(self, opened: ExitStack) -> tuple[LateEncoder | None, XDecoder | None]:
+        """Encoder and decoder of X, which may wait for calibrations; none without X."""
+        settings, modality = self.settings, self.settings.modality
+        if modality == NO_X:
+            return None, None
+        sensor, clouds = sensor_settings(settings), settings.x_transport == "points"
+        cameras = live_cameras(self._node, self.rgb_info, modality, sensor, clouds)
+        opened.callback(cameras.close)
+        encoder = LateEncoder(modality, sensor, SeenFromRgb(cameras) if clouds else cameras)
+        topic = self.inputs[1].topic
+        if clouds:
+            return encoder, CloudDecoder(modality, topic, cameras)
+        return encoder, XDecoder(modality, topic, convert_live)
+
+    def _made_pipeline(self, decoder: XDecoder | None) -> Pipeline:
+        settings = self.settings
+        return Pipeline(
+            self._segmenter,
+            settings.modality,
+            rgb_topic=self.inputs[0].topic,
+            x_topic=self.inputs[-1].topic,
+            encoder=self._encoder,
+            decode_x=decoder,
+            convert=convert_live,
+            rgb=rgb_settings(settings),
+            settings=encoding_settings(settings),
+            look_every=DOUBT_EVERY,
+            empty=EmptyWindows.of(settings.modality, sync_settings(settings)),
+        )
+
+    def _start_ticking(self, opened: ExitStack) -> None:
+        tick_s = min(self.settings.sync_x_timeout / TICKS_PER_TIMEOUT, LONGEST_TICK_S)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        timer = self._node.create_timer(max(LEAST_TICK_S, tick_s), self._tick, clock=steady)
+        opened.callback(self._node.destroy_timer, timer)
 
     def _listen(self) -> None:
         """Connects the inputs to the matching."""

@@ -26,6 +26,7 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 FOLLOW_EVERY_S = 0.5
+STATUS_TYPE = "segrgbx_ros/msg/SegmentationStatus"
 ZERO_STAMPS_SHOWN_S = 10.0
 RELIABILITIES = {
     "best_effort": QoSReliabilityPolicy.BEST_EFFORT,
@@ -101,7 +102,8 @@ class Input:
         self.filter = SimpleFilter()
         own = f"qos_overrides.{topic}.subscription.reliability"
         self._overridden = own in given_parameters(node)
-        self._subscribe(self._reliability() or QoSReliabilityPolicy.BEST_EFFORT)
+        self._wanted = self._reliability() or QoSReliabilityPolicy.BEST_EFFORT
+        self._subscriber = self._subscribed()
         self._follow_timer = node.create_timer(
             FOLLOW_EVERY_S, self._follow, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
@@ -116,7 +118,8 @@ class Input:
         wanted = self._reliability()
         if not self._overridden and wanted is not None and wanted != self._wanted:
             self._node.destroy_subscription(self._subscriber.sub)
-            self._subscribe(wanted)
+            self._wanted = wanted
+            self._subscriber = self._subscribed()
 
     def _reliability(self) -> QoSReliabilityPolicy | None:
         """What to ask for; None if nobody publishes yet, which leaves it as it is."""
@@ -131,22 +134,22 @@ class Input:
         every = all(one == QoSReliabilityPolicy.RELIABLE for one in offered)
         return QoSReliabilityPolicy.RELIABLE if every else QoSReliabilityPolicy.BEST_EFFORT
 
-    def _subscribe(self, reliability: QoSReliabilityPolicy) -> None:
-        self._wanted = reliability
+    def _subscribed(self) -> Subscriber:
         # Once declared, the parameter of reliability would hold on to its first value.
         kinds = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
         kinds += [QoSPolicyKind.RELIABILITY] if self._overridden else []
-        self._subscriber = Subscriber(
+        subscriber = Subscriber(
             self._node,
             self.message_type,
             self.topic,
-            qos_profile=sensor_qos(self._asked.depth, reliability),
+            qos_profile=sensor_qos(self._asked.depth, self._wanted),
             qos_overriding_options=QoSOverridingOptions(kinds),
             raw=self._asked.raw,
             callback_group=self._group,
             event_callbacks=SubscriptionEventCallbacks(message_lost=self._on_lost),
         )
-        self._subscriber.registerCallback(self.filter.signalMessage)
+        subscriber.registerCallback(self.filter.signalMessage)
+        return subscriber
 
     def _on_lost(self, info: Any) -> None:
         self.lost_rate.add(info.total_count_change)
@@ -195,14 +198,17 @@ class Input:
         )
 
     def _others(self, type_name: str) -> list[str]:
-        # Masks are no camera's images, neither this node's nor another camera's.
-        outputs = f"/{self._node.get_name()}/"
+        known = self._node.get_topic_names_and_types()
+        # Masks are no camera's images, neither this node's nor another's.
+        outputs = tuple(
+            name.removesuffix("status") for name, types in known if STATUS_TYPE in types
+        )
         return sorted(
             name
-            for name, types in self._node.get_topic_names_and_types()
+            for name, types in known
             if type_name in types
             and name != self.topic
-            and outputs not in name
+            and not name.startswith(outputs)
             and self._node.count_publishers(name)
         )
 

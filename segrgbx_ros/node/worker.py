@@ -11,6 +11,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from segrgbx_ros.messages.types import NS_PER_S
+
 J = TypeVar("J")
 log = logging.getLogger("segrgbx")
 
@@ -142,9 +144,6 @@ class Worker(Generic[J]):
         with self._changed:
             self._busy = False
             self._changed.notify_all()
-
-
-NS_PER_S = 1_000_000_000
 
 
 class RateLimit:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from segrgbx_core import Segmenter
-from segrgbx_core.doubts import doubt_about_clock
+from segrgbx_core.doubts import RECORDED_CLOCK, doubt_about_clock
 from segrgbx_core.errors import BagError, InputError
 from segrgbx_core.files.resources import versions
 from segrgbx_core.runs.folder import RUN_FORMAT, RunFacts
@@ -14,7 +14,7 @@ from segrgbx_core.wording import counted
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken, untaken_truth
-from segrgbx_ros.inspection.topic import header_stamp_ns
+from segrgbx_ros.messages.types import header_stamp_ns
 from segrgbx_ros.pipeline import Percentiles, Pipeline, SegmentedFrame
 from segrgbx_ros.replay.live.masks import PublishedMasks
 from segrgbx_ros.replay.options import ReplayOptions, settings_of
@@ -29,7 +29,10 @@ from segrgbx_ros.replay.summary import (
 )
 
 LAGS_KEPT = 1000
-OTHER_CLOCK = "the sensor stamps by another clock, or an old recording was recorded again."
+
+
+class NoFrameError(BagError):
+    """Nothing that was read could be segmented, for lack of an image or of its X."""
 
 
 @dataclass
@@ -190,7 +193,7 @@ class Account:
 
     def _clock_doubts(self) -> list[str]:
         found = (
-            doubt_about_clock(topic, median(lags) / 1e9, "the recorder's clock", OTHER_CLOCK)
+            doubt_about_clock(topic, median(lags) / 1e9, RECORDED_CLOCK)
             for topic, lags in self.lags.items()
         )
         return [words for words in found if words is not None]
@@ -220,7 +223,7 @@ class Account:
             hint = f"first stamps: {starts}; {self.x.way_out}"
         if self.bag.loss is not None:
             hint = self.bag.loss.rstrip(".")
-        return BagError(
+        return NoFrameError(
             f"No frame of {self.options.bag} {self.x.missed} "
             f"({frames.rgb_in} RGB, {frames.x_in} X; dropped: {reasons}); {hint}."
         )
@@ -238,7 +241,7 @@ class Account:
 
     def note_lag(self, message: BagMessage) -> None:
         """Keeps how long after its stamp an image was recorded."""
-        stamp = header_stamp_ns(message)
+        stamp = header_stamp_ns(message.data, message.msgtype)
         if message.topic in (self.topics.rgb, self.topics.x) and stamp is not None and stamp > 0:
             lags = self.lags.setdefault(message.topic, [])
             if len(lags) < LAGS_KEPT:

@@ -56,25 +56,25 @@ class FrameStage:
         self,
         seen: Account,
         rows: RowKeeper,
-        output: Callable[[], ReplayOutput],
+        output: ReplayOutput,
         recall: Recall | None,
         before: Sequence[FrameFacts],
         contradicted: Callable[[], Exception],
     ) -> None:
-        self._seen, self._rows, self._make_output = seen, rows, output
+        self._seen, self._rows, self._output = seen, rows, output
         self._recall, self._before, self._contradicted = recall, before, contradicted
         self._coming: deque[_Coming] = deque()
         self._refused: Counter[str] = Counter()
         self._count = 0
         self.facts: list[FrameFacts] = []
         self._run: RunWriter | None = None
-        self._held = ExitStack()
+        self._held, self._files = ExitStack(), ExitStack()
+        self._writing = Behind(UNWRITTEN, "write")
+        self._preparing = ThreadPoolExecutor(1, "prepare")
 
     def __enter__(self) -> "FrameStage":
-        self._files = self._held.enter_context(ExitStack())
-        self._output = self._held.enter_context(self._make_output())
-        self._writing = self._held.enter_context(Behind(UNWRITTEN, "write"))
-        self._preparing = self._held.enter_context(ThreadPoolExecutor(1, "prepare"))
+        for part in (self._files, self._output, self._writing, self._preparing):
+            self._held.enter_context(part)
         return self
 
     def __exit__(
@@ -111,7 +111,7 @@ class FrameStage:
         self._writing.finish()
 
     def give_up(self) -> None:
-        """Ends where memory ran out: what was not written counts as not reached."""
+        """Ends where memory or disk ran out: what was not written counts as not reached."""
         with suppress(Exception):
             self._writing.finish()
         self._writing.go_on()
@@ -128,6 +128,11 @@ class FrameStage:
         one leaves nothing."""
         if rows:
             self._writing.do(lambda: self._write_rows(rows))
+
+    @property
+    def full(self) -> bool:
+        """Whether the disk has no more room than was reserved of it."""
+        return self._output.full
 
     @property
     def begun(self) -> bool:
@@ -170,6 +175,7 @@ class FrameStage:
             truth=look.truth,
             x_held=match.held,
             x_reason=done.x_reason if isinstance(done, PublishedFrame) else match.x_reason,
+            rgb_message=match.pair.rgb.msg,
         )
         self._count += 1
         self._rows.has_mask(match.pair.rgb_stamp_ns)

@@ -11,6 +11,7 @@ from segrgbx_core.labels.images import LABEL_FORMS
 from segrgbx_core.modality import NO_X, modality_named
 from segrgbx_core.runs.folder import Setting
 from segrgbx_core.sensor import CameraFiles, SensorSettings
+from segrgbx_ros.bags.span import LogSpan
 from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.messages.encodings import RGB_PIXEL_BYTES
 from segrgbx_ros.messages.rgb_words import RgbSettings
@@ -56,6 +57,20 @@ class TruthOptions:
 
 
 @dataclass(frozen=True)
+class FurtherFiles:
+    """What a replay writes beside masks and figures.
+
+    images: RGB and X as pictures in the result bag. rrd: a Rerun recording. video: an MP4 file of
+    video_of: "overlay", the classes over RGB, or "panels", the four-up picture.
+    """
+
+    images: bool = True
+    rrd: Path | None = None
+    video: Path | None = None
+    video_of: Literal["overlay", "panels"] = "overlay"
+
+
+@dataclass(frozen=True)
 class ReplayOptions:
     """What to replay, and how.
 
@@ -67,7 +82,8 @@ class ReplayOptions:
     number of masks. label_set: for a model over a union, the one to answer in. stamps: by which
     time messages are paired; "log" is for recordings whose headers have no stamps. truth: ground
     truth from files, conditions, and whether RGB alone is scored. fit_slop: the slop follows from
-    the rates of the two topics, instead of `sync`. masks: a recording of a live node's outputs,
+    the rates of the two topics, instead of `sync`. files: further files to write. span: the slice
+    of the recording to replay, None for all of it. masks: a recording of a live node's outputs,
     which are scored instead of segmenting. Raises InputError for a value out of range.
     """
 
@@ -92,6 +108,8 @@ class ReplayOptions:
     stamps: Stamps = "header"
     truth: TruthOptions = field(default_factory=TruthOptions)
     fit_slop: bool = False
+    files: FurtherFiles = field(default_factory=FurtherFiles)
+    span: LogSpan | None = None
     masks: Path | None = None
 
     def __post_init__(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The output of a replay: result bag, one overlay per frame, and some four-up pictures."""
+"""The output of a replay: result bag, one overlay per frame, and further outputs."""
 
 import re
 import time
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from segrgbx_core.errors import OutputError
 from segrgbx_core.files.disk import (
+    Reserve,
     claim_output,
     disk_errors,
     make_folder,
@@ -24,22 +25,27 @@ from segrgbx_core.files.disk import (
 from segrgbx_core.files.images import write_png
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.pictures.frames import four_up
-from segrgbx_core.report.page import REPORT_FILE
+from segrgbx_core.readings import RgbImage
+from segrgbx_core.report.layers import LAYER_FOLDER
+from segrgbx_core.report.run_page import FILES_FOLDER, page_files
 from segrgbx_core.runs.folder import MASK_FOLDER, SUMMARY_FILE
 from segrgbx_core.runs.writer import RUN_FILES
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.writer import ResultWriter
 from segrgbx_ros.messages.cameras import CameraInfoMessage
+from segrgbx_ros.messages.images import AnyImage
 from segrgbx_ros.messages.types import STATUS, Header, message
 from segrgbx_ros.pipeline import SegmentedFrame, frame_status, pictures_of
+from segrgbx_ros.replay.tools.pictures import PICTURES
 
-PANELS = 12
+PAGE_BYTES, FRAMES_RESERVED = 1 << 22, 16
 OWN_PICTURE = re.compile(r"\d{6}\.png")
-RESULT, OVERLAYS, PANEL_FOLDER, _ = FOLDERS = ("result", "overlays", "panels", MASK_FOLDER)
-PICTURE_FOLDERS = (OVERLAYS, PANEL_FOLDER, MASK_FOLDER)
+RESULT, OVERLAYS = "result", "overlays"
+FOLDERS = (RESULT, OVERLAYS, MASK_FOLDER, LAYER_FOLDER, FILES_FOLDER)
 RESULT_FILES = ("result.mcap", "metadata.yaml", "metadata.yaml.tmp")
 STATE_FILE = "resume.npz"
 BEFORE = ".result-before"
+LAYOUT_FILE, RRD_FILE, VIDEO_FILE = FURTHER = ("foxglove_layout.json", "replay.rrd", "replay.mp4")
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class FrameContext:
     """What the result holds of a frame besides its segmentation.
 
     dropped: RGB images dropped so far, by reason. truth: (H, W) uint8 or None. x_held, x_reason:
-    of the frame's `Match`.
+    of the frame's `Match`. rgb_message: as recorded, None for pixels alone.
     """
 
     header: Header
@@ -57,6 +63,7 @@ class FrameContext:
     truth: npt.NDArray[np.uint8] | None
     x_held: bool = False
     x_reason: str = ""
+    rgb_message: AnyImage | None = None
 
 
 class FrameOutput(Protocol):
@@ -106,19 +113,19 @@ def reopen_replay_output(out: Path) -> None:
     Raises OutputError where one of our folders is a link, or the disk refuses.
     """
     need_no_links(out / name for name in FOLDERS)
-    again = [p for p in (out / PANEL_FOLDER).glob("*.png") if OWN_PICTURE.fullmatch(p.name)]
     with disk_errors(out):
-        for path in (*again, out / SUMMARY_FILE, out / REPORT_FILE):
+        for path in (*page_files(out), *(out / name for name in (SUMMARY_FILE, *FURTHER))):
             path.unlink(missing_ok=True)
 
 
 def _own_files(out: Path) -> list[Path]:
     """The files of an earlier replay, which the next one removes."""
-    pictures = (path for name in PICTURE_FOLDERS for path in (out / name).glob("*.png"))
+    pictures = (path for name in (OVERLAYS, MASK_FOLDER) for path in (out / name).glob("*.png"))
     return [
         *(out / folder / name for folder in (RESULT, BEFORE) for name in RESULT_FILES),
         *(path for path in pictures if OWN_PICTURE.fullmatch(path.name)),
-        *(out / name for name in (SUMMARY_FILE, REPORT_FILE, STATE_FILE, *RUN_FILES)),
+        *(out / name for name in (SUMMARY_FILE, STATE_FILE, *RUN_FILES, *FURTHER)),
+        *page_files(out),
     ]
 
 
@@ -131,19 +138,22 @@ class ReplayOutput:
         label_set: LabelSet,
         model: str,
         with_camera_info: bool,
-        expected_frames: int,
+        images: Sequence[str] = (),
         further: Sequence[FrameOutput] = (),
     ) -> None:
         self._out = out
         self._label_set = label_set
         self._model = model
         self._with_camera_info = with_camera_info
-        self._panel_stride = max(1, -(-expected_frames // PANELS))
         self._bag: ResultWriter | None = None
-        self._further = further
+        self._images, self._further = images, further
+        self._reserve, self._offer = Reserve(out), ExitStack()
         self._count = 0
-        self._panel_due, self._panels = True, 0
-        self._spare: tuple[str, SegmentedFrame, FrameContext] | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether the disk had no more room, and what was reserved of it is in use."""
+        return self._reserve.spent
 
     def __enter__(self) -> "ReplayOutput":
         return self
@@ -154,8 +164,7 @@ class ReplayOutput:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None and not self._panels and self._spare is not None:
-            self._write_panel(*self._spare)
+        self._offer.close()
         with ExitStack() as ends:
             if self._bag is not None:
                 ends.callback(self._bag.__exit__, kind, value, trace)
@@ -166,64 +175,47 @@ class ReplayOutput:
         """Writes one frame; returns the milliseconds of the stage "output".
 
         That stage is the pictures, their messages, the result bag and the overlay's PNG file,
-        without the four-up pictures.
+        without further outputs.
         """
-        bag = self._opened()
+        bag = self._opened(done)
         start = time.perf_counter()
         outputs = pictures_of(done)
-        bag.write_outputs(context.log_time_ns, context.header, outputs, _restamped(context))
+        images = {topic: PICTURES[topic](done, context) for topic in self._images}
+        camera_info = _restamped(context)
+        bag.write_outputs(context.log_time_ns, context.header, outputs, camera_info, images)
         name = f"{self._count:06d}.png"
         write_png(self._out / OVERLAYS / name, outputs.overlay)
         output_ms = (time.perf_counter() - start) * 1e3
         self._count += 1
         bag.write_status(context.log_time_ns, self._status(done, context, output_ms))
-        self._show(name, done, context)
+        self._pass_on(done, context)
         return output_ms
 
     def write_again(
         self, done: SegmentedFrame, context: FrameContext, messages: Iterable[BagMessage]
     ) -> None:
         """Writes a frame of an interrupted replay, whose picture is there, with its messages."""
-        bag = self._opened()
+        bag = self._opened(done)
         name = f"{self._count:06d}.png"
         bag.write_again(messages)
         if not (self._out / OVERLAYS / name).is_file():
             write_png(self._out / OVERLAYS / name, pictures_of(done).overlay)
         self._count += 1
-        self._show(name, done, context)
+        self._pass_on(done, context)
 
-    def _show(self, name: str, done: SegmentedFrame, context: FrameContext) -> None:
-        """Passes the frame on, and writes some four-up pictures.
-
-        Those are of a frame without valid X only if all frames are such.
-        """
+    def _pass_on(self, done: SegmentedFrame, context: FrameContext) -> None:
         for output in self._further:
             output.write(self._count - 1, done, context)
-        self._panel_due |= (self._count - 1) % self._panel_stride == 0
-        if done.frame.x is not None and not done.x_used:
-            self._spare = self._spare or (name, done, context)
-        elif self._panel_due:
-            self._write_panel(name, done, context)
-            self._panel_due = False
-            self._panels += 1
 
-    def _opened(self) -> ResultWriter:
+    def _opened(self, done: SegmentedFrame) -> ResultWriter:
         if self._bag is None:
-            for folder in (OVERLAYS, PANEL_FOLDER):
-                make_folder(self._out / folder)
-            self._bag = ResultWriter(self._out / RESULT, self._label_set, self._with_camera_info)
+            self._reserve.take(PAGE_BYTES + FRAMES_RESERVED * done.frame.rgb.size)
+            self._offer.enter_context(self._reserve.offered())
+            make_folder(self._out / OVERLAYS)
+            self._bag = ResultWriter(
+                self._out / RESULT, self._label_set, self._with_camera_info, self._images
+            )
         return self._bag
-
-    def _write_panel(self, name: str, done: SegmentedFrame, context: FrameContext) -> None:
-        planes = done.planes if done.x_used else None
-        picture = four_up(
-            done.frame.rgb,
-            None if planes is None else planes.data,
-            done.segmentation,
-            context.truth,
-            None if planes is None else planes.valid,
-        )
-        write_png(self._out / PANEL_FOLDER / name, picture)
 
     def _status(self, done: SegmentedFrame, context: FrameContext, output_ms: float) -> object:
         status = frame_status(
@@ -236,6 +228,18 @@ class ReplayOutput:
             x_reason=context.x_reason,
         )
         return message(STATUS, header=context.header, **vars(status))
+
+
+def four_up_of(done: SegmentedFrame, context: FrameContext) -> RgbImage:
+    """The four-up picture of a frame."""
+    planes = done.planes if done.x_used else None
+    return four_up(
+        done.frame.rgb,
+        None if planes is None else planes.data,
+        done.segmentation,
+        context.truth,
+        None if planes is None else planes.valid,
+    )
 
 
 def _restamped(context: FrameContext) -> CameraInfoMessage | None:

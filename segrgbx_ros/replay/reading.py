@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from segrgbx_core import Segmenter
-from segrgbx_core.errors import is_out_of_memory
+from segrgbx_core.errors import OutputError, is_out_of_memory
 from segrgbx_core.stopping import StoppedError
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
@@ -17,6 +17,7 @@ from segrgbx_ros.messages.video import VideoStream
 from segrgbx_ros.pipeline import Pipeline
 from segrgbx_ros.replay.account import Account
 from segrgbx_ros.replay.frames import FrameStage
+from segrgbx_ros.replay.layers import PageLayers
 from segrgbx_ros.replay.live.masks import NO_LIVE_MASK, PublishedMasks
 from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping, taken_stamp
 from segrgbx_ros.replay.output import ReplayOutput
@@ -26,11 +27,13 @@ from segrgbx_ros.replay.rows import RowKeeper
 from segrgbx_ros.replay.scoring import ReplayScoring
 from segrgbx_ros.replay.sensor import make_matching
 from segrgbx_ros.replay.summary import FrameStatistics, ReplaySummary
+from segrgbx_ros.replay.tools.outputs import bag_images, further_outputs
 from segrgbx_ros.truth.conditions import Moment, RecordedConditions
 from segrgbx_ros.truth.recorded import RecordedTruth
 
 TRUTH_WAIT_NS = 1_000_000_000
-NO_MEMORY = "a lack of memory"
+NO_MEMORY, FULL_DISK = "a lack of memory", "a full disk"
+REFUSED = "a disk that refuses more"
 
 
 class ReplayRun:
@@ -67,15 +70,15 @@ class ReplayRun:
         )
         self._report, self._stopping = progress, stopping
         self._recall = recall
+        self._camera_info = self._first_camera_info()
         self._stage = FrameStage(
             self._seen,
             self._rows,
-            self._output,
+            self._output(),
             recall,
             before,
             lambda: another_recording(options.out),
         )
-        self._camera_info = self._first_camera_info()
         self._video, self._newest_log_ns = VideoStream(topics.rgb), 0
 
     def finish(self) -> ReplaySummary:
@@ -84,13 +87,18 @@ class ReplayRun:
             self._tell()
             try:
                 self._read()
+                if self._must_stop():
+                    self._seen.stopped = FULL_DISK
+                    stage.give_up()
                 stage.finish()
             except Exception as err:
-                may_stop = self._seen.pipeline.segmented and self._may_stop()
-                if not may_stop or not is_out_of_memory(err):
+                refused = isinstance(err, OutputError)
+                masks = len(stage.facts) if refused else self._seen.pipeline.segmented
+                may_stop = masks and self._may_stop()
+                if not may_stop or not (refused or is_out_of_memory(err)):
                     raise
                 stage.give_up()
-                self._seen.stopped = NO_MEMORY
+                self._seen.stopped = REFUSED if refused else NO_MEMORY
             self._tell()
             if stage.begun:
                 why = "not_reached" if self._seen.stopped else "after_max_frames"
@@ -112,7 +120,8 @@ class ReplayRun:
             if self._stage.begun:
                 self._stage.write_rows(self._rows.taken())
             self._seen.stopped = self._stopping() if self._may_stop() else None
-            if self._stage.enough() or self._seen.stopped is not None:
+            stopped = self._seen.stopped is not None or self._must_stop()
+            if stopped or self._stage.enough():
                 return
         self._add_rgb(self._video.flush(), self._newest_log_ns)
         self._seen.x.finish()
@@ -128,16 +137,30 @@ class ReplayRun:
         """Not before everything from the interrupted replay is written again."""
         return self._recall is None or not self._recall.more
 
+    def _must_stop(self) -> bool:
+        return self._stage.full and self._may_stop()
+
     def _output(self) -> ReplayOutput:
         expected = self._seen.rgb_total
         if self._seen.topics.x is not None and self._seen.options.sync.missing_x == "drop":
             expected = min(expected, self._seen.count(self._seen.topics.x))
+        expected = min(expected, self._seen.options.max_frames or expected)
+        out = self._seen.options.out
         return ReplayOutput(
-            self._seen.options.out,
+            out,
             self._seen.segmenter.label_set,
             self._seen.segmenter.card.name,
             self._camera_info is not None,
-            min(expected, self._seen.options.max_frames or expected),
+            bag_images(self._seen.options.files, self._seen.topics),
+            [
+                PageLayers(out, expected),
+                *further_outputs(
+                    self._seen.options,
+                    self._seen.segmenter.label_set,
+                    self._seen.bag,
+                    self._seen.topics,
+                ),
+            ],
         )
 
     def _take(self, message: BagMessage) -> None:
@@ -183,7 +206,7 @@ class ReplayRun:
 
     def _release(self, before_ns: int | None) -> None:
         """Passes on the decided pairs whose ground truth is present or no longer expected."""
-        while self._seen.waiting and not self._stage.enough():
+        while self._seen.waiting and not self._must_stop() and not self._stage.enough():
             moment = _moment(self._seen.waiting[0].pair.rgb)
             early = before_ns is not None and moment.log_time_ns >= before_ns
             if early and not self._seen.scoring.settled(moment):

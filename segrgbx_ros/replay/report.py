@@ -1,22 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report of a replay: figures in text, and pictures, on one page."""
+"""The page of a replay: its summary in words, for the page that every run leaves."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from segrgbx_core.files.disk import write_whole
+from segrgbx_core.labels.label_set import LabelClass, LabelSet
 from segrgbx_core.modality import data_of, readings_of
-from segrgbx_core.report.page import (
-    REPORT_FILE,
-    Bar,
-    Chip,
-    Figure,
-    Panel,
-    Row,
-    css,
-    panel_of,
-    render_page,
-)
+from segrgbx_core.report.page import Figure, Row
+from segrgbx_core.report.run_page import write_run_page
+from segrgbx_core.report.run_view import RunScores, RunView, Table, model_rows
+from segrgbx_core.runs.rows import FRAMES_FILE, read_rows
 from segrgbx_core.wording import (
     HARMLESS,
     UNPAIRED,
@@ -24,92 +16,67 @@ from segrgbx_core.wording import (
     milliseconds,
     reason_in_words,
     share,
-    spoken,
 )
 from segrgbx_ros.messages.sensors import is_windowed
 from segrgbx_ros.pipeline import Spread
 from segrgbx_ros.replay.summary import ReplaySummary, read_summary
 
-TEMPLATE = Path(__file__).with_name("report.html.j2")
-PANELS_SHOWN = 9
-FIRST_WIDTH, OTHER_WIDTH = 1284, 960
+SPREAD = ("stage", "median", "95 % below", "largest")
 
 
 def write_report(folder: Path) -> Path:
-    """Makes `report.html` from `summary.json` and `panels/*.png` of a replay's output folder.
+    """Makes `report.html` from a replay's output folder and the layers its frames left there.
 
     Raises InputError if the summary is missing or was not written by this version, OutputError if
     writing fails.
     """
-    view = replay_view(read_summary(folder))
-    page = render_page(TEMPLATE, report=view, panels=_panels(folder / "panels"))
-    path = folder / REPORT_FILE
-    write_whole(path, page)
-    return path
+    summary = read_summary(folder)
+    classes = tuple(LabelClass(name, color) for name, color in summary.class_colors.items())
+    label_set = LabelSet(summary.run.label_set if summary.run else "", classes)
+    path = folder / FRAMES_FILE
+    rows = read_rows(path) if path.is_file() else ()
+    return write_run_page(folder, replay_view(summary), label_set, rows)
 
 
-def _panels(folder: Path) -> list[Panel]:
-    """At most nine, evenly spread over the recording; the first is the largest."""
-    files = sorted(folder.glob("*.png"))
-    count = min(len(files), PANELS_SHOWN)
-    chosen = [files[i * (len(files) - 1) // max(1, count - 1)] for i in range(count)]
-    return [_panel(file, OTHER_WIDTH if i else FIRST_WIDTH) for i, file in enumerate(chosen)]
-
-
-def _panel(file: Path, width: int) -> Panel:
-    number = int(file.stem) + 1 if file.stem.isdecimal() else 0
-    return panel_of(file, width, f"Frame {number}" if number else file.stem)
-
-
-@dataclass(frozen=True)
-class ReportView:
-    """Everything the template shows except the pictures."""
-
-    title: str
-    subtitle: str
-    tiles: str
-    legend: tuple[Chip, ...]
-    warnings: tuple[str, ...]
-    notices: tuple[str, ...]
-    figures: tuple[Figure, ...]
-    bars: tuple[Bar, ...]
-    iou_note: str
-    stages: tuple[Row, ...]
-    skew: Row | None
-    frames: tuple[Row, ...]
-    topics: tuple[Row, ...]
-    model: tuple[Row, ...]
-    versions: tuple[Row, ...]
-
-
-def replay_view(summary: ReplaySummary) -> ReportView:
-    """The summary as text."""
+def replay_view(summary: ReplaySummary) -> RunView:
+    """The summary as text and tables."""
     recording = summary.recording
-    x_name = "RGB alone" if summary.topics.x is None else f"RGB with {data_of(summary.modality)}"
-    return ReportView(
+    with_x = summary.topics.x is not None
+    x_name = f"RGB with {data_of(summary.modality)}" if with_x else "RGB alone"
+    return RunView(
+        kicker="SegRGB-X replay",
         title=Path(recording.path).name or recording.path,
         subtitle=f"{recording.duration_s:.1f} s of {x_name}, segmented by model {summary.model}",
-        tiles=_tiles(summary),
-        legend=_legend(summary),
         warnings=_warnings(summary),
         notices=_notices(summary),
         figures=_figures(summary),
-        bars=_bars(summary),
-        iou_note=_iou_note(summary),
-        stages=_stages(summary),
-        skew=_skew(summary),
-        frames=_frames(summary),
-        topics=_topics(summary),
-        model=_model(summary),
-        versions=_versions(summary),
+        tables=_tables(summary),
+        x_name=data_of(summary.modality) if with_x else None,
+        scores=_scores(summary),
+        unscored=_why_unscored(summary),
+        limits=summary.card.limits,
     )
 
 
-def _tiles(summary: ReplaySummary) -> str:
-    """Names of the four pictures in a panel."""
-    x = "no X" if summary.topics.x is None else data_of(summary.modality)
-    below = "segmentation" if summary.topics.ground_truth is None else "ground truth"
-    return f"RGB, {x}, {below}, segmentation over RGB"
+def _scores(summary: ReplaySummary) -> RunScores | None:
+    if summary.scores is None:
+        return None
+    return RunScores(
+        summary.scores,
+        summary.rgb_alone,
+        summary.confusion,
+        summary.rgb_alone_confusion,
+        summary.reliability,
+    )
+
+
+def _why_unscored(summary: ReplaySummary) -> str:
+    if summary.frames_scored:
+        return ""
+    source = None if summary.run is None else summary.run.scored_by
+    if source is None:
+        return "The recording has no ground truth, so there is nothing to measure against."
+    return f"No mask could be compared with the ground truth of {source}; the notes say why."
 
 
 def _warnings(summary: ReplaySummary) -> tuple[str, ...]:
@@ -134,6 +101,11 @@ def _notices(summary: ReplaySummary) -> tuple[str, ...]:
         said.append(
             f"{whole} had no X reading of the same stamp and got no mask; without --sync-policy "
             "exact, the nearest within --slop is taken."
+        )
+    elif unpaired and summary.frames.x_in < summary.frames.rgb_in:
+        said.append(
+            f"{whole} had no X reading of their own and got no mask, since X comes less often "
+            f"({summary.frames.x_in} readings); --missing-x hold_last or rgb_only gives them one."
         )
     elif unpaired:
         said.append(
@@ -174,40 +146,40 @@ def _distances(summary: ReplaySummary) -> Spread | None:
     return None if is_windowed(summary.modality) else summary.skew_ms
 
 
-def _bars(summary: ReplaySummary) -> tuple[Bar, ...]:
-    """One per class that occurs, best first."""
-    scores = (summary.per_class_iou or {}).items()
-    measured = sorted(((n, v) for n, v in scores if v is not None), key=lambda item: -item[1])
-    return tuple(
-        Bar(spoken(name), css(summary.class_colors[name]), round(value * 100, 1), share(value))
-        for name, value in measured
-    )
-
-
-def _legend(summary: ReplaySummary) -> tuple[Chip, ...]:
-    return tuple(Chip(spoken(name), css(rgb)) for name, rgb in summary.class_colors.items())
-
-
-def _iou_note(summary: ReplaySummary) -> str:
-    absent = [spoken(n) for n, v in (summary.per_class_iou or {}).items() if v is None]
-    said = "Over all scored frames together, against the recording's ground truth."
-    if absent:
-        said += f" Neither in the truth nor in a mask, so left out: {', '.join(absent)}."
-    return said
+def _tables(summary: ReplaySummary) -> tuple[Table, ...]:
+    stages = Table("Milliseconds a frame, by stage", _stages(summary), SPREAD)
+    tables = [
+        stages,
+        Table("Where the frames went", _frames(summary), ("", "messages")),
+        Table("Topics taken", _topics(summary), ("role", "topic", "messages")),
+        Table("Settings", _settings(summary)),
+        Table("Model", _model(summary)),
+        Table("Run on", _versions(summary)),
+    ]
+    return tuple(table for table in tables if table.rows)
 
 
 def _stages(summary: ReplaySummary) -> tuple[Row, ...]:
-    return tuple(
-        Row(stage, (milliseconds(times.p50), milliseconds(times.p95)))
+    rows = [
+        Row(stage, (milliseconds(times.p50), milliseconds(times.p95), ""))
         for stage, times in summary.stage_ms.items()
-    )
+    ]
+    alone, skew = summary.rgb_alone_ms, _distances(summary)
+    if alone is not None:
+        cells = milliseconds(alone.p50), milliseconds(alone.p95), ""
+        rows.append(Row("RGB alone, for the score", cells))
+    if skew is not None:
+        rows.append(
+            Row("RGB to X", tuple(milliseconds(v) for v in (skew.p50, skew.p95, skew.max)))
+        )
+    return tuple(rows)
 
 
-def _skew(summary: ReplaySummary) -> Row | None:
-    skew = _distances(summary)
-    if skew is None:
-        return None
-    return Row("RGB to X", tuple(milliseconds(v) for v in (skew.p50, skew.p95, skew.max)))
+def _settings(summary: ReplaySummary) -> tuple[Row, ...]:
+    """What was asked for besides the defaults."""
+    if summary.run is None:
+        return ()
+    return tuple(Row(name, (str(value),)) for name, value in summary.run.settings.items())
 
 
 def _frames(summary: ReplaySummary) -> tuple[Row, ...]:
@@ -241,15 +213,9 @@ def _topics(summary: ReplaySummary) -> tuple[Row, ...]:
 
 def _model(summary: ReplaySummary) -> tuple[Row, ...]:
     card = summary.card
-    rows = [
-        Row("Name", (summary.model,)),
-        Row("What", (card.description,)),
-        Row("X sensors", (", ".join(map(spoken, card.modalities)) or "none (RGB alone)",)),
-    ]
-    rows += [
-        Row(f"Training: {spoken(name)}", (str(value),)) for name, value in card.training.items()
-    ]
-    return (*rows, Row("Licence", (card.license,)))
+    return model_rows(
+        summary.model, card.description, card.modalities, card.training, card.license
+    )
 
 
 def _versions(summary: ReplaySummary) -> tuple[Row, ...]:

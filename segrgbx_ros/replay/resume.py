@@ -121,6 +121,7 @@ def all_that_matters(
         "stamps": options.stamps,
         "calibrations": str(cameras),
         "max_frames": str(options.max_frames),
+        "images in the result bag": str(options.files.images),
     }
 
 

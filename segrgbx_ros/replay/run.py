@@ -12,8 +12,10 @@ from segrgbx_core.modality import NO_X
 from segrgbx_core.runs.counts import COUNTS_FILE, read_counts
 from segrgbx_core.runs.folder import SUMMARY_FILE
 from segrgbx_ros.bags.reader import BagReader
+from segrgbx_ros.bags.span import LogSpan
 from segrgbx_ros.bags.topics import TopicsTaken, find_topics
 from segrgbx_ros.messages.video import VIDEO_TYPES, need_video_package
+from segrgbx_ros.pipeline import XEncoder
 from segrgbx_ros.replay.live.masks import PublishedMasks
 from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping
 from segrgbx_ros.replay.output import STATE_FILE, claim_replay_output, reopen_replay_output
@@ -29,6 +31,7 @@ from segrgbx_ros.replay.resume import (
 from segrgbx_ros.replay.scoring import make_scoring
 from segrgbx_ros.replay.sensor import fitted, make_pipeline
 from segrgbx_ros.replay.summary import ReplaySummary
+from segrgbx_ros.replay.tools.outputs import check_further
 
 
 def replay(
@@ -36,18 +39,22 @@ def replay(
     progress: Callable[[Progress], None] | None = None,
     segmenter: Segmenter | None = None,
     stopping: Stopping = lambda: None,
+    opened: Callable[[Path, LogSpan | None], BagReader] = BagReader,
+    encode_through: Callable[[XEncoder], XEncoder] | None = None,
 ) -> ReplaySummary:
     """Segments every pair of the recording.
 
-    Writes `result/` (a recording), `overlays/`, `panels/` and `summary.json` under options.out.
+    Writes `result/` (a recording), `overlays/`, `masks/` and a run's files under options.out, and
+    the layers for `write_report`.
     segmenter: a loaded one, instead of the options' model, device, precision and backend. If the
     recording is truncated, the readable part is segmented and `complete` of the summary is False.
     stopping: asked after each message; the name of a signal ends the replay there, with everything
     written that belongs to the masks so far, and `resume.npz`, from which options.resume goes on.
+    opened, encode_through: for scenarios, a recording and an encoder of X with a fault.
     Raises SegRgbxError if nothing could be segmented, and for each error in the options;
     StoppedError if it was stopped before the first mask.
     """
-    with no_empty_folders(options.out), BagReader(options.bag) as bag:
+    with no_empty_folders(options.out), opened(options.bag, options.span) as bag:
         topics = find_topics(
             bag,
             options.modality,
@@ -60,6 +67,9 @@ def replay(
             used = bag.topic(name)
             if used is not None and used.msgtype in VIDEO_TYPES:
                 need_video_package(name)
+        inputs = [options.bag, *options.cameras.files(), *options.truth.files()]
+        inputs += [] if options.masks is None else [options.masks]
+        check_further(options, inputs)
         if segmenter is None:
             segmenter = Segmenter(
                 options.model,
@@ -78,9 +88,9 @@ def replay(
             return _resumed(parts, begun_with)
         masks = _published(options, segmenter)
         pipeline = make_pipeline(options, bag, topics, segmenter if masks is None else masks)
+        if encode_through is not None:
+            pipeline.encode_through(encode_through)
         scoring = make_scoring(options, bag, topics, segmenter.label_set, segmenter)
-        inputs = [options.bag, *options.cameras.files(), *options.truth.files()]
-        inputs += [] if options.masks is None else [options.masks]
         claim_replay_output(options.out, options.force, inputs)
         parts = Parts(options, bag, topics, segmenter, progress, stopping)
         run = ReplayRun(**vars(parts), pipeline=pipeline, scoring=scoring, recall=masks)

@@ -12,11 +12,10 @@ from segrgbx_core.sensor import Cameras, SeenFromRgb, check_sensor, make_encoder
 from segrgbx_ros.bags.cameras import RecordedCameras
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken
-from segrgbx_ros.inspection.topic import header_stamp_ns
 from segrgbx_ros.messages.clouds import CloudView
 from segrgbx_ros.messages.readings import XDecoder
 from segrgbx_ros.messages.sensors import is_windowed
-from segrgbx_ros.messages.types import EVENT_TYPES, POINT_CLOUD
+from segrgbx_ros.messages.types import EVENT_TYPES, POINT_CLOUD, header_stamp_ns
 from segrgbx_ros.pairing.matching import Matching, SyncSettings
 from segrgbx_ros.pairing.slop import fitting_slop, usual_interval_ns
 from segrgbx_ros.pipeline import EmptyWindows, FrameSegmenter, Pipeline
@@ -89,7 +88,7 @@ def fitted(options: ReplayOptions, bag: BagReader, topics: TopicsTaken) -> SyncS
         return sync
     times = []
     for message in islice(bag.messages([topics.x]), LOOKED_AT):
-        stamp = None if options.stamps == "log" else header_stamp_ns(message)
+        stamp = None if options.stamps == "log" else header_stamp_ns(message.data, message.msgtype)
         times.append(message.log_time_ns if stamp is None else stamp)
     return replace(sync, slop_s=fitting_slop(usual_interval_ns(np.array(times, np.int64))))
 

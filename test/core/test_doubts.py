@@ -13,13 +13,18 @@ from segrgbx_core.doubts import (
     DARK_RGB,
     EARLY_EVENTS,
     GREY_RGB,
+    LEAST_SAME,
     NO_READING,
     ONE_RGB,
     ONE_X,
     RGB_CHECKS,
+    SAME_RGB,
+    SAME_X,
     SWAPPED_X,
     X_CHECKS,
+    Clock,
     DoubtLog,
+    Repeats,
     doubt_about_clock,
     doubt_about_labels,
     doubts_about,
@@ -154,6 +159,75 @@ def test_black_and_white_labels(there: dict[int, int], doubted: bool) -> None:
 
 
 def test_a_clock_far_away() -> None:
-    assert doubt_about_clock("/x", 4.0, "this machine's clock", "set it.") is None
-    said = doubt_about_clock("/x", -7.25, "the recorder's clock", "set it.")
+    clock = Clock("the recorder's clock", 5.0, 0.5, "set it.")
+    assert doubt_about_clock("/x", 5.0, clock) is None
+    assert doubt_about_clock("/x", -0.5, clock) is None
+    said = doubt_about_clock("/x", -7.25, clock)
     assert said == "Stamps on /x are 7.250 s ahead of the recorder's clock; set it."
+    said = doubt_about_clock("/x", 9000.0, clock)
+    assert said == "Stamps on /x are 2.5 hours behind the recorder's clock; set it."
+
+
+NOISE = np.random.default_rng(4).integers(0, 256, (9, 48, 64, 3)).astype(np.uint8)
+FROZEN = "The RGB images repeat the one before to the last bit, as those of a frozen camera"
+
+
+def test_a_frozen_camera_is_counted_from_its_first_repeat() -> None:
+    log = DoubtLog("thermal")
+    for rgb in (*NOISE[:3], *[NOISE[3]] * (LEAST_SAME - 1), *NOISE[4:6]):
+        log.look(rgb, RAMP + rgb[0, 0, 0])
+    assert log.sentences() == ()
+    for k in range(LEAST_SAME + 1):
+        log.look(NOISE[6].copy(), RAMP + k)
+        assert (len(log.latest) == 1) == (k >= LEAST_SAME - 1)
+    assert log.latest[0].words.startswith(FROZEN)
+    (said,) = log.sentences()
+    assert said.endswith(f"looks so ({LEAST_SAME} of {LEAST_SAME + 10} images looked at).")
+    log.look(NOISE[7], RAMP)
+    assert log.latest == ()
+
+
+@pytest.mark.parametrize(
+    ("modality", "x"),
+    [
+        ("thermal", RAMP),
+        ("depth", np.where(RAMP > 9000, np.nan, RAMP).astype(np.float32)),
+        ("polarization", PolarizerImages(np.stack([RAMP] * 4))),
+        ("light_field", LightFieldViews(NOISE[:2], np.array([0, 1]), np.array([0, 1]))),
+    ],
+)
+def test_every_image_sensor_can_freeze(modality: str, x: Reading) -> None:
+    log = DoubtLog(modality)
+    for rgb in NOISE[:LEAST_SAME]:
+        log.look(rgb, x)
+    (doubt,) = log.latest
+    assert doubt.kind == SAME_X
+    assert doubt.words.startswith(f"The {modality.replace('_', ' ')} images repeat the one before")
+
+
+def test_what_repeats_for_another_reason_is_not_called_frozen() -> None:
+    held, even, events = DoubtLog("thermal"), DoubtLog("thermal"), DoubtLog("event")
+    for rgb in NOISE:
+        held.look(rgb, RAMP, new_x=False)
+        even.look(np.full_like(rgb, 9), np.full_like(RAMP, 80))
+        events.look(rgb, replace(EVENTS, t_ns=EVENTS.t_ns * 1000))
+    assert held.sentences() == events.sentences() == ()
+    assert not any("frozen" in said for said in even.sentences())
+    assert len(even.latest) == 2
+
+
+def test_a_single_pixel_is_a_difference() -> None:
+    repeats = Repeats(SAME_RGB, "RGB")
+    for k in range(9):
+        rgb = NOISE[0].copy()
+        rgb[37, 41, 1] = k
+        assert repeats.add(rgb) == 0
+    assert repeats.now() == repeats.sentences() == ()
+
+
+def test_a_few_looks_of_all_checks_still_compare_every_image() -> None:
+    log = DoubtLog(look_every=30)
+    for _ in range(LEAST_SAME):
+        log.look(NOISE[0])
+    assert log.looked_at == 1
+    assert [doubt.kind for doubt in log.latest] == [SAME_RGB]

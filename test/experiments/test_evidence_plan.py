@@ -190,6 +190,13 @@ def test_a_wrong_plan_is_refused_in_words(
         load_plan(path)
 
 
+def test_a_plan_with_a_key_given_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN.read_text("utf-8") + "\nruns: []\n", "utf-8")
+    with pytest.raises(RecipeError, match=r"plan.yaml, line \d+: .*'runs' .*twice"):
+        load_plan(path)
+
+
 def test_the_list_shows_states_and_cost(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ros" / "node"))
-from live_stage import write_tiny_model
+from live_stage import PATIENCE_S, write_tiny_model
 from test_node_launch import launched
 
 from segrgbx_core.modality import MODALITIES
@@ -26,7 +26,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 def parameters_of(node: str) -> dict[str, object]:
     """The parameters of a running node, with dots in their names."""
     done = subprocess.run(
-        ["ros2", "param", "dump", node], capture_output=True, text=True, check=False, timeout=60
+        ["ros2", "param", "dump", node],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
     assert node in done.stdout, done.stdout + done.stderr
     return dict(flat(yaml.safe_load(done.stdout)[node]["ros__parameters"]))
@@ -130,6 +134,7 @@ def test_a_name_that_looks_like_a_number_stays_a_name(tmp_path: Path) -> None:
         ),
         ("depth", "camera:=boson_640", "ros2 launch segrgbx_ros thermal.launch.py camera:=boson"),
         ("thermal", "slop:=wide", "Launch argument slop is 'wide'; expected a number of seconds"),
+        ("thermal", "params_file:=/nope.yaml", "params_file is '/nope.yaml', which is no file"),
         ("thermal", "x_timeout:=nan", "Launch argument x_timeout is 'nan'; expected a number"),
         ("thermal", "x_time_offset:=1s", "Launch argument x_time_offset is '1s'; expected a num"),
         ("thermal", "node_name:=my-node", "Launch argument node_name is 'my-node'; expected let"),

@@ -3,12 +3,13 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,13 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ros" / "node"))
-from live_stage import write_tiny_model
+from live_stage import PATIENCE_S, STEP_S, write_tiny_model
 
 from segrgbx_core.modality import MODALITIES
 from segrgbx_core.scenes import Drive, DriveSettings
 from segrgbx_ros.bags.scenes import write_drive_bag
 
 pytestmark = pytest.mark.ros
-UP_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -57,23 +57,26 @@ class Launched:
     def said(self) -> str:
         return self._log.read_text("utf-8", "replace")
 
-    def wait_for(self, words: str, seconds: float = UP_S) -> None:
-        until = time.monotonic() + seconds
-        while words not in self.said:
+    def wait_for(self, words: str) -> None:
+        self.wait_until(lambda: words in self.said)
+
+    def wait_until(self, done: Callable[[], bool]) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while not done():
             assert time.monotonic() < until, self.said
             assert self.process.poll() is None, self.said
-            time.sleep(0.1)
+            time.sleep(STEP_S)
 
     def interrupt(self) -> None:
         os.killpg(self.process.pid, signal.SIGINT)
 
     def wait(self) -> int:
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE_S)
 
     def end(self) -> None:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
 
 
 @contextmanager
@@ -101,12 +104,12 @@ def listener(topic: str, kind: Any) -> Iterator[tuple[list[Any], Any]]:
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
 
-    def spin_until(done: Any, seconds: float = UP_S) -> bool:
-        until = time.monotonic() + seconds
+    def spin_until(done: Any) -> bool:
+        until = time.monotonic() + PATIENCE_S
         while not done():
             if time.monotonic() > until:
                 return False
-            executor.spin_once(timeout_sec=0.05)
+            executor.spin_once(timeout_sec=STEP_S)
         return True
 
     try:
@@ -169,7 +172,7 @@ def test_without_rviz_the_demo_says_so_and_goes_on(tmp_path: Path, model: str) -
 )
 def test_a_wrong_argument_ends_the_demo(tmp_path: Path, argument: str, words: str) -> None:
     with launched(tmp_path, "demo.launch.py", argument) as run:
-        assert run.process.wait(UP_S) != 0 or "/nope" in run.said
+        assert run.process.wait(PATIENCE_S) != 0 or "/nope" in run.said
         assert words in run.said
         assert "Traceback" not in run.said
 
@@ -198,7 +201,7 @@ def test_without_autostart_it_waits_for_the_transitions(tmp_path: Path, model: s
         for transition, words in (("configure", "Configured"), ("activate", "Active: ")):
             done = subprocess.run(
                 ["ros2", "lifecycle", "set", "/left/segrgbx", transition],
-                capture_output=True, text=True, check=False, timeout=60,
+                capture_output=True, text=True, check=False, timeout=PATIENCE_S,
             )  # fmt: skip
             assert "Transitioning successful" in done.stdout, done.stdout + done.stderr
             run.wait_for(words)
@@ -214,8 +217,11 @@ def test_topics_of_the_user(tmp_path: Path, model: str) -> None:
 def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with launched(tmp_path, "thermal.launch.py", "model:=nowhere") as run:
         run.wait_for("Cannot configure: Model 'nowhere'")
-        time.sleep(1.0)
-        assert run.process.poll() is None
+        asked = subprocess.run(
+            ["ros2", "lifecycle", "get", "/segrgbx"],
+            capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+        )  # fmt: skip
+        assert "unconfigured" in asked.stdout, asked.stdout + asked.stderr
         run.interrupt()
         run.wait()
         assert "process has finished cleanly" in run.said
@@ -239,6 +245,23 @@ class NodeProcess(Launched):
                 start_new_session=True,
             )
 
+    def press(self) -> None:
+        """Ctrl-C, which has reached the process when this returns."""
+        self.process.send_signal(signal.SIGINT)
+        bit = 1 << (signal.SIGINT - 1)
+        until = time.monotonic() + PATIENCE_S
+        while self.process.poll() is None and self._pending() & bit:
+            assert time.monotonic() < until, "the signal is not taken"
+            time.sleep(STEP_S)
+
+    def importing(self) -> bool:
+        """Whether torch is being loaded, or has been."""
+        return "libtorch" in Path(f"/proc/{self.process.pid}/maps").read_text("utf-8")
+
+    def _pending(self) -> int:
+        status = Path(f"/proc/{self.process.pid}/status").read_text("utf-8")
+        return int(re.findall(r"ShdPnd:\s*([0-9a-f]+)", status)[0], 16)
+
 
 @pytest.mark.parametrize(
     ("after", "presses"), [("", 1), ("Loading", 1), ("Loading", 3), ("Active", 1), ("Active", 2)]
@@ -249,11 +272,10 @@ def test_ctrl_c_ends_with_0_and_no_traceback(
     """During imports, loading and running; once, twice and three times."""
     run = NodeProcess(tmp_path / "log", model)
     try:
-        time.sleep(1.0)
+        run.wait_until(run.importing)
         run.wait_for(after)
         for _ in range(presses):
-            run.process.send_signal(signal.SIGINT)
-            time.sleep(0.05)
+            run.press()
         assert run.wait() == 0, run.said
         assert "Traceback" not in run.said, run.said
     finally:

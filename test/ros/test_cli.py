@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.store import save_model
 from segrgbx_ros import cli
 
-NAMES = ("scenes", "inspect", "segment", "replay", "summary", "info", "train")
+NAMES = ("scenes", "inspect", "segment", "replay", "summary", "compare", "info", "train")
 
 
 @pytest.fixture(scope="module")
@@ -220,10 +221,10 @@ def test_memory_that_runs_out_in_a_drive_is_said(
     monkeypatch.setattr("segrgbx_core.scenes.Drive.rgb_at", run_out)
     out = tmp_path / "out"
     assert cli.main(["scenes", str(out), "--format", kind, "--size", "64x48"]) == 2
-    assert capsys.readouterr().err == (
-        f"segrgbx: Memory ran out in rendering scenes of 64x48 into {out}; free some, or give a "
-        "smaller --size.\n"
-    )
+    said = capsys.readouterr().err
+    assert said.startswith("segrgbx: Memory ran out ")
+    assert f" 64x48 into {out}; " in said
+    assert said.endswith("smaller --size.\n")
 
 
 def test_scenes_of_the_same_seed_are_the_same_bytes(drive: Path, tmp_path: Path) -> None:
@@ -275,6 +276,31 @@ def test_replay_leaves_everything_and_tells_it(
     assert capsys.readouterr().out.strip() in said
 
 
+def test_a_replay_that_misses_a_threshold_ends_with_one(
+    drive: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, bounds, junit = tmp_path / "out", tmp_path / "t.yaml", tmp_path / "junit.xml"
+    given = ("--fail-under", str(bounds), "--junit", str(junit))
+    bounds.write_text("{miou: 0.99, segmented: 0.1}")
+
+    assert replay(drive, model, out, *given) == 1
+
+    miou = json.loads((out / "summary.json").read_text())["miou"]
+    sentence = f"segrgbx: t.yaml: mIoU is {miou:.3f}; expected at least 0.990."
+    assert sentence in capsys.readouterr().err
+    [suite] = ElementTree.parse(junit).getroot()
+    assert [case.find("failure") is None for case in suite] == [False, True]
+    assert cli.main(["summary", str(out), *given]) == 1
+    bounds.write_text(f"{{miou: {miou}, latency_p95_ms: 1e9, ece: 1, gain: -1}}")
+    assert cli.main(["summary", str(out), *given]) == 0
+    bounds.write_text("loss: {miou: 0}")
+    assert replay(drive, model, tmp_path / "none", *given) == 2
+    assert "segrgbx compare BEFORE AFTER" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+    assert cli.main(["compare", str(out), str(out), "--resamples", "100"]) == 0
+    assert "is equal to" in capsys.readouterr().out
+
+
 def test_replay_of_a_truncated_bag_is_done_in_part(
     drive: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -286,7 +312,7 @@ def test_replay_of_a_truncated_bag_is_done_in_part(
     assert told["recording"]["lost"] in capsys.readouterr().err
     assert cli.main(["summary", str(tmp_path / "out")]) == 1
     assert told["recording"]["lost"] in capsys.readouterr().err
-    assert "Not everything in the recording" in (tmp_path / "out" / "report.html").read_text()
+    assert "Not everything became a mask" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_replay_into_an_occupied_folder_or_of_no_bag(

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One reader for each published dataset, in its owners' layout or a common repack."""
+"""One reader for each published dataset, in its authors' layout or a common repack."""

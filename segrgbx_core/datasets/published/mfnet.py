@@ -33,7 +33,7 @@ def splits(root: Path) -> tuple[str, ...]:
 
 
 class Mfnet(FileDataset):
-    """One split of MFNet, in the owners' layout or a repack with rgb/ and ther/."""
+    """One split of MFNet, in the authors' layout or a repack with rgb/ and ther/."""
 
     def __init__(self, root: Path, split: str) -> None:
         need_split(root, split, splits(root))
@@ -60,7 +60,7 @@ def _of_four_channels(path: Path) -> tuple[RgbImage, Reading]:
 
 
 def _folders(root: Path) -> tuple[Path, Path, Path]:
-    """The folders of RGB, thermal and labels; in the owners' layout the first two are the same."""
+    """The folders of RGB, thermal and labels; the authors' layout has one for the first two."""
     labels = subfolder(root, "labels", "label")
     together = subfolder(root, "images")
     apart = subfolder(root, "rgb"), subfolder(root, "ther", "thermal", "th")

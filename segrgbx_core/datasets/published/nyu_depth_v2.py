@@ -2,7 +2,7 @@
 """NYUDepthV2 in 40 classes: RGB and depth of rooms.
 
 Silberman et al., "Indoor Segmentation and Support Inference from RGBD Images", ECCV 2012. The
-owners' `.mat` file has 894 classes; the 40 are Gupta's, distributed as repacked image files.
+authors' `.mat` file has 894 classes; the 40 are Gupta's, distributed as repacked image files.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from segrgbx_core.datasets.samples import Labels, Place
 from segrgbx_core.encoding import DepthSettings
 from segrgbx_core.errors import InputError, LabelError
 from segrgbx_core.files.images import planes_of_picture, read_reading, read_rgb
+from segrgbx_core.geometry.camera_model import CameraModel
 from segrgbx_core.labels.images import from_one, from_zero, ids_of_numbers, numbers_in
 from segrgbx_core.labels.label_set import UNLABELLED
 from segrgbx_core.readings import ImageReading, Planes, Reading, RgbImage
@@ -32,6 +33,17 @@ def splits(root: Path) -> tuple[str, ...]:
     _folder(root, "rgb")
     _folder(root, "label", "labels")
     return tuple(name for name in _SPLITS if (root / f"{name}.txt").is_file())
+
+
+def camera(width: int, height: int) -> CameraModel | None:
+    """The Kinect's RGB camera by the owners' toolbox, camera_params.m, less its count from 1.
+
+    The labelled images are undistorted. None for images that are not 640x480.
+    """
+    if (width, height) != (640, 480):
+        return None
+    k = np.array([[518.857901, 0, 324.582449], [0, 519.469611, 252.736166], [0, 0, 1]])
+    return CameraModel(width, height, k)
 
 
 class NyuDepthV2(FileDataset):
@@ -109,7 +121,7 @@ def _folder(root: Path, *names: str) -> Path:
         return folder
     if root.is_dir() and any(root.glob("*.mat")):
         raise InputError(
-            f"{root} holds the owners' .mat file, whose 894 classes are not the 40 of label set "
+            f"{root} holds the authors' .mat file, whose 894 classes are not the 40 of label set "
             f"'nyu_depth_v2'; use a repack with {LAYOUT}."
         )
     raise wrong_layout(root, f"NYUDepthV2's {LAYOUT}")

@@ -155,6 +155,28 @@ def depth_in_metres(reading: ImageReading, settings: DepthSettings) -> Metres:
     return metres
 
 
+def depth_image(
+    reading: ImageReading, settings: DepthSettings
+) -> tuple[ImageReading, DepthSettings]:
+    """The depth as REP-118 has it: uint16 millimetres where the readings are, else float32 metres.
+
+    Metres keep what a rounding to millimetres would change; holes in them are NaN. Raises
+    InputError as `depth_in_metres` does.
+    """
+    if _is_millimetres(reading, settings):
+        return reading, replace(settings, unit="auto", scale=1.0)
+    metres = depth_in_metres(reading, settings)
+    plain = replace(settings, unit="auto", scale=1.0, invalid=None, byte_order=AS_STORED)
+    return metres, replace(plain, focal_px=None, baseline_m=None)
+
+
+def _is_millimetres(reading: ImageReading, settings: DepthSettings) -> bool:
+    unit = _unit(reading, settings)
+    if reading.dtype != np.uint16 or unit == "disparity" or settings.byte_order != AS_STORED:
+        return False
+    return bool(np.float32(settings.scale * _METRES[unit]) == np.float32(_METRES["mm"]))
+
+
 @lru_cache(maxsize=8)
 def _table(kind: str, unit: str, settings: DepthSettings) -> Metres:
     """A lookup table from every value of an unsigned integer image to metres."""

@@ -33,7 +33,7 @@ from segrgbx_core.encoding.contract import (
 )
 from segrgbx_core.encoding.depth.faults import worn
 from segrgbx_core.encoding.depth.hha import hha_planes
-from segrgbx_core.encoding.depth.metres import DepthSettings, depth_in_metres
+from segrgbx_core.encoding.depth.metres import DepthSettings, depth_image, depth_in_metres
 from segrgbx_core.encoding.surroundings import Mask, Plane
 from segrgbx_core.geometry.reprojection import Metres, Reprojection, reproject
 from segrgbx_core.readings import ImageReading, Planes, RgbImage
@@ -202,4 +202,5 @@ ENCODING = Encoding(
     relative_noise=True,
     reprojected=encode_reprojected,
     worn=encode_worn,
+    imaged=depth_image,
 )

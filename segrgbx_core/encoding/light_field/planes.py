@@ -15,7 +15,7 @@ from all sides, while glass, water, gloss and the borders of near objects do not
 on exposure.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast, get_args
 
 import cv2
@@ -44,6 +44,7 @@ from segrgbx_core.encoding.light_field.views import (
 from segrgbx_core.errors import InputError
 from segrgbx_core.files.images import read_light_field
 from segrgbx_core.readings import ImageReading, LightFieldViews, Planes, RgbImage
+from segrgbx_core.tiles import tiled
 
 _Image = npt.NDArray[np.float32]
 
@@ -234,6 +235,17 @@ def _picture(planes: PlaneValues) -> RgbImage:
     return np.asarray((grey + (colors - grey) * sure).round(), np.uint8)
 
 
+def _imaged(
+    reading: LightFieldViews | ImageReading, settings: LightFieldSettings
+) -> tuple[ImageReading, LightFieldSettings]:
+    """All views side by side; places without a view are black, which leaves them out again."""
+    if not isinstance(reading, LightFieldViews):
+        return reading, settings
+    image = tiled(reading, gaps=True)
+    rows, columns = (image.shape[axis] // reading.views.shape[1 + axis] for axis in (0, 1))
+    return image, replace(settings, rows=rows, columns=columns, views="all")
+
+
 # Disparity is stretched between percentiles of the frame, which is a gain about the middle, and it
 # is the noisiest plane. Confidence and agreement can only decrease.
 ENCODING = Encoding(
@@ -245,4 +257,5 @@ ENCODING = Encoding(
     in_folders=True,
     picture=_picture,
     noise=PlaneNoise(gain=0.3, centre=(0.5, 0.0, 0.0), planes=(1.5, 0.5, 0.5)),
+    imaged=_imaged,
 )

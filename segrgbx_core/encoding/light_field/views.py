@@ -177,12 +177,12 @@ def _count_down(grey: Image, what: str) -> int:
     """
     thin = np.ascontiguousarray(grey[:, :: max(1, grey.shape[1] // 256)])
     unlike = {}
-    for count in range(2, _MOST_TILES + 1):
+    for count in range(2, min(_MOST_TILES, len(thin)) + 1):
         period = max(1, round(len(thin) / count))
         unlike[count] = float(np.abs(thin[period:] - thin[:-period]).mean())
     fitting = [count for count in unlike if len(thin) % count == 0]
     least = min((unlike[count] for count in fitting), default=np.inf)
-    if not least < _ALIKE * float(np.median(list(unlike.values()))):
+    if not unlike or not least < _ALIKE * float(np.median(list(unlike.values()))):
         height, width = grey.shape if what == "rows" else grey.shape[::-1]
         raise InputError(
             f"The number of {what} of views cannot be estimated from the tiled light field of "

@@ -84,6 +84,19 @@ def split(
     return images
 
 
+def joined_mosaic(intensity: ImageReading, layout: tuple[int, int, int, int]) -> ImageReading:
+    """The mosaic (2H, 2W) of which `split` by superpixels gives these images (4, H, W) back.
+
+    intensity: behind 0, 45, 90 and 135 degrees, of any dtype, which is kept.
+    """
+    height, width = intensity.shape[1:]
+    mosaic = np.empty((2 * height, 2 * width), intensity.dtype)
+    for place, angle in enumerate(layout):
+        row, column = divmod(place, 2)
+        mosaic[row::2, column::2] = intensity[ANGLES.index(angle)]
+    return cast(ImageReading, mosaic)
+
+
 def spoiled(bad: npt.NDArray[np.bool_], demosaic: Demosaic) -> npt.NDArray[np.bool_]:
     """The superpixels that depend on a bad sample: (H, W) bool to (H/2, W/2) bool."""
     reach = bad

@@ -13,7 +13,7 @@ distinguishable in 0..1. Brightness is left out: the RGB image has it, and these
 depend on it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args
 
@@ -250,6 +250,21 @@ def _published_size(reading: object) -> tuple[int, int] | None:
     return (reading.shape[0], reading.shape[1]) if isinstance(reading, np.ndarray) else None
 
 
+def _imaged(
+    reading: ImageReading | PolarizerImages | PolarizationState, settings: PolarizationSettings
+) -> tuple[ImageReading, PolarizationSettings]:
+    """The mosaic, as the sensor would deliver it."""
+    if isinstance(reading, PolarizationState):
+        raise InputError(
+            "The polarization reading is DoLP and AoLP, from which no sensor's mosaic can be "
+            "made; give the images behind the four angles."
+        )
+    if not isinstance(reading, PolarizerImages):
+        return reading, settings
+    whole = mosaic.joined_mosaic(reading.intensity, mosaic.parse_layout(settings.layout))
+    return whole, replace(settings, demosaic="superpixel")
+
+
 # Mirroring turns an angle a into 180 degrees - a: sin 2a changes its sign and cos 2a does not, so
 # plane 1 becomes 1 minus itself. Noise: shot noise is independent between polarizer directions and
 # so between planes. A different extinction ratio scales the strength about 0, the direction about
@@ -265,4 +280,5 @@ ENCODING = Encoding(
     noise=PlaneNoise(gain=0.2, centre=(0.0, 0.5, 0.5)),
     mirrored_plane=1,
     published_size=_published_size,
+    imaged=_imaged,
 )

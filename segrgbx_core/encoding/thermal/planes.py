@@ -168,4 +168,5 @@ ENCODING = Encoding(
     picture=_picture,
     noise=PlaneNoise(common=True),
     after=encode_thermal_after,
+    single_shots=("range_memory=0",),
 )

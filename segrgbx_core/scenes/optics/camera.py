@@ -10,6 +10,8 @@ from math import cos, radians, sin, tan
 import numpy as np
 import numpy.typing as npt
 
+from segrgbx_core.geometry.camera_model import CameraModel
+
 Array = npt.NDArray[np.float32]
 
 
@@ -40,6 +42,12 @@ class PinholeCamera:
             cy=(height - 1) / 2,
             frame_id=frame_id,
         )
+
+    @property
+    def calibration(self) -> CameraModel:
+        """The same camera, as calibrations have it."""
+        k = np.array([[self.fx, 0, self.cx], [0, self.fy, self.cy], [0, 0, 1]])
+        return CameraModel(self.width, self.height, k)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ One function per area; each depends only on the facts in Health.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from segrgbx_core.doubts import doubt_about_clock, seconds_in_words
+from segrgbx_core.doubts import LIVE_CLOCK, doubt_about_clock, seconds_in_words
 from segrgbx_core.modality import NO_X
 from segrgbx_ros.node.health.health import Health, InputHealth
 
@@ -21,10 +21,6 @@ LOST_SHARE = 0.1
 _RAISE = (
     "let the driver publish reliably, raise the system's receive buffer (sysctl -w "
     "net.core.rmem_max=33554432, and the middleware's own setting), or use a compressed transport"
-)
-OTHER_CLOCK = (
-    "masks have the same stamps, so TF lookups of their consumers will fail: play bags with "
-    "--clock and launch with use_sim_time:=true, or synchronise the clocks."
 )
 
 
@@ -48,6 +44,7 @@ def findings(health: Health) -> list[NodeFinding]:
     if health.state == "active":
         for source in health.run.inputs:
             current += _of_input(source, health)
+        current += _of_stamps(health.run.inputs)
         current += [*_of_pairing(health), *_of_frames(health), *_of_outputs(health)]
         current += _of_speed(health)
     current += _of_callbacks(health)
@@ -143,20 +140,26 @@ def _of_input(source: InputHealth, health: Health) -> Iterator[NodeFinding]:
             "second are given up, so that the others are in time: lower the camera's event rate "
             "(its bias or rate controller), or leave more of a core to this node.",
         )
-    if source.zero_stamps:
-        yield NodeFinding(
-            "inputs",
-            f"{source.name}_zero_stamps",
-            ERROR,
-            f"{source.zero_stamps} messages on {source.topic} had a stamp of zero and "
-            "cannot be paired: make the driver stamp its images.",
-        )
     lag = None if silent else source.stamp_lag_s
     clock = None
     if lag is not None:
-        clock = doubt_about_clock(source.topic, lag, "this machine's clock", OTHER_CLOCK)
+        clock = doubt_about_clock(source.topic, lag, LIVE_CLOCK)
     if clock is not None:
         yield NodeFinding("inputs", f"{source.name}_clock", WARN, clock)
+
+
+def _of_stamps(inputs: Sequence[InputHealth]) -> Iterator[NodeFinding]:
+    unstamped = [source for source in inputs if source.zero_stamps]
+    if not unstamped:
+        return
+    messages = " and ".join(f"{s.zero_stamps} messages on {s.topic}" for s in unstamped)
+    driver = "the driver stamp its" if len(unstamped) == 1 else "the drivers stamp their"
+    yield NodeFinding(
+        "inputs",
+        "zero_stamps",
+        ERROR,
+        f"{messages} had a stamp of zero and cannot be paired: make {driver} images.",
+    )
 
 
 def _fragments(source: InputHealth) -> str:
@@ -267,16 +270,19 @@ def _of_callbacks(health: Health) -> Iterator[NodeFinding]:
 
 def _of_speed(health: Health) -> Iterator[NodeFinding]:
     given_up, made = health.run.new_superseded, health.run.new_segmented
-    if not made or given_up < MOST_SUPERSEDED * (given_up + made) or health.state_s < GRACE_S:
-        return
     hz = 0.0 if health.outputs is None else health.outputs.hz
+    # A rate takes two masks; before them any number to set would be wrong.
+    known = given_up and hz and health.state_s >= GRACE_S
+    if not known or given_up < MOST_SUPERSEDED * (given_up + made):
+        return
+    rate = f"{hz:.1f}" if hz >= 1 else f"{hz:.2g}"
     yield NodeFinding(
         "pairing",
         "superseded",
         WARN,
         f"{given_up / (given_up + made):.0%} of the pairs are given up for newer ones: this "
-        f"computer makes {hz:.1f} masks a second of {health.run.pairs_hz:.1f} pairs. Masks are of "
-        f"the newest pair all the same; to spare the rest, set max_rate to {max(0.1, hz):.1f} or "
+        f"computer makes {rate} masks a second of {health.run.pairs_hz:.1f} pairs. Masks are of "
+        f"the newest pair all the same; to spare the rest, set max_rate to {rate} or "
         "lower the cameras' rate, and for more masks take a faster backend, a GPU or a smaller "
         "model.",
     )

@@ -19,7 +19,10 @@ FEWEST = 3
 
 
 class Rate:
-    """Events per second over the last five seconds: of those that come one by one."""
+    """Events per second over the last five seconds: of those that come one by one.
+
+    Rarer ones: by the time between the last two, until the next is twice that late.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -32,12 +35,15 @@ class Rate:
             self._marks.append(self._clock())
 
     def hz(self) -> float:
-        """Events per second; 0 if the last one is older than the window."""
+        """Events per second; 0 before the second, and when they have stopped."""
         now = self._clock()
         with self._lock:
             recent = [t for t in self._marks if now - t <= RATE_WINDOW_S]
+            last_two = list(self._marks)[-2:]
         if len(recent) < 2:
-            return 0.0
+            recent = last_two
+            if len(recent) < 2 or now - recent[1] > 2 * (recent[1] - recent[0]):
+                return 0.0
         return (len(recent) - 1) / max(recent[-1] - recent[0], 1e-9)
 
     def since_last_s(self) -> float | None:

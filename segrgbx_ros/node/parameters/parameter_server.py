@@ -107,7 +107,7 @@ def unknown_parameters(given: Iterable[str], node: Node) -> list[str]:
     """
     others = [name for name in given if not node.has_parameter(name)]
     return [
-        f"Parameter {name} is unknown and has no effect{_nearest(name)}."
+        f"Parameter {name} is unknown and has no effect{_nearest(name)}"
         for name in sorted(others)
         if name.split(".")[0] not in _OF_ROS
     ]
@@ -115,7 +115,7 @@ def unknown_parameters(given: Iterable[str], node: Node) -> list[str]:
 
 def _nearest(name: str) -> str:
     near = get_close_matches(name, PARAMETERS, n=1, cutoff=0.6)
-    return f"; is {near[0]} meant?" if near else "; `ros2 param list` shows those that are known"
+    return f"; is {near[0]} meant?" if near else "; `ros2 param list` shows those that are known."
 
 
 def _with_doubles(parameters: list[Any]) -> list[Any]:

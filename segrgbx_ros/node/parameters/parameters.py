@@ -8,7 +8,7 @@ the documentation.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import isfinite, isnan, nan
+from math import isnan, nan
 from typing import Any
 
 from segrgbx_core.errors import InputError
@@ -18,7 +18,7 @@ from segrgbx_core.sensor import ALIGNMENTS
 from segrgbx_ros.messages.encodings import RGB_PIXEL_BYTES
 from segrgbx_ros.messages.sensors import sensors_of_type
 from segrgbx_ros.messages.types import EVENT_TYPES, POINT_CLOUD
-from segrgbx_ros.node.parameters.parameter_spec import Parameter, Value, parameter
+from segrgbx_ros.node.parameters.parameter_spec import Parameter, parameter
 from segrgbx_ros.pairing.matching import MISSING_X, SYNC_POLICIES
 
 
@@ -365,35 +365,3 @@ def settings_from(values: Mapping[str, object]) -> NodeSettings:
         for name, value in values.items()
     }
     return NodeSettings(**plain)
-
-
-def parameter_table() -> str:
-    """The documentation's table, in Markdown."""
-    lines = [
-        "| parameter | type | default | accepts | when | meaning |",
-        "|---|---|---|---|---|---|",
-    ]
-    for spec in PARAMETERS.values():
-        lines.append(
-            f"| `{spec.name}` | {spec.kind} | {_shown(spec.default)} | {_accepts(spec)} "
-            f"| {spec.when} | {spec.text} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _shown(value: Value) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple):
-        return "[" + ", ".join(f"{v:g}" for v in value) + "]"
-    if isinstance(value, float):
-        return "NaN" if isnan(value) else f"{value!r}"
-    return str(value) or '""'
-
-
-def _accepts(spec: Parameter) -> str:
-    if spec.choices:
-        return spec.choice_words
-    if isfinite(spec.low):
-        return spec.range_words
-    return spec.unit

@@ -5,7 +5,7 @@ The launch files read them in ROS's own Python, which lacks numpy's and torch's 
 imports nothing of it. So the values of the parameters are checked by the node, not here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -89,39 +89,6 @@ def transport_of(topic: str) -> str:
     """The transport that the topic's last name says: compressed, compressedDepth or raw."""
     name = PurePosixPath(topic).name
     return name if name in COMPRESSED else "raw"
-
-
-def preset_tables(modality: str) -> str:
-    """The documentation's table and commands of one sensor's presets, in Markdown."""
-    presets = {name: camera_preset(name) for name in preset_names()}
-    own = {name: preset for name, preset in presets.items() if preset.modality == modality}
-    rows = [_row(name, preset) for name, preset in own.items()]
-    head = ["| `camera:=` | camera | sends | Hz | topics | driver |", "|---|---|---|---|---|---|"]
-    commands = [line for name, preset in own.items() for line in (*_commands(name, preset), "")]
-    return "\n".join([*head, *rows, "", "```bash", *commands[:-1], "```", ""])
-
-
-def _row(name: str, preset: CameraPreset) -> str:
-    rate = "-" if preset.rate_hz is None else f"{preset.rate_hz:g}"
-    topics = _joined(f"`{topic}`" for topic in (preset.rgb_topic, preset.x_topic) if topic)
-    return f"| `{name}` | {preset.camera} | {preset.sends} | {rate} | {topics} | {preset.driver} |"
-
-
-def _joined(words: Iterable[str]) -> str:
-    return ", ".join(words) or "-"
-
-
-def _commands(name: str, preset: CameraPreset) -> list[str]:
-    topics = "".join(
-        f" {argument}:=/your/{topic}"
-        for argument, topic, said in (
-            ("rgb_topic", "rgb/image_raw", preset.rgb_topic),
-            ("x_topic", "x/image_raw", preset.x_topic),
-        )
-        if not said
-    )
-    ours = f"ros2 launch segrgbx_ros {preset.modality}.launch.py camera:={name}{topics}"
-    return [f"# {name}", *preset.bring_up, ours]
 
 
 def _folder() -> Path:

@@ -2,6 +2,7 @@
 """Node parameters to the sensor and pairing settings that the replay uses too."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isnan
 from typing import cast
 
@@ -45,8 +46,8 @@ def check_tiles(settings: NodeSettings) -> None:
     """Raises InputError where one image holds several views, and nobody has said how many."""
     if "light_field.rows" not in _parameters(settings.modality):
         return
-    told = {text.partition("=")[0] for text in sensor_settings(settings).settings}
-    if not {"rows", "columns"} <= told:
+    names = {text.partition("=")[0] for text in sensor_settings(settings).settings}
+    if not {"rows", "columns"} <= names:
         raise InputError(
             f"Parameters light_field.rows and light_field.columns are {settings.light_field_rows} "
             f"and {settings.light_field_columns}; expected how many rows and columns of views one "
@@ -57,11 +58,18 @@ def check_tiles(settings: NodeSettings) -> None:
 def encoding_settings(settings: NodeSettings) -> EncodingSettings | None:
     """The settings of X's encoding; None for the defaults, and without X.
 
-    Raises InputError as `sensor_settings` and `check_sensor` do.
+    Raises InputError as `sensor_settings` and `check_sensor` do; it names x.settings where that is
+    what is wrong, as after a change of the modality.
     """
     if settings.modality == NO_X:
         return None
-    return check_sensor(settings.modality, sensor_settings(settings))
+    try:
+        return check_sensor(settings.modality, sensor_settings(settings))
+    except InputError as err:
+        if not settings.x_settings:
+            raise
+        check_sensor(settings.modality, sensor_settings(replace(settings, x_settings="")))
+        raise InputError(f"Parameter x.settings is '{settings.x_settings}': {err}") from err
 
 
 def rgb_settings(settings: NodeSettings) -> RgbSettings:

@@ -16,7 +16,7 @@ from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.modality import MODALITIES
 from segrgbx_core.stopping import StoppedError
 from segrgbx_core.wording import printable
-from segrgbx_ros.node.playback.plan import planned
+from segrgbx_ros.node.playback.plan import playback_of
 from segrgbx_ros.node.playback.session import LiveSession
 
 USERS_MISTAKE, STOPPED = 2, 130
@@ -58,7 +58,7 @@ def main(args: Sequence[str] | None = None) -> int:
 def _ran(asked: argparse.Namespace, given: Sequence[str]) -> int:
     if not 0.0 < asked.rate < float("inf"):
         raise InputError(f"The rate is {asked.rate}; expected above 0, such as 0.2 or 1.")
-    plan = planned(asked.bag, asked.modality, asked.rgb_topic, asked.x_topic)
+    plan = playback_of(asked.bag, asked.modality, asked.rgb_topic, asked.x_topic)
     if asked.plan:
         print(plan.to_json())
         return 0

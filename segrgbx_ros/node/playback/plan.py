@@ -115,7 +115,7 @@ def _slop(bag: BagReader, options: ReplayOptions, topics: TopicsTaken) -> float 
     return fitted(options, bag, topics).slop_s
 
 
-def planned(path: Path, modality: str, rgb: str | None, x: str | None) -> PlaybackPlan:
+def playback_of(path: Path, modality: str, rgb: str | None, x: str | None) -> PlaybackPlan:
     """The plan for the recording at that place; see `plan_playback`."""
     with BagReader(path) as bag:
         options = ReplayOptions(path, modality, path, rgb_topic=rgb, x_topic=x)

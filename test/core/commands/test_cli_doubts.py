@@ -102,6 +102,47 @@ def test_data_check(data: Path, capsys: Captured) -> None:
     assert "odd: labels that look like black-and-white masks: 1" in said
 
 
+def frozen(root: Path, which: str) -> Path:
+    """Seven samples with the same image of one camera from the second on."""
+    for kind in ("rgb", "x", "labels"):
+        (root / kind).mkdir(parents=True)
+    for k in range(7):
+        noise = np.random.default_rng(1 if which == "rgb" and k else k)
+        write_png(root / f"rgb/{k}.png", noise.integers(0, 256, (48, 64, 3)).astype(np.uint8))
+        write_png(root / f"x/{k}.png", RAMP + (1 if which == "x" and k else k) % 7)
+        write_png(root / f"labels/{k}.png", np.eye(48, 64, dtype=np.uint8))
+    (root / "labels.yaml").write_text(
+        "classes:\n  - {name: ground, color: [0, 0, 0]}\n  - {name: crack, color: [220, 20, 60]}\n"
+    )
+    (root / "dataset.yaml").write_text("modality: thermal\nlabel_set: labels.yaml\n")
+    return root
+
+
+@pytest.mark.parametrize(("which", "what"), [("rgb", "RGB"), ("x", "thermal")])
+def test_a_frozen_camera(
+    tmp_path: Path, model: Path, capsys: Captured, which: str, what: str
+) -> None:
+    root = frozen(tmp_path / "data", which)
+    words = f"The {what} images repeat the one before to the last bit, as those of a frozen camera"
+    counted = "looks so (5 of 7 images looked at)."
+    common = ["--model", str(model), "--device", "cpu"]
+    pairs = ["--rgb", str(root / "rgb"), "--x", str(root / "x"), "--modality", "thermal"]
+    assert main(["segment", *pairs, *common, "--out", str(tmp_path / "out")]) == 0
+    said = flat(capsys.readouterr().err)
+    assert words in said
+    assert counted in said
+    assert main(["evaluate", str(root), *common]) == 0
+    assert counted in flat(capsys.readouterr().err)
+    assert main(["data", "check", str(root)]) == 1
+    said = flat(capsys.readouterr().out)
+    kind = "samples with the same RGB image as before" if what == "RGB" else "the same X as before"
+    assert f"{kind}: 5 {root / which / '5.png'}: {words}" in said
+    if which == "x":
+        files = sorted(map(str, (root / "x").iterdir()))
+        assert main(["encode", *files, "--modality", "thermal", "--out", str(tmp_path / "p")]) == 0
+        assert counted in flat(capsys.readouterr().err)
+
+
 def test_train(data: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(

@@ -112,7 +112,7 @@ def test_folders_pair_by_stem_and_name_the_rest(
         write_x(tmp_path / "x" / name)
     folders = ("--rgb", tmp_path / "rgb", "--x", tmp_path / "x", "--modality", "thermal")
     assert segment(model, tmp_path / "out", *folders) == 0
-    assert [n for n in names(tmp_path / "out") if "mask" in n] == ["a_mask.png", "b_mask.png"]
+    assert [n for n in names(tmp_path / "out") if "_mask" in n] == ["a_mask.png", "b_mask.png"]
     said = capsys.readouterr().err.splitlines()
     assert said == [
         f"1 unmatched in {tmp_path / 'rgb'} (left out): lonely",
@@ -131,12 +131,11 @@ def test_a_bad_file_among_good_ones_is_reported_and_the_rest_done(
     folders = ("--rgb", tmp_path / "rgb", "--x", tmp_path / "x", "--modality", "thermal")
     assert segment(model, tmp_path / "out", *folders) == 1
     captured = capsys.readouterr()
-    assert captured.err == (
-        f"segrgbx: skipped b: {tmp_path / 'rgb' / 'b.png'} cannot be decoded as an image; it is "
-        "truncated, damaged or of another format.\n"
-    )
+    assert captured.err.startswith(f"segrgbx: skipped b: {tmp_path / 'rgb' / 'b.png'} ")
+    assert "truncated" in captured.err
+    assert captured.err.count("\n") == 1
     assert "2 segmented, 1 skipped" in captured.out
-    assert len(names(tmp_path / "out")) == 6
+    assert len([n for n in names(tmp_path / "out") if n.endswith(".png")]) == 6
 
 
 def test_only_bad_files_is_a_mistake(model: str, tmp_path: Path, capsys: Captured) -> None:
@@ -281,7 +280,7 @@ def test_every_sensor_as_one_pair_and_in_folders(
     assert "X valid" in capsys.readouterr().out
     folders = ("--rgb", tmp_path / "rgb", "--x", tmp_path / "x", "--modality", modality, *scale)
     assert segment(knows_all, tmp_path / "many", *folders) == 0
-    assert [n for n in names(tmp_path / "many") if "mask" in n] == ["a_mask.png", "b_mask.png"]
+    assert [n for n in names(tmp_path / "many") if "_mask" in n] == ["a_mask.png", "b_mask.png"]
     for name in ("a_mask.png", "a_confidence.png"):
         np.testing.assert_array_equal(
             numbers_in(tmp_path / "one" / name), numbers_in(tmp_path / "many" / name)

@@ -7,7 +7,7 @@ import json
 import pytest
 from rich.console import Console
 
-from segrgbx_core.commands.info_table import print_table, table_as_json
+from segrgbx_core.commands.info import print_table, table_as_json
 from segrgbx_core.model import ModelConfig, ModelSummary, PartCost, SizeRow
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segrgbx_core.encoding import LightFieldSettings, encode
-from segrgbx_core.encoding.light_field.disparity import Slopes, slopes
-from segrgbx_core.encoding.light_field.planes import filled_by_surroundings
+from segrgbx_core.encoding.light_field.disparity import Slopes, Views, _differences, slopes
+from segrgbx_core.encoding.light_field.planes import _spread, filled_by_surroundings
 from segrgbx_core.encoding.light_field.views import from_views, related
 from segrgbx_core.errors import InputError
 from segrgbx_core.readings import LightFieldViews
@@ -210,3 +210,28 @@ def test_filling_keeps_what_is_sure_and_takes_the_rest_from_around() -> None:
 def test_bad_settings_are_refused_in_words(bad: dict[str, int], words: str) -> None:
     with pytest.raises(InputError, match=words):
         LightFieldSettings(**bad)
+
+
+def test_black_pixels_of_a_view_are_seen() -> None:
+    """Only what lies beyond the image's border is not; by hand, one column to the left."""
+    zeros = np.zeros((2, 4, 5), np.float32)
+    one = np.ones(1, np.float32)
+    views = Views(zeros[0] + 3, zeros[:1], one, one * 0)
+    ((_, left, inside),) = _differences(views, np.ones((4, 5), np.float32))
+    assert inside.tolist() == [[False, True, True, True, True]] * 4
+    assert left.tolist() == [[0, -3, -3, -3, -3]] * 4
+
+
+def test_an_even_disparity_is_spread_to_both_sides() -> None:
+    even = np.full((4, 5), 0.2, np.float32)
+    low, high = _spread(even, np.ones((4, 5), np.float32), 2.0)
+    assert (low, high) == pytest.approx((0.2 - 0.125, 0.2 + 0.125))
+
+
+def test_rows_that_are_set_are_not_estimated() -> None:
+    """One row of views: from two on is what an estimate looks for."""
+    noise = np.random.default_rng(2).integers(0, 256, (48, 3 * 48)).astype(np.uint8)
+    planes = encode("light_field", noise, LightFieldSettings(rows=1, columns=3, views="all"))
+    assert planes.data.shape == (3, 48, 48)
+    with pytest.raises(InputError, match="number of rows"):
+        encode("light_field", noise, LightFieldSettings(columns=3, views="all"))

@@ -155,6 +155,7 @@ def test_a_given_grid_is_taken_and_colours_become_brightness() -> None:
 @pytest.mark.parametrize(
     ("image", "rows", "words"),
     [
+        (np.full((1, 1), 9, np.uint8), None, "rows .* 1x1 pixels; .*rows"),
         (tiled(1, 1), None, "rows .* 48x40 pixels; .*rows"),
         (tiled(1, 3), None, "number of rows .* 144x40"),
         (tiled(3, 1), 3, "number of columns .* 48x120"),

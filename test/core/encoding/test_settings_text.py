@@ -82,6 +82,11 @@ def test_what_cannot_be_set_is_named(modality: str, text: str, words: str) -> No
         settings_from_text(modality, [text])
 
 
+def test_a_setting_given_twice_is_refused() -> None:
+    with pytest.raises(InputError, match=r"scale .*twice.* 'scale=2'"):
+        settings_from_text("thermal", ["scale=1", "offset=0", "scale=2"])
+
+
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_every_listed_default_can_be_given(modality: str) -> None:
     """The table of `segrgbx info --settings` shows values as --set takes them."""

@@ -204,3 +204,15 @@ def test_bad_settings_are_refused_in_words(bad: dict[str, float], words: str) ->
 def test_an_unknown_modality_is_refused_in_words() -> None:
     with pytest.raises(InputError, match=r"'sonar' is unknown; .*event, thermal"):
         encode("sonar", np.zeros((4, 4), np.uint8))
+
+
+@pytest.mark.parametrize("dead", [0, 65_535, 40_000])
+def test_a_dead_pixel_may_have_the_highest_reading(dead: int) -> None:
+    image = (28_000 + np.arange(48).reshape(6, 8) * 20).astype(np.uint16)
+    image[2, 3] = dead
+    planes = encode("thermal", image, ThermalSettings(dead_pixels=((2, 3),)))
+    assert not planes.valid[2, 3]
+    assert planes.valid.sum() == 47
+    image[2, 3] = image[2, 4]
+    same = encode("thermal", image, ThermalSettings(dead_pixels=((2, 3),)))
+    np.testing.assert_array_equal(planes.data[:2, same.valid], same.data[:2, same.valid])

@@ -104,6 +104,11 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("a.csv", b"x,y,p,t\n", "a text file"),
         ("a.raw", b"% evt 3.0\n" + bytes(100), "Prophesee RAW file: .*metavision_file_to_csv"),
         ("a.dat", b"% Data file containing CD events.\n", "Prophesee DAT file: .*expelliarmus"),
+        ("a.bag", b"#ROSBAG V2.0\n" + bytes(99), "a ROS 1 bag: convert it with rosbags-convert"),
+        ("a.db3", b"SQLite format 3\0" + bytes(99), "a ROS 2 recording: replay it"),
+        ("a.mcap", b"\x89MCAP0\r\n" + bytes(99), "a ROS 2 recording: replay it"),
+        ("a.parquet", b"PAR1" + bytes(99), "a Parquet file: .*pandas.read_parquet"),
+        ("a.bin", bytes(99), "not a whole .npz file: read its events with what wrote them"),
         ("a.aedat4", b"#!AER-DAT4.0\r\n" + bytes(99), "an AEDAT 4.0 file: .*package aedat"),
     ],
 )

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every YAML and JSON file of ours goes through one reader: what parsers let pass is refused."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from segrgbx_core.bounds import MOST_JSON_BYTES
+from segrgbx_core.bounds import LISTING_YAML, MOST_JSON_BYTES, SETTINGS_YAML
 from segrgbx_core.datasets.folder import read_manifest
 from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.files.yaml import read_json, read_yaml, yaml_text
@@ -48,7 +49,8 @@ def test_a_key_given_twice_in_json_is_refused(tmp_path: Path) -> None:
     [
         (b"a: [", "not readable YAML"),
         (b"\xff\xfe\xff", "not text in UTF-8"),
-        (b"[" * 5000, "more than 64 levels"),
+        (b"[" * 500, "more than 64 levels"),
+        (b"[" * 5000, "more than 64 levels|maximum nesting depth"),
         (b"a: 2024-13-01", "out of range"),
     ],
 )
@@ -142,3 +144,32 @@ def test_aliases_within_reason_are_read(tmp_path: Path) -> None:
     content = read_yaml(path, InputError)
     assert isinstance(content, dict)
     assert len(content["a2"]) == 10
+
+
+def test_a_dataset_says_the_condition_of_200_000_samples(tmp_path: Path) -> None:
+    lines = (f"  drive_{i:010}: {'night' if i % 3 else 'day'}\n" for i in range(200_000))
+    text = f"modality: thermal\nlabel_set: street\nconditions:\n{''.join(lines)}"
+    (tmp_path / "dataset.yaml").write_text(text, "utf-8")
+    conditions = read_manifest(tmp_path).conditions
+    assert conditions is not None
+    assert len(conditions) == 200_000
+    assert conditions["drive_0000199998"] == "day"
+    with pytest.raises(InputError, match=rf"bytes; expected at most {SETTINGS_YAML.bytes}"):
+        read_yaml(tmp_path / "dataset.yaml", InputError)
+
+
+def test_a_dataset_is_bounded_too(tmp_path: Path) -> None:
+    path = tmp_path / "dataset.yaml"
+    path.write_text("- 1\n" * (LISTING_YAML.values + 1), "utf-8")
+    with pytest.raises(InputError, match=f"more than {LISTING_YAML.values} values"):
+        read_yaml(path, InputError, LISTING_YAML)
+    path.write_text(f"a: &a [{'x, ' * 999}x]\nb: [{'*a, ' * 600}*a]\n", "utf-8")
+    with pytest.raises(InputError, match=r"line 2: more than 600000 values, aliases counted"):
+        read_yaml(path, InputError, LISTING_YAML)
+
+
+def test_the_collector_goes_on_after_a_refusal(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: [", "utf-8")
+    with pytest.raises(InputError):
+        read_yaml(tmp_path / "a.yaml", InputError)
+    assert gc.isenabled()

@@ -290,3 +290,21 @@ def test_a_pointer_of_git_lfs(tmp_path: Path) -> None:
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
     with pytest.raises(BagError, match=r"Git LFS pointer.*git lfs pull"):
         BagReader(path)
+
+
+def test_a_metadata_file_that_is_a_pointer(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "bag").parent
+    (bag / "metadata.yaml").write_text("version https://git-lfs.github.com/spec/v1\noid a\n")
+    with pytest.raises(BagError, match=r"metadata.yaml is a Git LFS pointer.*git lfs pull"):
+        BagReader(bag)
+
+
+def test_a_file_that_was_renamed_is_named_as_the_way_out(tmp_path: Path) -> None:
+    data = write_bag(tmp_path / "bag", "sqlite3")
+    bag = data.parent
+    data.rename(bag / "drive.db3")
+    with pytest.raises(BagError, match=rf"names {data.name}, .* there \(drive.db3\) itself, or"):
+        BagReader(bag)
+    (bag / "drive.db3").unlink()
+    with pytest.raises(BagError, match="copy the recording again, with all its files"):
+        BagReader(bag)

@@ -252,7 +252,7 @@ ALIASES = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         (f"{LISTED}[]", "names no data file"),
         (f"{LISTED}3", "a word or mapping where a list"),
         (f"{LISTED}['..', '']", "not in the folder"),
-        (f"{ALIASES}{LISTED}[*i]", "a list or mapping where a word is expected"),
+        (f"{ALIASES}{LISTED}[*i]", "not readable YAML"),
         (f"{LISTED}[bag.db3]\n  compression_mode: {{a: b}}", ""),
         (
             f"{LISTED.replace('[]', '[{message_count: 9e9, topic_metadata: {}}]')}[bag.db3]",

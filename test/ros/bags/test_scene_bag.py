@@ -13,6 +13,7 @@ from segrgbx_core.errors import BagError, OutputError
 from segrgbx_core.readings import Events, LightFieldViews
 from segrgbx_core.scenes import Drive, DriveSettings, RgbCapture, XCapture
 from segrgbx_core.tiles import tiled
+from segrgbx_ros.bags.making.truth import TRUTH_CONDITION
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.scenes import write_drive_bag
 from segrgbx_ros.events.packets import EventDecoder
@@ -52,7 +53,7 @@ def test_captures_come_back_as_they_were(tmp_path: Path, storage: str) -> None:
     by_topic: dict[str, list[Any]] = {}
     for m in messages:
         msg = deserialized(m.data, m.msgtype)
-        assert m.log_time_ns >= stamp_ns(msg.header)
+        assert m.topic == TRUTH_CONDITION or m.log_time_ns >= stamp_ns(msg.header)
         by_topic.setdefault(m.topic, []).append(msg)
     rgb = [c for c in captures if isinstance(c, RgbCapture)]
     x = [c for c in captures if isinstance(c, XCapture)]
@@ -66,6 +67,7 @@ def test_captures_come_back_as_they_were(tmp_path: Path, storage: str) -> None:
     stamps = [stamp_ns(m.header) for m in by_topic["/rgb/image_raw"]]
     truth = [stamp_ns(m.header) for m in by_topic["/ground_truth/mask"]]
     assert stamps == truth == [c.stamp_ns for c in rgb]
+    assert [m.data for m in by_topic[TRUTH_CONDITION]] == [c.condition for c in rgb]
     assert len(by_topic["/ground_truth/label_info"]) == 1
     assert len(by_topic["/thermal/camera_info"]) == len(x)
 

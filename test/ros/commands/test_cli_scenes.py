@@ -30,6 +30,7 @@ def test_a_bag_has_what_a_vehicle_would_record(tmp_path: Path) -> None:
         "/thermal/camera_info": 3,
         "/ground_truth/mask": 3,
         "/ground_truth/label_info": 1,
+        "/ground_truth/condition": 3,
     }
 
 

@@ -15,7 +15,6 @@ from segrgbx_ros.bags.cameras import transform_between
 from segrgbx_ros.events.packets import EventChunk, EventDecoder
 from segrgbx_ros.messages.clouds import CloudView, read_points
 from segrgbx_ros.messages.compressed_depth import decode_compressed_depth
-from segrgbx_ros.messages.guard import guarded_message
 from segrgbx_ros.messages.images import reading_from_message, rgb_from_message
 from segrgbx_ros.messages.readings import XDecoder
 from segrgbx_ros.messages.types import (
@@ -26,6 +25,7 @@ from segrgbx_ros.messages.types import (
     POINT_CLOUD,
     UnreadableMessageError,
     deserialized,
+    guarded_message,
     header,
     message,
 )

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 STEP_S = 0.02
+PERIOD_S = 0.1
+PATIENCE_S = 60.0
 START_NS = 1_700_000_000_000_000_000
 MS = 1_000_000
 
@@ -72,15 +74,26 @@ class Stage:
             self._publishers[topic] = self.driver.create_publisher(type(message), topic, qos)
         self._publishers[topic].publish(message)
 
-    def spin(self, seconds: float) -> None:
-        """Runs callbacks for this time."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            self._executor.spin_once(timeout_sec=STEP_S)
+    def feed_until(
+        self, done: Callable[[], bool], feed: Callable[[], None], period_s: float = PERIOD_S
+    ) -> bool:
+        """As spin_until, with a call of feed in every period, as a camera's timer."""
+        due = time.monotonic()
 
-    def spin_until(self, done: Callable[[], bool], seconds: float = 20.0) -> bool:
-        """Runs callbacks until the condition holds; returns whether it did in time."""
-        until = time.monotonic() + seconds
+        def fed() -> bool:
+            nonlocal due
+            if done():
+                return True
+            if time.monotonic() >= due:
+                feed()
+                due = time.monotonic() + period_s
+            return False
+
+        return self.spin_until(fed)
+
+    def spin_until(self, done: Callable[[], bool]) -> bool:
+        """Runs callbacks until the condition holds; returns whether it did within a minute."""
+        until = time.monotonic() + PATIENCE_S
         while not done():
             if time.monotonic() > until:
                 return False

@@ -99,6 +99,16 @@ def test_a_slow_model_says_what_this_computer_sustains() -> None:
     assert "set max_rate to 6.0" in finding.words
 
 
+def test_no_rate_is_advised_before_one_is_known() -> None:
+    first = OutputHealth("/segrgbx/mask", {"mask": 1}, [], 0.0)
+    assert said(new_superseded=12, new_segmented=1, pairs_hz=5.0, outputs=first) == []
+    # A mask in 12 s: none came in the last seconds, which is no reason to be silent.
+    rare = OutputHealth("/segrgbx/mask", {"mask": 1}, [], 1 / 12)
+    (finding,) = said(new_superseded=25, new_segmented=0, pairs_hz=5.0, outputs=rare)
+    assert "makes 0.083 masks a second of 5.0 pairs" in finding.words
+    assert "set max_rate to 0.083 or" in finding.words
+
+
 def test_lost_messages_are_counted_and_say_what_to_raise() -> None:
     (finding,) = said(inputs=[source("rgb", lost=90, lost_hz=9.0), source("x")])
     assert finding.level == "warn"
@@ -188,7 +198,11 @@ def test_zero_stamps_are_one_sentence() -> None:
     (finding,) = said(
         inputs=[source("rgb"), source("x", zero_stamps=50)], new_paired=0, new_without_x=50
     )
-    assert "had a stamp of zero" in finding.words
+    assert "50 messages on /x/image_raw had a stamp of zero" in finding.words
+    assert "make the driver stamp its images" in finding.words
+    both = [source("rgb", zero_stamps=40), source("x", zero_stamps=50)]
+    (finding,) = said(inputs=both, new_paired=0, new_without_x=50)
+    assert "40 messages on /rgb/image_raw and 50 messages on /x/image_raw had" in finding.words
 
 
 def test_a_computer_too_slow_for_the_events_is_no_clock_offset() -> None:
@@ -276,6 +290,15 @@ def test_rate_and_percentiles() -> None:
     now[0] += 6.0
     assert rate.hz() == 0.0
     assert rate.since_last_s() == pytest.approx(6.0)
+    slow = Rate(lambda: now[0])
+    slow.mark()
+    now[0] += 8.0
+    assert slow.hz() == 0.0
+    slow.mark()
+    now[0] += 16.0
+    assert slow.hz() == pytest.approx(1 / 8)
+    now[0] += 1.0
+    assert slow.hz() == 0.0
     recent = Recent()
     assert recent.spread() is None
     for value in (*range(101), float("nan")):

@@ -4,6 +4,9 @@
 import importlib
 import re
 import sys
+import time
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,17 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from live_stage import MS, START_NS, Stage, rgb_message, stage, write_tiny_model, x_message
+from live_stage import (
+    MS,
+    PATIENCE_S,
+    START_NS,
+    STEP_S,
+    Stage,
+    rgb_message,
+    stage,
+    write_tiny_model,
+    x_message,
+)
 
 pytestmark = pytest.mark.ros
 
@@ -51,16 +64,16 @@ def test_the_documented_node_of_ones_own_segments(
         name: driver.create_publisher(type(message), f"{name}/image_raw", 1)
         for name, message in messages.items()
     }
-    for _ in range(500):
-        if all(publisher.get_subscription_count() for publisher in publishers.values()):
-            break
-        executor.spin_once(timeout_sec=0.02)
+
+    def spin_until(done: Callable[[], bool]) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while not done() and time.monotonic() < until:
+            executor.spin_once(timeout_sec=STEP_S)
+
+    spin_until(lambda: all(p.get_subscription_count() for p in publishers.values()))
     for name, message in messages.items():
         publishers[name].publish(message)
-    for _ in range(500):
-        if own.pipeline.segmented:
-            break
-        executor.spin_once(timeout_sec=0.02)
+    spin_until(lambda: own.pipeline.segmented > 0)
     assert own.pipeline.segmented == 1, own.pipeline.refusals
     assert "% road, with thermal" in capfd.readouterr().err
     executor.shutdown()
@@ -129,16 +142,19 @@ class Reconstruction:
         self._sync.registerCallback(lambda *messages: self.taken.append(messages))
 
 
-def play(played: Stage, frames: int) -> None:
+def play_until(played: Stage, done: Callable[[], bool]) -> bool:
     from sensor_msgs.msg import CameraInfo
 
     info = CameraInfo(height=48, width=64, k=[50.0, 0, 31.5, 0, 50.0, 23.5, 0, 0, 1.0])
-    for number in range(frames):
-        stamp = START_NS + number * 100 * MS
+    numbers = count()
+
+    def feed() -> None:
+        stamp = START_NS + next(numbers) * 100 * MS
         played.publish("rgb/camera_info", info)
         played.publish("x/image_raw", x_message(stamp + 7 * MS))
         played.publish("rgb/image_raw", rgb_message(stamp))
-        played.spin(0.1)
+
+    return played.feed_until(done, feed)
 
 
 def open_topics(played: Stage) -> None:
@@ -159,8 +175,7 @@ def test_costmap_layer(model: str) -> None:
         played.ready()
         assert played.spin_until(lambda: bool(layer.names)), "no labels before the first mask"
         assert layer.names == dict(enumerate(played.node.model.segmenter.label_set.names))
-        play(played, 20)
-        assert played.spin_until(lambda: len(layer.seen) > 5)
+        assert play_until(played, lambda: len(layer.seen) > 5)
         assert layer.masks_before_labels == 0
     assert all(name in layer.names.values() and 0 < share <= 1 for name, share in layer.seen)
 
@@ -170,8 +185,7 @@ def test_reconstruction_by_exact_stamps(model: str) -> None:
         taker = Reconstruction(played.driver)
         open_topics(played)
         played.ready()
-        play(played, 20)
-        assert played.spin_until(lambda: len(taker.taken) > 5), played.node.run.dropped()
+        assert play_until(played, lambda: len(taker.taken) > 5), played.node.run.dropped()
     for rgb, mask, info in taker.taken:
         assert rgb.header == mask.header == info.header
         assert (mask.width, mask.height) == (rgb.width, rgb.height) == (info.width, info.height)

@@ -2,8 +2,10 @@
 """The live node on a genuine rclpy: inputs, outputs and messages to the user."""
 
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,16 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from live_stage import MS, START_NS, Stage, rgb_message, stage, write_tiny_model, x_message
+from live_stage import (
+    MS,
+    PATIENCE_S,
+    START_NS,
+    Stage,
+    rgb_message,
+    stage,
+    write_tiny_model,
+    x_message,
+)
 
 pytestmark = pytest.mark.ros
 
@@ -84,12 +95,13 @@ def test_camera_info_bears_the_masks_header(model: str) -> None:
         info = CameraInfo(height=48, width=64, k=[50.0, 0, 31.5, 0, 50.0, 23.5, 0, 0, 1.0])
         played.publish("rgb/camera_info", info)
         played.connect("rgb/camera_info")
-        for number in range(50):
+        numbers = count()
+
+        def feed() -> None:
             played.publish("rgb/camera_info", info)
-            send_pair(played, START_NS + number * 33 * MS)
-            played.spin(0.05)
-            if played.heard["camera_info"]:
-                break
+            send_pair(played, START_NS + next(numbers) * 33 * MS)
+
+        assert played.feed_until(lambda: bool(played.heard["camera_info"]), feed)
     sent = played.heard["camera_info"][0]
     assert sent.header in [m.header for m in played.heard["mask"]]
     assert sent.k[0] == 50.0
@@ -266,9 +278,7 @@ def test_missing_x(model: str, policy: str) -> None:
         assert played.spin_until(lambda: len(played.heard["status"]) == 1)
         played.publish("rgb/image_raw", rgb_message(START_NS + 200 * MS))
         if policy == "drop":
-            assert played.spin_until(
-                lambda: played.node.run.dropped() == {"rgb_without_x": 1}, 5.0
-            ), played.node.run.dropped()
+            assert played.spin_until(lambda: played.node.run.dropped() == {"rgb_without_x": 1})
             assert len(played.heard["status"]) == 1
             return
         assert played.spin_until(lambda: len(played.heard["status"]) == 2)
@@ -291,7 +301,7 @@ def test_hold_last_has_a_limit(model: str) -> None:
         send_pair(played, START_NS)
         assert played.spin_until(lambda: len(played.heard["status"]) == 1)
         played.publish("rgb/image_raw", rgb_message(START_NS + 200 * MS))
-        assert played.spin_until(lambda: played.node.run.dropped() == {"rgb_without_x": 1}, 5.0)
+        assert played.spin_until(lambda: played.node.run.dropped() == {"rgb_without_x": 1})
 
 
 def test_time_jump_backward_resets_without_a_stall(model: str) -> None:
@@ -333,14 +343,18 @@ def test_every_frame_is_accounted_for(model: str) -> None:
     with stage(model=model, sync__x_timeout=0.05) as played:
         introduce(played, "mask")
         run = played.node.run
-        for number in range(40):
+        numbers = count()
+
+        def feed() -> None:
+            number = next(numbers)
             stamp = START_NS + number * 10 * MS
             if number % 4:
                 played.publish("x/image_raw", x_message(stamp + 3 * MS))
             played.publish("rgb/image_raw", rgb_message(stamp))
-            played.spin(0.01)
+
+        assert played.feed_until(lambda: run.inputs[0].count >= 40, feed, 0.01)
         played.publish("rgb/image_raw", rgb_message(0))
-        played.spin(0.3)
+        assert played.spin_until(lambda: "invalid_rgb_stamp" in run.dropped())
         assert played.spin_until(lambda: run.worker.pending == 0)
         dropped = run.dropped()
         assert run.matching.counts.rgb_in == run.inputs[0].count
@@ -355,10 +369,12 @@ def test_two_namespaces_on_one_model(model: str) -> None:
             introduce(played, "mask")
         send_pair(left, START_NS)
         assert left.spin_until(lambda: bool(left.heard["mask"]))
-        right.spin(0.3)
-        assert right.heard["mask"] == []
         send_pair(right, START_NS + MS)
         assert right.spin_until(lambda: bool(right.heard["mask"]))
+        assert [stamps(played.heard["mask"]) for played in (left, right)] == [
+            [START_NS],
+            [START_NS + MS],
+        ]
         assert left.node.get_fully_qualified_name() == "/left/segrgbx"
 
 
@@ -414,40 +430,38 @@ def test_enable_service(model: str) -> None:
 
 
 def test_newest_wins_under_overload(model: str) -> None:
-    """The model takes 60 ms and images arrive every 20 ms.
-
-    The worker starts with the newest pair, or with the previous one if another arrives at that
-    moment.
-    """
-    import time
-
+    """While a pair is with the model, four others come; the last of them is next."""
     with stage(model=model) as played:
         introduce(played, "status")
         run = played.node.run
-        process = run.pipeline.process
-        submit = run.worker.submit
+        process, submit = run.pipeline.process, run.worker.submit
         handed_over: list[int] = []
-        newer: list[int] = []
+        taken: list[int] = []
+        finished = threading.Semaphore(0)
 
         def note(job: Any) -> None:
             handed_over.append(job.pair.rgb_stamp_ns)
             submit(job)
 
-        def slowly(pair: Any) -> Any:
-            newer.append(sum(stamp > pair.rgb_stamp_ns for stamp in list(handed_over)))
-            time.sleep(0.06)
+        def when_told(pair: Any) -> Any:
+            taken.append(pair.rgb_stamp_ns)
+            assert finished.acquire(timeout=PATIENCE_S)
             return process(pair)
 
-        run.worker.submit, run.pipeline.process = note, slowly
-        clock = played.node.get_clock()
-        for _ in range(60):
-            now = clock.now().nanoseconds
-            send_pair(played, now)
-            played.spin(0.02)
-        played.spin_until(lambda: run.worker.pending == 0)
-        played.spin(0.2)
-        status = played.heard["status"]
-        assert 5 < len(status) < 45
-        assert max(newer) <= 1
-        assert run.dropped()["superseded"] > 5
-        assert stamps(status) == sorted(stamps(status))
+        run.worker.submit, run.pipeline.process = note, when_told
+
+        def send(number: int) -> int:
+            stamp = START_NS + number * 100 * MS
+            send_pair(played, stamp)
+            assert played.spin_until(lambda: handed_over[-1:] == [stamp])
+            return stamp
+
+        expected = [send(0)]
+        for round_number in range(5):
+            assert played.spin_until(lambda: taken == expected)
+            expected.append([send(4 * round_number + k) for k in (1, 2, 3, 4)][-1])
+            finished.release()
+        finished.release()
+        assert played.spin_until(lambda: len(played.heard["status"]) == len(expected))
+        assert stamps(played.heard["status"]) == expected
+        assert run.dropped() == {"superseded": 15}

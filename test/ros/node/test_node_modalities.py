@@ -3,6 +3,7 @@
 
 import importlib.util
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,16 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from live_stage import MS, START_NS, Stage, rgb_message, sixteen_bits, stage, write_tiny_model
+from live_stage import (
+    MS,
+    PATIENCE_S,
+    START_NS,
+    Stage,
+    rgb_message,
+    sixteen_bits,
+    stage,
+    write_tiny_model,
+)
 
 from segrgbx_core.modality import MODALITIES
 
@@ -117,7 +127,7 @@ def test_events_up_to_the_rgb_stamp(model: str) -> None:
             message = packet(START_NS + number * 10 * MS, 10 * MS, rng)
             message.seq = number + 1
             played.publish("x/events", message)
-            played.spin(0.01)
+        assert played.spin_until(lambda: played.node.run.inputs[1].count == 12)
         played.publish("rgb/image_raw", rgb_message(START_NS + 100 * MS))
         check_mask(played, "event")
         assert stamps_of(played) == [START_NS + 100 * MS]
@@ -127,17 +137,21 @@ def test_events_up_to_the_rgb_stamp(model: str) -> None:
 @needs_events
 def test_packets_that_came_faster_than_they_are_decoded_are_given_up(model: str) -> None:
     from event_camera_msgs.msg import EventPacket
+    from rclpy.duration import Duration
+    from rclpy.qos import QoSReliabilityPolicy
 
     rng = np.random.default_rng(1)
     with stage(model=model, modality="event") as played:
         begin(played, "x/events", EventPacket)
         source = played.node.run.inputs[1]
+        asked = source._subscriber.sub.qos_profile.reliability
+        assert asked == QoSReliabilityPolicy.RELIABLE
         # Half a second of packets waits, as after a starved moment.
         waiting = [packet(START_NS + number * 10 * MS, 10 * MS, rng) for number in range(50)]
         source._timer.cancel()
         for message in waiting:
             played.publish("x/events", message)
-        played.spin(1.0)
+        assert played._publishers["x/events"].wait_for_all_acked(Duration(seconds=PATIENCE_S))
         source._take()
         assert source.given_up == 24
         assert source.count == 26
@@ -245,13 +259,14 @@ def test_hha_waits_for_the_depth_cameras_calibration_then_works(model: str) -> N
         played.publish("x/camera_info", camera_info())
         played.connect("x/camera_info")
         played.publish("x/camera_info", camera_info())
-        for number in range(1, 40):
-            stamp = START_NS + number * 100_000_000
+        numbers = count(1)
+
+        def feed() -> None:
+            stamp = START_NS + next(numbers) * 100 * MS
             played.publish("x/image_raw", image(depth_scene(), "16UC1", stamp))
             played.publish("rgb/image_raw", rgb_message(stamp))
-            played.spin(0.05)
-            if played.heard["mask"]:
-                break
+
+        assert played.feed_until(lambda: bool(played.heard["mask"]), feed)
         check_mask(played, "depth")
 
 
@@ -275,15 +290,16 @@ def test_reprojection_waits_for_calibration_and_tf_then_works(model: str) -> Non
         played.publish("/tf_static", TFMessage(transforms=[link]), latched)
         x_info = camera_info()
         x_info.header.frame_id = "x_frame"
-        for number in range(40):
+        numbers = count(1)
+
+        def feed() -> None:
             played.publish("rgb/camera_info", camera_info())
             played.publish("x/camera_info", x_info)
-            stamp = START_NS + (number + 1) * 100 * MS
+            stamp = START_NS + next(numbers) * 100 * MS
             played.publish("x/image_raw", image(depth_scene(), "16UC1", stamp))
             played.publish("rgb/image_raw", rgb_message(stamp))
-            played.spin(0.1)
-            if played.heard["status"]:
-                break
+
+        assert played.feed_until(lambda: bool(played.heard["status"]), feed)
         check_mask(played, "depth")
 
 

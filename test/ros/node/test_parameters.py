@@ -2,7 +2,7 @@
 """The node's parameters: specification, dataclass, documentation and shipped files agree."""
 
 from dataclasses import fields
-from math import inf, nan
+from math import inf, isfinite, isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.modality import MODALITIES
 from segrgbx_core.sensor import check_sensor
 from segrgbx_ros.messages.sensors import SENSORS
+from segrgbx_ros.node.parameters import sensor
+from segrgbx_ros.node.parameters.parameter_spec import Parameter, Value
 from segrgbx_ros.node.parameters.parameters import (
     PARAMETERS,
     NodeSettings,
     attribute,
-    parameter_table,
     settings_from,
 )
 from segrgbx_ros.node.parameters.sensor import sensor_settings
@@ -35,11 +36,41 @@ def test_every_field_is_a_parameter_of_its_name_and_default() -> None:
         assert spec.text[-1] not in ".;"
 
 
+def parameter_table() -> str:
+    lines = [
+        "| parameter | type | default | accepts | when | meaning |",
+        "|---|---|---|---|---|---|",
+    ]
+    for spec in PARAMETERS.values():
+        lines.append(
+            f"| `{spec.name}` | {spec.kind} | {_shown(spec.default)} | {_accepts(spec)} "
+            f"| {spec.when} | {spec.text} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(f"{v:g}" for v in value) + "]"
+    if isinstance(value, float):
+        return "NaN" if isnan(value) else f"{value!r}"
+    return str(value) or '""'
+
+
+def _accepts(spec: Parameter) -> str:
+    if spec.choices:
+        return spec.choice_words
+    if isfinite(spec.low):
+        return spec.range_words
+    return spec.unit
+
+
 def test_the_documentation_holds_the_table(repository: Path) -> None:
     text = (repository / "docs" / "node.md").read_text("utf-8")
     assert parameter_table() in text, (
-        "docs/node.md has an old table; put in what parameter_table() of "
-        "segrgbx_ros.node.parameters.parameters gives"
+        f"docs/node.md has an old table; put in this one:\n{parameter_table()}"
     )
 
 
@@ -81,8 +112,7 @@ def test_not_set_is_not_a_number() -> None:
 
 
 def encoding_settings(told: dict[str, object]) -> Any:
-    settings = settings_from(told)
-    return check_sensor(settings.modality, sensor_settings(settings))
+    return sensor.encoding_settings(settings_from(told))
 
 
 def test_parameters_reach_the_encoding() -> None:
@@ -118,6 +148,16 @@ def test_incomplete_event_windows_are_taken_where_told() -> None:
 def test_a_parameter_of_another_modality_is_refused() -> None:
     with pytest.raises(InputError, match=r"x\.scale is 2\.0, but modality 'polarization'"):
         encoding_settings({"modality": "polarization", "x.scale": 2.0})
+
+
+def test_settings_left_from_another_modality_are_named() -> None:
+    left = {"modality": "depth", "x.settings": "unit=raw"}
+    with pytest.raises(InputError, match=r"Parameter x.settings is 'unit=raw': Depth unit 'raw'"):
+        encoding_settings(left)
+    sound = {**left, "x.settings": "unit=mm", "x.clip_min": -1.0, "x.clip_max": 5.0}
+    with pytest.raises(InputError, match=r"near_m is -1\.0") as refused:
+        encoding_settings(sound)
+    assert "x.settings" not in str(refused.value)
 
 
 def test_named_parameters_exist() -> None:

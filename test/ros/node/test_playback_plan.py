@@ -14,7 +14,7 @@ from segrgbx_ros.bags.scenes import write_drive_bag
 from segrgbx_ros.bags.writer import BagWriter
 from segrgbx_ros.messages.images import image_message
 from segrgbx_ros.messages.types import COMPRESSED_IMAGE, FFMPEG_PACKET, IMAGE, header, message
-from segrgbx_ros.node.playback.plan import PlaybackPlan, planned
+from segrgbx_ros.node.playback.plan import PlaybackPlan, playback_of
 
 START = 1_700_000_000_000_000_000
 
@@ -22,7 +22,7 @@ START = 1_700_000_000_000_000_000
 def drive(folder: Path, modality: str) -> PlaybackPlan:
     settings = DriveSettings(modality=modality, seconds=0.5, rate_hz=10.0, width=64, height=48)
     write_drive_bag(Drive(settings), folder / "drive")
-    return planned(folder / "drive", modality, None, None)
+    return playback_of(folder / "drive", modality, None, None)
 
 
 def recording(path: Path, topics: dict[str, Any]) -> Path:
@@ -71,7 +71,7 @@ def test_compressed_topics_get_the_names_that_the_node_asks_for(tmp_path: Path) 
         tmp_path / "bag",
         {"/cam/color": compressed("jpeg"), "/heat/image_raw/compressed": compressed("png")},
     )
-    plan = planned(bag, "thermal", "/cam/color", "/heat/image_raw/compressed")
+    plan = playback_of(bag, "thermal", "/cam/color", "/heat/image_raw/compressed")
     assert (plan.rgb, plan.x) == ("/cam/color/compressed", "/heat/image_raw/compressed")
     assert plan.parameters == {"rgb_transport": "compressed", "x_transport": "compressed"}
     assert [(t.recorded, t.msgtype) for t in plan.topics] == [
@@ -85,9 +85,9 @@ def test_static_transforms_are_played_latched(tmp_path: Path) -> None:
     transforms = message(TF_TYPE, transforms=[])
     topics = {"/tf_static": transforms, "/rgb/image_raw": image("rgb8", 4, 6, 3)}
     bag = recording(tmp_path / "bag", {**topics, "/thermal/image_raw": image("mono16", 4, 6)})
-    played = {t.played: t.latched for t in planned(bag, "thermal", None, None).topics}
+    played = {t.played: t.latched for t in playback_of(bag, "thermal", None, None).topics}
     assert played == {"/tf_static": True, "/rgb/image_raw": False, "/thermal/image_raw": False}
-    assert IMAGE in {t.msgtype for t in planned(bag, "thermal", None, None).topics}
+    assert IMAGE in {t.msgtype for t in playback_of(bag, "thermal", None, None).topics}
 
 
 def test_video_is_refused(tmp_path: Path) -> None:
@@ -98,4 +98,4 @@ def test_video_is_refused(tmp_path: Path) -> None:
     topics = {"/rgb/image_raw/ffmpeg": packet, "/thermal/image_raw": image("mono16", 4, 6)}
     bag = recording(tmp_path / "bag", topics)
     with pytest.raises(SegRgbxError, match=r"is video .* live:=false"):
-        planned(bag, "thermal", "/rgb/image_raw/ffmpeg", None)
+        playback_of(bag, "thermal", "/rgb/image_raw/ffmpeg", None)

@@ -243,7 +243,7 @@ def test_without_a_timeout_an_image_waits_for_the_end() -> None:
     assert recorded.pending == 1
     recorded.matching.flush()
     assert recorded.rgb_ms == [0, 5000]
-    assert recorded.matches[1].x_reason == "no thermal reading within 30 ms of this RGB image"
+    assert "thermal reading within 30 ms" in (recorded.matches[1].x_reason or "")
     assert recorded.matching.rgb_dropped == {}
     assert not recorded.matching._arrived_ns
 

@@ -252,3 +252,9 @@ def test_equals_brute_force_where_nearest_is_unambiguous(
         if d <= 12
     ]
     assert [(p.rgb, p.x) for p in pairs] == expected
+
+
+def test_rgb_alone_keeps_its_own_stamp() -> None:
+    pairing: Pairing[str, str] = Pairing(PairingSettings(policy="rgb_only"))
+    assert pairing.add_rgb(START + 7, "image") == [Pair(START + 7, "image", None, None)]
+    assert pairing.counts.paired == 1

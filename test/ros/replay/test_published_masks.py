@@ -17,6 +17,7 @@ from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.scenes import write_drive_bag
 from segrgbx_ros.bags.writer import BagWriter
+from segrgbx_ros.cli import main
 from segrgbx_ros.messages.types import STATUS, deserialized
 from segrgbx_ros.pairing.matching import SyncSettings
 from segrgbx_ros.replay.options import ReplayOptions
@@ -199,3 +200,15 @@ def test_masks_of_another_model_or_sensor(
         PublishedMasks(result, segmenter.card, fewer, "thermal")
     with pytest.raises(SegRgbxError, match="leave out --resume"):
         scored(offline, tmp_path / "out", segmenter, resume=True)
+
+
+def test_one_recording_as_it_is(
+    tmp_path: Path, offline: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = ["--modality", "thermal", "--masks", str(offline / "offline" / "result")]
+    out = ["--out", str(tmp_path / "out")]
+    bag = str(offline / "bag")
+    for arguments in ([bag, bag, *told], [bag, *told, "--scenario", "dropped"]):
+        assert main(["replay", *arguments, *out]) == 2
+        assert "are of one recording as it is" in capsys.readouterr().err.replace("\n", " ")
+    assert not (tmp_path / "out").exists()

@@ -14,6 +14,7 @@ import pytest
 from segrgbx_core import Segmenter
 from segrgbx_core.files.images import read_rgb
 from segrgbx_core.labels.label_set import LabelClass, LabelSet, load_label_set
+from segrgbx_core.report.layers import layer_files, read_layers
 from segrgbx_core.scenes import Drive, DriveSettings, PinholeCamera, RgbCapture
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.scenes import camera_info, write_drive_bag
@@ -117,7 +118,7 @@ def test_a_drive_from_end_to_end(tmp_path: Path, segmenter: Segmenter) -> None:
 
     names = [f"{k:06d}.png" for k in range(frames.segmented)]
     assert sorted(p.name for p in (out / "overlays").iterdir()) == names
-    assert sorted(p.name for p in (out / "panels").iterdir()) == names
+    assert list(layer_files(out)) == list(range(frames.segmented))
     assert read_rgb(out / "overlays" / names[0]).shape == (48, 64, 3)
 
 
@@ -217,7 +218,8 @@ def test_rgb_alone(tmp_path: Path, segmenter: Segmenter) -> None:
     assert (summary.frames.x_in, summary.frames.segmented) == (0, 2)
     assert summary.topics.x is None
     assert summary.skew_ms is None
-    assert (tmp_path / "out" / "panels" / "000001.png").is_file()
+    layers = dict(read_layers(layer_files(tmp_path / "out")))
+    assert [layers[index].x for index in (0, 1)] == [None, None]
 
 
 def test_time_offset_joins_clocks_that_are_apart(tmp_path: Path, segmenter: Segmenter) -> None:
@@ -237,13 +239,6 @@ def test_max_frames(tmp_path: Path, segmenter: Segmenter) -> None:
     summary = replay(options, segmenter=segmenter)
     assert summary.frames.segmented == len(masks(tmp_path / "out")) == 3
     assert summary.complete
-
-
-def test_panels_are_few_and_evenly_spaced(tmp_path: Path, segmenter: Segmenter) -> None:
-    bag = write_bag(tmp_path / "bag", stream(26))
-    replay(ReplayOptions(bag, "thermal", tmp_path / "out"), segmenter=segmenter)
-    panels = sorted(int(p.stem) for p in (tmp_path / "out" / "panels").iterdir())
-    assert panels == list(range(0, 26, 3))
 
 
 def test_truth_logged_later_still_counts(tmp_path: Path, segmenter: Segmenter) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What looks wrong in a recording is said by replay, page, inspect and node in one sentence."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from segrgbx_ros.replay.summary import ReplaySummary
 START = 1_700_000_000_000_000_000
 RGB, X = "/rgb/image_raw", "/thermal/image_raw"
 Pixels = npt.NDArray[np.generic]
+Moving = Callable[[int], int]
 Y_AT, X_AT = np.mgrid[:48, :64]
 COLOUR = np.dstack([X_AT * 3 + 20, 230 - Y_AT * 4, X_AT + Y_AT]).astype(np.uint8)
 WARM = (X_AT * 50 + Y_AT * 17 + 28_000).astype(np.uint16)
@@ -43,15 +45,19 @@ def recorded(
     x: Pixels = WARM,
     encodings: tuple[str, str] = ("rgb8", "mono16"),
     late_ns: int = 0,
+    moving: tuple[Moving, Moving] = (lambda _: 0, lambda _: 0),
+    images: int = 3,
 ) -> Path:
     with BagWriter(path) as bag:
         for topic in (RGB, X):
             bag.add_topic(topic, IMAGE)
-        for k in range(3):
+        for k in range(images):
             head = header(START + k * 100_000_000, "camera")
-            for topic, pixels, encoding in zip((RGB, X), (rgb, x), encodings, strict=True):
+            each = zip((RGB, X), (rgb, x), encodings, moving, strict=True)
+            for topic, pixels, encoding, moved in each:
                 log = START + k * 100_000_000 + late_ns
-                bag.write(topic, log, image_message(pixels, encoding, head))
+                seen = np.roll(pixels, moved(k), axis=1)
+                bag.write(topic, log, image_message(seen, encoding, head))
     return path
 
 
@@ -167,6 +173,41 @@ def test_a_clock_far_from_the_recorders(tmp_path: Path, segmenter: Segmenter) ->
     notes = replayed(bag, segmenter).notes
     assert len(notes) == 2
     assert notes[0].startswith(f"Stamps on {RGB} are 3 days behind the recorder's clock; ")
+
+
+def test_the_clock_in_the_words_of_inspect(tmp_path: Path, segmenter: Segmenter) -> None:
+    bag = recorded(tmp_path / "bag", late_ns=-40_000_000)
+    notes = replayed(bag, segmenter).notes
+    assert notes[0].startswith(f"Stamps on {RGB} are 0.040 s ahead of the recorder's clock; ")
+    with BagReader(bag) as reader:
+        assert set(notes) == {said.split(": ", 1)[1] for said in inspect(reader).problems}
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["RGB", "X"])
+def test_a_frozen_camera_in_the_words_of_every_mode(
+    tmp_path: Path, segmenter: Segmenter, which: int
+) -> None:
+    """The second image and all after it are the same of one camera."""
+    moving: list[Moving] = [lambda k: k, lambda k: k]
+    moving[which] = lambda k: min(k, 1)
+    bag = recorded(tmp_path / "bag", moving=(moving[0], moving[1]), images=8)
+    (said,) = replayed(bag, segmenter).notes
+    what = ("RGB", "thermal")[which]
+    assert said.startswith(f"The {what} images repeat the one before to the last bit, as those of")
+    assert said.endswith("(6 of 8 images looked at).")
+    with BagReader(bag) as reader:
+        (problem,) = inspect(reader).problems
+    assert problem == f"{(RGB, X)[which]}: {said}"
+    pipeline, words = Pipeline(segmenter, "thermal", RGB, X, look_every=30), []
+    for k in range(8):
+        head = header(START + k * 100_000_000, "camera")
+        rgb = image_message(np.roll(COLOUR, moving[0](k), axis=1), "rgb8", head)
+        x = image_message(np.roll(WARM, moving[1](k), axis=1), "mono16", head)
+        pipeline.process(Pair(START + k, rgb, START + k, x))
+        words.append(" ".join(pipeline.doubted_now()))
+    assert words[:5] == [""] * 5
+    assert [each.removesuffix(".") in said for each in words[5:]] == [True] * 3
+    assert all(words[5:])
 
 
 def test_an_unknown_encoding_is_refused_before_anything_is_read(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole replays of all five sensors with a small untrained model for all of them."""
 
+import base64
 import re
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -12,10 +14,10 @@ import torch
 
 from segrgbx_core import Segmenter, build_model
 from segrgbx_core.errors import InputError, ModelError, SegRgbxError
-from segrgbx_core.files.images import read_rgb
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.labels.union import load_membership
 from segrgbx_core.modality import MODALITIES
+from segrgbx_core.report.layers import layer_files, read_layers
 from segrgbx_core.scenes import Drive, DriveSettings, PinholeCamera
 from segrgbx_core.sensor import CameraFiles, SensorSettings
 from segrgbx_core.weights.card import ModelCard
@@ -107,7 +109,9 @@ def test_every_sensor_from_bag_to_report(
         status = [deserialized(m.data, m.msgtype) for m in result.messages(["/segrgbx/status"])]
     assert {m.modality for m in status} == {modality}
     assert status[-1].x_used
-    assert len(list((tmp_path / "panels").iterdir())) == sum(m.x_used for m in status) >= 3
+    layers = dict(read_layers(layer_files(tmp_path)))
+    assert [layers[index].x is not None for index in layers] == [m.x_used for m in status]
+    assert sum(m.x_used for m in status) >= 3
     said = write_report(tmp_path).read_text()
     assert f"RGB with {modality.replace('_', ' ')}" in said
     assert ("RGB whose window of events leaves no valid pixel" in said) == bool(unusable)
@@ -241,9 +245,9 @@ def test_a_cloud_is_seen_from_the_rgb_camera(tmp_path: Path, segmenter: Segmente
     assert summary.frames.segmented == 2
     assert summary.topics.x == "/lidar/points"
     assert summary.notes == [] or "RGB alone" not in summary.notes[0]
-    panel = read_rgb(tmp_path / "out" / "panels" / "000000.png")
-    tile = panel[60:200, 360:620].reshape(-1, 3).astype(int)
-    assert (np.ptp(tile, axis=1) > 60).mean() > 0.9
+    [_, (_, layers)] = read_layers(layer_files(tmp_path / "out"))
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(layers.x or ""), np.uint8), 1)
+    assert (np.ptp(shown[4:44, 4:60].reshape(-1, 3).astype(int), axis=1) > 60).mean() > 0.9
 
 
 def test_a_cloud_without_its_place_is_refused(tmp_path: Path, segmenter: Segmenter) -> None:

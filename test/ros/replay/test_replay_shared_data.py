@@ -12,6 +12,7 @@ from segrgbx_core.files.images import read_rgb, read_rgbx
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.readings import ImageReading
+from segrgbx_core.report.layers import layer_files
 from segrgbx_core.sensor import SensorSettings
 from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.store import LoadedModel
@@ -89,4 +90,4 @@ def test_replay_of_real_pairs(tmp_path: Path, recording: Path, pairs: list[Path]
         rgb, thermal = read_rgbx(file)
         overlay = read_rgb(tmp_path / "out" / "overlays" / f"{k:06d}.png")
         assert np.array_equal(overlay, segmenter(rgb, thermal, "thermal").overlay(rgb))
-    assert len(list((tmp_path / "out" / "panels").iterdir())) == PAIRS
+    assert len(layer_files(tmp_path / "out")) == PAIRS

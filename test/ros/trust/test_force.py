@@ -50,13 +50,14 @@ def test_a_recording_in_the_output_folder_is_kept(
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["result", "overlays", "panels"])
+@pytest.mark.parametrize("name", ["result", "overlays", "masks", "page"])
 def test_folders_that_are_links_are_refused_before_anything_is_removed(
     small_drive: Path, replay: Callable[..., int], tmp_path: Path, capsys: Captured, name: str
 ) -> None:
     out = tmp_path / "out"
     assert replay(small_drive, out) == 0
     capsys.readouterr()
+    (out / name).mkdir(exist_ok=True)
     shutil.move(out / name, tmp_path / "elsewhere")
     (out / name).symlink_to(tmp_path / "elsewhere")
     before = contents(tmp_path)
@@ -81,14 +82,14 @@ def test_what_is_not_ours_in_plain_folders_stays(
     small_drive: Path, replay: Callable[..., int], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    for name in ("notes.txt", "overlays/mine.png", "overlays/1.png", "panels/x/000000.png"):
+    for name in ("notes.txt", "overlays/mine.png", "overlays/1.png", "page/x/000000.json"):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text("mine")
     assert replay(small_drive, out, "--force") == 0
     assert replay(small_drive, out, "--force") == 0
     mine = [name for name, data in contents(out).items() if data == b"mine"]
     assert sorted(mine) == ["notes.txt", "overlays/1.png", "overlays/mine.png",
-                            "panels/x/000000.png"]  # fmt: skip
+                            "page/x/000000.json"]  # fmt: skip
 
 
 def test_a_stale_page_does_not_outlive_a_replay_that_fails(
@@ -227,6 +228,32 @@ def test_a_training_does_not_replace_what_it_starts_from(
     assert contents(out) == before
 
 
+def test_a_recording_of_a_dataset_replaces_no_more_than_its_own_file(
+    small_dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "kept.txt").write_text("of another")
+    elsewhere = tmp_path / "elsewhere.mcap"
+    elsewhere.write_text("of another")
+    out = tmp_path / "out.mcap"
+    out.symlink_to(elsewhere)
+    assert cli.main(["bag", str(small_dataset), str(out), "--limit", "1", "--force"]) == 0
+    assert not out.is_symlink()
+    assert out.read_bytes().startswith(b"\x89MCAP")
+    assert elsewhere.read_text() == (tmp_path / "kept.txt").read_text() == "of another"
+
+
+def test_a_comparison_is_not_written_into_a_run(
+    small_drive: Path, replay: Callable[..., int], tmp_path: Path, capsys: Captured
+) -> None:
+    run = tmp_path / "run"
+    assert replay(small_drive, run) == 0
+    before = contents(run)
+    capsys.readouterr()
+    status = cli.main(["compare", str(run), "--out", str(run), "--force"])
+    refused(status, capsys, "is one of the runs")
+    assert contents(run) == before
+
+
 def test_these_are_the_commands_with_force() -> None:
     """A further one belongs into the tests above."""
     given = {
@@ -235,7 +262,7 @@ def test_these_are_the_commands_with_force() -> None:
         if any("--force" in action.option_strings for action in parser._actions)
     }
     assert given == {"scenes", "encode", "segment", "replay", "check", "train", "evaluate",
-                     "embeddings", "import"}  # fmt: skip
+                     "embeddings", "import", "bag", "compare"}  # fmt: skip
 
 
 def _parsers(parser: cli.argparse.ArgumentParser) -> list[tuple[str, cli.argparse.ArgumentParser]]:

@@ -18,12 +18,13 @@ import pytest
 
 from segrgbx_core import Segmenter
 from segrgbx_core.errors import BagError, InputError
-from segrgbx_core.pictures.frames import four_up
+from segrgbx_core.report.layers import layer_files
 from segrgbx_core.stopping import StoppedError
 from segrgbx_ros import cli
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.messages.types import deserialized
 from segrgbx_ros.pairing.matching import SyncSettings
+from segrgbx_ros.replay.layers import PageLayers
 from segrgbx_ros.replay.options import ReplayOptions
 from segrgbx_ros.replay.report import write_report
 from segrgbx_ros.replay.resume import RecallingSegmenter, RecordedFrame
@@ -54,6 +55,11 @@ def run(small_drive: Path, segmenter: Segmenter) -> Callable[..., ReplaySummary]
         )
 
     return run
+
+
+def pages(out: Path) -> dict[int, str]:
+    """The layers of each frame for the page."""
+    return {index: path.read_text() for index, path in layer_files(out).items()}
 
 
 def written(out: Path) -> list[tuple[str, int, object]]:
@@ -98,9 +104,10 @@ def test_a_resumed_replay_ends_as_one_that_was_not_stopped(
     assert pictures(out) == pictures(tmp_path / "whole")
     left = sorted(p.name for p in out.iterdir())
     assert left == [
-        "frames.csv", "labels.json", "masks", "overlays", "panels", "result", "scores.npz",
-        "summary.json",
+        "foxglove_layout.json", "frames.csv", "labels.json", "masks", "overlays", "page",
+        "result", "scores.npz", "summary.json",
     ]  # fmt: skip
+    assert pages(out) == pages(tmp_path / "whole")
 
 
 def test_a_replay_by_log_times_resumes_too(
@@ -137,7 +144,7 @@ def test_an_error_while_it_takes_masks_again_loses_none(
     done = run(tmp_path, 25).frames.segmented
     before = written(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("segrgbx_ros.replay.output.four_up", lambda *_: 1 / 0)
+        patch.setattr(PageLayers, "write", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(tmp_path, resume=True)
     assert written(tmp_path) == before
@@ -219,16 +226,16 @@ def test_a_frame_that_was_not_finished_is_made_again(
     run: Callable[..., ReplaySummary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its messages are there, but not what the summary needs."""
-    pictures_made = []
+    frames_shown, really = [], PageLayers.write
 
     def short(*given: Any) -> Any:
-        pictures_made.append(1)
-        if len(pictures_made) > 3:
+        frames_shown.append(1)
+        if len(frames_shown) > 3:
             raise MemoryError
-        return four_up(*given)
+        return really(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr("segrgbx_ros.replay.output.four_up", short)
+        patch.setattr(PageLayers, "write", short)
         assert run(tmp_path / "out").frames.segmented == 3
     run(tmp_path / "whole")
     run(tmp_path / "out", resume=True)
