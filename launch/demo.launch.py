@@ -10,13 +10,13 @@ from launch.actions import (
     Shutdown,
 )
 from launch.event_handlers import OnProcessIO
-from launch.events.process import ProcessIO
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 from segrgbx_core.modality import MODALITIES
+from segrgbx_ros.node.launch import Once
 
 ARGUMENTS = {
     "modality": ("thermal", "the sensor beside RGB"),
@@ -67,19 +67,5 @@ def _demo(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         }.items(),
     )
     # Before the frames flow it would only complain of silent topics.
-    begun = OnProcessIO(target_action=player, on_stderr=_Once("Playing", node))
+    begun = OnProcessIO(target_action=player, on_stderr=Once("Playing", [node]))
     return [player, RegisterEventHandler(begun)]
-
-
-class _Once:
-    """Gives the action when a process first says these words."""
-
-    def __init__(self, words: str, action: LaunchDescriptionEntity) -> None:
-        self._words, self._action = words, action
-        self._given = False
-
-    def __call__(self, event: ProcessIO) -> LaunchDescriptionEntity | None:
-        if self._given or self._words not in event.text.decode(errors="replace"):
-            return None
-        self._given = True
-        return self._action

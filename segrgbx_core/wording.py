@@ -23,6 +23,7 @@ REASONS = {
     "x_without_valid_pixel": "RGB whose window of events leaves no valid pixel",
     "refused_by_encoding": "pair whose X could not be encoded",
     "refused_by_segmenter": "pair that the model refused",
+    "no_live_mask": "RGB for which the live node published no mask",
     "after_max_frames": "RGB after the asked number of frames",
     "not_reached": "RGB read, but not segmented before the interruption",
 }

@@ -58,6 +58,14 @@ def add_parser(subparsers: "arguments.Subparsers") -> None:
     _add_sync(parser)
     _add_truth(parser)
     add_scenario(parser)
+    parser.add_argument(
+        "--masks",
+        type=Path,
+        metavar="RESULT_BAG",
+        help="score the masks that the live node published, by their stamps, instead of "
+        "segmenting: a recording of its /segrgbx/mask, confidence, status and label_info; the "
+        "model runs for RGB alone only",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     arguments.add_force(parser)
     parser.add_argument(
@@ -343,7 +351,13 @@ def run(args: argparse.Namespace) -> int:
         truth=truth_from(args),
         fit_slop=args.slop is None,
         files=files_from(args),
+        masks=args.masks,
     )
+    if args.masks is not None and (is_set(args) or args.scenario is not None):
+        raise InputError(
+            f"The masks of {args.masks} are of one recording as it is; name that one alone, "
+            "without --slice and --scenario."
+        )
     if is_set(args):
         return run_drives(args, options, asked)
     if args.scenario is not None:

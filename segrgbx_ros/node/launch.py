@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
+from launch.events.process import ProcessIO
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import Parameter
@@ -31,6 +32,7 @@ TEXTS = {
     "model": "model name or folder",
     "label_set": "the label set to answer in, for a model over several",
     "device": "auto, cpu, cuda:N",
+    "scheduling": "latest: the newest pair wins; all: every pair in order",
     "backend": "auto, eager, onnxruntime and others",
     "output_size": "image, or network: masks of the network's size",
     "cameras": "front,left: a node in each namespace, sharing one model",
@@ -52,7 +54,7 @@ _NODE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def node_launch(modality: str) -> LaunchDescription:
     """`ros2 launch segrgbx_ros <modality>.launch.py`."""
     return LaunchDescription(
-        [*node_arguments(modality), OpaqueFunction(function=_node, args=[modality])]
+        [*node_arguments(modality), OpaqueFunction(function=node_actions, args=[modality])]
     )
 
 
@@ -94,11 +96,19 @@ def node_arguments(modality: str) -> list[DeclareLaunchArgument]:
     ]
 
 
-def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity]:
+def node_actions(
+    context: LaunchContext, modality: str, more: Mapping[str, Value] | None = None
+) -> list[LaunchDescriptionEntity]:
+    """What the arguments ask for, the node last; more: further parameters, by name.
+
+    Without a params_file the node has its own defaults. Raises RuntimeError for bad arguments.
+    """
+
     def told(name: str) -> str:
         return str(LaunchConfiguration(name).perform(context))
 
-    file = _parameter_file(told("params_file"))
+    path = told("params_file")
+    file = [_parameter_file(path)] if path else []
     preset = _preset(told("camera"), modality)
     rgb = told("rgb_topic") or (preset.rgb_topic if preset else "") or RGB_TOPIC
     x = told("x_topic") or (preset.x_topic if preset else "") or x_topic_of(modality)
@@ -107,9 +117,10 @@ def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity
     values = {
         **(preset.parameters if preset else {}),
         "modality": modality,
-        "use_sim_time": _flag(told("use_sim_time"), "use_sim_time"),
-        "autostart": _flag(told("autostart"), "autostart"),
+        "use_sim_time": flag(told("use_sim_time"), "use_sim_time"),
+        "autostart": flag(told("autostart"), "autostart"),
         **_given({name: told(name) for name in (*TEXTS, *NUMBERS)}, rgb, x),
+        **(more or {}),
     }
     name, space = _node_name(told("node_name")), told("namespace")
     node = Node(
@@ -118,15 +129,28 @@ def _node(context: LaunchContext, modality: str) -> list[LaunchDescriptionEntity
         name=name,
         namespace=space,
         output="screen",
-        parameters=[file, *_parameters(values)],
+        parameters=[*file, *_parameters(values)],
         remappings=_remappings(modality, rgb, x),
         ros_arguments=_log_levels(told("log_level"), space, told("cameras"), name),
     )
     said = [] if preset is None else [LogInfo(msg=_in_words(preset, rgb, x))]
-    if _flag(told("rviz"), "rviz"):
+    if flag(told("rviz"), "rviz"):
         first = told("cameras").split(",")[0].strip()
         said.append(_rviz(context, rgb, "/".join(filter(None, (space.strip("/"), first))), name))
     return [*said, node]
+
+
+class Once:
+    """Gives the actions when a process first says these words."""
+
+    def __init__(self, words: str, actions: list[LaunchDescriptionEntity]) -> None:
+        self._words, self._actions = words, actions
+
+    def __call__(self, event: ProcessIO) -> list[LaunchDescriptionEntity]:
+        if self._words not in event.text.decode(errors="replace"):
+            return []
+        given, self._actions = self._actions, []
+        return given
 
 
 def _rviz(context: LaunchContext, rgb: str, namespace: str, name: str) -> LaunchDescriptionEntity:
@@ -260,7 +284,8 @@ def _number(text: str, name: str) -> float:
     return number
 
 
-def _flag(text: str, name: str) -> bool:
+def flag(text: str, name: str) -> bool:
+    """The launch argument as a bool. Raises RuntimeError for other text than true and false."""
     if text.lower() not in ("true", "false"):
         raise RuntimeError(
             f"Launch argument {name} is '{printable(text)}'; expected true or false."

@@ -16,6 +16,7 @@ from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken, untaken_truth
 from segrgbx_ros.messages.types import header_stamp_ns
 from segrgbx_ros.pipeline import Percentiles, Pipeline, SegmentedFrame
+from segrgbx_ros.replay.live.masks import PublishedMasks
 from segrgbx_ros.replay.options import ReplayOptions, settings_of
 from segrgbx_ros.replay.pairing import RecordedX, ReplayMatch, ReplayMatching
 from segrgbx_ros.replay.scoring import ReplayScoring
@@ -41,7 +42,7 @@ class Account:
     waiting: pairs that were not segmented yet. unreadable: messages by role and reason. lags: the
     first log times minus stamps of a topic, in nanoseconds. without_x, held, alone: masks whose X
     had no valid pixel, was an earlier image's, or was missing. stopped: what stopped the replay.
-    unwritten: masks that were lost with it.
+    unwritten: masks that were lost with it. masks: those of a live node, None where they are made.
     """
 
     options: ReplayOptions
@@ -62,6 +63,7 @@ class Account:
     alone: int = 0
     stopped: str | None = None
     unwritten: int = 0
+    masks: PublishedMasks | None = None
 
     @property
     def rgb_total(self) -> int:
@@ -120,7 +122,7 @@ class Account:
         truth, options = self.scoring.truth, self.options
         return RunFacts(
             format=RUN_FORMAT,
-            kind="replay",
+            kind="replay" if self.masks is None else "live",
             source=str(options.bag),
             model=self.segmenter.card.name,
             modality=options.modality,
@@ -132,10 +134,11 @@ class Account:
     def _interrupted(self) -> str | None:
         if self.stopped is None:
             return None
+        again = "--force begins anew"
         return (
             f"Stopped by {self.stopped} after {self.pipeline.segmented} masks, with "
             f"{self.matching.counts.rgb_in} of {counted(self.rgb_total, 'RGB image')} read; "
-            "the same command with --resume goes on."
+            f"the same command with {'--resume goes on' if self.masks is None else again}."
         )
 
     def _frames(self) -> Frames:
@@ -160,6 +163,7 @@ class Account:
 
     def _notes(self) -> list[str]:
         said = [*self.pipeline.doubted(), *self._clock_doubts(), *self.x.notes()]
+        said += [] if self.masks is None else self.masks.notes()
         if self.without_x:
             said.append(
                 f"{self.without_x} of {counted(self.pipeline.segmented, 'mask')} are from RGB "
@@ -202,6 +206,8 @@ class Account:
             return InputError(" ".join([why, *self.pipeline.doubted()]))
         if self.x.first_problem and not self.matching.counts.x_in:
             return BagError(next(iter(self.x.first_problem.values())))
+        if self.masks is not None and self.first_rgb_ns is not None:
+            return self.masks.missed(self.options.bag, self.first_rgb_ns)
         frames = self._frames()
         reasons = ", ".join(f"{reason} {n}" for reason, n in frames.dropped.items()) or "none"
         if frames.dropped.get("invalid_rgb_stamp") or frames.dropped.get("invalid_x_stamp"):
@@ -243,10 +249,10 @@ class Account:
 
     def note(self, match: ReplayMatch, done: SegmentedFrame) -> None:
         """Counts a mask whose X had no valid pixel, was an earlier image's, or was missing."""
-        x = match.pair.x
-        self.without_x += x is not None and not done.x_used
+        self.without_x += done.planes is not None and not done.x_used
         self.held += match.held or done.x_held
-        self.alone += x is None and self.topics.x is not None
+        without = done.planes is None and not done.x_used
+        self.alone += without and self.topics.x is not None
 
     def rgb_dropped_by_pairing(self) -> dict[str, int]:
         """RGB images that came to no pair so far, by reason."""

@@ -23,9 +23,10 @@ from segrgbx_ros.pipeline import (
 )
 from segrgbx_ros.replay.account import Account
 from segrgbx_ros.replay.behind import Behind
+from segrgbx_ros.replay.live.masks import PublishedFrame
 from segrgbx_ros.replay.output import FrameContext, ReplayOutput
 from segrgbx_ros.replay.pairing import ReplayMatch
-from segrgbx_ros.replay.resume import FrameFacts, RecallingSegmenter, RecordedFrame
+from segrgbx_ros.replay.resume import FrameFacts, Recall, RecordedFrame
 from segrgbx_ros.replay.rows import RowKeeper
 from segrgbx_ros.replay.scoring import FrameLook
 from segrgbx_ros.truth.conditions import Moment
@@ -56,7 +57,7 @@ class FrameStage:
         seen: Account,
         rows: RowKeeper,
         output: ReplayOutput,
-        recall: RecallingSegmenter | None,
+        recall: Recall | None,
         before: Sequence[FrameFacts],
         contradicted: Callable[[], Exception],
     ) -> None:
@@ -157,6 +158,8 @@ class FrameStage:
             self._refused[reason] += 1
             self._rows.refused(coming.match.pair.rgb_stamp_ns, {reason: 1})
             return
+        if self._recall is not None:
+            done = self._recall.told(done)
         self._segmented(coming, done)
 
     def _segmented(self, coming: _Coming, done: SegmentedFrame) -> None:
@@ -171,7 +174,7 @@ class FrameStage:
             camera_info=coming.camera_info,
             truth=look.truth,
             x_held=match.held,
-            x_reason=match.x_reason,
+            x_reason=done.x_reason if isinstance(done, PublishedFrame) else match.x_reason,
             rgb_message=match.pair.rgb.msg,
         )
         self._count += 1
@@ -206,6 +209,9 @@ class FrameStage:
             known = replace(done, timings_ms=dict(facts.stage_ms))
             self._output.write_again(known, context, taken.messages)
             return facts
+        if isinstance(done, PublishedFrame):
+            self._output.write(done, context)
+            return done.facts
         timings = {**done.timings_ms, "output": mask_ms + self._output.write(done, context)}
         return FrameFacts(done.frame.rgb_stamp_ns, timings, mean_confidence(done.segmentation))
 

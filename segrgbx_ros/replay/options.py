@@ -2,7 +2,7 @@
 """The options of a replay, and its progress."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -83,7 +83,8 @@ class ReplayOptions:
     time messages are paired; "log" is for recordings whose headers have no stamps. truth: ground
     truth from files, conditions, and whether RGB alone is scored. fit_slop: the slop follows from
     the rates of the two topics, instead of `sync`. files: further files to write. span: the slice
-    of the recording to replay, None for all of it. Raises InputError for a value out of range.
+    of the recording to replay, None for all of it. masks: a recording of a live node's outputs,
+    which are scored instead of segmenting. Raises InputError for a value out of range.
     """
 
     bag: Path
@@ -109,6 +110,7 @@ class ReplayOptions:
     fit_slop: bool = False
     files: FurtherFiles = field(default_factory=FurtherFiles)
     span: LogSpan | None = None
+    masks: Path | None = None
 
     def __post_init__(self) -> None:
         if self.modality != NO_X:
@@ -128,8 +130,23 @@ class ReplayOptions:
                 f"Ground truth was asked for from topic {self.gt_topic} and from folder "
                 f"{self.truth.folder}; leave one of them out."
             )
+        if self.masks is not None and self.resume:
+            raise InputError(
+                f"The masks of {self.masks} are scored from their start; leave out --resume, and "
+                "add --force where the output folder holds files."
+            )
         if self.max_frames is not None and self.max_frames < 1:
             raise InputError(f"The number of frames is {self.max_frames}; expected 1 or more.")
+
+    @property
+    def pairing(self) -> SyncSettings:
+        """The pairing; every RGB image goes through where the masks are there already."""
+        if self.masks is None:
+            return self.sync
+        return replace(self.sync, missing_x="rgb_only", x_timeout_s=None)
+
+
+_NAMED = ("rgb_topic", "x_topic", "gt_topic", "max_frames", "stamps", "label_set", "masks")
 
 
 def settings_of(options: ReplayOptions) -> dict[str, Setting]:
@@ -141,7 +158,7 @@ def settings_of(options: ReplayOptions) -> dict[str, Setting]:
         ("truth.", options.truth, usual.truth),
     )
     found: dict[str, Setting] = {}
-    for name in ("rgb_topic", "x_topic", "gt_topic", "max_frames", "stamps", "label_set"):
+    for name in _NAMED:
         _note(found, name, getattr(options, name), getattr(usual, name))
     for prefix, told, default in nested:
         for entry in fields(told):

@@ -18,10 +18,11 @@ from segrgbx_ros.pipeline import Pipeline
 from segrgbx_ros.replay.account import Account
 from segrgbx_ros.replay.frames import FrameStage
 from segrgbx_ros.replay.layers import PageLayers
+from segrgbx_ros.replay.live.masks import NO_LIVE_MASK, PublishedMasks
 from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping, taken_stamp
 from segrgbx_ros.replay.output import ReplayOutput
 from segrgbx_ros.replay.pairing import ArrivedRgb, ReplayMatch
-from segrgbx_ros.replay.resume import FrameFacts, RecallingSegmenter, another_recording
+from segrgbx_ros.replay.resume import FrameFacts, Recall, another_recording
 from segrgbx_ros.replay.rows import RowKeeper
 from segrgbx_ros.replay.scoring import ReplayScoring
 from segrgbx_ros.replay.sensor import make_matching
@@ -48,7 +49,7 @@ class ReplayRun:
         scoring: ReplayScoring,
         progress: Callable[[Progress], None] | None,
         stopping: Stopping,
-        recall: RecallingSegmenter | None = None,
+        recall: Recall | None = None,
         before: Sequence[FrameFacts] = (),
     ) -> None:
         waiting: deque[ReplayMatch] = deque()
@@ -65,6 +66,7 @@ class ReplayRun:
             scoring=scoring,
             waiting=waiting,
             statistics=FrameStatistics(segmenter.label_set),
+            masks=recall if isinstance(recall, PublishedMasks) else None,
         )
         self._report, self._stopping = progress, stopping
         self._recall = recall
@@ -209,7 +211,12 @@ class ReplayRun:
             early = before_ns is not None and moment.log_time_ns >= before_ns
             if early and not self._seen.scoring.settled(moment):
                 return
-            self._stage.add(self._seen.waiting.popleft(), moment, self._camera_info)
+            match = self._seen.waiting.popleft()
+            if self._recall is None or stamp_ns(match.pair.rgb.msg.header) in self._recall:
+                self._stage.add(match, moment, self._camera_info)
+            else:
+                self._seen.pipeline.left_out[NO_LIVE_MASK] += 1
+                self._rows.dropped(match.pair.rgb_stamp_ns, NO_LIVE_MASK)
 
     def _first_camera_info(self) -> CameraInfoMessage | None:
         topic = self._seen.topics.camera_info

@@ -42,9 +42,10 @@ def replay_view(summary: ReplaySummary) -> RunView:
     """The summary as text and tables."""
     recording = summary.recording
     with_x = summary.topics.x is not None
+    live = summary.run is not None and summary.run.kind == "live"
     x_name = f"RGB with {data_of(summary.modality)}" if with_x else "RGB alone"
     return RunView(
-        kicker="SegRGB-X replay",
+        kicker="SegRGB-X live node" if live else "SegRGB-X replay",
         title=Path(recording.path).name or recording.path,
         subtitle=f"{recording.duration_s:.1f} s of {x_name}, segmented by model {summary.model}",
         warnings=_warnings(summary),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.messages.images import labels_from_message, stamp_ns
 from segrgbx_ros.messages.types import deserialized
-from segrgbx_ros.pipeline import FrameSegmenter
+from segrgbx_ros.pipeline import FrameSegmenter, SegmentedFrame
 from segrgbx_ros.replay.options import ReplayOptions
 from segrgbx_ros.replay.output import BEFORE, RESULT, RESULT_FILES, STATE_FILE
 from segrgbx_ros.replay.summary import STAGES
@@ -206,6 +207,34 @@ def _remove(folder: Path) -> None:
         folder.rmdir()
 
 
+class Recall(Protocol):
+    """A segmenter whose masks were made before; see RecallingSegmenter for its attributes.
+
+    Where it holds only some of them, `in` tells which by their stamps.
+    """
+
+    stamp_ns: int
+    taken: RecordedFrame | None
+    contradicted: bool
+
+    @property
+    def more(self) -> bool:
+        """Whether there are masks that must be taken before the replay may stop."""
+        ...
+
+    def __contains__(self, stamp_ns: int) -> bool: ...
+
+    def __call__(
+        self, rgb: RgbImage, x: Reading | Planes | None = None, modality: str | None = None
+    ) -> Segmentation:
+        """See FrameSegmenter."""
+        ...
+
+    def told(self, done: SegmentedFrame) -> SegmentedFrame:
+        """The frame just answered, with what is known of it beside its mask."""
+        ...
+
+
 class RecallingSegmenter:
     """Answers with the interrupted replay's masks, in order, and then with the segmenter.
 
@@ -224,6 +253,14 @@ class RecallingSegmenter:
     def more(self) -> bool:
         """Whether there are masks that were not taken yet."""
         return self._next is not None
+
+    def __contains__(self, _stamp_ns: int) -> bool:
+        """Every frame can be answered."""
+        return True
+
+    def told(self, done: SegmentedFrame) -> SegmentedFrame:
+        """See Recall."""
+        return done
 
     def __call__(
         self, rgb: RgbImage, x: Reading | Planes | None = None, modality: str | None = None

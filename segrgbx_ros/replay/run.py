@@ -16,6 +16,7 @@ from segrgbx_ros.bags.span import LogSpan
 from segrgbx_ros.bags.topics import TopicsTaken, find_topics
 from segrgbx_ros.messages.video import VIDEO_TYPES, need_video_package
 from segrgbx_ros.pipeline import XEncoder
+from segrgbx_ros.replay.live.masks import PublishedMasks
 from segrgbx_ros.replay.options import Progress, ReplayOptions, Stopping
 from segrgbx_ros.replay.output import STATE_FILE, claim_replay_output, reopen_replay_output
 from segrgbx_ros.replay.reading import ReplayRun
@@ -67,6 +68,7 @@ def replay(
             if used is not None and used.msgtype in VIDEO_TYPES:
                 need_video_package(name)
         inputs = [options.bag, *options.cameras.files(), *options.truth.files()]
+        inputs += [] if options.masks is None else [options.masks]
         check_further(options, inputs)
         if segmenter is None:
             segmenter = Segmenter(
@@ -84,22 +86,21 @@ def replay(
         if options.resume:
             parts = Parts(options, bag, topics, segmenter, progress, stopping)
             return _resumed(parts, begun_with)
-        pipeline = make_pipeline(options, bag, topics, segmenter)
+        masks = _published(options, segmenter)
+        pipeline = make_pipeline(options, bag, topics, segmenter if masks is None else masks)
         if encode_through is not None:
             pipeline.encode_through(encode_through)
         scoring = make_scoring(options, bag, topics, segmenter.label_set, segmenter)
         claim_replay_output(options.out, options.force, inputs)
-        run = ReplayRun(
-            options,
-            bag,
-            topics,
-            segmenter,
-            pipeline,
-            scoring,
-            progress=progress,
-            stopping=stopping,
-        )
-        return _finished(run, options.out, begun_with)
+        parts = Parts(options, bag, topics, segmenter, progress, stopping)
+        run = ReplayRun(**vars(parts), pipeline=pipeline, scoring=scoring, recall=masks)
+        return _finished(run, options.out, begun_with if masks is None else {})
+
+
+def _published(options: ReplayOptions, segmenter: Segmenter) -> PublishedMasks | None:
+    if options.masks is None:
+        return None
+    return PublishedMasks(options.masks, segmenter.card, segmenter.label_set, options.modality)
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,12 @@ def _resumed(parts: Parts, begun_with: Mapping[str, str]) -> ReplaySummary:
 
 
 def _finished(run: ReplayRun, out: Path, begun_with: Mapping[str, str]) -> ReplaySummary:
-    """Runs it, and writes the summary and, where it was stopped, what a resumption needs."""
+    """Runs it, and writes the summary and, where it was stopped, what a resumption needs.
+
+    begun_with: empty where it cannot be resumed.
+    """
     summary = run.finish()
-    if summary.interrupted is not None:
+    if summary.interrupted is not None and begun_with:
         ReplayState(begun_with, run.state).write(out)
     write_whole(out / SUMMARY_FILE, summary.to_json().encode())
     if summary.interrupted is None:

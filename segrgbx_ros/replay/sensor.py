@@ -45,7 +45,7 @@ def make_matching(
     x = None if topics.x is None else bag.topic(topics.x)
     modality = NO_X if x is None else options.modality
     events = x is not None and x.msgtype in EVENT_TYPES
-    matching: ReplayMatching = Matching(modality, events, options.sync, emit, on_drop)
+    matching: ReplayMatching = Matching(modality, events, options.pairing, emit, on_drop)
     if x is not None and events:
         return matching, RecordedEvents(matching, options, x.name, x.msgtype)
     return matching, RecordedImages(matching, options, topics.x or "")
@@ -73,7 +73,7 @@ def make_pipeline(
             encoder,
             rgb=options.rgb,
             settings=check_sensor(modality, options.sensor),
-            empty=EmptyWindows.of(modality, options.sync),
+            empty=EmptyWindows.of(modality, options.pairing),
         )
     # A cloud seen from the RGB camera is already on its grid.
     encoder = make_encoder(modality, replace(options.sensor, align="none"), SeenFromRgb(cameras))

@@ -23,7 +23,7 @@ def ros2(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_launch_replays_a_bag(tmp_path: Path) -> None:
+def test_launch_replays_a_bag_without_the_node(tmp_path: Path) -> None:
     made = ros2(
         tmp_path, "run", "segrgbx_ros", "segrgbx", "scenes", "drive", "--modality", "thermal",
         "--seconds", "0.5", "--rate", "10", "--size", "160x120", "--seed", "3", "--format", "bag",
@@ -31,7 +31,7 @@ def test_launch_replays_a_bag(tmp_path: Path) -> None:
     assert made.returncode == 0, made.stdout + made.stderr
     launched = ros2(
         tmp_path, "launch", "segrgbx_ros", "replay.launch.py", "bag:=drive", "modality:=thermal",
-        "out:=result",
+        "live:=false", "out:=result",
     )  # fmt: skip
     said = launched.stdout + launched.stderr
     assert "process has finished cleanly" in said, said
@@ -42,8 +42,9 @@ def test_launch_replays_a_bag(tmp_path: Path) -> None:
 
 def test_launch_shows_a_users_mistake(tmp_path: Path) -> None:
     launched = ros2(
-        tmp_path, "launch", "segrgbx_ros", "replay.launch.py", "bag:=nowhere", "out:=result"
-    )
+        tmp_path, "launch", "segrgbx_ros", "replay.launch.py", "bag:=nowhere", "live:=false",
+        "out:=result",
+    )  # fmt: skip
     said = launched.stdout + launched.stderr
     assert "segrgbx: nowhere does not exist" in said, said
     assert "exit code 2" in said, said
