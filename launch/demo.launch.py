@@ -3,7 +3,6 @@
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
-    DeclareLaunchArgument,
     IncludeLaunchDescription,
     OpaqueFunction,
     RegisterEventHandler,
@@ -15,8 +14,7 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
-from segrgbx_core.modality import MODALITIES
-from segrgbx_ros.node.launch import Once
+from segrgbx_ros.node.launch import Once, declared
 
 ARGUMENTS = {
     "modality": ("thermal", "the sensor beside RGB"),
@@ -32,16 +30,7 @@ ARGUMENTS = {
 
 def generate_launch_description() -> LaunchDescription:
     """The cameras, the node and, if requested, RViz."""
-    declared = [
-        DeclareLaunchArgument(
-            name,
-            default_value=default,
-            description=text,
-            choices=list(MODALITIES) if name == "modality" else None,
-        )
-        for name, (default, text) in ARGUMENTS.items()
-    ]
-    return LaunchDescription([*declared, OpaqueFunction(function=_demo)])
+    return LaunchDescription([*declared(ARGUMENTS), OpaqueFunction(function=_demo)])
 
 
 def _demo(context: LaunchContext) -> list[LaunchDescriptionEntity]:

@@ -16,6 +16,7 @@ from launch_ros.parameter_descriptions import Parameter
 from launch_ros.substitutions import FindPackageShare
 
 from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.modality import MODALITIES
 from segrgbx_core.wording import printable
 from segrgbx_ros.messages.sensors import messages_of, x_topic_of
 from segrgbx_ros.node.parameters.presets import (
@@ -93,6 +94,19 @@ def node_arguments(modality: str) -> list[DeclareLaunchArgument]:
             DeclareLaunchArgument(name, default_value=default, description=text)
             for name, (default, text) in described.items()
         ),
+    ]
+
+
+def declared(arguments: Mapping[str, tuple[str | None, str]]) -> list[DeclareLaunchArgument]:
+    """Launch arguments by name, with default (None: it must be given) and text."""
+    return [
+        DeclareLaunchArgument(
+            name,
+            default_value=default,
+            description=text,
+            choices=list(MODALITIES) if name == "modality" else None,
+        )
+        for name, (default, text) in arguments.items()
     ]
 
 

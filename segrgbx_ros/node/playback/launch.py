@@ -15,7 +15,6 @@ from typing import Any
 from ament_index_python.packages import get_package_prefix
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
-    DeclareLaunchArgument,
     EmitEvent,
     ExecuteProcess,
     LogInfo,
@@ -28,8 +27,15 @@ from launch.events.process import ProcessExited, ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.substitutions import ExecutableInPackage
 
-from segrgbx_core.modality import MODALITIES
-from segrgbx_ros.node.launch import NUMBERS, TEXTS, Once, flag, node_actions, node_arguments
+from segrgbx_ros.node.launch import (
+    NUMBERS,
+    TEXTS,
+    Once,
+    declared,
+    flag,
+    node_actions,
+    node_arguments,
+)
 
 OWN = {
     "bag": (None, "the bag to segment (sqlite3 or MCAP)"),
@@ -57,16 +63,7 @@ def replay_launch() -> LaunchDescription:
         **{name: ("", TEXTS[name]) for name in OF_NODE if name in TEXTS},
         **{name: ("", text) for name, (_, text) in NUMBERS.items()},
     }
-    declared = [
-        DeclareLaunchArgument(
-            name,
-            default_value=default,
-            description=text,
-            choices=list(MODALITIES) if name == "modality" else None,
-        )
-        for name, (default, text) in described.items()
-    ]
-    return LaunchDescription([*declared, OpaqueFunction(function=_replay)])
+    return LaunchDescription([*declared(described), OpaqueFunction(function=_replay)])
 
 
 def _replay(context: LaunchContext) -> list[LaunchDescriptionEntity]:
