@@ -23,7 +23,7 @@ def made(path: Path, zero_stamps: bool = False) -> Path:
         for k in range(5):
             stamp = 10_000_000_000 + k * 100_000_000
             head = header(0 if zero_stamps else stamp, "c")
-            values = np.arange(4 * 6 * 3, dtype=np.uint16).reshape(12, 6) * 3
+            values = np.arange(4 * 6 * 3, dtype=np.uint16).reshape(12, 6) * 3 + k
             colour = image_message(values.reshape(4, 6, 3).astype(np.uint8), "rgb8", head)
             depth = image_message(values[:4] + 900, "16UC1", head)
             packet = message(
