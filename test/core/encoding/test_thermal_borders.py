@@ -68,6 +68,13 @@ def test_a_dead_pixel_above_all_others_beside_an_invalid_one(dtype: type) -> Non
     assert planes.data[0].tolist() == [[0, 0.5, 0], [1, 0, 0.5]]
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_invalid_pixels_of_a_flat_image_are_zero(dtype: type) -> None:
+    image = np.array([[7, 7, 0], [9, 7, 7]], dtype)
+    planes = encode("thermal", image, ThermalSettings(invalid=0, dead_pixels=((1, 0),)))
+    assert planes.data.tolist() == [[[0.5, 0.5, 0], [0, 0.5, 0.5]]] * 3
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 def test_a_dead_pixel_does_not_make_a_unit_implausible(dtype: type) -> None:
     image = np.array([[900, 900, 20]], dtype)
