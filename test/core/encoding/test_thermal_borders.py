@@ -48,6 +48,28 @@ def test_one_end_of_a_range_alone_is_one_whole_sentence(alone: dict[str, float])
     assert str(caught.value) == sentence
 
 
+@pytest.mark.parametrize(
+    ("empty", "words"),
+    [
+        ({"clip_min": 3.0, "clip_max": 3.0}, "clip_min 3.0 is not below clip_max 3.0"),
+        ({"low_percentile": 50.0, "high_percentile": 50.0}, "percentiles are 50.0 and 50.0"),
+    ],
+)
+def test_an_empty_range_is_refused(empty: dict[str, float], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        ThermalSettings(**empty)
+
+
+@pytest.mark.parametrize(("median", "beyond"), [(-20, -21), (23, 24)])
+def test_limits_may_be_ten_times_their_width_away(median: int, beyond: int) -> None:
+    """The limits 0 and 2 at one end, 1 and 3 at the other."""
+    low = 0.0 if median < 0 else 1.0
+    fixed = ThermalSettings(clip_min=low, clip_max=low + 2)
+    assert encode("thermal", np.full((2, 2), median, np.float32), fixed).valid.all()
+    with pytest.raises(InputError, match=r"\(both .*; give limits .*, or set the unit\.$"):
+        encode("thermal", np.full((2, 2), beyond, np.float32), fixed)
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
 def test_an_image_of_saturated_and_dead_pixels_alone_has_no_valid_one(dtype: type) -> None:
     image = np.full((2, 3), 9000, dtype)
