@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from segrgbx_core.encoding import ThermalSettings, encode
+from segrgbx_core.encoding.thermal.planes import ENCODING
 from segrgbx_core.encoding.thermal.tone import (
     ThermalRange,
     ThermalTone,
@@ -150,3 +151,12 @@ def test_images_of_any_size_are_equalised_by_the_curve(
     assert done.ravel()[[0, -1]].tolist() == [0.25, 0.75]
     np.testing.assert_allclose(done, 0.25 + 0.5 * places, rtol=0, atol=0.5 / 65535 + 1e-7)
     assert out is None or np.array_equal(done, out)
+
+
+def test_the_picture_shows_the_first_plane() -> None:
+    """Inferno, by hand: from nearly black to a pale yellow."""
+    planes = np.zeros((3, 1, 2), np.float32)
+    planes[0, 0, 1] = 1
+    cold, hot = ENCODING.picture(planes)[0].astype(int)
+    assert cold.max() < 10
+    assert hot.tolist() == pytest.approx([252, 255, 164], abs=2)
