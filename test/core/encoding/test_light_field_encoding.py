@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segrgbx_core.encoding import LightFieldSettings, encode
-from segrgbx_core.encoding.light_field.disparity import Slopes, Views, _differences, slopes
+from segrgbx_core.encoding.light_field.disparity import (
+    Slopes,
+    Views,
+    _differences,
+    _refined,
+    slopes,
+)
 from segrgbx_core.encoding.light_field.planes import _spread, filled_by_surroundings
 from segrgbx_core.encoding.light_field.views import from_views, related
 from segrgbx_core.errors import InputError
@@ -235,3 +241,15 @@ def test_rows_that_are_set_are_not_estimated() -> None:
     assert planes.data.shape == (3, 48, 48)
     with pytest.raises(InputError, match="number of rows"):
         encode("light_field", noise, LightFieldSettings(columns=3, views="all"))
+
+
+def test_the_error_that_a_limited_step_leaves_by_hand() -> None:
+    """A ramp of 3 a column, and a view 6 brighter: 2 pixels off, of which one step goes 1."""
+    ramp = np.arange(0, 45, 3, dtype=np.float32)[None].repeat(15, 0)
+    one = np.ones(1, np.float32)
+    views = Views(ramp, ramp[None] + 6, one, one * 0)
+    refined = _refined(views, np.zeros_like(ramp), (-4, 4))
+    assert refined.disparity[7, 7] == 1
+    # (6 - 3)^2 in every pixel of the window; the texture is 3^2.
+    assert refined.error[7, 7] == pytest.approx(9)
+    assert refined.texture[7, 7] == pytest.approx(9)

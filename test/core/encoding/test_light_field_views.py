@@ -64,6 +64,8 @@ def test_missing_views_are_named() -> None:
         chosen(grid(range(1, 10), range(1, 9)), "8")
     with pytest.raises(InputError, match=r"lacks 1_1, 1_2, 1_3, 1_4, 1_5 and 67 more"):
         chosen(grid(range(5, 6), range(1, 10)), "80")
+    with pytest.raises(InputError, match=r"lacks 5_5, 5_6, 5_7, 5_8, 5_9 \(row_column\)"):
+        chosen(grid(range(5, 6), range(1, 5)), "8")
 
 
 def test_the_reference_is_in_the_middle_and_steps_follow_the_numbers() -> None:
@@ -116,7 +118,9 @@ def test_views_come_to_one_brightness_and_dark_ones_are_left_out() -> None:
 
 def test_a_light_field_of_one_view_is_refused_in_words() -> None:
     one = Grid(np.full((1, 6, 8), 9, np.float32), np.array([[5, 5]]))
-    with pytest.raises(InputError, match=r"1 view.*5_5; .*at least two"):
+    with pytest.raises(
+        InputError, match=r"1 view.*5_5; give at least two views, which disparity needs\.$"
+    ):
         related(one, "down,right")
     black = Grid(np.zeros((2, 6, 8), np.float32), np.array([[1, 1], [1, 2]]))
     with pytest.raises(InputError, match="half as bright"):

@@ -125,7 +125,7 @@ def test_telemetry_rows_are_cut(dtype: type) -> None:
         ({"unit": "fahrenheit"}, "'fahrenheit' is unknown; .*raw"),
         ({"scale": 0.0}, "scale other than 0"),
         ({"range_memory": 1.0}, "range_memory is 1.0"),
-        ({"saturation": float("nan")}, "saturation is nan"),
+        ({"saturation": float("nan")}, "Thermal saturation is nan; give a reading"),
         ({"clip_min": -np.inf, "clip_max": np.inf}, "clip_min -inf .*not finite"),
         ({"telemetry_rows": -1}, "telemetry_rows is -1"),
         ({"telemetry_at": "left"}, "at 'left'"),
@@ -141,7 +141,7 @@ def test_settings_out_of_bounds_are_refused_in_words(bad: dict[str, object], wor
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"telemetry_rows": 48}, "48 rows, .*telemetry_rows is 48"),
+        ({"telemetry_rows": 48}, "48 rows, .*telemetry_rows is 48; expected fewer: give"),
         ({"dead_pixels": ((48, 0),)}, "row 48, column 0, outside .*48"),
         ({"color_map": "jet"}, "one channel, .*'jet'"),
     ],
