@@ -82,6 +82,7 @@ def test_launch_files_need_only_what_ros_brings(repository: Path) -> None:
     )
     assert names == [
         "segrgbx_core.errors",
+        "segrgbx_core.modality",
         "segrgbx_core.wording",
         "segrgbx_ros.messages.sensors",
         "segrgbx_ros.node.parameters.presets",
