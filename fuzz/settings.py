@@ -22,12 +22,12 @@ from segrgbx_core.geometry.calibration import read_camera, read_extrinsic, read_
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.labels.union import load_membership
 from segrgbx_core.model.segrgbx import SegRgbX
+from segrgbx_core.runs.figures import Percentiles, Spread
 from segrgbx_core.training.recipe import load_recipe
 from segrgbx_core.training.state import plain
 from segrgbx_core.weights.card import card_text, load_card
 from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.commands.replay_table import print_summary
-from segrgbx_ros.pipeline import Percentiles, Spread
 from segrgbx_ros.replay.summary import Frames, ModelFacts, Recording, ReplaySummary, read_summary
 
 CAMERA = b"""image_width: 160

@@ -7,7 +7,7 @@ is counted under a reason, its sentence is kept, and the next frame is tried.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -319,33 +319,6 @@ def mean_confidence(segmentation: Segmentation) -> float:
     """Mean over the labelled pixels in 0..1; NaN if no pixel is labelled."""
     labelled = segmentation.labels != UNLABELLED
     return float(segmentation.confidence[labelled].mean()) if labelled.any() else float("nan")
-
-
-@dataclass(frozen=True)
-class Percentiles:
-    """Median and 95th percentile of some values, in their own unit."""
-
-    p50: float
-    p95: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Percentiles":
-        """From at least one value."""
-        p50, p95 = (round(float(v), 3) for v in np.percentile(values, (50, 95)))
-        return cls(p50, p95)
-
-
-@dataclass(frozen=True)
-class Spread(Percentiles):
-    """Percentiles and the largest value."""
-
-    max: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """From at least one value."""
-        inner = Percentiles.of(values)
-        return cls(inner.p50, inner.p95, round(max(values), 3))
 
 
 @dataclass(frozen=True)

@@ -43,12 +43,17 @@ class FrameCounts:
 
         weights: (N,) how often each frame counts, None for once. alone: of RGB alone.
         """
+        table = self.side(alone)
+        return self._matrix(table.sum(axis=0) if weights is None else weights @ table)
+
+    def side(self, alone: bool) -> npt.NDArray[np.int64]:
+        """The table with X, or of RGB alone. Raises InputError where that was not scored."""
         table = self.alone if alone else self.table
         if table is None:
             raise InputError(
                 "This run has no scores of RGB alone; replay it without --no-rgb-alone."
             )
-        return self._matrix(table.sum(axis=0) if weights is None else weights @ table)
+        return table
 
     def of(self, row: int) -> Counts:
         """The matrix of one frame; row: its place in `index`."""

@@ -17,6 +17,33 @@ _NOT_LOST = ("after_max_frames", "not_reached")
 
 
 @dataclass(frozen=True)
+class Percentiles:
+    """Median and 95th percentile of some values, in their own unit."""
+
+    p50: float
+    p95: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Percentiles":
+        """From at least one value."""
+        p50, p95 = (round(float(v), 3) for v in np.percentile(values, (50, 95)))
+        return cls(p50, p95)
+
+
+@dataclass(frozen=True)
+class Spread(Percentiles):
+    """Percentiles and the largest value."""
+
+    max: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """From at least one value."""
+        inner = Percentiles.of(values)
+        return cls(inner.p50, inner.p95, round(max(values), 3))
+
+
+@dataclass(frozen=True)
 class RunNotes:
     """What a `summary.json` says beside the scores; each field may be missing."""
 
@@ -38,8 +65,8 @@ def latency_ms(rows: Sequence[FrameRow]) -> tuple[float, float] | None:
     times = [row.total_ms for row in rows if row.total_ms is not None]
     if not times:
         return None
-    p50, p95 = (round(float(v), 3) for v in np.percentile(times, (50, 95)))
-    return p50, p95
+    measured = Percentiles.of(times)
+    return measured.p50, measured.p95
 
 
 def segmented_share(run: Run) -> float | None:

@@ -80,9 +80,7 @@ def scores_by_condition(run: Run, alone: bool = False) -> dict[str, Scores]:
 
 def iou_parts(counts: FrameCounts, alone: bool = False) -> IouParts:
     """Right pixels and union of each frame and class; alone: of RGB alone, which must be there."""
-    table = counts.alone if alone else counts.table
-    if table is None:
-        raise InputError("This run has no scores of RGB alone; replay it without --no-rgb-alone.")
+    table = counts.side(alone)
     true, said = np.divmod(counts.cells, counts.classes + 1)
     classes = np.arange(counts.classes)
     in_right = (true[:, None] == classes) & (said[:, None] == classes)

@@ -15,11 +15,11 @@ from segrgbx_core.evaluation.summary import ALL, GroupScores, group_of
 from segrgbx_core.files.fields import filled
 from segrgbx_core.files.yaml import read_json
 from segrgbx_core.runs.counts import FrameCounts
+from segrgbx_core.runs.figures import Percentiles
 from segrgbx_core.runs.folder import SUMMARY_FILE, Run, RunFacts
 from segrgbx_core.runs.rows import SEGMENTED, FrameRow
 from segrgbx_core.runs.scores import scores_by_condition
 from segrgbx_ros.drives.states import State
-from segrgbx_ros.pipeline import Percentiles
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from segrgbx_core import Segmenter
 from segrgbx_core.doubts import RECORDED_CLOCK, doubt_about_clock
 from segrgbx_core.errors import BagError, InputError
 from segrgbx_core.files.resources import versions
+from segrgbx_core.runs.figures import Percentiles
 from segrgbx_core.runs.folder import RUN_FORMAT, RunFacts
 from segrgbx_core.wording import counted
 from segrgbx_ros.bags.metadata import BagMessage
 from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.bags.topics import TopicsTaken, untaken_truth
 from segrgbx_ros.messages.types import header_stamp_ns
-from segrgbx_ros.pipeline import Percentiles, Pipeline, SegmentedFrame
+from segrgbx_ros.pipeline import Pipeline, SegmentedFrame
 from segrgbx_ros.replay.live.masks import PublishedMasks
 from segrgbx_ros.replay.options import ReplayOptions, settings_of
 from segrgbx_ros.replay.pairing import RecordedX, ReplayMatch, ReplayMatching
@@ -72,24 +73,21 @@ class Account:
 
     def summary(self) -> ReplaySummary:
         """The figures of the whole replay."""
-        keeper = self.scoring.keeper
-        scores = keeper.overall() if keeper is not None else None
-        scored = keeper is not None and scores is not None and scores.frames > 0
-        alone = scored and keeper is not None and keeper.alone
+        keeper = self.scoring.scored
+        alone = keeper if keeper is not None and keeper.alone else None
+        overall = None if keeper is None else keeper.overall()
         loss, card = self.bag.loss, self.segmenter.card
         return ReplaySummary(
             frames=self._frames(),
-            miou=scores.miou if scores is not None and scored else None,
-            per_class_iou=dict(scores.per_class_iou) if scores is not None and scored else None,
-            pixel_accuracy=scores.pixel_accuracy if scores is not None and scored else None,
-            frames_scored=scores.frames if scores is not None else 0,
-            scores=keeper.groups() if keeper is not None and scored else None,
-            rgb_alone=keeper.groups(alone=True) if keeper is not None and alone else None,
-            confusion=keeper.confusion() if keeper is not None and scored else None,
-            rgb_alone_confusion=(
-                keeper.confusion(alone=True) if keeper is not None and alone else None
-            ),
-            reliability=keeper.reliability() if keeper is not None and scored else None,
+            miou=None if overall is None else overall.miou,
+            per_class_iou=None if overall is None else dict(overall.per_class_iou),
+            pixel_accuracy=None if overall is None else overall.pixel_accuracy,
+            frames_scored=0 if overall is None else overall.frames,
+            scores=None if keeper is None else keeper.groups(),
+            rgb_alone=None if alone is None else alone.groups(alone=True),
+            confusion=None if keeper is None else keeper.confusion(),
+            rgb_alone_confusion=None if alone is None else alone.confusion(alone=True),
+            reliability=None if keeper is None else keeper.reliability(),
             rgb_alone_ms=Percentiles.of(self.scoring.alone_ms) if self.scoring.alone_ms else None,
             stage_ms=self.statistics.stage_ms(),
             skew_ms=self.statistics.skew_ms(),

@@ -181,7 +181,7 @@ class ReplayRun:
             if role == "rgb":
                 self._rows.unreadable()
             return
-        truth, conditions = self._seen.scoring.truth, self._seen.scoring.conditions
+        truth = self._seen.scoring.truth
         if role == "camera_info":
             self._camera_info = msg
         elif role == "condition" and isinstance(conditions, RecordedConditions):

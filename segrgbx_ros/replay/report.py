@@ -8,6 +8,7 @@ from segrgbx_core.modality import data_of, readings_of
 from segrgbx_core.report.page import Figure, Row
 from segrgbx_core.report.run_page import write_run_page
 from segrgbx_core.report.run_view import RunScores, RunView, Table, model_rows
+from segrgbx_core.runs.figures import Spread
 from segrgbx_core.runs.rows import FRAMES_FILE, read_rows
 from segrgbx_core.wording import (
     HARMLESS,
@@ -18,7 +19,6 @@ from segrgbx_core.wording import (
     share,
 )
 from segrgbx_ros.messages.sensors import is_windowed
-from segrgbx_ros.pipeline import Spread
 from segrgbx_ros.replay.summary import ReplaySummary, read_summary
 
 SPREAD = ("stage", "median", "95 % below", "largest")

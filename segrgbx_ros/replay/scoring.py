@@ -82,6 +82,11 @@ class ReplayScoring:
         self.alone_ms: list[float] = []
         self._resized: tuple[tuple[int, int], tuple[int, int]] | None = None
 
+    @property
+    def scored(self) -> ScoreKeeper | None:
+        """The scores; None where no frame was scored."""
+        return self.keeper if self.keeper is not None and self.keeper.overall().frames else None
+
     def settled(self, moment: Moment) -> bool:
         """Whether everything about this image's truth is known."""
         truth, conditions = self.truth, self.conditions

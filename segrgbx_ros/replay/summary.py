@@ -14,10 +14,10 @@ from segrgbx_core.evaluation.summary import GroupScores
 from segrgbx_core.files.fields import filled
 from segrgbx_core.files.yaml import read_json
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet
+from segrgbx_core.runs.figures import Percentiles, Spread
 from segrgbx_core.runs.folder import SUMMARY_FILE, RunFacts
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_ros.bags.topics import TopicsTaken
-from segrgbx_ros.pipeline import Percentiles, Spread
 from segrgbx_ros.replay.summary_check import UNLABELLED_SHARE, check_summary
 
 STAGES = ("decode", "encode", "model", "output")

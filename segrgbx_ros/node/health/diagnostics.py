@@ -11,10 +11,10 @@ from diagnostic_updater import Updater
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from segrgbx_core.runs.figures import Spread
 from segrgbx_core.wording import printable
 from segrgbx_ros.node.health.findings import ERROR, OK, WARN, NodeFinding, findings
 from segrgbx_ros.node.health.health import Health
-from segrgbx_ros.pipeline import Spread
 
 REPEAT_S = 30.0
 LEVELS = {OK: DiagnosticStatus.OK, WARN: DiagnosticStatus.WARN, ERROR: DiagnosticStatus.ERROR}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from segrgbx_ros.pipeline import Spread
+from segrgbx_core.runs.figures import Spread
 
 RATE_WINDOW_S = 5.0
 KEPT_MARKS = 2048

@@ -13,6 +13,7 @@ from segrgbx_core.errors import BagError, InputError
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.modality import NO_X
 from segrgbx_core.readings import Planes, Reading, RgbImage
+from segrgbx_core.runs.figures import Percentiles
 from segrgbx_core.segmentation import Segmentation
 from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.wording import counted, milliseconds, reason_in_words
@@ -21,7 +22,7 @@ from segrgbx_ros.bags.reader import BagReader
 from segrgbx_ros.events.messages import raw_stamp_ns
 from segrgbx_ros.messages.images import labels_from_message
 from segrgbx_ros.messages.types import LABEL_INFO, STATUS, deserialized
-from segrgbx_ros.pipeline import Percentiles, SegmentedFrame
+from segrgbx_ros.pipeline import SegmentedFrame
 from segrgbx_ros.replay.resume import FrameFacts, RecordedFrame
 from segrgbx_ros.replay.summary import STAGES
 

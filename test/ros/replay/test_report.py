@@ -13,12 +13,12 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.evaluation.summary import GroupScores
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.report.layers import LayerWriter
+from segrgbx_core.runs.figures import Percentiles, Spread
 from segrgbx_core.runs.folder import RunFacts
 from segrgbx_core.runs.rows import FrameRow
 from segrgbx_core.runs.writer import RunWriter
 from segrgbx_ros.bags.topics import TopicsTaken
 from segrgbx_ros.cli import main
-from segrgbx_ros.pipeline import Percentiles, Spread
 from segrgbx_ros.replay.report import write_report
 from segrgbx_ros.replay.summary import (
     Frames,
