@@ -77,3 +77,17 @@ class Segmentation:
             small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
             rgb = np.asarray(small, np.uint8)
         return blend(rgb, self.labels, self.label_set, alpha)
+
+
+def mean_confidence(segmentation: Segmentation) -> float:
+    """Mean over the labelled pixels in 0..1; NaN if no pixel is labelled."""
+    labelled = segmentation.labels != UNLABELLED
+    return float(segmentation.confidence[labelled].mean()) if labelled.any() else float("nan")
+
+
+def class_fractions(segmentation: Segmentation) -> tuple[npt.NDArray[np.float32], float]:
+    """Share of the mask's pixels by class id, (classes,) float32, and of unlabelled ones."""
+    counts = np.bincount(segmentation.labels.ravel(), minlength=256)
+    shares = counts / max(1, segmentation.labels.size)
+    classes = len(segmentation.label_set.classes)
+    return shares[:classes].astype(np.float32), float(shares[UNLABELLED])

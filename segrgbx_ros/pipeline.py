@@ -18,10 +18,9 @@ from segrgbx_core.doubts import DoubtLog
 from segrgbx_core.encoding import EncodingSettings
 from segrgbx_core.encoding.stream import Encoder
 from segrgbx_core.errors import SegRgbxError
-from segrgbx_core.labels.label_set import UNLABELLED
 from segrgbx_core.modality import NO_X
 from segrgbx_core.readings import Planes, Reading, RgbImage
-from segrgbx_core.segmentation import Segmentation
+from segrgbx_core.segmentation import Segmentation, class_fractions, mean_confidence
 from segrgbx_core.wording import spoken
 from segrgbx_ros.messages.images import AnyImage, Convert, convert_offline, rgb_from_message
 from segrgbx_ros.messages.readings import XDecoder, XInput
@@ -315,12 +314,6 @@ def pictures_of(done: SegmentedFrame, overlay_alpha: float = 0.5) -> FramePictur
     return FramePictures(segmentation.labels, segmentation.confidence_image(), overlay)
 
 
-def mean_confidence(segmentation: Segmentation) -> float:
-    """Mean over the labelled pixels in 0..1; NaN if no pixel is labelled."""
-    labelled = segmentation.labels != UNLABELLED
-    return float(segmentation.confidence[labelled].mean()) if labelled.any() else float("nan")
-
-
 @dataclass(frozen=True)
 class FrameStatus:
     """The message's fields without the header, in its units; see msg/SegmentationStatus.msg."""
@@ -385,14 +378,6 @@ def frame_status(
         unlabelled_fraction=unlabelled,
         model=model,
     )
-
-
-def class_fractions(segmentation: Segmentation) -> tuple[npt.NDArray[np.float32], float]:
-    """Share of the mask's pixels by class id, (classes,) float32, and of unlabelled ones."""
-    counts = np.bincount(segmentation.labels.ravel(), minlength=256)
-    shares = counts / max(1, segmentation.labels.size)
-    classes = len(segmentation.label_set.classes)
-    return shares[:classes].astype(np.float32), float(shares[UNLABELLED])
 
 
 def _why_unused(done: SegmentedFrame) -> str:

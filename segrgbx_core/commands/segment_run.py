@@ -12,7 +12,6 @@ import numpy as np
 
 from segrgbx_core.files.disk import write_whole
 from segrgbx_core.files.resources import versions
-from segrgbx_core.labels.label_set import UNLABELLED
 from segrgbx_core.modality import NO_X, data_of
 from segrgbx_core.pictures.frames import x_picture
 from segrgbx_core.readings import Planes, RgbImage
@@ -23,7 +22,7 @@ from segrgbx_core.report.run_view import RunView, Table, model_rows
 from segrgbx_core.runs.folder import MASK_FOLDER, RUN_FORMAT, SUMMARY_FILE, RunFacts, Setting
 from segrgbx_core.runs.rows import FrameRow
 from segrgbx_core.runs.writer import RUN_FILES, RunWriter
-from segrgbx_core.segmentation import Segmentation
+from segrgbx_core.segmentation import Segmentation, class_fractions, mean_confidence
 from segrgbx_core.segmenter import Segmenter
 from segrgbx_core.wording import counted, milliseconds
 
@@ -55,6 +54,7 @@ class SegmentRun:
         self._out, self._segmenter = out, segmenter
         self._source, self._modality, self._settings = source, modality, settings
         self._rows: list[FrameRow] = []
+        self._segmented = 0
         self._layers = LayerWriter(out, expected)
         self._writer: RunWriter | None = None
 
@@ -85,23 +85,24 @@ class SegmentRun:
         x = x_picture(planes.data, result.modality, planes.valid) if planes and used else None
         self._layers.write(index, rgb, x, result.labels, None, result.confidence_image())
         self._opened().write_mask(stem, result.labels)
-        labelled = result.confidence[result.labels != UNLABELLED]
-        pixels = np.bincount(result.labels.ravel(), minlength=256) / result.labels.size
-        names = {name: float(pixels[i]) for i, name in enumerate(result.label_set.names)}
+        confidence = mean_confidence(result)
+        shares, unlabelled = class_fractions(result)
+        named = zip(result.label_set.names, map(float, shares), strict=True)
         self._add_row(
             FrameRow(
                 index=index,
                 stem=stem,
                 stamp_ns=None,
-                confidence=float(labelled.mean()) if labelled.size else None,
+                confidence=confidence if np.isfinite(confidence) else None,
                 x_used=used,
                 x_reason="no pixel of X is valid" if planes is not None and not used else "",
                 x_valid=result.x_valid,
                 encode_ms=None if planes is None else encode_ms,
                 model_ms=model_ms,
-                shares={**names, "unlabelled": float(pixels[UNLABELLED])},
+                shares={**dict(named), "unlabelled": unlabelled},
             )
         )
+        self._segmented += 1
 
     def skip(self, stem: str) -> None:
         """Adds an image that could not be segmented."""
@@ -119,10 +120,6 @@ class SegmentRun:
         self._rows.append(row)
         if self._writer is not None:
             self._writer.write_row(row)
-
-    @property
-    def _segmented(self) -> int:
-        return sum(row.index is not None for row in self._rows)
 
     def finish(self, warnings: Sequence[str], notices: Sequence[str]) -> Path:
         """Writes `summary.json` and the page, with these sentences at its top; the page's path."""

@@ -11,6 +11,7 @@ from types import TracebackType
 
 from segrgbx_core.runs.rows import FrameRow
 from segrgbx_core.runs.writer import RunWriter
+from segrgbx_core.segmentation import mean_confidence
 from segrgbx_ros.messages.cameras import CameraInfoMessage
 from segrgbx_ros.messages.images import stamp_ns
 from segrgbx_ros.pairing.nearest import Pair
@@ -19,7 +20,6 @@ from segrgbx_ros.pipeline import (
     MessagePair,
     PreparedFrame,
     SegmentedFrame,
-    mean_confidence,
 )
 from segrgbx_ros.replay.account import Account
 from segrgbx_ros.replay.behind import Behind

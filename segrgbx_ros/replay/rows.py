@@ -8,7 +8,8 @@ import numpy as np
 
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.runs.rows import FrameRow
-from segrgbx_ros.pipeline import SegmentedFrame, class_fractions
+from segrgbx_core.segmentation import class_fractions
+from segrgbx_ros.pipeline import SegmentedFrame
 from segrgbx_ros.replay.output import FrameContext
 from segrgbx_ros.replay.resume import FrameFacts
 from segrgbx_ros.replay.scoring import FrameTruth

@@ -13,7 +13,7 @@ from segrgbx_core.errors import InputError
 from segrgbx_core.geometry.align import Homography
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.readings import Events, Planes, Reading, RgbImage
-from segrgbx_core.segmentation import Segmentation
+from segrgbx_core.segmentation import Segmentation, mean_confidence
 from segrgbx_ros.messages.images import AnyImage, PackedImage, convert_offline, image_message
 from segrgbx_ros.messages.readings import XDecoder
 from segrgbx_ros.messages.types import header
@@ -23,7 +23,6 @@ from segrgbx_ros.pipeline import (
     EmptyWindows,
     MessagePair,
     Pipeline,
-    mean_confidence,
     pictures_of,
 )
 

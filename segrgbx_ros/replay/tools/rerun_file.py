@@ -17,8 +17,9 @@ from segrgbx_core.files.resources import package_for
 from segrgbx_core.labels.label_set import LabelSet
 from segrgbx_core.modality import NO_X
 from segrgbx_core.pictures.sheet import COLORS
+from segrgbx_core.segmentation import class_fractions, mean_confidence
 from segrgbx_core.wording import spoken
-from segrgbx_ros.pipeline import SegmentedFrame, class_fractions, mean_confidence
+from segrgbx_ros.pipeline import SegmentedFrame
 from segrgbx_ros.replay.output import FrameContext
 from segrgbx_ros.replay.tools.pictures import rgb_image, x_image
 
