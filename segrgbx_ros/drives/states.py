@@ -12,6 +12,7 @@ from segrgbx_core.files.disk import write_whole
 from segrgbx_core.files.fields import filled
 from segrgbx_core.files.yaml import read_json
 from segrgbx_ros.drives.plan import STATES_FILE, SetOptions
+from segrgbx_ros.replay.resume import need_same
 
 FORMAT = 1
 State = Literal["waiting", "done", "empty", "failed", "interrupted"]
@@ -89,15 +90,11 @@ def read_states(out: Path) -> SetStates:
 
 def need_same_set(out: Path, before: SetStates, options: SetOptions) -> None:
     """Raises InputError that names an option, or a bag, that the set was begun with."""
-    now = begun_with(options)
-    way_out = "go on with the same, or leave out --resume and add --force"
-    for name, value in now.items():
-        if before.begun_with.get(name) != value:
-            raise InputError(
-                f"The set in {out} was begun with {name} {before.begun_with.get(name)}, which is "
-                f"{value} now; {way_out}."
-            )
+    need_same(out, before.begun_with, begun_with(options), "set")
     given = {str(bag) for bag in options.bags}
     gone = next((bag for bag in before.names if bag not in given), None)
     if gone is not None:
-        raise InputError(f"The set in {out} was begun with {gone}, which is not given; {way_out}.")
+        raise InputError(
+            f"The set in {out} was begun with {gone}, which is not given; resume with the same, "
+            "or leave out --resume and add --force."
+        )

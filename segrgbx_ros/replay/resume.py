@@ -125,12 +125,14 @@ def all_that_matters(
     }
 
 
-def need_same(out: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Raises InputError that names what differs from the interrupted replay."""
+def need_same(
+    out: Path, before: Mapping[str, str], now: Mapping[str, str], what: str = "replay"
+) -> None:
+    """Raises InputError that names what differs from the interrupted replay, or set of them."""
     for name, value in now.items():
         if before.get(name) != value:
             raise InputError(
-                f"The replay in {out} was begun with {name} {before.get(name)}, which is {value} "
+                f"The {what} in {out} was begun with {name} {before.get(name)}, which is {value} "
                 "now; resume with the same, or leave out --resume and add --force."
             )
 
