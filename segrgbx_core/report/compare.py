@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTML page of a comparison: verdicts, intervals, and the frames that got worse."""
 
-import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from segrgbx_core.evaluation.summary import ALL
 from segrgbx_core.files.disk import write_whole
 from segrgbx_core.pictures.frames import captioned, resized, row_of
 from segrgbx_core.readings import RgbImage
-from segrgbx_core.report.page import Chip, Panel, Row, css, render_page
+from segrgbx_core.report.page import Chip, Panel, Row, css, panel_from, render_page
 from segrgbx_core.runs.comparison.agreement import mask_file, read_mask
 from segrgbx_core.runs.comparison.content import (
     COMPARISON_PAGE,
@@ -23,11 +19,17 @@ from segrgbx_core.runs.comparison.content import (
     RunComparison,
     ScoreLine,
 )
-from segrgbx_core.runs.comparison.wording import change, how_words, interval_words, verdict_words
+from segrgbx_core.runs.comparison.wording import (
+    change,
+    how_words,
+    interval_words,
+    latency_words,
+    verdict_words,
+)
 from segrgbx_core.runs.folder import Run
 from segrgbx_core.runs.rows import FrameRow
 from segrgbx_core.segmentation import color_mask
-from segrgbx_core.wording import counted, milliseconds, share, spoken
+from segrgbx_core.wording import counted, share, spoken
 
 TEMPLATE = Path(__file__).with_name("compare.html.j2")
 _DRAWN, _WIDTH = 6, 540
@@ -215,10 +217,11 @@ def _worst_row(frame: FrameChange) -> Row:
 def _figures(comparison: RunComparison) -> tuple[Row, ...]:
     rows = []
     for number, run in enumerate(comparison.runs):
-        times = "-" if run.latency_ms is None else " / ".join(map(milliseconds, run.latency_ms))
         moved = (str(run.better), str(run.worse)) if number and comparison.scored else ("", "")
         counts = (str(run.segmented), str(len(run.only_here)))
-        rows.append(Row(run.name, (*counts, times, share(run.confidence), *moved, run.folder)))
+        rows.append(
+            Row(run.name, (*counts, latency_words(run), share(run.confidence), *moved, run.folder))
+        )
     return tuple(rows)
 
 
@@ -247,7 +250,7 @@ def _panels(comparison: RunComparison, runs: Sequence[Run], number: int) -> Iter
         rows = [table[key] for table in tables]
         if all(mask_file(run, row).is_file() for run, row in zip(pair, rows, strict=True)):
             tiles = [_tile(run, row) for run, row in zip(pair, rows, strict=True)]
-            yield _panel(row_of(tiles), _caption(frame))
+            yield panel_from(row_of(tiles), _caption(frame), _JPEG_QUALITY)
 
 
 def _by_frame(run: Run, by: str) -> dict[int | str | None, FrameRow]:
@@ -266,10 +269,3 @@ def _caption(frame: FrameChange) -> str:
     if frame.before is None:
         return f"{frame.stem}{about}: {frame.after:.1%} of the pixels agree"
     return f"{frame.stem}{about}: mean IoU {share(frame.before)} to {share(frame.after)}"
-
-
-def _panel(picture: RgbImage, caption: str) -> Panel:
-    pixels = np.ascontiguousarray(picture[..., ::-1])
-    jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-    source = "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
-    return Panel(source, caption, picture.shape[1], picture.shape[0])

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from segrgbx_core.files.images import read_rgb
+from segrgbx_core.files.images import jpeg_bytes, read_rgb
+from segrgbx_core.readings import RgbImage
 from segrgbx_core.wording import printable
 
 REPORT_FILE = "report.html"
@@ -71,12 +73,18 @@ def panel_of(file: Path, width: int, caption: str) -> Panel:
 
     Raises InputError for a file that is not a picture.
     """
-    picture = cv2.cvtColor(read_rgb(file), cv2.COLOR_RGB2BGR)
+    picture = read_rgb(file)
     if picture.shape[1] > width:
         height = round(picture.shape[0] * width / picture.shape[1])
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
-    source = "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+        small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+        picture = np.asarray(small, np.uint8)
+    return panel_from(picture, caption)
+
+
+def panel_from(picture: RgbImage, caption: str, quality: int = JPEG_QUALITY) -> Panel:
+    """A picture (H, W, 3) uint8, red first, as a JPEG of its size; quality: 1 to 100."""
+    data = jpeg_bytes(picture, quality)
+    source = "data:image/jpeg;base64," + base64.b64encode(data).decode()
     return Panel(source, caption, picture.shape[1], picture.shape[0])
 
 

@@ -9,8 +9,14 @@ from rich.text import Text
 
 from segrgbx_core.console import styled
 from segrgbx_core.runs.comparison.content import Difference, RunComparison, ScoreLine
-from segrgbx_core.runs.comparison.wording import change, how_words, interval_words, verdict_words
-from segrgbx_core.wording import milliseconds, share, spoken
+from segrgbx_core.runs.comparison.wording import (
+    change,
+    how_words,
+    interval_words,
+    latency_words,
+    verdict_words,
+)
+from segrgbx_core.wording import share, spoken
 
 STYLES = {"better": "green", "worse": "red", "equal": "dim", "not distinguishable": "dim"}
 
@@ -38,10 +44,11 @@ def run_table(comparison: RunComparison) -> Table:
     for column in ("run", "frames", "only here", "ms p50 / p95", "confidence", "rose", "fell"):
         table.add_column(column)
     for number, run in enumerate(comparison.runs):
-        times = "-" if run.latency_ms is None else " / ".join(map(milliseconds, run.latency_ms))
         moved = [str(run.better), str(run.worse)] if number and comparison.scored else ["", ""]
         only = str(len(run.only_here))
-        table.add_row(run.name, str(run.segmented), only, times, share(run.confidence), *moved)
+        table.add_row(
+            run.name, str(run.segmented), only, latency_words(run), share(run.confidence), *moved
+        )
     return table
 
 

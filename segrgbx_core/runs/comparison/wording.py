@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A comparison in words, the same on the terminal and on the page."""
 
-from segrgbx_core.runs.comparison.content import Difference, RunComparison
-from segrgbx_core.wording import counted, share
+from segrgbx_core.runs.comparison.content import ComparedRun, Difference, RunComparison
+from segrgbx_core.wording import counted, milliseconds, share
 
 
 def change(difference: Difference) -> str:
@@ -15,6 +15,11 @@ def interval_words(difference: Difference) -> str:
     if difference.low is None or difference.high is None:
         return "-"
     return f"{difference.low:+.3f} to {difference.high:+.3f}"
+
+
+def latency_words(run: ComparedRun) -> str:
+    """Median and 95th percentile in milliseconds; a dash where a run has no times."""
+    return "-" if run.latency_ms is None else " / ".join(map(milliseconds, run.latency_ms))
 
 
 def verdict_words(comparison: RunComparison) -> tuple[str, ...]:
