@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.plan import DATA, QUESTIONS, Plan, RealSet, Run, Streets, Tree, Video
+from experiments.plan import DATA, QUESTIONS, SHIPPED, Plan, RealSet, Run, Streets, Tree, Video
 from segrgbx_core.scenes import SCENES_VERSION
+from segrgbx_core.weights.card import load_card
 from segrgbx_core.weights.pretrained import IMAGENET
+from segrgbx_core.weights.store import model_folder
 
 Kind = Literal["stills", "video", "train", "score", "rgb", "worse", "late"]
 OUT = "{out}"
@@ -26,7 +28,8 @@ class Job:
     """One command. arguments: of `segrgbx`, with OUT and `folder_of` for the folders. makes: its
     result folder, below the output folder. needs: names of jobs. cost: expected CPU seconds. run,
     seed, sensor: those the job belongs to, where it belongs to a run. recipe: of a training, with
-    the same folders. whole: uses all cores alone. real: the real dataset that it needs."""
+    the same folders. whole: uses all cores alone. real: the real dataset that it needs. start:
+    the SHA-256 of the shipped weights that a training starts from."""
 
     name: str
     kind: Kind
@@ -41,6 +44,7 @@ class Job:
     recipe: Tree | None = None
     whole: bool = False
     real: str | None = None
+    start: str | None = None
 
 
 def jobs_of(plan: Plan) -> tuple[Job, ...]:
@@ -61,10 +65,13 @@ def jobs_of(plan: Plan) -> tuple[Job, ...]:
 
 def keys_of(jobs: tuple[Job, ...]) -> dict[str, str]:
     """For each job, a hash of everything its result depends on: the command, the recipe, the
-    version of the scenes, and the keys of the jobs it needs."""
+    version of the scenes, the shipped weights it starts from, and the keys of the jobs it
+    needs."""
     keys: dict[str, str] = {}
     for job in jobs:
-        parts = [job.arguments, job.recipe, [keys[name] for name in job.needs], SCENES_VERSION]
+        needed = [keys[name] for name in job.needs]
+        shipped = [job.start] if job.start else []
+        parts = [job.arguments, job.recipe, needed, SCENES_VERSION, *shipped]
         keys[job.name] = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     return keys
 
@@ -137,6 +144,7 @@ def _trained(plan: Plan, run: Run, seed: int) -> Iterator[Job]:
         seed=seed,
         recipe=recipe,
         real=real,
+        start=_shipped_start(run),
     )
     if "x" in run.scores:
         for sensor in run.sensors:
@@ -241,10 +249,24 @@ def _degraded(
 
 def _before(plan: Plan, run: Run) -> tuple[str, ...]:
     data = [] if run.dataset else [f"data/{p}/{s}" for p in PARTS[:2] for s in run.sensors]
+    start = _start_run(plan, run)
+    return (*data, *([] if start is None else [f"train/{start}"]))
+
+
+def _start_run(plan: Plan, run: Run) -> str | None:
+    """Run and seed whose model is the start; None where it is not a run's."""
     start = run.start_from
-    new = start in (None, IMAGENET)
-    first = [] if new or start is None else [f"train/{title(start, plan.run(start).seeds[0])}"]
-    return (*data, *first)
+    if start is None or start == IMAGENET or start.startswith(SHIPPED):
+        return None
+    return title(start, plan.run(start).seeds[0])
+
+
+def _shipped_start(run: Run) -> str | None:
+    """SHA-256 of the shipped weights that are the start; None where it is no shipped model."""
+    if run.start_from is None or not run.start_from.startswith(SHIPPED):
+        return None
+    weights = load_card(model_folder(run.start_from.removeprefix(SHIPPED))).weights
+    return None if weights is None else weights.sha256
 
 
 def _recipe(plan: Plan, run: Run, seed: int) -> Tree:
@@ -260,11 +282,9 @@ def _recipe(plan: Plan, run: Run, seed: int) -> Tree:
         sources = {
             part: [_source(plan.real[run.dataset], run.dataset, part)] for part in PARTS[:2]
         }
-    start = {}
-    if run.start_from == IMAGENET:
-        start = {"start_from": IMAGENET}
-    elif run.start_from is not None:
-        first = title(run.start_from, plan.run(run.start_from).seeds[0])
+    first = _start_run(plan, run)
+    start = {} if run.start_from is None else {"start_from": run.start_from}
+    if first is not None:
         start = {"start_from": f"{OUT}/runs/{first}/model"}
     return {
         "name": title(run.name, seed),

@@ -9,11 +9,14 @@ from segrgbx_core.errors import RecipeError
 from segrgbx_core.files.fields import filled
 from segrgbx_core.files.yaml import read_yaml
 from segrgbx_core.weights.pretrained import IMAGENET
+from segrgbx_core.weights.store import shipped_models
 
 PLAN = Path(__file__).with_name("plan.yaml")
 DATA = "data"
 QUESTIONS = (DATA, "nyu", "mfnet", "sensors", "parts", "faults")
 SCORES = ("x", "rgb", "worse")
+# Before the name of a shipped model, where a run starts from one.
+SHIPPED = "models/"
 
 Tree = Mapping[str, object]
 
@@ -117,7 +120,7 @@ class Run:
     """One training, repeated with each seed. recipe: as in YAML, without name, seed, data and
     start. sensors: those it is trained on. scores: some of SCORES. dataset: the real dataset
     instead of the scenes. start_from: the run that provides the start, its first seed's model;
-    IMAGENET, or None for new weights."""
+    SHIPPED and the name of a shipped model; IMAGENET, or None for new weights."""
 
     name: str
     about: str
@@ -249,10 +252,14 @@ def _check(plan: Plan, place: str) -> None:
     names = [run.name for run in plan.runs]
     if len(set(names)) != len(names):
         raise RecipeError(f"{place} has two runs of one name; name each differently.")
+    shipped = [SHIPPED + name for name in shipped_models()]
     for i, run in enumerate(plan.runs):
         at = f"{place}: run {run.name}"
-        if run.start_from not in (None, IMAGENET, *names[:i]):
-            raise RecipeError(f"{at} starts from {run.start_from}, which no run before it is.")
+        if run.start_from not in (None, IMAGENET, *shipped, *names[:i]):
+            raise RecipeError(
+                f"{at} starts from {run.start_from}, which is neither a run before it nor one of "
+                f"{', '.join(shipped)}."
+            )
         for word, value, known in (
             ("question", (run.question,), QUESTIONS),
             ("scores", run.scores, SCORES),

@@ -15,8 +15,10 @@ from typing import Literal
 import yaml
 
 from experiments.jobs import OUT, Job, folder_of, title
+from experiments.plan import SHIPPED
 from segrgbx_core.errors import OutputError
 from segrgbx_core.files.disk import disk_errors, write_whole
+from segrgbx_core.weights.store import model_folder
 
 USUAL = "out/results"
 State = Literal["running", "stopped", "failed", "done"]
@@ -181,6 +183,9 @@ class Store:
             return [self._from_recipes(below) for below in value]
         if isinstance(value, str) and value.startswith(OUT):
             return ".." + value.removeprefix(OUT)
+        if isinstance(value, str) and value.startswith(SHIPPED):
+            folder = model_folder(value.removeprefix(SHIPPED))
+            return os.path.relpath(folder.resolve(), (self.out / "recipes").resolve())
         for name, folder in self.real.items():
             if value == folder_of(name):
                 return os.path.relpath(folder.resolve(), (self.out / "recipes").resolve())

@@ -16,6 +16,8 @@ from experiments.plan import PLAN, QUESTIONS, Plan, load_plan, rehearsal
 from experiments.store import Store
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.training.recipe import Recipe, load_recipe
+from segrgbx_core.weights.card import load_card
+from segrgbx_core.weights.store import model_folder
 from segrgbx_ros.cli import build_parser
 
 
@@ -45,11 +47,15 @@ def test_every_recipe_loads(plan: Plan, recipes: dict[str, Recipe]) -> None:
 
 
 def test_the_sides_of_a_question_have_one_budget(plan: Plan, recipes: dict[str, Recipe]) -> None:
-    for question in QUESTIONS[1:]:
+    other_budgets = ("few_", "mfnet_segrgbx_longer")
+    sides = {(run.question, run.dataset) for run in plan.runs}
+    assert {question for question, _ in sides} == set(QUESTIONS[1:])
+    for question, dataset in sides:
         of = [
             recipes[f"{run.name}_s1"]
             for run in plan.runs
-            if run.question == question and not run.name.startswith("few_")
+            if (run.question, run.dataset) == (question, dataset)
+            and not run.name.startswith(other_budgets)
         ]
         assert len({recipe.optimiser for recipe in of}) == 1, question
         # Faults of X and darkened RGB apply to samples with X, which RGB alone does not have.
@@ -60,6 +66,11 @@ def test_the_sides_of_a_question_have_one_budget(plan: Plan, recipes: dict[str, 
     general = recipes["general_s1"]
     for name in ("none", "cmx", "dsrm_everywhere", "sensor_paths", "imagenet_tower", "trusting"):
         assert recipes[f"{name}_s1"].optimiser == general.optimiser
+    longer = recipes["mfnet_segrgbx_longer_s1"]
+    for name in ("segrgbx", "dsrm_everywhere", "sensor_paths", "imagenet_tower"):
+        side = recipes[f"mfnet_{name}_s1"]
+        assert (side.augment, side.short_side) == (longer.augment, longer.short_side)
+        assert side.optimiser == recipes["mfnet_none_s1"].optimiser
     few = recipes["few_event_s1"]
     assert few.optimiser.steps * 5 == general.optimiser.steps
     assert few.augment == general.augment
@@ -90,6 +101,9 @@ def test_what_is_left_out_is_left_out(recipes: dict[str, Recipe]) -> None:
     ]
     assert recipes["general_s2"].start_from == "imagenet"
     assert recipes["mfnet_segrgbx_rooms_s1"].start_from == "../runs/nyu_segrgbx_s1/model"
+    shipped = recipes["mfnet_segrgbx_real_s1"]
+    assert str(shipped.start_from).endswith("/models/real")
+    assert shipped.model.reduction == load_card(model_folder("real")).architecture.reduction
     (mfnet,) = recipes["mfnet_none_s2"].data.train
     assert (mfnet.folder, mfnet.dataset) == ("../../mfnet", "mfnet")
     (nyu,) = recipes["nyu_none_s1"].data.validation
@@ -159,6 +173,13 @@ def test_a_key_changes_with_what_the_result_depends_on(plan: Plan) -> None:
     after = keys_of(jobs_of(replace(plan, runs=tuple(runs))))
     changed = {name.split("/")[1] for name in before if before[name] != after[name]}
     assert changed == {"nyu_segrgbx_s1", "nyu_segrgbx_s2", "mfnet_segrgbx_rooms_s1"}
+    shipped = {job.name for job in jobs_of(plan) if job.start is not None}
+    assert shipped == {"train/mfnet_segrgbx_real_s1", "train/mfnet_segrgbx_real_s2"}
+    other = [replace(job, start="0" * 64) if job.start else job for job in jobs_of(plan)]
+    after = keys_of(tuple(other))
+    assert {
+        name.split("/")[1].rpartition("_s")[0] for name in before if before[name] != after[name]
+    } == {"mfnet_segrgbx_real"}
 
 
 def test_a_rehearsal_has_the_same_jobs(plan: Plan, jobs: tuple[Job, ...]) -> None:
@@ -174,6 +195,7 @@ def test_a_rehearsal_has_the_same_jobs(plan: Plan, jobs: tuple[Job, ...]) -> Non
         ("scores", ["y"], "y"),
         ("sensors", ["radar"], "radar"),
         ("start_from", "later", "later"),
+        ("start_from", "models/none", "models/none, which is neither .* one of .*models/real"),
         ("seeds", [], "no seeds"),
         ("steps", 3, "unknown .*steps"),
         ("name", "nyu_segrgbx", "one name"),
