@@ -34,7 +34,8 @@ class RealQuestion:
         """The scores, and what they say."""
         if not any(findings.of(run) and self._miou(findings, run) for run, _ in self.models):
             return [self.asked, f"{NOT_RUN.capitalize()}: `make results {self.option}` runs it."]
-        head = ["model", *self.columns, f"{ALL}, its own RGB alone", "seeds", "minus RGB alone"]
+        head = ["model", *self.columns, f"{ALL}, its own RGB alone", "seeds"]
+        head += ["minus RGB alone", "training, CPU hours"]
         alone = self.models[-1][0]
         lines = []
         for run, name in self.models:
@@ -43,7 +44,7 @@ class RealQuestion:
                 "" if run == alone else gain_cell(*(self._miou(findings, r) for r in (run, alone)))
             )
             values = tuple(self._miou(findings, run, column) for column in self.columns)
-            lines.append(Line((name,), (*values, own), (gain,)))
+            lines.append(Line((name,), (*values, own), (gain, _hours(findings, run))))
         rows = [
             [
                 value if value != NOT_RUN or i <= len(self.columns) else ""
@@ -126,6 +127,12 @@ class RealQuestion:
         return said + sentence(name, *others)
 
 
+def _hours(findings: Findings, run: str) -> str:
+    """CPU hours of a training, the mean of its seeds."""
+    done = [m.training.cpu_s for m in findings.of(run) if m.training.state == "done"]
+    return f"{sum(done) / len(done) / 3600:.2f}" if done else ""
+
+
 NYU = RealQuestion(
     title="Real rooms with depth",
     asked="Does depth help on a full real benchmark, from ImageNet weights on a CPU? NYUDepthV2, "
@@ -155,7 +162,7 @@ MFNET = RealQuestion(
     models=(
         ("mfnet_segrgbx", "RGB-T, all parts"),
         ("mfnet_none", "RGB-T, without parts"),
-        ("mfnet_segrgbx_longer", "RGB-T, all parts, three times the steps"),
+        ("mfnet_segrgbx_plain", "RGB-T, all parts, rare classes weighted less"),
         ("mfnet_segrgbx_rooms", "RGB-T, all parts, from rooms with depth"),
         ("mfnet_segrgbx_real", "RGB-T, all parts, from `models/real`"),
         ("mfnet_rgb_only", "RGB alone"),

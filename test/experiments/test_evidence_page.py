@@ -157,7 +157,7 @@ def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
     lines = page.splitlines()
     assert any(
         line.startswith("| RGB-D, all parts | **0.360 ± 0.010** | 0.360 ± 0.010 |")
-        and line.endswith("| 2 | +0.060 ± 0.020 |")
+        and line.endswith("| 2 | +0.060 ± 0.020 | 1.00 |")
         for line in lines
     )
     assert "**RGB-D, all parts against RGB alone**: pays (+0.060 ± 0.020)" in page
