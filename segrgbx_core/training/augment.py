@@ -9,8 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
@@ -18,6 +20,7 @@ from segrgbx_core.datasets import LabelledPairs, Skipping, encoded
 from segrgbx_core.datasets.samples import Sample, encoded_as
 from segrgbx_core.encoding.stream import mirrored
 from segrgbx_core.encoding.table import encoding_of
+from segrgbx_core.evaluation.reading_noise import NoiseMeter, noisy
 from segrgbx_core.modality import NO_X
 from segrgbx_core.model.preprocessing import Preprocessing, resize_x
 from segrgbx_core.readings import Planes
@@ -26,9 +29,13 @@ from segrgbx_core.training.recipe import Augment, Data
 
 FULL_NOISE = 0.03
 _PATCH = 16
-# The kinds of a useless X; shift: share of the image's longer side.
-_NOISY, _FAR, _OTHER = range(3)
+# The kinds of an X that misleads; shift: share of the image's longer side.
+_NOISY, _FAR, _OTHER, _LATE = range(4)
 _USELESS_NOISE, _USELESS_SHIFT = (0.2, 0.5), (0.04, 0.15)
+# Bounds of the logarithm of a late X's enlargement, and the share of the image within which the
+# point lies that stays in place.
+_LATE_ZOOM, _LATE_CENTRE = (0.02, 0.35), 0.2
+_RAW_NOISE = 0.2
 
 
 def disturbed(
@@ -53,6 +60,27 @@ def disturbed(
     if faults.holes and scale:
         valid = valid & ~_holes(valid.shape, faults.holes * scale)
     return x, valid
+
+
+def late(planes: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """X as seen from farther ahead or farther back; what was out of view is mirrored.
+
+    planes: (1, 3, H, W) in 0..1. valid: (1, H, W) bool. Returns both in the same shapes. Uses
+    torch's random numbers.
+    """
+    low, high = (math.log(bound) for bound in _LATE_ZOOM)
+    zoom = math.exp(low + float(torch.rand(())) * (high - low))
+    scale = math.exp(zoom if _happens(0.5) else -zoom)
+    centre = (torch.rand(2) * 2 - 1) * _LATE_CENTRE
+    move = torch.stack([torch.eye(2) * scale])
+    grid = functional.affine_grid(
+        torch.cat([move, ((1 - scale) * centre)[None, :, None]], 2), list(planes.shape), False
+    )
+    layers = torch.cat([planes * valid[:, None], valid[:, None].float()], 1)
+    moved = functional.grid_sample(layers, grid, padding_mode="reflection", align_corners=False)
+    weight = moved[:, 3:]
+    kept = weight > 0.5
+    return (moved[:, :3] / weight.clamp_min(1e-6)).clamp(0, 1) * kept, kept[:, 0]
 
 
 def _speckled(x: Tensor, most: float) -> Tensor:
@@ -157,11 +185,23 @@ def _read(source: LabelledPairs, index: int, augment: Augment) -> Sample:
     seed = None
     if worn is not None and _happens(augment.x_raw):
         seed = int(torch.randint(2**31, ()))
+    grain = None
+    if _happens(augment.x_raw_noise):
+        grain = _RAW_NOISE * float(torch.rand(())), int(torch.randint(2**31, ()))
 
     def encode(data: LabelledPairs, sample: Sample) -> Planes:
-        if worn is None or seed is None or isinstance(sample.x, Planes):
+        x = sample.x
+        if isinstance(x, Planes):
             return encoded(data, sample)
-        return encoded_as(data, sample, worn(sample.x, data.settings, seed))
+        if grain is not None:
+            level, noise_seed = grain
+            meter = NoiseMeter(data.modality)
+            meter.add(x)
+            amount = level * meter.unit.value
+            x = noisy(x, data.modality, amount, np.random.default_rng(noise_seed))
+        if worn is not None and seed is not None:
+            x = worn(x, data.settings, seed)
+        return encoded_as(data, sample, x)
 
     if isinstance(source, Skipping):
         return source.sample_with(index, encode)
@@ -180,6 +220,8 @@ def _planes(
     assert isinstance(planes, Planes)
     data, valid = torch.from_numpy(planes.data)[None], torch.from_numpy(planes.valid)[None]
     data, valid = resize_x(data, valid, sample.labels.shape)
+    if wrong == _LATE:
+        return late(data, valid)
     if wrong != _FAR:
         return _shifted(data, valid, augment.x_shift)
     low, high = (round(max(sample.labels.shape) * share) for share in _USELESS_SHIFT)
@@ -246,7 +288,9 @@ class TrainingBatches:
         augment, modality = changes.augment, source.modality
         wrong = None
         if modality != NO_X and _happens(augment.x_wrong):
-            wrong = int(torch.randint(3, ()))
+            wrong = int(torch.randint(_LATE, ()))
+        elif modality != NO_X and _happens(augment.x_late):
+            wrong = _LATE
         sample = _read(source, index, augment)
         rgb, x, labels, valid = changes.framed(
             sample, *_planes(source, index, sample, wrong, augment)
@@ -263,7 +307,7 @@ class TrainingBatches:
         elif modality != NO_X:
             x, valid = disturbed(x, valid, modality, augment.x_noise)
         present = (torch.rand(()) >= augment.x_dropout) & (modality != NO_X)
-        # Where X is useless, RGB is all there is.
+        # Where X misleads, RGB is all there is.
         if present and wrong is None and _happens(augment.rgb_dark):
             rgb = darkened(rgb)
         ready_rgb = self._preprocessing.normalise_rgb(rgb[None])[0]

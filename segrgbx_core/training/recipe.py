@@ -90,6 +90,9 @@ class AugmentStage:
     area: tuple[float, float] | None = None
     x_noise: float | None = None
     x_dropout: float | None = None
+    x_raw_noise: float | None = None
+    x_wrong: float | None = None
+    x_late: float | None = None
     rgb_dark: float | None = None
 
 
@@ -103,9 +106,12 @@ class Augment:
     faults (see `disturbed`). x_dropout: share of samples that are trained without X. x_shift:
     largest displacement of X against RGB in pixels. rgb_dark: share of the samples with X whose
     RGB is darkened strongly, so that the model learns early to use X. x_raw: share of the samples
-    whose raw reading gets its sensor's faults before it is encoded (see `Encoding.worn`). x_wrong:
-    share of the samples whose X is useless, so that the model learns to do without it: very noisy,
-    displaced far, or of another sample. later: values that change during the training, in order.
+    whose raw reading gets its sensor's faults before it is encoded (see `Encoding.worn`).
+    x_raw_noise: share of the samples with noise on the raw reading, as `evaluate --degrade noise`
+    adds it, of up to a fifth of its usual range. x_wrong: share of the samples whose X is useless,
+    so that the model learns to do without it: very noisy, displaced far, or of another sample.
+    x_late: share of the samples whose X looks like that of another moment of a drive: larger or
+    smaller about a point near the middle. later: values that change during the training, in order.
     """
 
     crop: tuple[int, int] = (192, 256)
@@ -117,7 +123,9 @@ class Augment:
     x_dropout: float = 0.1
     rgb_dark: float = 0.0
     x_raw: float = 0.0
+    x_raw_noise: float = 0.0
     x_wrong: float = 0.0
+    x_late: float = 0.0
     later: tuple[AugmentStage, ...] = ()
 
     @property
@@ -285,6 +293,12 @@ def _check_bounds(bounds: Sequence[tuple[str, float, float, float]], place: str)
             raise RecipeError(f"{place}: {name} is {value}; expected {low} to {high}.")
 
 
+_SHARES = (
+    *("flip", "jitter", "x_noise", "x_dropout", "x_raw", "x_raw_noise", "x_wrong", "x_late"),
+    "rgb_dark",
+)
+
+
 def _check_augment(whole: Augment, place: str) -> None:
     begins = [change.after for change in whole.later]
     if begins != sorted(set(begins)) or not all(0 < share < 1 for share in begins):
@@ -293,8 +307,7 @@ def _check_augment(whole: Augment, place: str) -> None:
             "expected rising shares of the steps, above 0 and below 1."
         )
     for _, a in whole.stages():
-        shares = ("flip", "jitter", "x_dropout", "rgb_dark", "x_noise", "x_raw", "x_wrong")
-        bounds = [(f"augment.{name}", getattr(a, name), 0.0, 1.0) for name in shares]
+        bounds = [(f"augment.{name}", getattr(a, name), 0.0, 1.0) for name in _SHARES]
         crop = ("augment.crop", min(a.crop), 32, 4096)
         _check_bounds([*bounds, ("augment.x_shift", a.x_shift, 0, 64), crop], place)
         low, high = a.area

@@ -236,7 +236,7 @@ def _small(recipe: Recipe) -> Recipe:
     train = tuple(_fewer(source, enough) for source in sources)
     data = replace(recipe.data, train=train, validation=(_fewer(sources[0], 1),), test=())
     dropout = 0.0 if recipe.augment.uses_x else 1.0
-    augment = replace(recipe.augment, x_dropout=dropout, x_wrong=0.0)
+    augment = replace(recipe.augment, x_dropout=dropout, x_wrong=0.0, x_late=0.0)
     return replace(recipe, data=data, augment=augment)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`augment.later`, `x_wrong`, `x_raw` and `optimiser.encoder_rate`."""
+"""`augment.later`, `x_wrong`, `x_late`, `x_raw`, `x_raw_noise` and `optimiser.encoder_rate`."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +10,14 @@ import torch
 
 from segrgbx_core.datasets import FolderDataset, LabelledPairs, Skipping, render_stills
 from segrgbx_core.datasets.writing import finish_folder, start_folder, write_pair
-from segrgbx_core.encoding import DepthSettings
+from segrgbx_core.encoding import DepthSettings, encode
 from segrgbx_core.encoding.depth.faults import worn
 from segrgbx_core.encoding.depth.metres import depth_in_metres
 from segrgbx_core.errors import RecipeError
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import train
-from segrgbx_core.training.augment import TrainingBatches
+from segrgbx_core.training.augment import TrainingBatches, late
 from segrgbx_core.training.mixture import Mixture
 from segrgbx_core.training.recipe import Augment, AugmentStage, load_recipe
 from segrgbx_core.training.run import check_recipe
@@ -142,6 +142,65 @@ def test_raw_faults_make_holes_in_depth(rooms: FolderDataset, skipping: bool) ->
     assert holes[0] == 0
     assert holes[1] > 0.02
     assert (clean.labels == faulty.labels).float().mean() > 0.9
+
+
+def test_a_late_x_is_larger_or_smaller_and_fills_the_image(tmp_path: Path) -> None:
+    """A square in the middle, whose size tells how much X was enlarged."""
+    start_folder(tmp_path)
+    x = np.full((96, 128), 8000, np.uint16)
+    x[36:60, 52:76] = 12000
+    rgb, labels = np.full((96, 128, 3), 90, np.uint8), np.zeros((96, 128), np.uint8)
+    write_pair(tmp_path, "a", rgb, x, labels)
+    finish_folder(tmp_path, "thermal", "street", {})
+    augment = replace(AS_IT_IS, crop=(96, 128))
+    data = FolderDataset(tmp_path)
+    right = _batches(data, augment).batch(0, 40)
+    late = _batches(data, replace(augment, x_late=1.0, rgb_dark=1.0)).batch(0, 40)
+    assert torch.equal(right.labels, late.labels)
+    assert (late.rgb.mean((1, 2, 3)) - right.rgb.mean((1, 2, 3))).abs().max() < 0.05
+    middle = (right.x.amax((1, 2, 3)) + right.x.amin((1, 2, 3)))[:, None, None] / 2
+    sides = [(batch.x[:, 0] > middle).float().sum((1, 2)).sqrt() for batch in (right, late)]
+    grown = sides[1] / sides[0]
+    assert float(grown.min()) < 0.8
+    assert float(grown.max()) > 1.25
+    assert bool(((grown > 0.67) & (grown < 1.5)).all())
+    # Mirrored at the border, so that no hole tells a late X from a good one.
+    assert bool((late.x[:, 0, 0, 0] == late.x[:, 0, -1, -1]).all())
+
+
+def test_holes_stay_holes_in_a_late_x(rooms: FolderDataset) -> None:
+    sample = rooms[0]
+    assert isinstance(sample.x, np.ndarray)
+    holed = sample.x.copy()
+    holed[:, :32] = 0
+    planes = encode("depth", holed, DepthSettings())
+    data, valid = torch.from_numpy(planes.data)[None], torch.from_numpy(planes.valid)[None]
+    for seed in range(8):
+        torch.manual_seed(seed)
+        moved, kept = late(data, valid)
+        assert bool((moved[:, :, ~kept[0]] == 0).all())
+        assert 0.2 < float(kept.float().mean()) < 0.8
+        assert float(moved.max()) <= float(data.max()) + 1e-5
+
+
+def test_raw_noise_is_added_before_the_encoding(tmp_path: Path) -> None:
+    """Noise of equal size on the four polarizers tells most where little light is."""
+    settings = DriveSettings("polarization", width=64, height=48, conditions=("day",))
+    render_stills(tmp_path, settings, 2)
+    data = FolderDataset(tmp_path)
+    clean = _batches(data, AS_IT_IS).batch(0, 16)
+    noisy = _batches(data, replace(AS_IT_IS, x_raw_noise=1.0)).batch(0, 16)
+    assert (clean.labels == noisy.labels).float().mean() > 0.9
+    apart = [float((a - b).abs().mean()) for a, b in zip(clean.x, noisy.x, strict=True)]
+    assert max(apart) > 0.3
+    assert min(apart) < 0.2
+
+
+@pytest.mark.parametrize("share", ["x_late", "x_raw_noise"])
+def test_a_share_is_refused_above_one(tmp_path: Path, streets: FolderDataset, share: str) -> None:
+    later = f"[{{after: 0.5, {share}: 1.5}}]"
+    with pytest.raises(RecipeError, match=rf"augment\.{share} is 1\.5; expected 0\.0 to 1\.0"):
+        load_recipe(_recipe(tmp_path, streets, later))
 
 
 def test_streets_are_beyond_the_reach_of_such_a_camera(streets: FolderDataset) -> None:
