@@ -13,10 +13,10 @@ from segrgbx_core.readings import RgbImage
 
 TITLE = "When X fails"
 AFTER, BEFORE = "general", "trusting"
-MODELS = ((AFTER, "X at times useless in training"), (BEFORE, "X never useless in training"))
+MODELS = ((AFTER, "X at times faulty in training"), (BEFORE, "X never faulty in training"))
 REAL = (("nyu_segrgbx", "depth", "NYUDepthV2"), ("mfnet_segrgbx", "thermal", "MFNet"))
 BOUND = -0.01
-_LINES = ((AFTER, "with useless X in training"), (BEFORE, "without"))
+_LINES = ((AFTER, "with faulty X in training"), (BEFORE, "without"))
 # X missing in every frame is RGB alone, so it has no column.
 _WORDS = {"noise": "noise {:g}", "shift": "shift {:g}", "delay": "late {:g}"}
 _AXES = {
@@ -59,7 +59,8 @@ def text(findings: Findings) -> list[str]:
         "Does a bad X ever leave the model worse than none? Mean IoU with X at each fault, "
         "minus that of the same model given RGB alone on the same frames; the aim is never "
         f"below {BOUND:g}. Noise is in units of X's usual range, a shift in pixels of RGB, late "
-        f"in frames of videos of {video:g} a second. On the streets, mean over the sensors:",
+        f"in frames of videos of {video:g} a second. X faulty in training is `x_raw_noise`, "
+        "`x_wrong` and `x_late` of [training](training.md). Streets, mean over the sensors:",
         markdown(head, rows),
         "On real data, where there are no videos:",
         markdown(head, real),
@@ -80,7 +81,7 @@ def details(findings: Findings) -> list[str]:
             for run, name in MODELS
         ]
         rows += compared(lines)
-    head = ["X", "useless X in training", *(fault.name for fault in faults), "seeds"]
+    head = ["X", "faulty X in training", *(fault.name for fault in faults), "seeds"]
     return ["Mean IoU sensor by sensor:", markdown(head, rows, 2)]
 
 

@@ -175,7 +175,7 @@ def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
     night = next(i for i, line in enumerate(lines) if line.startswith("| model, night | car |"))
     assert lines[night + 2].startswith("| RGB-T, all parts | **0.210 ± 0.010** |")
     # At the largest delay the made-up curves lie 0.05 below their level 0.
-    assert "**X at times useless in training**: never below -0.01" in page
+    assert "**X at times faulty in training**: never below -0.01" in page
     assert "one pass, as a test has it" in page
 
 
@@ -186,7 +186,7 @@ def test_a_bad_x_that_does_harm_is_named(tmp_path: Path) -> None:
         for m in results().runs
     ]  # fmt: skip
     page = page_of(replace(results(), runs=runs), tmp_path)
-    (line,) = [x for x in page.splitlines() if x.startswith("- **X at times useless in training")]
+    (line,) = [x for x in page.splitlines() if x.startswith("- **X at times faulty in training")]
     assert "below -0.01 at event shift 8 (-0.065" in line
     assert "shift 2" not in line
 

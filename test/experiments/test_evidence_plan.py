@@ -59,7 +59,7 @@ def test_the_sides_of_a_question_have_one_budget(plan: Plan, recipes: dict[str, 
         ]
         assert len({recipe.optimiser for recipe in of}) == 1, question
         # Faults of X and darkened RGB apply to samples with X, which RGB alone does not have.
-        own = {"x_dropout": 0.0, "rgb_dark": 0.0, "x_wrong": 0.0}
+        own = dict.fromkeys(("x_dropout", "rgb_dark", "x_wrong", "x_late", "x_raw_noise"), 0.0)
         assert len({replace(recipe.augment, **own) for recipe in of}) == 1, question
         assert len({r.augment.rgb_dark for r in of if r.augment.x_dropout < 1}) == 1, question
         assert len({r.short_side for r in of}) == 1, question
@@ -96,7 +96,9 @@ def test_what_is_left_out_is_left_out(recipes: dict[str, Recipe]) -> None:
     assert recipes["general_s1"].model.components == ("ma_clip", "modality_embedding", "dsrm")
     assert recipes["none_s1"].model.components == ()
     assert not recipes["cmx_s1"].model.shared_blocks
-    assert recipes["trusting_s1"].augment.x_wrong == 0
+    trusting = recipes["trusting_s1"].augment
+    assert (trusting.x_raw_noise, trusting.x_wrong, trusting.x_late) == (0, 0, 0)
+    assert {recipes[f"{name}_s1"].augment.x_late for name in ("nyu_none", "mfnet_none")} == {0}
     assert recipes["only_depth_s1"].model.modalities == ("depth",)
     assert [source.folder for source in recipes["only_depth_s1"].data.train] == [
         "../data/train/depth"
