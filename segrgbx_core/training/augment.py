@@ -62,7 +62,7 @@ def disturbed(
     return x, valid
 
 
-def late(planes: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+def of_another_moment(planes: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     """X as seen from farther ahead or farther back; what was out of view is mirrored.
 
     planes: (1, 3, H, W) in 0..1. valid: (1, H, W) bool. Returns both in the same shapes. Uses
@@ -221,7 +221,7 @@ def _planes(
     data, valid = torch.from_numpy(planes.data)[None], torch.from_numpy(planes.valid)[None]
     data, valid = resize_x(data, valid, sample.labels.shape)
     if wrong == _LATE:
-        return late(data, valid)
+        return of_another_moment(data, valid)
     if wrong != _FAR:
         return _shifted(data, valid, augment.x_shift)
     low, high = (round(max(sample.labels.shape) * share) for share in _USELESS_SHIFT)

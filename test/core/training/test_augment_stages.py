@@ -17,7 +17,7 @@ from segrgbx_core.errors import RecipeError
 from segrgbx_core.model.preprocessing import Preprocessing
 from segrgbx_core.scenes import DriveSettings
 from segrgbx_core.training import train
-from segrgbx_core.training.augment import TrainingBatches, late
+from segrgbx_core.training.augment import TrainingBatches, of_another_moment
 from segrgbx_core.training.mixture import Mixture
 from segrgbx_core.training.recipe import Augment, AugmentStage, load_recipe
 from segrgbx_core.training.run import check_recipe
@@ -177,7 +177,7 @@ def test_holes_stay_holes_in_a_late_x(rooms: FolderDataset) -> None:
     data, valid = torch.from_numpy(planes.data)[None], torch.from_numpy(planes.valid)[None]
     for seed in range(8):
         torch.manual_seed(seed)
-        moved, kept = late(data, valid)
+        moved, kept = of_another_moment(data, valid)
         assert bool((moved[:, :, ~kept[0]] == 0).all())
         assert 0.2 < float(kept.float().mean()) < 0.8
         assert float(moved.max()) <= float(data.max()) + 1e-5
