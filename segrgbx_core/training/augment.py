@@ -2,7 +2,8 @@
 """Make batches: encode, crop and flip jointly, change the colours of RGB, add sensor noise to X.
 
 The noise of X is described by the sensor's `Encoding` and added to the encoded planes, so it is
-fast and the same for real and synthetic readings. It is drawn again for every sample.
+fast and the same for real and synthetic readings; `x_raw` and `x_raw_noise` disturb the reading
+before. All of it is drawn again for every sample.
 """
 
 import math
@@ -72,7 +73,7 @@ def of_another_moment(planes: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     zoom = math.exp(low + float(torch.rand(())) * (high - low))
     scale = math.exp(zoom if _happens(0.5) else -zoom)
     centre = (torch.rand(2) * 2 - 1) * _LATE_CENTRE
-    move = torch.stack([torch.eye(2) * scale])
+    move = (torch.eye(2) * scale)[None]
     grid = functional.affine_grid(
         torch.cat([move, ((1 - scale) * centre)[None, :, None]], 2), list(planes.shape), False
     )

@@ -166,6 +166,7 @@ def test_a_late_x_is_larger_or_smaller_and_fills_the_image(tmp_path: Path) -> No
     assert bool(((grown > 0.67) & (grown < 1.5)).all())
     # Mirrored at the border, so that no hole tells a late X from a good one.
     assert bool((late.x[:, 0, 0, 0] == late.x[:, 0, -1, -1]).all())
+    assert bool((late.x[:, :, ::95, ::127] != 0).any(1).all())
 
 
 def test_holes_stay_holes_in_a_late_x(rooms: FolderDataset) -> None:
