@@ -26,11 +26,13 @@ RGB = "rgb"
 
 @dataclass(frozen=True)
 class Group:
-    """Scores of all frames, or of one condition; shares in 0..1."""
+    """Scores of all frames, or of one condition; shares in 0..1. only_predicted: classes in no
+    label, which `miou` counts as 0; None in files from before it was noted."""
 
     miou: float | None
     classes: Mapping[str, float | None]
     frames: int
+    only_predicted: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ def _measured(
 
 
 def _group(group: Mapping[str, Any]) -> Group:
-    return Group(group["miou"], group["per_class_iou"], group["frames"])
+    return Group(group["miou"], group["per_class_iou"], group["frames"], group["only_predicted"])
 
 
 def _curve(curve: Mapping[str, Any]) -> Curve:

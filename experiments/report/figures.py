@@ -108,6 +108,10 @@ class Findings:
         """place: a sensor, or RGB for RGB alone."""
         return self._scores(run, place, condition, lambda group: group.miou)
 
+    def labelled(self, run: str, place: str) -> BySeed:
+        """As `miou`, without the classes that are predicted but in no label."""
+        return self._scores(run, place, ALL, _over_labelled)
+
     def iou(self, run: str, place: str, name: str, condition: str = ALL) -> BySeed:
         """IoU of the class `name`."""
         return self._scores(run, place, condition, lambda group: group.classes.get(name))
@@ -156,6 +160,14 @@ class Findings:
     @staticmethod
     def _has(measured: Measured, kind: str, sensor: str) -> bool:
         return sensor in measured.curves.get(kind, {})
+
+
+def _over_labelled(group: Group) -> float | None:
+    if group.only_predicted is None:
+        return None
+    left_out = group.only_predicted
+    known = [v for name, v in group.classes.items() if v is not None and name not in left_out]
+    return sum(known) / len(known) if known else None
 
 
 def cell(values: BySeed) -> str:
