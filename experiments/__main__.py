@@ -116,9 +116,11 @@ def _work(
     lock: int,
 ) -> int:
     _settle_outdated(wanted, store, keys, args.redo)
-    able = [job for job in wanted if not store.lacks(job)]
+    without = _without_data(wanted, store, keys)
+    able = [job for job in wanted if job not in without]
     for job in able:
-        store.write_recipe(job)
+        if not store.lacks(job):
+            store.write_recipe(job)
     screen = Screen(console, Estimate(args.jobs, os.cpu_count() or 1), able, store)
 
     def ended(job: Job, record: Record) -> None:
@@ -131,7 +133,7 @@ def _work(
     write_results(gather(plan, jobs, keys, store), args.out / RESULTS)
     page = args.page or args.out / "page" / "results.md"
     _write_page(page, args.out / RESULTS, console)
-    _say_outcome(console, outcome, store, [job for job in wanted if store.lacks(job)])
+    _say_outcome(console, outcome, store, without)
     return 130 if outcome.stopped else 1 if outcome.failed else 0
 
 
@@ -186,7 +188,8 @@ def _list(
         if record is not None:
             estimate.learn(job, record)
     left = [job for job in jobs if not store.done(job, keys[job.name])]
-    able = [job for job in left if not store.lacks(job)]
+    without = _without_data(jobs, store, keys)
+    able = [job for job in left if job not in without]
     console.print(table(jobs, store, keys))
     total = sum(job.cost for job in jobs) / 3600
     console.print(
@@ -194,14 +197,24 @@ def _list(
         f"{in_words(estimate.seconds(able, {}))}.",
         highlight=False,
     )
-    if len(able) < len(left):
-        console.print(_without_data([job for job in left if store.lacks(job)]), highlight=False)
+    if without:
+        console.print(_folders_missing(without, store), highlight=False)
 
 
-def _without_data(jobs: Sequence[Job]) -> str:
-    names = sorted({str(job.real) for job in jobs})
+def _without_data(jobs: Sequence[Job], store: Store, keys: Mapping[str, str]) -> list[Job]:
+    """Those to do whose real dataset is not at hand, or that need one of them first."""
+    found: list[Job] = []
+    for job in jobs:  # those that a job needs come before it
+        waits = any(each.name in job.needs for each in found)
+        if (store.lacks(job) or waits) and not store.done(job, keys[job.name]):
+            found.append(job)
+    return found
+
+
+def _folders_missing(jobs: Sequence[Job], store: Store) -> str:
+    names = sorted({str(job.real) for job in jobs if store.lacks(job)})
     return (
-        f"Not run: {len(jobs)} jobs on {' and '.join(names)}; name the folders with --data "
+        f"Not run: {len(jobs)} jobs that need {' and '.join(names)}; name the folders with --data "
         f"{names[0]}=DIR (make results MFNET=... NYU=...)."
     )
 
@@ -222,7 +235,9 @@ def _say_outcome(console: Console, outcome: Outcome, store: Store, without: Sequ
     for line in outcome_lines(outcome, store, again):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if without:
-        console.print(_without_data(without), markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            _folders_missing(without, store), markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def _write_page(page: Path, results: Path, console: Console) -> None:

@@ -3,12 +3,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from experiments.plan import DATA, QUESTIONS, SHIPPED, Plan, RealSet, Run, Streets, Tree, Video
 from segrgbx_core.scenes import SCENES_VERSION
+from segrgbx_core.training.recipe import Optimiser
 from segrgbx_core.weights.card import load_card
 from segrgbx_core.weights.pretrained import IMAGENET
 from segrgbx_core.weights.store import model_folder
@@ -29,7 +30,8 @@ class Job:
     result folder, below the output folder. needs: names of jobs. cost: expected CPU seconds. run,
     seed, sensor: those the job belongs to, where it belongs to a run. recipe: of a training, with
     the same folders. whole: uses all cores alone. real: the real dataset that it needs. start:
-    the SHA-256 of the shipped weights that a training starts from."""
+    the SHA-256 of the shipped weights that a training starts from. lists: by real dataset, the
+    files of its splits, where the job or one that it needs reads it."""
 
     name: str
     kind: Kind
@@ -45,6 +47,7 @@ class Job:
     whole: bool = False
     real: str | None = None
     start: str | None = None
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def jobs_of(plan: Plan) -> tuple[Job, ...]:
@@ -60,7 +63,7 @@ def jobs_of(plan: Plan) -> tuple[Job, ...]:
                     jobs += _trained(plan, run, seed)
                 if question == "faults" and "worse" in run.scores and seed in run.seeds:
                     jobs += _worse(plan, run, seed)
-    return tuple(jobs)
+    return tuple(_with_lists(plan, jobs))
 
 
 def keys_of(jobs: tuple[Job, ...]) -> dict[str, str]:
@@ -74,6 +77,20 @@ def keys_of(jobs: tuple[Job, ...]) -> dict[str, str]:
         parts = [job.arguments, job.recipe, needed, SCENES_VERSION, *shipped]
         keys[job.name] = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     return keys
+
+
+def _with_lists(plan: Plan, jobs: Sequence[Job]) -> Iterator[Job]:
+    """The jobs with their lists; those that a job needs come before it."""
+    known: dict[str, dict[str, tuple[str, ...]]] = {}
+    for job in jobs:
+        lists: dict[str, tuple[str, ...]] = {}
+        for name in job.needs:
+            lists |= known[name]
+        if job.real is not None:
+            splits = dict.fromkeys(plan.real[job.real].splits.values())
+            lists[job.real] = tuple(f"{split}.txt" for split in splits)
+        known[job.name] = lists
+        yield replace(job, lists=lists)
 
 
 def title(run: str, seed: int) -> str:
@@ -304,6 +321,7 @@ def _source(real: RealSet, name: str, part: str) -> Tree:
 def _training_cost(plan: Plan, run: Run, recipe: Tree) -> float:
     costs, optimiser = plan.costs, _below(recipe, "optimiser")
     steps, every = _number(optimiser, "steps"), _number(optimiser, "validate_every")
+    every = every or Optimiser.validate_every
     crop = _below(recipe, "augment").get("crop")
     height, width = map(float, crop if isinstance(crop, (list, tuple)) else (192, 256))
     work = steps * costs.step * height * width / 1000

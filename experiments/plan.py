@@ -165,7 +165,9 @@ def load_plan(path: Path = PLAN) -> Plan:
         for name, row in _tree(content["real"], "real").items()
     }
     base = _tree(content["recipe"], "recipe")
-    runs = content["runs"] if isinstance(content["runs"], list) else []
+    runs = content["runs"]
+    if not isinstance(runs, list):
+        raise RecipeError(f"{path.name} has runs of type {type(runs).__name__}; expected a list.")
     plan = Plan(
         content,
         scenes,

@@ -28,8 +28,8 @@ State = Literal["running", "stopped", "failed", "done"]
 class Record:
     """A job's last attempt. key: of `keys_of`. cpu_s, wall_s: seconds over all recorded attempts.
     whole: False where an attempt ended without its times being recorded. machine: the machine and
-    the code's version. status: the exit status of the last attempt. lists: a hash of the real
-    set's lists it was run on; empty where it needs none, or where it was not recorded."""
+    the code's version. status: the exit status of the last attempt. lists: by real
+    dataset, a hash of the lists it rests on; without those that were not at hand."""
 
     key: str
     state: State
@@ -41,7 +41,7 @@ class Record:
     status: int | None = None
     finished: str = ""
     machine: Mapping[str, str] = field(default_factory=dict)
-    lists: str = ""
+    lists: Mapping[str, str] = field(default_factory=dict)
 
 
 class Store:
@@ -59,7 +59,9 @@ class Store:
         path = self._path(job)
         if not path.is_file():
             return None
-        known = Record(**json.loads(path.read_text("utf-8")))
+        content = json.loads(path.read_text("utf-8"))
+        lists = content.get("lists")  # once one hash for all sets, which says nothing of one
+        known = Record(**{**content, "lists": lists if isinstance(lists, dict) else {}})
         gone = known.state == "done" and not (self.out / job.makes).is_dir()
         return None if gone else known
 
@@ -83,15 +85,20 @@ class Store:
 
     def _fits(self, job: Job, record: Record, key: str) -> bool:
         known = self._lists(job)
-        return record.key == key and (not (known and record.lists) or record.lists == known)
+        same = all(record.lists.get(name, value) == value for name, value in known.items())
+        return record.key == key and same
 
-    def _lists(self, job: Job) -> str:
-        """A hash of the real set's lists, for a job that needs them."""
-        if job.real is None or job.real not in self.real:
-            return ""
-        files = sorted(self.real[job.real].glob("*.txt"))
-        whole = b"".join(file.name.encode() + file.read_bytes() for file in files)
-        return hashlib.sha256(whole).hexdigest()[:16]
+    def _lists(self, job: Job) -> dict[str, str]:
+        """A hash of the job's lists for each real dataset that is at hand."""
+        hashes = {}
+        for name, files in job.lists.items():
+            if name in self.real:
+                paths = [self.real[name] / file for file in files]
+                whole = b"".join(
+                    p.name.encode() + p.read_bytes() for p in sorted(paths) if p.is_file()
+                )
+                hashes[name] = hashlib.sha256(whole).hexdigest()[:16]
+        return hashes
 
     def forget(self, job: Job) -> None:
         """Removes the job's result and its record."""
@@ -112,7 +119,7 @@ class Store:
             whole=known.whole and (known.attempts == 0 or known.state != "running"),
             status=None,
             machine=dict(machine),
-            lists=self._lists(job),
+            lists={**known.lists, **self._lists(job)},
         )
         self.note(job, record)
         return record

@@ -216,6 +216,23 @@ def test_a_wrong_plan_is_refused_in_words(
         load_plan(path)
 
 
+def test_runs_that_are_no_list_are_refused(tmp_path: Path) -> None:
+    content = yaml.safe_load(PLAN.read_text("utf-8"))
+    content["runs"] = {"general": content["runs"][0]}
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(content), "utf-8")
+    with pytest.raises(RecipeError, match=r"runs of type dict; expected a list"):
+        load_plan(path)
+
+
+def test_a_recipe_may_leave_the_validations_to_their_default(tmp_path: Path) -> None:
+    content = yaml.safe_load(PLAN.read_text("utf-8"))
+    del content["recipe"]["optimiser"]["validate_every"]
+    path = tmp_path / "plan.yaml"
+    path.write_text(yaml.safe_dump(content), "utf-8")
+    assert len(jobs_of(load_plan(path))) == len(jobs_of(load_plan()))
+
+
 def test_a_plan_with_a_key_given_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text(PLAN.read_text("utf-8") + "\nruns: []\n", "utf-8")

@@ -17,12 +17,15 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from experiments import __main__ as command
 from experiments.estimate import Estimate, in_words
-from experiments.jobs import OUT, Job, keys_of
+from experiments.jobs import OUT, Job, jobs_of, keys_of
+from experiments.plan import load_plan
 from experiments.runner import Outcome, Runner
 from experiments.show import outcome_lines, state_of
 from experiments.store import Record, Store
 from segrgbx_core.errors import InputError, OutputError
 
+# A training, and one that starts from it.
+ROOMS_FIRST = ("train/nyu_segrgbx_s1", "train/mfnet_segrgbx_rooms_s1")
 # Replaces `segrgbx`: makes its folder, and behaves according to the folder's name.
 PROGRAM = """
 import json, signal, sys, time
@@ -203,7 +206,8 @@ def test_what_one_copy_of_the_real_set_gave_is_never_taken_for_anothers(tmp_path
     for folder, names in ((first, "1D\n"), (other, "1D\n2N\n")):
         folder.mkdir()
         (folder / "train.txt").write_text(names)
-    real, scenes = replace(job("real"), real="mfnet"), job("scenes")
+    lists = {"mfnet": ("train.txt", "test.txt")}
+    real, scenes = replace(job("real"), real="mfnet", lists=lists), job("scenes")
     keys, out = keys_of((real, scenes)), tmp_path / "out"
     for each in (real, scenes):
         store = Store(out, {"mfnet": first})
@@ -211,12 +215,39 @@ def test_what_one_copy_of_the_real_set_gave_is_never_taken_for_anothers(tmp_path
         (out / each.makes).mkdir()
     assert Store(out, {"mfnet": first}).done(real, keys["real"])
     assert Store(out).done(real, keys["real"])
+    (first / "README.txt").write_text("Of a part.")
+    assert Store(out, {"mfnet": first}).done(real, keys["real"])
     assert Store(out, {"mfnet": other}).outdated(real, keys["real"])
     assert state_of(real, Store(out, {"mfnet": other}), keys) == "outdated"
     assert Store(out, {"mfnet": other}).done(scenes, keys["scenes"])
     again = Store(out, {"mfnet": other}).begun(real, keys["real"], {})
     assert again.attempts == 1
     assert Store(out, {"mfnet": first}).outdated(real, keys["real"])
+
+
+def test_a_run_rests_on_the_lists_of_what_it_starts_from() -> None:
+    plan = load_plan()
+    start, after = (j for j in jobs_of(plan) if j.name in ROOMS_FIRST)
+    assert start.lists == {"nyu_depth_v2": ("train.txt", "test.txt")}
+    assert after.lists == start.lists | {"mfnet": ("train.txt", "val.txt", "test.txt")}
+
+
+def test_a_start_that_is_done_needs_its_data_no_more(tmp_path: Path) -> None:
+    """As where MFNet is at hand today, and NYUDepthV2 was yesterday."""
+    start, after = (j for j in jobs_of(load_plan()) if j.name in ROOMS_FIRST)
+    keys, (mfnet, nyu) = {start.name: "s", after.name: "a"}, (tmp_path / "m", tmp_path / "n")
+    mfnet.mkdir()
+    nyu.mkdir()
+    out = tmp_path / "out"
+    today = Store(out, {"mfnet": mfnet})
+    assert command._without_data((start, after), today, keys) == [start, after]
+    words = command._folders_missing([start, after], today)
+    assert "2 jobs that need nyu_depth_v2" in words
+    assert "--data nyu_depth_v2=DIR" in words
+    yesterday = Store(out, {"nyu_depth_v2": nyu})
+    yesterday.note(start, replace(yesterday.begun(start, "s", {}), state="done"))
+    (out / start.makes).mkdir(parents=True)
+    assert command._without_data((start, after), today, keys) == []
 
 
 def test_two_runners_do_not_share_a_folder(tmp_path: Path) -> None:
@@ -262,7 +293,8 @@ def test_a_small_run_from_the_scenes_to_the_page(
     lacking = next(line for line in page.splitlines() if line.startswith("**Not run yet:**"))
     assert "general_s1" in lacking
     assert "only_thermal_s1" not in lacking
-    before = capsys.readouterr()
+    capsys.readouterr()
     assert command.main(argv) == 0
-    assert "begin" not in capsys.readouterr().out
-    assert not before.err
+    again = capsys.readouterr()
+    assert "begin" not in again.out
+    assert not again.err
