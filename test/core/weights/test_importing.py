@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Other projects' checkpoints: their names, their numerics, and what is refused."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -17,6 +18,7 @@ from segrgbx_core.model import ModelConfig, SegRgbX, build_model
 from segrgbx_core.weights.card import ModelCard
 from segrgbx_core.weights.checkpoint_file import read_checkpoint
 from segrgbx_core.weights.importing import import_weights
+from segrgbx_core.weights.pretrained import PRETRAINED
 from segrgbx_core.weights.store import load_model, save_model
 
 State = dict[str, Tensor]
@@ -234,6 +236,20 @@ def test_efficient_net_weights_give_its_maps(
             for level in range(4):
                 expected = theirs[level + 1]
                 torch.testing.assert_close(mine[level][stream], expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("given", "size"), [(1, 0), (0, 2), (2, 1)])
+def test_a_file_of_another_lite_is_refused_with_both_checksums(
+    tmp_path: Path, given: int, size: int
+) -> None:
+    timm = pytest.importorskip("timm")
+    path, name = tmp_path / "lite.pth", f"efficientnet_lite{size}"
+    torch.save(timm.create_model(f"tf_efficientnet_lite{given}").state_dict(), path)
+    met = hashlib.sha256(path.read_bytes()).hexdigest()
+    known = PRETRAINED[name].sha256
+    told = rf"sha256 {met}, and {name}'s weights have {known}; .* preset"
+    with pytest.raises(ModelError, match=told):
+        import_weights(_model(name), path)
 
 
 def test_rectification_without_weights_begins_closed(mit_b0: State) -> None:
