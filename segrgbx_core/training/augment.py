@@ -192,14 +192,14 @@ def _read(source: LabelledPairs, index: int, augment: Augment) -> Sample:
 
     def encode(data: LabelledPairs, sample: Sample) -> Planes:
         x = sample.x
-        if isinstance(x, Planes):
-            return encoded(data, sample)
         if grain is not None:
             level, noise_seed = grain
             meter = NoiseMeter(data.modality)
             meter.add(x)
             amount = level * meter.unit.value
             x = noisy(x, data.modality, amount, np.random.default_rng(noise_seed))
+        if isinstance(x, Planes):
+            return encoded(data, replace(sample, x=x))
         if worn is not None and seed is not None:
             x = worn(x, data.settings, seed)
         return encoded_as(data, sample, x)
@@ -215,7 +215,9 @@ def _planes(
 ) -> tuple[Tensor, Tensor]:
     """X at the size of the labels: planes (1, 3, H, W) and validity (1, H, W)."""
     planes = sample.x
-    if wrong == _OTHER and len(source) > 1:
+    if wrong == _OTHER and len(source) == 1:
+        wrong = _FAR
+    if wrong == _OTHER:
         other = (index + 1 + int(torch.randint(len(source) - 1, ()))) % len(source)
         planes = _read(source, other, augment).x
     assert isinstance(planes, Planes)

@@ -4,11 +4,19 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from segrgbx_core.datasets import FolderDataset, LabelledPairs, Skipping, render_stills
+from segrgbx_core.datasets import (
+    DatasetOptions,
+    FolderDataset,
+    LabelledPairs,
+    Skipping,
+    open_dataset,
+    render_stills,
+)
 from segrgbx_core.datasets.writing import finish_folder, start_folder, write_pair
 from segrgbx_core.encoding import DepthSettings, encode
 from segrgbx_core.encoding.depth.faults import worn
@@ -220,6 +228,38 @@ def test_another_samples_x_may_have_another_shape(tmp_path: Path) -> None:
     finish_folder(tmp_path, "thermal", "street", {})
     batches = _batches(FolderDataset(tmp_path), replace(AS_IT_IS, x_wrong=1.0))
     assert batches.batch(0, 24).x.shape == (24, 3, 48, 64)
+
+
+def test_the_only_sample_of_a_source_never_counts_as_a_useless_x(tmp_path: Path) -> None:
+    """Where no other sample has an X to give, one is taken from afar instead."""
+    start_folder(tmp_path)
+    rgb, labels = np.full((96, 128, 3), 90, np.uint8), np.zeros((96, 128), np.uint8)
+    x = np.random.default_rng(1).integers(8000, 12000, (96, 128)).astype(np.uint16)
+    write_pair(tmp_path, "a", rgb, x, labels)
+    finish_folder(tmp_path, "thermal", "street", {})
+    augment = replace(AS_IT_IS, crop=(96, 128))
+    data = FolderDataset(tmp_path)
+    right = _batches(data, augment).batch(0, 24)
+    wrong = _batches(data, replace(augment, x_wrong=1.0, rgb_dark=1.0)).batch(0, 24)
+    apart = (right.x - wrong.x).abs().mean((1, 2, 3))
+    assert float(apart.min()) > 0.05
+
+
+def test_raw_noise_reaches_pictures_that_are_encoded_already(tmp_path: Path) -> None:
+    """Such as HHA, which `evaluate --degrade noise` reaches, too."""
+    ramp = np.linspace(20, 230, 48 * 64).reshape(48, 64).astype(np.uint8)
+    for kind, ending, picture in (
+        ("RGB", "jpg", np.full((48, 64, 3), 90, np.uint8)),
+        ("HHA", "png", np.stack([ramp] * 3, 2)),
+        ("Label", "png", np.ones((48, 64), np.uint8)),
+    ):
+        (tmp_path / kind).mkdir()
+        cv2.imwrite(str(tmp_path / kind / f"1.{ending}"), picture)
+    (tmp_path / "train.txt").write_text("1\n")
+    data = open_dataset("nyu_depth_v2", tmp_path, "train", DatasetOptions(x="hha"))
+    clean = _batches(data, AS_IT_IS).batch(0, 8)
+    noisy = _batches(data, replace(AS_IT_IS, x_raw_noise=1.0)).batch(0, 8)
+    assert float((clean.x - noisy.x).abs().mean((1, 2, 3)).max()) > 0.1
 
 
 def test_a_rate_of_zero_keeps_the_encoder(tmp_path: Path, streets: FolderDataset) -> None:
