@@ -9,8 +9,10 @@ With `--score`, what the teacher itself reads on a split: the row that RGB-T has
 """
 
 import argparse
+import hashlib
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,14 @@ from segrgbx_core.datasets.samples import Labels
 from segrgbx_core.datasets.writing import finish_folder, start_folder, write_pair
 from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.evaluation.metrics import ConfusionMeter
-from segrgbx_core.files.disk import claim_output
+from segrgbx_core.files.disk import claim_output, input_bytes
 from segrgbx_core.labels.label_set import UNLABELLED, LabelSet, load_label_set
 from segrgbx_core.readings import Planes, RgbImage
 
 TAUGHT = Path(__file__).with_name("mfnet_taught.yaml")
 LABELS = "labels.yaml"
+# deeplab_mobilenet_edgetpu_slim_cityscapes_quant.tflite: the file says nothing of its classes.
+CITYSCAPES_SHA256 = "322fe29945cb1693f426952f2a330ab67ea5678545ddee6f2548e0cfd0ca03e5"
 # Names of Cityscapes' train ids. None: classes that the owners label, or that do not occur.
 _CITYSCAPES = (
     *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic_light", "traffic_sign"),
@@ -43,8 +47,9 @@ _BORDER_PX = 7
 class Teacher:
     """A TensorFlow Lite segmenter with the train ids of Cityscapes as its output."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises InputError without the package, and for a file that is no such segmenter."""
+    def __init__(self, path: Path, other: bool = False) -> None:
+        """other: takes any file whose input and output have the right shapes. Raises InputError
+        without the package, and for a file that is no such segmenter."""
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as err:
@@ -52,17 +57,29 @@ class Teacher:
                 "The teacher needs the package ai-edge-litert, which is not installed; "
                 "`pip install '.[teacher]'`."
             ) from err
+        data = input_bytes(path, "a TensorFlow Lite file")
+        met = hashlib.sha256(data).hexdigest()
+        if met != CITYSCAPES_SHA256 and not other:
+            raise InputError(
+                f"{path} has sha256 {met}; expected the Cityscapes segmenter's "
+                f"{CITYSCAPES_SHA256}. If it gives Cityscapes' train ids as well, add "
+                "--other-segmenter."
+            )
         try:
-            self._graph: Any = Interpreter(str(path), num_threads=1)
+            self._graph: Any = Interpreter(model_content=data, num_threads=1)
             self._graph.allocate_tensors()
         except (ValueError, RuntimeError) as err:
             raise InputError(
                 f"{path} cannot be read as a TensorFlow Lite file ({err}); give the segmenter's."
             ) from err
-        (self._input,), (self._output,) = (
-            self._graph.get_input_details(),
-            self._graph.get_output_details(),
-        )
+        inputs, outputs = self._graph.get_input_details(), self._graph.get_output_details()
+        met_shapes = [(len(t["shape"]), np.dtype(t["dtype"]).kind) for t in (*inputs, *outputs)]
+        if met_shapes not in ([(4, "u"), (3, "i")], [(4, "u"), (3, "u")]):
+            raise InputError(
+                f"{path} takes {_shapes(inputs)} and gives {_shapes(outputs)}; expected one uint8 "
+                "image (1, H, W, 3) and one map of train ids (1, H, W)."
+            )
+        (self._input,), (self._output,) = inputs, outputs
 
     def __call__(self, rgb: RgbImage) -> Labels:
         """Train ids (H, W) uint8 of an image (H, W, 3)."""
@@ -73,6 +90,13 @@ class Teacher:
         ids = self._graph.get_tensor(self._output["index"])[0].astype(np.uint8)
         size = rgb.shape[1::-1]
         return np.asarray(cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _shapes(tensors: Sequence[Mapping[str, Any]]) -> str:
+    """Types and shapes in words."""
+    return " and ".join(
+        f"{np.dtype(t['dtype'])} {tuple(int(n) for n in t['shape'])}" for t in tensors
+    )
 
 
 def combined(owners: Labels, own: LabelSet, taught: Labels, labels: LabelSet) -> Labels:
@@ -143,11 +167,15 @@ def main(argv: list[str] | None = None) -> int:
     wanted = parser.add_mutually_exclusive_group(required=True)
     wanted.add_argument("--out", type=Path, help="the folder to write")
     wanted.add_argument("--score", action="store_true", help="print what the teacher reads itself")
+    parser.add_argument(
+        "--other-segmenter", action="store_true", help="take another file with these train ids"
+    )
     parser.add_argument("--split", default="train")
     parser.add_argument("--force", action="store_true", help="write into a folder with files")
     args = parser.parse_args(argv)
     try:
-        data, teacher = open_dataset("mfnet", args.root, args.split), Teacher(args.teacher)
+        teacher = Teacher(args.teacher, args.other_segmenter)
+        data = open_dataset("mfnet", args.root, args.split)
         if args.score:
             for condition, scores in score(data, teacher).items():
                 read = (f"{n} {'-' if v is None else f'{v:.3f}'}" for n, v in scores.items())

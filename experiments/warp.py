@@ -24,7 +24,7 @@ from segrgbx_core.datasets.samples import Labels, Sample
 from segrgbx_core.datasets.writing import finish_folder, start_folder, write_pair
 from segrgbx_core.encoding import DepthSettings
 from segrgbx_core.encoding.depth.metres import depth_in_metres
-from segrgbx_core.errors import SegRgbxError
+from segrgbx_core.errors import InputError, SegRgbxError
 from segrgbx_core.files.disk import claim_output
 from segrgbx_core.readings import Events, LightFieldViews, Reading, RgbImage
 from segrgbx_core.scenes.optics.camera import PinholeCamera
@@ -42,6 +42,7 @@ Metres = npt.NDArray[np.float32]
 Vector = npt.NDArray[np.float64]
 
 # The owners' images have a white border; the rest of the frame in 4:3, and its focal length.
+_SIZE = (480, 640)
 _ROWS, _COLUMNS, _FOCAL_PX = (47, 467), (41, 601), 518.9
 _WIDTH, _HEIGHT = 320, 240
 _STEP_S, _SETTLING_STEPS = 0.0025, 8
@@ -62,10 +63,21 @@ class Frame:
 
 
 def frame_of(sample: Sample, settings: DepthSettings) -> Frame:
-    """The frame without its border, resized."""
+    """The frame without its border, resized. Raises InputError where it is not 640x480, or its
+    depth has holes."""
+    if sample.rgb.shape[:2] != _SIZE:
+        raise InputError(
+            f"{sample.stem} has {sample.rgb.shape[1]}x{sample.rgb.shape[0]} pixels; expected "
+            "640x480, the size of the authors' frames, whose border and focal length are known."
+        )
     rows, columns = slice(*_ROWS), slice(*_COLUMNS)
     assert isinstance(sample.x, np.ndarray)
     depth = depth_in_metres(sample.x, settings)[rows, columns]
+    if not np.isfinite(depth).all():
+        raise InputError(
+            f"{sample.stem} has depth with holes; expected the set's filled-in depth, because "
+            "every pixel is seen from elsewhere by its depth."
+        )
     # Steps of 39 mm would be seen as edges of their own.
     smooth = cv2.bilateralFilter(np.ascontiguousarray(depth), 7, 0.1, 3)
     size = (_WIDTH, _HEIGHT)
@@ -176,6 +188,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="write into a folder with files")
     args = parser.parse_args(argv)
     try:
+        if args.count < 1 or args.seed < 0:
+            raise InputError(
+                f"--count is {args.count} and --seed {args.seed}; expected a count of 1 or more "
+                "and a seed of 0 or more."
+            )
         options = DatasetOptions(depth_scale=args.depth_scale)
         data = open_dataset("nyu_depth_v2", args.root, args.split, options)
         claim_output(args.out, args.force)

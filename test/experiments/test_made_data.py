@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data made for models/real: events and light fields from depth, and a teacher's labels."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from experiments.teach import TAUGHT, Teacher, combined, score, write_taught
+from experiments.teach import CITYSCAPES_SHA256, TAUGHT, Teacher, combined, score, write_taught
+from experiments.teach import main as teach
 from experiments.warp import Frame, events_of, frame_of, seen_from, views_of, write_warped
+from experiments.warp import main as warp
 from segrgbx_core.datasets import DatasetOptions, FolderDataset, encoded, open_dataset
+from segrgbx_core.datasets.samples import Sample
 from segrgbx_core.encoding import DepthSettings
+from segrgbx_core.errors import InputError
 from segrgbx_core.labels.label_set import load_label_set
 from segrgbx_core.labels.union import load_membership
 from segrgbx_core.scenes.optics.camera import PinholeCamera
@@ -101,6 +106,53 @@ def test_the_taught_classes_are_part_of_the_union() -> None:
     member = load_membership(TAUGHT)
     assert member.unified.names == load_label_set("unified").names
     assert not any("rest" in names for names in member.label_set.names)
+
+
+@pytest.mark.shared_data
+def test_a_segmenter_of_other_classes_is_refused(
+    tmp_path: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It takes and gives the same shapes, so that only the checksum tells them apart."""
+    pytest.importorskip("ai_edge_litert", reason="needs the package ai-edge-litert")
+    pascal = shared_data / "teachers" / "deeplabv3_mnv2_pascal_quant.tflite"
+    out = tmp_path / "out"
+    argv = [str(shared_data / "mfnet"), str(pascal), "--out", str(out)]
+    assert teach([*argv]) == 2
+    said = capsys.readouterr().err
+    assert hashlib.sha256(pascal.read_bytes()).hexdigest() in said
+    assert CITYSCAPES_SHA256 in said
+    assert "--other-segmenter" in said
+    assert not out.exists()
+    assert Teacher(pascal, other=True)(np.zeros((48, 64, 3), np.uint8)).shape == (48, 64)
+    broken = tmp_path / "text.tflite"
+    broken.write_text("no graph")
+    with pytest.raises(InputError, match="cannot be read as a TensorFlow Lite file"):
+        Teacher(broken, other=True)
+
+
+@pytest.mark.parametrize(
+    ("size", "hole", "said"),
+    [((425, 560), False, "560x425 pixels; expected 640x480"), ((480, 640), True, "with holes")],
+)
+def test_frames_that_cannot_be_warped_are_refused(
+    size: tuple[int, int], hole: bool, said: str
+) -> None:
+    depth = np.full(size, 2.0, np.float32)
+    depth[100:110, 100:110] = 0 if hole else 2
+    rgb, labels = np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
+    with pytest.raises(InputError, match=said):
+        frame_of(Sample("a", rgb, depth, labels, ""), DepthSettings())
+
+
+@pytest.mark.parametrize("wrong", [("--count", "0"), ("--seed", "-1")])
+def test_counts_and_seeds_that_cannot_be_are_refused(
+    tmp_path: Path, wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    argv = [str(tmp_path), "--modality", "event", "--out", str(out)]
+    assert warp([*argv, *wrong]) == 2
+    assert f"{wrong[0]} " in capsys.readouterr().err.replace("and", "")
+    assert not out.exists()
 
 
 @pytest.mark.shared_data
