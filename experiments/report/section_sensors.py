@@ -7,7 +7,7 @@ from experiments.gather import RGB
 from experiments.report.charts import Row, dot_chart
 from experiments.report.figures import BySeed, Findings, difference, gain_cell, mean_over
 from experiments.report.tables import Line, compared, markdown
-from experiments.report.wording import sentence, standing, verdict, word
+from experiments.report.wording import reached, sentence, standing, verdict, word
 from segrgbx_core.evaluation.summary import ALL
 from segrgbx_core.pictures.sheet import COLORS
 from segrgbx_core.readings import RgbImage
@@ -17,6 +17,7 @@ GLASS, NIGHT = "glass", "night"
 GENERAL, ALONE = "general", "rgb_only"
 # The same steps in all, or the same samples of the sensor: a fifth of the steps.
 SPECIALISTS = (("only", "specialist, equal steps"), ("few", "specialist, equal samples"))
+AIMED_AT = "few"
 
 
 def text(findings: Findings) -> list[str]:
@@ -108,6 +109,8 @@ def _sentences(findings: Findings) -> list[str]:
     for kind, name in SPECIALISTS:
         against = standing(difference(own, _special(findings, kind)))
         said += sentence(f"general against {name.replace(',', ' of')}", ("mean", against))
+    lead = difference(own, _special(findings, AIMED_AT))
+    said += sentence("aim, general", ("at or above equal samples", reached(lead, 0.0)))
     for sensor in findings.sensors:
         gains = [
             verdict(

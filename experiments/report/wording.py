@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Differences as text, and lines that leave out missing runs."""
 
-from experiments.report.figures import Difference
+from experiments.report.figures import Difference, Figure
 
 
 def word(sensor: str) -> str:
@@ -17,6 +17,13 @@ def verdict(difference: Difference | None) -> str | None:
 def standing(difference: Difference | None) -> str | None:
     """Whether one model is better than another, with the difference."""
     return None if difference is None else f"{difference.standing} ({difference.text})"
+
+
+def reached(value: Figure | Difference | None, aim: float) -> str | None:
+    """Whether a figure is at its aim or above it; None where it has not been run."""
+    if value is None:
+        return None
+    return f"{'reached' if value.mean >= aim else 'missed'} ({value.text})"
 
 
 def sentence(about: str, *parts: tuple[str, str | None]) -> list[str]:

@@ -163,6 +163,7 @@ def test_the_page_says_what_was_measured(tmp_path: Path) -> None:
     assert "**RGB-D, all parts against RGB alone**: pays (+0.060 ± 0.020)" in page
     assert "at least 0.36, reached (0.360 ± 0.010); at least 0.02 above RGB alone, reached" in page
     assert "at least 0.33, missed (0.310 ± 0.010)" in page
+    assert "car above 0.004, reached (0.210 ± 0.010)" in page
     # (0.31 + 0.155 + 0.31) / 3: without the class that no label has.
     assert "| RGB-T, all parts | **0.310 ± 0.010** | **0.258 ± 0.008** |" in page
     assert "**RGB-T, all parts**: against RGB-T, without parts, equal within the spread" in page
