@@ -14,7 +14,10 @@ from segrgbx_core.readings import RgbImage
 TITLE = "When X fails"
 AFTER, BEFORE = "general", "trusting"
 MODELS = ((AFTER, "X at times faulty in training"), (BEFORE, "X never faulty in training"))
-REAL = (("nyu_segrgbx", "depth", "NYUDepthV2"), ("mfnet_segrgbx", "thermal", "MFNet"))
+REAL = (
+    ("nyu_segrgbx", "depth", "NYUDepthV2, X never useless in training"),
+    ("mfnet_segrgbx", "thermal", "MFNet, X at times useless in training"),
+)
 BOUND = -0.01
 _LINES = ((AFTER, "with faulty X in training"), (BEFORE, "without"))
 # X missing in every frame is RGB alone, so it has no column.
