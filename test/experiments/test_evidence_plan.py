@@ -80,7 +80,7 @@ def test_the_sides_of_a_question_have_one_budget(plan: Plan, recipes: dict[str, 
 
 def test_a_verdict_rests_on_two_seeds(plan: Plan) -> None:
     decisive = ("general", "none", "rgb_only", "nyu_segrgbx", "nyu_rgb_only")
-    for name in (*decisive, "mfnet_segrgbx", "mfnet_none", "mfnet_rgb_only"):
+    for name in (*decisive, "nyu_none", "mfnet_segrgbx", "mfnet_none", "mfnet_rgb_only"):
         assert len(plan.run(name).seeds) >= 2
 
 
