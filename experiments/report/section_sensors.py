@@ -30,9 +30,7 @@ def text(findings: Findings) -> list[str]:
         "sensor's streets: for as many steps as the general model, which sees a fifth of each "
         "sensor in them, or for a fifth of the steps, so that both see the same samples of the "
         "sensor.",
-        markdown(["model", "mean", *names, "seeds"], compared(_lines(findings, ALL))),
-        "At night:",
-        markdown(["model", "mean", *names, "seeds"], compared(_lines(findings, NIGHT))),
+        markdown(["model", "mean", *names, "seeds"], _rows(findings)),
         "\n".join(_sentences(findings)),
     ]
 
@@ -81,16 +79,21 @@ def _models(sensor: str) -> tuple[tuple[str, str], ...]:
     return ((GENERAL, "general"), *specialists)
 
 
-def _lines(findings: Findings, condition: str) -> list[Line]:
-    rows = [("general", [findings.miou(GENERAL, s, condition) for s in findings.sensors])]
+def _rows(findings: Findings) -> list[list[str]]:
+    """A row for each kind of model; those without X have the same score for all sensors."""
+    lines = [("general", [findings.miou(GENERAL, s) for s in findings.sensors])]
     for kind, name in SPECIALISTS:
-        rows.append((name, [findings.miou(f"{kind}_{s}", s, condition) for s in findings.sensors]))
-    without = (("general, without X", GENERAL), ("RGB alone", ALONE))
-    rows += [
-        (name, [findings.miou(run, RGB, condition)] * len(findings.sensors))
-        for name, run in without
+        lines.append((name, [findings.miou(f"{kind}_{s}", s) for s in findings.sensors]))
+    with_x = [Line((name,), (mean_over(values), *values)) for name, values in lines]
+    none: list[BySeed] = [{} for _ in findings.sensors]
+    without = [
+        Line((name,), (findings.miou(run, RGB), *none))
+        for name, run in (("general, without X", GENERAL), ("RGB alone", ALONE))
     ]
-    return [Line((name,), (mean_over(values), *values)) for name, values in rows]
+    rows = compared([*with_x, *without])
+    for row in rows[len(with_x) :]:
+        row[2:-1] = ["" for _ in none]
+    return rows
 
 
 def _by_condition(
