@@ -61,8 +61,12 @@ def text(findings: Findings) -> list[str]:
                 where,
                 verdict(difference(*(findings.over_sensors(r, of) for r in (variant.run, BARE)))),
             )
-            for where, of in (("mean of the sensors", "all"), ("at night", "night"))
+            for where, of in (("streets", "all"), ("streets at night", "night"))
         ]
+        for (where, sensor), run, bare in zip(_REAL, variant.real, VARIANTS[0].real, strict=True):
+            if run is not None and bare is not None:
+                gain = difference(*(findings.miou(r, sensor) for r in (run, bare)))
+                verdicts.append((where, verdict(gain)))
         said += sentence(variant.name, *verdicts)
     return [
         "Do MA-CLIP, modality-aligned embedding and DSRM pay, where the encoder starts from "
