@@ -19,7 +19,7 @@ REAL = (
     ("mfnet_segrgbx", "thermal", "MFNet, X at times useless in training"),
 )
 BOUND = -0.01
-_LINES = ((AFTER, "with faulty X in training"), (BEFORE, "without"))
+_LINES = ((AFTER, "faults learnt"), (BEFORE, "not learnt"))
 # X missing in every frame is RGB alone, so it has no column.
 _WORDS = {"noise": "noise {:g}", "shift": "shift {:g}", "delay": "late {:g}"}
 _AXES = {
