@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from experiments.gather import RGB
 from experiments.report.charts import Row, dot_chart
-from experiments.report.figures import Findings, difference, gain_cell
+from experiments.report.figures import BySeed, Findings, difference, gain_cell
 from experiments.report.tables import Line, compared, markdown
 from experiments.report.wording import sentence, verdict, word
 from segrgbx_core.pictures.sheet import COLORS
@@ -63,10 +63,11 @@ def text(findings: Findings) -> list[str]:
             )
             for where, of in (("streets", "all"), ("streets at night", "night"))
         ]
-        for (where, sensor), run, bare in zip(_REAL, variant.real, VARIANTS[0].real, strict=True):
-            if run is not None and bare is not None:
-                gain = difference(*(findings.miou(r, sensor) for r in (run, bare)))
-                verdicts.append((where, verdict(gain)))
+        verdicts += [
+            (where, verdict(difference(*sides)))
+            for where, sides in _on_real(findings, variant)
+            if sides is not None
+        ]
         said += sentence(variant.name, *verdicts)
     return [
         "Do MA-CLIP, modality-aligned embedding and DSRM pay, where the encoder starts from "
@@ -83,13 +84,23 @@ def _gains(findings: Findings, variant: _Variant) -> list[str]:
     """On streets and on each real set, minus the model without the parts."""
     bare = VARIANTS[0]
     gains = [gain_cell(*(findings.over_sensors(v.run) for v in (variant, bare)))]
-    for (_, sensor), run, without in zip(_REAL, variant.real, bare.real, strict=True):
-        gains.append(
-            "-"
-            if run is None or without is None
-            else gain_cell(*(findings.miou(r, sensor) for r in (run, without)))
-        )
+    for _, sides in _on_real(findings, variant):
+        gains.append("-" if sides is None else gain_cell(*sides))
     return ["" if variant is bare else gain for gain in gains]
+
+
+def _on_real(
+    findings: Findings, variant: _Variant
+) -> list[tuple[str, tuple[BySeed, BySeed] | None]]:
+    """For each real set, its name and the scores with and without the parts; None where the plan
+    has no such run."""
+    found: list[tuple[str, tuple[BySeed, BySeed] | None]] = []
+    for (name, sensor), run, bare in zip(_REAL, variant.real, VARIANTS[0].real, strict=True):
+        sides = None
+        if run is not None and bare is not None:
+            sides = findings.miou(run, sensor), findings.miou(bare, sensor)
+        found.append((name, sides))
+    return found
 
 
 def details(findings: Findings) -> list[str]:

@@ -110,10 +110,10 @@ def _special(findings: Findings, kind: str) -> BySeed:
 def _sentences(findings: Findings) -> list[str]:
     own, said = findings.over_sensors(GENERAL), list[str]()
     for kind, name in SPECIALISTS:
-        against = standing(difference(own, _special(findings, kind)))
-        said += sentence(f"general against {name.replace(',', ' of')}", ("mean", against))
-    lead = difference(own, _special(findings, AIMED_AT))
-    said += sentence("aim, general", ("at or above equal samples", reached(lead, 0.0)))
+        lead = difference(own, _special(findings, kind))
+        said += sentence(f"general against {name.replace(',', ' of')}", ("mean", standing(lead)))
+        if kind == AIMED_AT:
+            said += sentence("aim, general", ("at or above equal samples", reached(lead, 0.0)))
     for sensor in findings.sensors:
         gains = [
             verdict(

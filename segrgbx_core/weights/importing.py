@@ -3,7 +3,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,9 +99,12 @@ def import_weights(model: SegRgbX, checkpoint: Path | Mapping[str, Tensor]) -> I
     taken, left_over, parts = _sorted_out(model, layout, tensors)
     named = {renamed(re.sub(WRAPPED, "", k), layout.rules).replace("@", "0"): k for k in tensors}
     preset = model.config.preset
-    alike = sizes_of_another({own: tensors[k] for own, k in named.items()}, preset)
-    if isinstance(checkpoint, Path) and not alike:
-        alike = checksums(checkpoint, preset)
+    sizes = {name: tensors[k] for name, k in named.items()}
+
+    def alike() -> str:
+        found = sizes_of_another(sizes, preset)
+        return found or (checksums(checkpoint, preset) if isinstance(checkpoint, Path) else "")
+
     _check_known(layout, {name for entry in taken for name in entry.own}, own, alike)
     values = _values(parts, own)
     if model.config.clip == model.config.preset:
@@ -194,12 +197,14 @@ def _streams(model: SegRgbX) -> dict[str, int]:
     }
 
 
-def _check_known(layout: Layout, places: set[str], own: Mapping[str, Tensor], alike: str) -> None:
+def _check_known(
+    layout: Layout, places: set[str], own: Mapping[str, Tensor], alike: Callable[[], str]
+) -> None:
     unknown = [name for name in places if name not in own and name != "head.mix.bias"]
     if unknown:
         raise ModelError(
             f"{_start(layout.name)} has {len(unknown)} tensors without a place in this model "
-            f"({_some(sorted(unknown))}){alike}; build the preset it was trained as."
+            f"({_some(sorted(unknown))}){alike()}; build the preset it was trained as."
         )
 
 
@@ -221,7 +226,7 @@ def _values(parts: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str,
     return values
 
 
-def _check_complete(layout: Layout, missing: Iterable[str], alike: str) -> None:
+def _check_complete(layout: Layout, missing: Iterable[str], alike: Callable[[], str]) -> None:
     owed = [
         name
         for name in missing
@@ -230,16 +235,20 @@ def _check_complete(layout: Layout, missing: Iterable[str], alike: str) -> None:
     if owed:
         raise ModelError(
             f"{_start(layout.name)} lacks {len(owed)} tensors that this model needs "
-            f"({_some(owed)}){alike}; it is cut short or of a smaller preset."
+            f"({_some(owed)}){alike()}; it is cut short or of a smaller preset."
         )
 
 
 def _check_values(
-    layout: Layout, values: Mapping[str, Tensor], own: Mapping[str, Tensor], alike: str
+    layout: Layout,
+    values: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    alike: Callable[[], str],
 ) -> None:
     for name, tensor in values.items():
         if tensor.shape != own[name].shape:
-            way_out = f"{alike}; build the preset it was trained as" if alike else ""
+            whose = alike()
+            way_out = f"{whose}; build the preset it was trained as" if whose else ""
             if name.startswith("head."):
                 way_out = "; build the model with its number of classes and head width"
             raise ModelError(
