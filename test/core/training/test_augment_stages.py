@@ -61,6 +61,14 @@ def _batches(data: LabelledPairs, augment: Augment, steps: int = 1) -> TrainingB
     return TrainingBatches([data], mixture, augment, Preprocessing(), 3, steps)
 
 
+def _lone_pair(folder: Path, x: np.ndarray[tuple[int, int], np.dtype[np.uint16]]) -> FolderDataset:
+    """One evenly grey image with this thermal X."""
+    start_folder(folder)
+    write_pair(folder, "a", np.full((*x.shape, 3), 90, np.uint8), x, np.zeros(x.shape, np.uint8))
+    finish_folder(folder, "thermal", "street", {})
+    return FolderDataset(folder)
+
+
 def _recipe(tmp_path: Path, data: FolderDataset, later: str = "[]", rate: float = 1.0) -> Path:
     path = tmp_path / "tiny.yaml"
     path.write_text(RECIPE.format(data=data.folder, later=later, rate=rate))
@@ -154,14 +162,10 @@ def test_raw_faults_make_holes_in_depth(rooms: FolderDataset, skipping: bool) ->
 
 def test_a_late_x_is_larger_or_smaller_and_fills_the_image(tmp_path: Path) -> None:
     """A square in the middle, whose size tells how much X was enlarged."""
-    start_folder(tmp_path)
     x = np.full((96, 128), 8000, np.uint16)
     x[36:60, 52:76] = 12000
-    rgb, labels = np.full((96, 128, 3), 90, np.uint8), np.zeros((96, 128), np.uint8)
-    write_pair(tmp_path, "a", rgb, x, labels)
-    finish_folder(tmp_path, "thermal", "street", {})
     augment = replace(AS_IT_IS, crop=(96, 128))
-    data = FolderDataset(tmp_path)
+    data = _lone_pair(tmp_path, x)
     right = _batches(data, augment).batch(0, 40)
     late = _batches(data, replace(augment, x_late=1.0, rgb_dark=1.0)).batch(0, 40)
     assert torch.equal(right.labels, late.labels)
@@ -190,6 +194,9 @@ def test_holes_stay_holes_in_a_late_x(rooms: FolderDataset) -> None:
         assert bool((moved[:, :, ~kept[0]] == 0).all())
         assert 0.2 < float(kept.float().mean()) < 0.8
         assert float(moved.max()) <= float(data.max()) + 1e-5
+        # A hole's zeros do not darken what lies beside it.
+        lowest = data.amin((0, 1))[valid[0]].min()
+        assert float(moved.amin((0, 1))[kept[0]].min()) >= float(lowest) - 1e-5
 
 
 def test_raw_noise_is_added_before_the_encoding(tmp_path: Path) -> None:
@@ -232,13 +239,9 @@ def test_another_samples_x_may_have_another_shape(tmp_path: Path) -> None:
 
 def test_the_only_sample_of_a_source_never_counts_as_a_useless_x(tmp_path: Path) -> None:
     """Where no other sample has an X to give, one is taken from afar instead."""
-    start_folder(tmp_path)
-    rgb, labels = np.full((96, 128, 3), 90, np.uint8), np.zeros((96, 128), np.uint8)
     x = np.random.default_rng(1).integers(8000, 12000, (96, 128)).astype(np.uint16)
-    write_pair(tmp_path, "a", rgb, x, labels)
-    finish_folder(tmp_path, "thermal", "street", {})
     augment = replace(AS_IT_IS, crop=(96, 128))
-    data = FolderDataset(tmp_path)
+    data = _lone_pair(tmp_path, x)
     right = _batches(data, augment).batch(0, 24)
     wrong = _batches(data, replace(augment, x_wrong=1.0, rgb_dark=1.0)).batch(0, 24)
     apart = (right.x - wrong.x).abs().mean((1, 2, 3))
