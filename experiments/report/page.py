@@ -85,6 +85,7 @@ def _kept(path: Path, image: RgbImage | None) -> bool:
 def _opening(results: Results, folder: str) -> list[str]:
     recipe = results.plan["recipe"]
     optimiser, crop = recipe["optimiser"], recipe["augment"]["crop"]
+    missing = not_run(results)
     return [
         "**A rehearsal with hardly any training: no figure here means anything.**"
         if results.rehearsed
@@ -95,7 +96,7 @@ def _opening(results: Results, folder: str) -> list[str]:
         if results.scenes != SCENES_VERSION
         else "",
         "`make results` wrote this page from what it measured, down to the sentences, and makes "
-        f"all of it again: {_hours(results)} CPU hours so far. Classes, conditions, pictures and "
+        f"all of it again: {_hours(results)} CPU hours{' so far' if missing else ''}. Classes, conditions, pictures and "
         f"every run are in [details]({folder}/{DETAILS}), the figures in "
         f"[{RESULTS}]({folder}/{RESULTS}).",
         "Brief trainings of a small model say which of two is better under one budget, not how "
@@ -107,7 +108,7 @@ def _opening(results: Results, folder: str) -> list[str]:
         "A figure is the mean over the seeds ± half the range between them. Something *pays* "
         f"where each seed with it is above each seed without, and by at least {LEAST:g}; of two "
         "seeds a side, chance alone does that in one case of six. One seed gives no verdict.",
-        not_run(results),
+        missing,
     ]
 
 
