@@ -96,8 +96,8 @@ def _opening(results: Results, folder: str) -> list[str]:
         if results.scenes != SCENES_VERSION
         else "",
         "`make results` wrote this page from what it measured, down to the sentences, and makes "
-        f"all of it again: {_hours(results)} CPU hours{' so far' if missing else ''}. Classes, conditions, pictures and "
-        f"every run are in [details]({folder}/{DETAILS}), the figures in "
+        f"all of it again: {_hours(results)} CPU hours{' so far' if missing else ''}. Classes, "
+        f"conditions, pictures and every run are in [details]({folder}/{DETAILS}), the figures in "
         f"[{RESULTS}]({folder}/{RESULTS}).",
         "Brief trainings of a small model say which of two is better under one budget, not how "
         "good either can get. Unless their row says otherwise, all start from ImageNet weights "
